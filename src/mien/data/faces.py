@@ -1,0 +1,279 @@
+"""FaceSet: many faces as one uint8 array with a target each. Splits: the three of them that belong together."""
+
+import hashlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mien.errors import DataError, MissingExtra
+from mien.labels import FER2013
+
+if TYPE_CHECKING:
+    import pandas
+
+UNLABELLED = -1
+"""The target of a face whose expression isn't known (the contest's test rows, FER+ rows without a face)."""
+
+Transform = Callable[[NDArray[np.uint8]], Any]
+
+
+class FaceSet:
+    """N faces of one size in one array, each with a target.
+
+    It is a data set as `torch.utils.data.DataLoader` takes it, and needs no torch itself.
+
+    Args:
+        images: uint8, `(N, H, W)` gray or `(N, H, W, 3)` RGB, values 0..255. Kept as it is, not copied, so a
+            `numpy.memmap` stays on disk.
+        targets: `(N,)` whole numbers, the class of each face or `UNLABELLED`; or `(N, K)` float32, each row the
+            shares of the classes (all zero where there is none).
+        transform: called with one face, `(H, W)` or `(H, W, 3)` uint8, when `faces[i]` is asked for; what it
+            returns stands in the face's place. Without it the face is given as `(C, H, W)` uint8.
+        classes: the K class names in the order of their numbers.
+        rows: `(N,)` the row of each face in the file it came from, counted from 0; default 0..N-1.
+        marks: `(N,)` a word about a face that someone should know of (FER+: "no face", "unknown", "tie"), "" for none.
+        source: where the faces came from, for messages and cards.
+
+    Raises:
+        DataError: when shapes, dtypes or targets don't fit together.
+
+    >>> faces = FaceSet(np.zeros((4, 48, 48), np.uint8), [0, 3, 3, 6])
+    >>> len(faces), faces[1][0].shape, faces[1][1], faces.classes[3]
+    (4, (1, 48, 48), 3, 'happy')
+    """
+
+    def __init__(
+        self,
+        images: NDArray[np.uint8],
+        targets: ArrayLike,
+        transform: Transform | None = None,
+        *,
+        classes: Sequence[str] = FER2013,
+        rows: ArrayLike | None = None,
+        marks: ArrayLike | None = None,
+        source: str = "",
+    ) -> None:
+        n = len(images)
+        self.images = images
+        self.targets = _checked_targets(targets, n, len(classes), source)
+        self.transform = transform
+        self.classes = tuple(classes)
+        self.rows = np.arange(n) if rows is None else np.asarray(rows, np.int64)
+        self.marks = np.full(n, "") if marks is None else np.asarray(marks, np.str_)
+        self.source = source
+        if images.dtype != np.uint8 or images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] != 3):
+            raise DataError(
+                f"{source or 'images'}: faces must be uint8 of shape (N, H, W) or (N, H, W, 3); "
+                f"found {images.dtype} of shape {images.shape}."
+            )
+        if len(self.rows) != n or len(self.marks) != n:
+            raise DataError(f"{source or 'images'}: {n} faces, but {len(self.rows)} rows and {len(self.marks)} marks.")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @overload
+    def __getitem__(self, at: int | np.integer) -> tuple[Any, Any]: ...
+    @overload
+    def __getitem__(self, at: "slice | Sequence[int] | NDArray[Any]") -> "FaceSet": ...
+    def __getitem__(self, at: Any) -> Any:
+        """`faces[i]` is (face, target); `faces[2:9]`, `faces[[1, 5]]` and `faces[mask]` are FaceSets."""
+        if isinstance(at, (int, np.integer)):
+            if not -len(self) <= at < len(self):
+                raise IndexError(f"face {at} of {len(self)}")
+            image, target = self.images[at], self.targets[at]
+            face = self.transform(image) if self.transform else np.ascontiguousarray(_channels_first(image))
+            return face, int(target) if self.targets.ndim == 1 else target
+        at = at if isinstance(at, slice) else np.asarray(at, dtype=None if len(at) else np.int64)
+        return FaceSet(
+            self.images[at],
+            self.targets[at],
+            self.transform,
+            classes=self.classes,
+            rows=self.rows[at],
+            marks=self.marks[at],
+            source=self.source,
+        )
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        shape = "×".join(map(str, self.images.shape[1:]))
+        return f"FaceSet({len(self):,} faces of {shape}, {len(self.classes)} classes, from {self.source or 'memory'})"
+
+    @property
+    def soft(self) -> bool:
+        """Whether the targets are shares of the classes rather than one class each."""
+        return self.targets.ndim == 2
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """`(N,)` int64: the class of each face (of soft targets the largest share), or `UNLABELLED`."""
+        if not self.soft:
+            return self.targets.astype(np.int64, copy=False)
+        return np.where(self.targets.any(1), self.targets.argmax(1), UNLABELLED).astype(np.int64)
+
+    @property
+    def labelled(self) -> "FaceSet":
+        """The faces that have a label: what one can train on and be judged by."""
+        known = self.labels != UNLABELLED
+        return self if known.all() else self[known]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many faces each class has, in class order, zeros included."""
+        found = np.bincount(self.labelled.labels, minlength=len(self.classes))
+        return {name: int(count) for name, count in zip(self.classes, found, strict=True)}
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 over shape, pixels, targets and class names: two sets with the same sum are the same set."""
+        digest = hashlib.sha256(repr((self.images.shape, self.targets.shape, self.classes)).encode())
+        for start in range(0, len(self), 4096):  # in pieces, so that a memory-mapped set isn't read whole
+            digest.update(np.ascontiguousarray(self.images[start : start + 4096]).data)
+        digest.update(np.ascontiguousarray(self.targets.astype(np.float32 if self.soft else np.int64)).data)
+        return digest.hexdigest()
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """A data frame with a row per face: `row`, `label`, `mark` and `image` (the array), as the article looks at it.
+
+        Raises:
+            MissingExtra: without pandas.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise MissingExtra("pandas", "pandas", "A data frame of faces") from None
+        names = np.array([*self.classes, "unlabelled"])  # UNLABELLED is -1: the last
+        return pandas.DataFrame(
+            {"row": self.rows, "label": names[self.labels], "mark": self.marks, "image": list(self.images)}
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write this set to a `.npz` file, in one step: a reader never sees half a file."""
+        save_arrays(path, self._arrays(""))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "FaceSet":
+        """Read what `save` wrote. Raises DataError when the file is missing, damaged or not a face set."""
+        return cls._from_arrays(load_arrays(path), "", str(path))
+
+    def _arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
+        names = {"images": self.images, "targets": self.targets, "rows": self.rows, "marks": self.marks}
+        return {prefix + key: value for key, value in names.items()} | {"classes": np.array(self.classes)}
+
+    @classmethod
+    def _from_arrays(cls, arrays: dict[str, NDArray[Any]], prefix: str, source: str) -> "FaceSet":
+        try:
+            images, targets, rows, marks = (arrays[prefix + key] for key in ("images", "targets", "rows", "marks"))
+            classes = [str(name) for name in arrays["classes"]]
+        except KeyError as missing:
+            raise DataError(f"{source}: not a face set of mien's: it holds no array {missing}.") from None
+        return cls(images, targets, classes=classes, rows=rows, marks=marks, source=source)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The three sets that belong together. A split that a source doesn't have is an empty FaceSet.
+
+    `train` is learned from, `val` is looked at while choosing, `test` is looked at once, at the end.
+    `left_out` says how many bad rows were skipped, when skipping was asked for.
+    """
+
+    train: FaceSet
+    val: FaceSet
+    test: FaceSet
+    source: str = ""
+    left_out: int = 0
+    _names: tuple[str, ...] = field(default=("train", "val", "test"), repr=False, init=False)
+
+    def __getitem__(self, name: str) -> FaceSet:
+        """The split of that name. Raises DataError for another name, or when the source has no such faces."""
+        if name not in self._names:
+            raise DataError(f"There is no split {name!r}; the splits are {', '.join(self._names)}.")
+        faces: FaceSet = getattr(self, name)
+        if not len(faces):
+            has = ", ".join(known for known in self._names if len(getattr(self, known))) or "none"
+            raise DataError(f"{self.source or 'The data'} has no faces for {name!r}; it has: {has}.")
+        return faces
+
+    def __iter__(self) -> Iterator[tuple[str, FaceSet]]:
+        """(name, faces) of each split, empty ones included."""
+        return ((name, getattr(self, name)) for name in self._names)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names, the same in every split."""
+        return self.train.classes
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all three to one `.npz` file, in one step."""
+        arrays: dict[str, NDArray[Any]] = {}
+        for name, faces in self:
+            arrays |= faces._arrays(f"{name}_")
+        save_arrays(path, arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Splits":
+        """Read what `save` wrote. Raises DataError when the file is missing, damaged or no set of splits."""
+        arrays = load_arrays(path)
+        return cls(*(FaceSet._from_arrays(arrays, f"{name}_", str(path)) for name in ("train", "val", "test")), str(path))
+
+
+def save_arrays(path: str | os.PathLike[str], arrays: dict[str, NDArray[Any]]) -> None:
+    """Write arrays to `path` as `.npz`: beside it first, then moved into place, so that no half file is ever left."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        os.replace(beside, path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def load_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
+    """Read every array of a `.npz` file; never unpickles. Raises DataError when that can't be done."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file.") from None
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: not a readable .npz file of faces ({error}).") from None
+
+
+def _channels_first(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
+
+
+def _checked_targets(targets: ArrayLike, n: int, classes: int, source: str) -> NDArray[Any]:
+    where = source or "targets"
+    array = np.asarray(targets)
+    if array.size == 0 and array.ndim == 1:
+        array = array.astype(np.int64)
+    if array.ndim == 1 and len(array) == n and np.issubdtype(array.dtype, np.integer):
+        outside = array[(array < UNLABELLED) | (array >= classes)]
+        if len(outside):
+            raise DataError(f"{where}: label {outside[0]} isn't one of the {classes} classes (0..{classes - 1}).")
+        return array.astype(np.int64, copy=False)
+    if array.shape == (n, classes) and np.issubdtype(array.dtype, np.floating):
+        sums = array.sum(1)
+        if not np.all((np.abs(sums - 1) < 1e-3) | (sums == 0)) or (array < 0).any():
+            raise DataError(f"{where}: soft targets must be shares that add to 1 in each row (or all 0: unlabelled).")
+        return array.astype(np.float32, copy=False)
+    raise DataError(
+        f"{where}: {n} faces of {classes} classes need targets of shape ({n},), whole numbers, or ({n}, {classes}), "
+        f"floats; found {array.dtype} of shape {array.shape}."
+    )

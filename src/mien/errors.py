@@ -1,0 +1,57 @@
+"""Every error that mien raises on purpose. Each says what was found, where, and what to do about it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class MienError(Exception):
+    """The root of mien's errors: something that the person at the keyboard can mend."""
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """One row (or file) of a data set that can't be used: where it stands and what was found there."""
+
+    where: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.found}"
+
+
+class DataError(MienError):
+    """A data set that can't be read, or can't be used for what was asked of it."""
+
+    bad: tuple[BadRow, ...] = ()
+
+    @classmethod
+    def of_rows(cls, source: str, bad: Sequence[BadRow], count: int | None = None) -> "DataError":
+        """The error for a file with bad rows: names the first ten, counts all (`count`, default `len(bad)`)."""
+        count = len(bad) if count is None else count
+        shown = "\n".join(f"  {row}" for row in bad[:10])
+        more = f"\n  and {count - 10:,} more" if count > 10 else ""
+        error = cls(
+            f"{source}: {count:,} bad {'row' if count == 1 else 'rows'}:\n{shown}{more}\n"
+            "Mend them, or leave them out with --skip-bad-rows (skip_bad_rows=True in Python)."
+        )
+        error.bad = tuple(bad)
+        return error
+
+
+class UnknownModel(MienError):
+    """A model name that isn't registered; the message lists those that are."""
+
+
+class RecipeError(MienError):
+    """A recipe field or value that doesn't exist; the message lists what is allowed."""
+
+
+class CheckpointError(MienError):
+    """A run folder, a weights file or a card that is missing, damaged or somebody else's."""
+
+
+class MissingExtra(MienError):
+    """An optional dependency that the called function needs; the message has the install command."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f'{purpose} needs {package}. Install it with: pip install "mien[{extra}]"')
