@@ -1,0 +1,1 @@
+"""Judging a network: scores, metrics, reports and figures."""

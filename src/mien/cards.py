@@ -1,0 +1,137 @@
+"""Card: what stands beside a network's weights, so that they never travel alone."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from mien.errors import CheckpointError
+from mien.files import atomic_write
+
+CARD = "card.json"
+"""The card's name in a run folder."""
+
+
+class TrainedOn(BaseModel):
+    """The data that a network learned from: where it came from, and the checksum of each split's `FaceSet`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = ""
+    checksums: dict[str, str] = Field(default_factory=dict)
+
+
+class Card(BaseModel):
+    """What a network is, what it learned from, and how well it did.
+
+    `model` and `options` rebuild the network (`create_model(card.model, classes=..., **card.options)`); `classes` are
+    its labels in the order of its outputs; `input_shape` is `(C, H, W)`, pixels uint8 0..255; `recipe` is how it was
+    trained, as plain data; `checksums` has the SHA-256 of the files beside the card; `scores` has a `Report.as_json()`
+    for each split; `temperature` divides the logits before the softmax (1 = as trained).
+
+    >>> card = Card(model="cnn", classes=("sad", "happy"))
+    >>> card.input_shape, Card.from_json(card.to_json()) == card
+    ((1, 48, 48), True)
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = Field(min_length=1)
+    options: dict[str, Any] = Field(default_factory=dict)
+    classes: tuple[str, ...] = Field(min_length=2)
+    input_shape: tuple[int, int, int] = (1, 48, 48)
+    preset: str = ""
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    parameters: int = Field(default=0, ge=0)
+    macs: int = Field(default=0, ge=0)
+    data: TrainedOn = TrainedOn()
+    checksums: dict[str, str] = Field(default_factory=dict)
+    scores: dict[str, Any] = Field(default_factory=dict)
+    epoch: int | None = Field(default=None, ge=0)
+    temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    mien_version: str = Field(default_factory=lambda: version("mien"))
+    created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    notes: str = ""
+
+    @field_validator("classes")
+    @classmethod
+    def _different(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) != len(names):
+            raise ValueError("a class name stands there twice")
+        return names
+
+    @field_validator("input_shape")
+    @classmethod
+    def _positive(cls, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        if min(shape) < 1:
+            raise ValueError("every size must be at least 1")
+        return shape
+
+    @field_validator("checksums")
+    @classmethod
+    def _beside(cls, sums: dict[str, str]) -> dict[str, str]:
+        for name in sums:  # a card from elsewhere mustn't make mien read files elsewhere
+            if name in ("", ".", "..") or "/" in name or "\\" in name:
+                raise ValueError(f"{name!r} isn't the name of a file beside the card")
+        return sums
+
+    def to_json(self) -> str:
+        """This card as JSON text. Raises ValueError when `options`, `recipe` or `scores` hold NaN or infinity."""
+        return json.dumps(self.model_dump(), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes, source: str = "card") -> "Card":
+        """The card that `to_json` wrote; `source` is what errors call it. Raises CheckpointError when it isn't one."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            field = ".".join(map(str, first["loc"]))
+            found = f"{field}: {first['msg']}" if field else first["msg"]
+            raise CheckpointError(f"{source}: not a card of mien's, or damaged ({found}).") from None
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write this card to a file, in one step."""
+        atomic_write(path, self.to_json())
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> "Card":
+        """Read a card from a file, or from the run folder it stands in. Raises CheckpointError when it can't."""
+        path = Path(path)
+        path = path / CARD if path.is_dir() else path
+        try:
+            text = path.read_bytes()
+        except OSError as error:
+            raise CheckpointError(f"{path}: can't read the card ({error.strerror}).") from None
+        return cls.from_json(text, str(path))
+
+    def verify(self, folder: str | os.PathLike[str], names: Iterable[str] | None = None) -> None:
+        """Check the files beside this card (all it lists, or those of `names`) against its checksums.
+
+        Raises:
+            CheckpointError: naming the first file that is missing, not listed, or not the one that was written.
+        """
+        for name in self.checksums if names is None else names:
+            path = Path(folder, name)
+            if name not in self.checksums:
+                raise CheckpointError(f"{path}: the card beside it lists no such file.")
+            if checksum(path) != self.checksums[name]:
+                raise CheckpointError(
+                    f"{path}: changed or damaged since it was written: its SHA-256 isn't the card's. "
+                    "Copy it again from where it came, or train again."
+                )
+
+
+def checksum(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal. Raises CheckpointError when the file can't be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"{path}: can't read this file ({error.strerror}).") from None

@@ -1,0 +1,92 @@
+"""How good a prediction is. numpy only; every score is a fraction 0..1; all agree with scikit-learn where it has them.
+
+`labels` and `predicted` are whole numbers `(N,)`, `probabilities` floats `(N, K)`. None of them may be empty.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.integer]
+Floats = NDArray[np.floating]
+
+
+def confusion(labels: Ints, predicted: Ints, classes: int) -> NDArray[np.int64]:
+    """`(K, K)` counts: row = true class, column = predicted class.
+
+    >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
+    [[1, 1], [0, 1]]
+    """
+    flat = np.bincount(labels.astype(np.int64) * classes + predicted, minlength=classes * classes)
+    return flat.reshape(classes, classes).astype(np.int64, copy=False)
+
+
+def accuracy(counts: NDArray[np.int64]) -> float:
+    """The share of right answers, from a confusion matrix."""
+    return float(np.trace(counts) / counts.sum())
+
+
+def recalls(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """`(K,)`: of the faces of each class, the share that was found; 0 for a class without faces."""
+    return _shares(counts.diagonal(), counts.sum(1))
+
+
+def precisions(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """`(K,)`: of the faces called each class, the share that was right; 0 for a class that was never answered."""
+    return _shares(counts.diagonal(), counts.sum(0))
+
+
+def f1s(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """`(K,)`: the harmonic mean of precision and recall of each class."""
+    return _shares(2 * counts.diagonal(), counts.sum(0) + counts.sum(1))
+
+
+def balanced_accuracy(counts: NDArray[np.int64]) -> float:
+    """The mean recall of the classes that have faces: every class counts the same, however rare."""
+    return float(recalls(counts)[counts.sum(1) > 0].mean())
+
+
+def macro_f1(counts: NDArray[np.int64]) -> float:
+    """The mean F1 of the classes that have faces or were answered (scikit-learn's `average="macro"`)."""
+    return float(f1s(counts)[counts.sum(0) + counts.sum(1) > 0].mean())
+
+
+def log_loss(labels: Ints, probabilities: Floats) -> float:
+    """The mean of -log(probability given to the true class), in nats; probabilities below 1e-12 count as that."""
+    given = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.maximum(given, 1e-12)).mean())
+
+
+def calibration_error(labels: Ints, probabilities: Floats, bins: int = 15) -> float:
+    """How far confidence is from accuracy: expected calibration error of the top label, equal-mass bins.
+
+    The faces are put in `bins` bins of (nearly) equal size by their highest probability; the result is the mean
+    over faces of |mean confidence - accuracy| of the bin (Naeini et al. 2015; equal mass: Nixon et al. 2019). Equal
+    confidences share a bin, so the order of the faces doesn't matter.
+
+    >>> calibration_error(np.array([0, 0, 0, 1]), np.full((4, 2), [0.75, 0.25]))
+    0.0
+    """
+    confidence = probabilities.max(1).astype(np.float64)
+    right = probabilities.argmax(1) == labels
+    edges = np.quantile(confidence, np.linspace(0, 1, bins + 1)[1:-1])
+    place = np.searchsorted(edges, confidence, side="left")
+    gaps = np.bincount(place, confidence - right, minlength=bins)  # the sum over a bin of confidence - accuracy
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def bootstrap_interval(
+    correct: NDArray[np.bool_], level: float = 0.95, samples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """The percentile bootstrap interval of an accuracy: how much it may vary with the choice of the faces.
+
+    Drawing N of N 0/1 outcomes with replacement and counting the ones is a binomial draw with p = accuracy, so the
+    counts are drawn from that distribution directly: the same result, without `samples` times N draws (Efron 1979).
+    """
+    n = len(correct)
+    means = np.random.default_rng(seed).binomial(n, correct.mean(), samples) / n
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _shares(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.divide(part, whole, out=np.zeros(len(whole)), where=whole > 0)

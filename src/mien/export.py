@@ -1,0 +1,127 @@
+"""A trained network as an ONNX file, compared with PyTorch before it is put in place."""
+
+import copy
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mien.cards import Card
+from mien.errors import CheckpointError
+from mien.files import replacing
+from mien.net import METADATA, Net
+
+OPSET = 18
+"""The ONNX operator set that PyTorch's exporter writes without conversion; onnxruntime reads it since 1.14."""
+
+TOLERANCE = 1e-4
+"""How far a probability may be from PyTorch's."""
+
+
+class _Probabilities(nn.Module):
+    """Pixels -> softmax(logits / temperature): what the ONNX file answers with."""
+
+    def __init__(self, model: nn.Module, temperature: float) -> None:
+        super().__init__()
+        self.model = model
+        self.temperature = temperature
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        logits: Tensor = self.model(pixels)
+        return (logits / self.temperature).softmax(1)
+
+
+def export_onnx(model: nn.Module, path: str | os.PathLike[str], card: Card) -> None:
+    """Write a network and its card to one ONNX file that `mien.net.Net` runs.
+
+    The graph takes `pixels`, uint8 `(B, C, H, W)` of `card.input_shape` with B free, and gives `probabilities`,
+    float32 `(B, K)`: the softmax of the logits divided by `card.temperature`. The card stands in the file's metadata,
+    with the labels beside it as a JSON list for programs that know nothing of mien. `model` stays as it is.
+
+    Raises:
+        CheckpointError: the model doesn't fit the card, or the file doesn't answer as PyTorch does (every probability
+            within 1e-4); `path` is then left as it was.
+    """
+    twin = copy.deepcopy(getattr(model, "_orig_mod", model)).float().cpu()  # _orig_mod: what torch.compile wraps
+    network = _Probabilities(twin, card.temperature).eval()
+    pixels = _probe(card.input_shape)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(pixels)).numpy()
+    if expected.shape != (len(pixels), len(card.classes)):
+        raise CheckpointError(
+            f"The network gives {expected.shape[1]} outputs; its card has {len(card.classes)} classes."
+        )
+    with replacing(path) as beside:
+        onnx.save(_graph(network, pixels, card), beside)
+        _compare(beside, pixels, expected, Path(path))
+
+
+def _graph(network: nn.Module, pixels: NDArray[np.uint8], card: Card) -> onnx.ModelProto:
+    with _quiet():
+        program = torch.onnx.export(
+            network,
+            (torch.from_numpy(pixels[:2]),),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["pixels"],
+            output_names=["probabilities"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            verbose=False,
+        )
+    assert program is not None  # the exporter gives None only when it was told to write a file
+    proto = program.model_proto
+    for part in (proto.graph, *proto.functions):  # traces of this machine's files, one per node: nobody's business
+        for node in part.node:
+            del node.metadata_props[:]
+            node.doc_string = ""
+    del proto.graph.metadata_props[:]
+    onnx.helper.set_model_props(
+        proto,
+        {METADATA: card.to_json(), "labels": json.dumps(card.classes), "input_shape": json.dumps(card.input_shape)},
+    )
+    return proto
+
+
+def _compare(beside: Path, pixels: NDArray[np.uint8], expected: NDArray[np.float32], path: Path) -> None:
+    net = Net(beside)
+    for n in (len(pixels), 1):  # another batch size than the one that was traced
+        worst = float(np.abs(net(pixels[:n]) - expected[:n]).max())
+        if not worst <= TOLERANCE:  # also when it isn't a number
+            raise CheckpointError(
+                f"{path}: not written: the ONNX graph's probabilities are up to {worst:.2g} from PyTorch's "
+                f"(allowed: {TOLERANCE:g}). The model holds something that doesn't export."
+            )
+
+
+def _probe(shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Faces to compare on: noise at three contrasts, black, white and gray (an image without any contrast)."""
+    noise = np.random.default_rng(0).integers(0, 256, (9, *shape))
+    noise[3:6] = noise[3:6] // 4 + 96
+    noise[6:9] = noise[6:9] // 64 + 20
+    flat = np.array([0, 255, 128]).reshape(3, 1, 1, 1) * np.ones((3, *shape), np.int64)
+    return np.concatenate([noise, flat]).astype(np.uint8)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's chatter (its progress, notes on versions, deprecations inside torch) off the terminal."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

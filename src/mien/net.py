@@ -1,0 +1,108 @@
+"""Net: a network from an ONNX file and its card. The one way to run a network without torch."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.cards import CARD, Card
+from mien.errors import CheckpointError, DataError
+
+MODEL = "model.onnx"
+"""The network's name in a run folder."""
+
+METADATA = "mien.card"
+"""Where in the ONNX file's metadata its card stands, as JSON."""
+
+
+class Net:
+    """A trained network: pixels in, probabilities out.
+
+    Args:
+        path: a `.onnx` file that mien wrote, or a run folder that holds a `model.onnx`.
+        threads: how many threads one call may use; 0 lets onnxruntime choose.
+
+    The card in the file says what the network is. Where a `card.json` beside the file lists it, that card is taken
+    (it may know scores that came later) and the file must have the checksum that stands there.
+
+    Raises:
+        CheckpointError: the file is missing, truncated, changed, or wasn't written by mien.
+    """
+
+    card: Card
+    classes: tuple[str, ...]
+
+    def __init__(self, path: str | os.PathLike[str], *, threads: int = 0) -> None:
+        given = Path(path)
+        self.path = given / MODEL if given.is_dir() else given
+        if not self.path.is_file():
+            found = f"{given}: no {MODEL} in this folder" if given.is_dir() else f"{given}: no such file"
+            raise CheckpointError(f"{found}. Name a .onnx file or a run folder that mien wrote.")
+        beside = self.path.with_name(CARD)
+        listed = Card.read(beside) if beside.is_file() else None
+        if listed is not None and self.path.name in listed.checksums:
+            listed.verify(self.path.parent, [self.path.name])
+        else:
+            listed = None
+        self._session = _session(self.path, threads)
+        inside = _card_inside(self._session, self.path)
+        if listed is not None and (listed.classes, listed.input_shape) != (inside.classes, inside.input_shape):
+            raise CheckpointError(f"{beside}: its classes or input shape aren't those in {self.path.name}.")
+        self.card = listed or inside
+        self.classes = self.card.classes
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probabilities `(B, K)` float32, in the order of `classes`, for a batch of faces.
+
+        Args:
+            pixels: uint8 0..255, `(B, C, H, W)`, or `(B, H, W)` gray; C, H and W as in `card.input_shape`. An empty
+                batch gives `(0, K)`.
+
+        Raises:
+            DataError: another dtype or shape.
+        """
+        channels, height, width = self.card.input_shape
+        batch = np.asarray(pixels)
+        if batch.ndim == 3:
+            batch = np.repeat(batch[:, None], channels, axis=1)
+        if batch.dtype != np.uint8 or batch.shape[1:] != (channels, height, width):
+            raise DataError(
+                f"This network takes uint8 pixels of shape (B, {channels}, {height}, {width}); "
+                f"found {batch.dtype} of shape {np.shape(pixels)}."
+            )
+        if not len(batch):
+            return np.empty((0, len(self.classes)), np.float32)
+        answer: NDArray[np.float32] = self._session.run(None, {"pixels": np.ascontiguousarray(batch)})[0]
+        return answer
+
+    def __repr__(self) -> str:
+        return f"Net({self.card.model}, {len(self.classes)} classes, {self.path})"
+
+
+def _session(path: Path, threads: int) -> Any:
+    import onnxruntime  # 60 ms: not for those who only read a card
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4  # what goes wrong is raised; it needn't be printed as well
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own errors share no other root
+        found = str(error).splitlines()[0]
+        raise CheckpointError(f"{path}: not an ONNX file, or damaged ({found}). Copy or export it again.") from None
+
+
+def _card_inside(session: Any, path: Path) -> Card:
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA)
+    if text is None:
+        raise CheckpointError(f"{path}: an ONNX file, but not one of mien's: it holds no card ({METADATA}).")
+    card = Card.from_json(text, f"{path}, card inside")
+    takes, gives = session.get_inputs(), session.get_outputs()
+    shapes = [tuple(value.shape[1:]) for value in (*takes, *gives)]
+    names = [value.name for value in (*takes, *gives)]
+    if names != ["pixels", "probabilities"] or shapes != [card.input_shape, (len(card.classes),)]:
+        found = ", ".join(f"{name} {shape}" for name, shape in zip(names, shapes, strict=True))
+        raise CheckpointError(f"{path}: its inputs and outputs ({found}) aren't those that its card tells of.")
+    return card
