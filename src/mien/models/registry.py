@@ -1,0 +1,67 @@
+"""The models by name: @register puts one in, create_model builds one, list_models lists them."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from torch import nn
+
+from mien.errors import MienError, UnknownModel
+
+M = TypeVar("M", bound=type[nn.Module])
+
+_MODELS: dict[str, type[nn.Module]] = {}
+
+
+def register(name: str) -> Callable[[M], M]:
+    """Class decorator: make a network known under `name`.
+
+    Its `__init__` takes `classes`, `channels` and `size` and whatever else the network has as keywords. It follows
+    the one contract: pixels 0..255 in, `(B, C, H, W)`, uint8 or float; logits out, `(B, K)`.
+
+    Raises:
+        MienError: when the name is taken.
+    """
+
+    def put(model: M) -> M:
+        if name in _MODELS:
+            raise MienError(f"A model called {name!r} is registered already ({_MODELS[name].__module__}).")
+        _MODELS[name] = model
+        return model
+
+    return put
+
+
+def list_models() -> list[str]:
+    """The names that create_model knows, in the order of the ladder."""
+    return list(_MODELS)
+
+
+def create_model(name: str, *, classes: int = 7, channels: int = 1, size: int = 48, **options: Any) -> nn.Module:
+    """Build the network of that name with fresh weights, from torch's global random state.
+
+    Args:
+        name: one of `list_models()`.
+        classes: how many logits it gives.
+        channels: 1 for gray input, 3 for RGB.
+        size: height and width of the faces it takes.
+        options: what else the network has, such as `width`.
+
+    Returns:
+        The network, in training mode; `.name` and `.options` say what builds the same one again.
+
+    Raises:
+        UnknownModel: for another name, or an option that the model doesn't have.
+
+    >>> import torch
+    >>> create_model("logistic")(torch.zeros(2, 1, 48, 48, dtype=torch.uint8)).shape
+    torch.Size([2, 7])
+    """
+    if name not in _MODELS:
+        raise UnknownModel(f"There is no model {name!r}; the models are {', '.join(_MODELS)}.")
+    known = dict(classes=classes, channels=channels, size=size, **options)
+    try:
+        model = _MODELS[name](**known)
+    except TypeError as error:
+        raise UnknownModel(f"The model {name!r} can't be built with {options}: {error}.") from None
+    model.name, model.options = name, known  # type: ignore[assignment]
+    return model

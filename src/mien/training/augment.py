@@ -1,0 +1,79 @@
+"""Augmentation: a whole batch at once, on its device, from one generator.
+
+One affine warp (mirror, shift, scale, roll) resamples every face once, so that nothing is blurred twice; light and
+erasing follow. Source of erasing: Zhong et al., 2020.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mien.training.recipe import Recipe
+
+
+def augment(pixels: Tensor, recipe: Recipe, generator: torch.Generator, size: int | None = None) -> Tensor:
+    """Change each face of a batch in its own way, as far as `recipe` allows.
+
+    Args:
+        pixels: `(B, C, H, W)` uint8 or float, 0..255, H = W.
+        recipe: its fields flip, shift, scale, rotate, brightness, contrast and erase.
+        generator: where every draw comes from, on the device of `pixels`.
+        size: side of the faces to return; None keeps their size. The warp samples at that size at no further cost.
+
+    Returns:
+        `(B, C, size, size)` float32, 0..255. Outside the face the nearest edge pixel goes on.
+    """
+    x = pixels.float()
+    size = size or x.shape[-1]
+    if recipe.flip or recipe.shift or recipe.scale or recipe.rotate or size != x.shape[-1]:
+        x = warp(x, draw_warps(len(x), recipe, generator), size)
+    if recipe.contrast or recipe.brightness:
+        change = _uniform(generator, 2, len(x), 1, 1, 1)
+        middle = x.mean((1, 2, 3), keepdim=True)
+        x = (x - middle) * (1 + recipe.contrast * change[0]) + middle + 255 * recipe.brightness * change[1]
+        x = x.clamp(0, 255)
+    if recipe.erase:
+        x = erase(x, recipe.erase, generator)
+    return x
+
+
+def draw_warps(n: int, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """`(n, 2, 3)` float32: for each face the affine map from output to input coordinates, both -1..1.
+
+    Shift, scale and roll are uniform between their bounds; half of the faces are mirrored when `recipe.flip`.
+    """
+    across, down, scale, roll, mirror = _uniform(generator, 5, n)
+    angle = roll * math.radians(recipe.rotate)
+    zoom = 1 / (1 + recipe.scale * scale)  # output to input: a face twice as large is read at half the steps
+    sign = torch.where(mirror < 0, -1.0, 1.0) if recipe.flip else torch.ones_like(mirror)
+    cos, sin = angle.cos() * zoom, angle.sin() * zoom
+    rows = [cos * sign, -sin, 2 * recipe.shift * across, sin * sign, cos, 2 * recipe.shift * down]
+    return torch.stack(rows, 1).view(n, 2, 3)
+
+
+def warp(x: Tensor, maps: Tensor, size: int) -> Tensor:
+    """Resample `(B, C, H, W)` at `size` × `size` through `maps` `(B, 2, 3)`: bilinear, edges carried on."""
+    grid = F.affine_grid(maps, [len(x), x.shape[1], size, size], align_corners=False)
+    return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def erase(x: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """In a `share` of the faces, fill one rectangle with the face's mean.
+
+    Its sides are 20 to 50 % of the face's, its centre is anywhere, so it may reach over the edge.
+    """
+    n, _, height, width = x.shape
+    draws = torch.rand(5, n, 1, 1, generator=generator, device=x.device)
+    half_height, half_width = (0.1 + 0.15 * draws[0]) * height, (0.1 + 0.15 * draws[1]) * width
+    rows = torch.arange(height, device=x.device).view(1, -1, 1)
+    columns = torch.arange(width, device=x.device).view(1, 1, -1)
+    inside = ((rows - draws[2] * height).abs() < half_height) & ((columns - draws[3] * width).abs() < half_width)
+    inside = (inside & (draws[4] < share))[:, None]  # (B, 1, H, W)
+    return torch.where(inside, x.mean((1, 2, 3), keepdim=True), x)
+
+
+def _uniform(generator: torch.Generator, *shape: int) -> Tensor:
+    """Uniform numbers in -1..1 on the generator's device."""
+    return torch.rand(shape, generator=generator, device=generator.device) * 2 - 1

@@ -1,0 +1,20 @@
+"""A moving average of the weights: smoother than the weights of any one step, and usually better."""
+
+import torch
+from torch import nn
+
+
+@torch.no_grad()
+def average_(averaged: nn.Module, live: nn.Module, decay: float, step: int) -> None:
+    """Move `averaged` towards `live`, in place: `averaged = d * averaged + (1 - d) * live`.
+
+    d is `decay`, but less in the first steps, `(1 + step) / (10 + step)`, so that the random start is soon forgotten.
+    Buffers (the running means of the norms) are averaged too; whole numbers are copied.
+    Source: Polyak and Juditsky, 1992.
+    """
+    keep = min(decay, (1 + step) / (10 + step))
+    mine, theirs = averaged.state_dict(), live.state_dict()
+    floats = [name for name, value in mine.items() if value.is_floating_point()]
+    torch._foreach_lerp_([mine[name] for name in floats], [theirs[name] for name in floats], 1 - keep)
+    for name in mine.keys() - set(floats):
+        mine[name].copy_(theirs[name])

@@ -1,0 +1,95 @@
+"""Where the work is done: pick a device, and move models and batches to it."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from mien.data.faces import FaceSet
+from mien.errors import MienError
+
+T = TypeVar("T")
+
+
+def pick_device(name: str | None = None) -> torch.device:
+    """The device of that name; without a name a CUDA GPU when there is one, else Apple's, else the CPU.
+
+    Raises:
+        MienError: when the named device isn't there.
+    """
+    if name is None:
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise MienError(f"There is no device {name!r} here ({str(error).splitlines()[0]}). Try 'cpu'.") from None
+    return device
+
+
+def to_device(thing: T, device: torch.device | str) -> T:
+    """Move a tensor, a model, or a list, tuple or dict of them to `device`: the article's function.
+
+    >>> to_device((torch.zeros(2), [torch.ones(1)]), "cpu")
+    (tensor([0., 0.]), [tensor([1.])])
+    """
+    if isinstance(thing, (Tensor, nn.Module)):
+        return thing.to(device, non_blocking=True)  # type: ignore[return-value]
+    if isinstance(thing, (list, tuple)):
+        return type(thing)(to_device(part, device) for part in thing)  # type: ignore[call-arg]
+    if isinstance(thing, dict):
+        return type(thing)((key, to_device(part, device)) for key, part in thing.items())  # type: ignore[call-arg]
+    return thing
+
+
+class DeviceLoader:
+    """A DataLoader whose batches come out on `device`: the article's wrapping class.
+
+    >>> from torch.utils.data import DataLoader
+    >>> [batch.shape for batch in DeviceLoader(DataLoader(torch.zeros(5, 3), batch_size=4), "cpu")]
+    [torch.Size([4, 3]), torch.Size([1, 3])]
+    """
+
+    def __init__(self, loader: Iterable[Any], device: torch.device | str) -> None:
+        self.loader, self.device = loader, device
+
+    def __iter__(self) -> Iterator[Any]:
+        return (to_device(batch, self.device) for batch in self.loader)
+
+    def __len__(self) -> int:
+        return len(self.loader)  # type: ignore[arg-type]
+
+
+class OnDevice:
+    """A whole FaceSet on the device, handed out in batches: no worker processes, no copy for each batch.
+
+    FER2013's training faces are 66 MB as uint8, so they fit beside any network. `images` is `(N, C, H, W)` uint8,
+    `targets` is `(N,)` int64 or `(N, K)` float32. Faces without a label are left out.
+    """
+
+    def __init__(self, faces: FaceSet, device: torch.device) -> None:
+        faces = faces.labelled
+        images = torch.from_numpy(faces.images)
+        images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2)
+        self.images = images.to(device)
+        self.targets = torch.from_numpy(faces.targets).to(device)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """(images, targets) in order, the last batch as large as it comes."""
+        return zip(self.images.split(size), self.targets.split(size), strict=True)
+
+    def shuffled(self, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """(images, targets) in an order drawn from `generator`; a last batch of fewer than `size` is left out.
+
+        Left out because batch normalisation suffers from a tiny batch; other faces are left out in the next epoch.
+        A set smaller than one batch is one batch.
+        """
+        order = torch.randperm(len(self), generator=generator, device=generator.device).to(self.images.device)
+        size = min(size, len(self))
+        for start in range(0, len(self) - size + 1, size):
+            pick = order[start : start + size]
+            yield self.images[pick], self.targets[pick]

@@ -1,0 +1,188 @@
+"""The training loop. `fit` is a generator: it yields after every epoch, and whoever calls it prints, saves or stops."""
+
+import copy
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mien.data.faces import FaceSet
+from mien.errors import DataError
+from mien.training.augment import augment
+from mien.training.averaging import average_
+from mien.training.device import OnDevice, pick_device
+from mien.training.losses import class_weights, cross_entropy
+from mien.training.mixing import mix
+from mien.training.recipe import Recipe
+from mien.training.schedule import rate
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to. Losses in nats, accuracies 0..1.
+
+    `train_*` are means over the epoch's augmented batches, as the weights changed; `val_*` are measured after it.
+    `best` says that no earlier epoch had a higher `val_accuracy`. `state` resumes the training after this epoch; it
+    refers to live tensors, so save it before the next epoch is asked for.
+    """
+
+    epoch: int
+    epochs: int
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    lr: float
+    seconds: float
+    faces_per_second: float
+    best: bool
+    state: dict[str, Any] = field(repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return (
+            f"epoch {self.epoch:3d}/{self.epochs}  train loss {self.train_loss:.4f} accuracy {self.train_accuracy:.4f}  "
+            f"val loss {self.val_loss:.4f} accuracy {self.val_accuracy:.4f}{' *' if self.best else '  '}  "
+            f"{self.faces_per_second:,.0f} faces/s"
+        )
+
+
+def fit(
+    model: nn.Module,
+    train: FaceSet,
+    val: FaceSet,
+    recipe: Recipe,
+    *,
+    device: str | None = None,
+    state: dict[str, Any] | None = None,
+) -> Iterator[Epoch]:
+    """Train `model` on `train` by `recipe`, and yield an Epoch after every epoch.
+
+    At each yield `model` holds the weights that were just measured on `val` (their moving average, when the recipe
+    keeps one); when the loop ends, by itself or by `break`, it holds those of the best epoch by `val_accuracy`.
+
+    Args:
+        model: pixels 0..255 `(B, C, H, W)` in, logits `(B, K)` out. Changed in place, moved to the device.
+        train, val: faces with labels; unlabelled ones are left out.
+        device: "cpu", "cuda", ...; None picks.
+        state: an earlier Epoch's `state`, of the same model and recipe: goes on after that epoch. On a CPU the
+            weights are then bit for bit those of a training that was never stopped.
+
+    Raises:
+        DataError: when either set has no labelled face, or the loss is no longer a number.
+    """
+    where = pick_device(device)
+    for name, faces in (("train", train), ("val", val)):
+        if not len(faces.labelled):
+            raise DataError(f"There are no labelled faces to {'learn from' if name == 'train' else 'judge by'} ({name}).")
+    learn, judge = OnDevice(train, where), OnDevice(val, where)
+    model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    live = copy.deepcopy(model) if recipe.ema else model  # without an average the measured weights are the trained ones
+    optimiser = _optimiser(live, recipe)
+    weights = class_weights(learn.targets, len(train.classes)) if recipe.class_weights == "balanced" else None
+    half = bfloat16(recipe, where)
+    forward = torch.compile(live) if recipe.compile else live
+    best, best_accuracy, best_epoch, start = _copy(model), -1.0, 0, 0
+    if state:
+        model.load_state_dict(state["model"])
+        live.load_state_dict(state["live"])
+        optimiser.load_state_dict(state["optimiser"])
+        best, best_accuracy, best_epoch, start = (state[key] for key in ("best", "accuracy", "best_epoch", "epoch"))
+    steps = max(1, len(learn) // recipe.batch)
+    full = learn.images.shape[-1]
+    try:
+        for epoch in range(start, recipe.epochs):
+            if recipe.early_stop and epoch - best_epoch > recipe.early_stop:
+                return
+            began = time.perf_counter()
+            generator = torch.Generator(where).manual_seed(recipe.seed * 100_003 + epoch)
+            sums = torch.zeros(2, device=where)  # loss, right ones: read once an epoch, so a GPU never waits
+            live.train()
+            size = _size(recipe, full, epoch)
+            with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
+                torch.manual_seed(generator.initial_seed())  # dropout draws from here: an epoch's draws are its own
+                for step, (images, targets) in enumerate(learn.shuffled(recipe.batch, generator)):
+                    done = (epoch + step / steps) / recipe.epochs
+                    for group in optimiser.param_groups:
+                        group["lr"] = recipe.lr * rate(recipe.schedule, done, recipe.warmup)
+                    pixels = augment(images, recipe, generator, size)
+                    pixels, goals = mix(pixels, targets, len(train.classes), recipe, generator)
+                    with torch.autocast(where.type, torch.bfloat16, enabled=half):
+                        logits = forward(pixels)
+                    loss = cross_entropy(logits, goals, recipe.smoothing, weights)
+                    optimiser.zero_grad()
+                    loss.backward()
+                    if recipe.clip:
+                        nn.utils.clip_grad_norm_(live.parameters(), recipe.clip)
+                    optimiser.step()
+                    if recipe.ema:
+                        average_(model, live, recipe.ema, epoch * steps + step)
+                    sums += torch.stack([loss.detach(), (logits.argmax(1) == _hard(targets)).float().mean()])
+            train_loss, train_accuracy = (sums / steps).tolist()
+            if not math.isfinite(train_loss):
+                raise DataError(f"The loss is {train_loss} after epoch {epoch + 1}: lower lr (now {recipe.lr}) or set clip.")
+            seconds = time.perf_counter() - began
+            val_loss, val_accuracy = _judge(model, judge)
+            is_best = val_accuracy > best_accuracy
+            if is_best:
+                best, best_accuracy, best_epoch = _copy(model), val_accuracy, epoch + 1
+            yield Epoch(
+                epoch + 1, recipe.epochs, train_loss, train_accuracy, val_loss, val_accuracy,
+                optimiser.param_groups[0]["lr"], seconds, steps * min(recipe.batch, len(learn)) / seconds, is_best,
+                {"model": model.state_dict(), "live": live.state_dict(), "optimiser": optimiser.state_dict(),
+                 "best": best, "accuracy": best_accuracy, "best_epoch": best_epoch, "epoch": epoch + 1},
+            )  # fmt: skip
+    finally:
+        model.load_state_dict(best)
+
+
+def bfloat16(recipe: Recipe, device: torch.device) -> bool:
+    """Whether a training by `recipe` on `device` computes in bfloat16 (weights stay float32)."""
+    if recipe.precision != "auto":
+        return recipe.precision == "bfloat16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
+def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """SGD or AdamW, with weight decay on matrices and filters only: norms and biases have one dimension."""
+    groups = [
+        {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if recipe.optimiser == "sgd":
+        return torch.optim.SGD(groups, recipe.lr, recipe.momentum, nesterov=recipe.momentum > 0)
+    return torch.optim.AdamW(groups, recipe.lr, (recipe.momentum, 0.999))
+
+
+def _size(recipe: Recipe, full: int, epoch: int) -> int:
+    """Side of the faces in this epoch: from `start_size` in a straight line to full at 60 % of the epochs, even."""
+    if not recipe.start_size:
+        return full
+    grown = min(1.0, epoch / max(1.0, 0.6 * recipe.epochs))
+    return min(full, 2 * round((recipe.start_size + (full - recipe.start_size) * grown) / 2))
+
+
+@torch.inference_mode()
+def _judge(model: nn.Module, faces: OnDevice) -> tuple[float, float]:
+    """(mean loss, accuracy) over all faces, in float32."""
+    model.eval()
+    sums = torch.zeros(2, device=faces.images.device)
+    for images, targets in faces.batches(512):
+        logits = model(images)
+        right = (logits.argmax(1) == _hard(targets)).float()
+        sums += torch.stack([cross_entropy(logits, targets) * len(images), right.sum()])
+    loss, right_ones = (sums / len(faces)).tolist()
+    return loss, right_ones
+
+
+def _hard(targets: Tensor) -> Tensor:
+    return targets.argmax(1) if targets.ndim == 2 else targets
+
+
+def _copy(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}

@@ -1,0 +1,45 @@
+"""Mixup and cutmix: train on blends of two faces, with blended targets."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mien.training.recipe import Recipe
+
+
+def mix(pixels: Tensor, targets: Tensor, classes: int, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Blend each face of a batch with another of it, by mixup or cutmix as `recipe` has them (either, when both).
+
+    Mixup (Zhang et al., 2018) adds the two; cutmix (Yun et al., 2019) puts a rectangle of one into the other.
+
+    Args:
+        pixels: `(B, C, H, W)` float. targets: `(B,)` int64 or `(B, K)` float.
+
+    Returns:
+        The blended pixels and `(B, K)` float targets; both unchanged when the recipe mixes nothing.
+    """
+    if not (recipe.mixup or recipe.cutmix):
+        return pixels, targets
+    shares = targets if targets.ndim == 2 else F.one_hot(targets, classes).float()
+    order = torch.randperm(len(pixels), generator=generator, device=pixels.device)
+    coin, across, down = torch.rand(3, generator=generator, device=generator.device).tolist()
+    cut = bool(recipe.cutmix) and (not recipe.mixup or coin < 0.5)
+    keep = _beta(recipe.cutmix if cut else recipe.mixup, generator)
+    if cut:
+        height, width = pixels.shape[-2:]
+        side = (1 - keep) ** 0.5
+        rows = slice(*(round(min(max(down + half * side, 0), 1) * height) for half in (-0.5, 0.5)))
+        columns = slice(*(round(min(max(across + half * side, 0), 1) * width) for half in (-0.5, 0.5)))
+        pixels = pixels.clone()
+        pixels[..., rows, columns] = pixels[order][..., rows, columns]
+        keep = 1 - (rows.stop - rows.start) * (columns.stop - columns.start) / (height * width)
+    else:
+        pixels = keep * pixels + (1 - keep) * pixels[order]
+    return pixels, keep * shares + (1 - keep) * shares[order]
+
+
+def _beta(alpha: float, generator: torch.Generator) -> float:
+    """One draw from Beta(alpha, alpha), as a ratio of two Gamma draws, from this generator."""
+    two = torch.full((2,), alpha, device=generator.device)
+    first, second = torch._standard_gamma(two, generator=generator).tolist()
+    return float(first / max(first + second, 1e-12))

@@ -1,0 +1,77 @@
+"""The recipes that have names, for each model: `article`, `tuned` and `demo`.
+
+`article` is what the article did; where it is silent, the plainest choice, marked so. `tuned` is ours for real
+FER2013. `demo` takes seconds, for the drawn faces. What each one measures stands in docs/RESULTS.md.
+"""
+
+from typing import Any
+
+_ARTICLE: dict[str, Any] = {
+    # The article says: batches of 400, cross-entropy, 25 epochs (10 for the CNN), crops and flips for the deeper ones.
+    # It is silent on the rest; ours: Adam-style updates without decay at a constant rate, pixels divided by 255 only.
+    "batch": 400,
+    "optimiser": "adamw",
+    "weight_decay": 0.0,
+    "schedule": "constant",
+    "precision": "float32",
+}
+_CROPS_AND_FLIPS: dict[str, Any] = {"flip": True, "shift": 4 / 48}  # a random crop after padding by 4 pixels
+
+_WARP: dict[str, Any] = {"flip": True, "shift": 0.1, "scale": 0.15, "rotate": 12}
+
+PRESETS: dict[tuple[str, str], dict[str, Any]] = {
+    ("logistic", "article"): {
+        **_ARTICLE,
+        "options": {"normalise": "none"},
+        "optimiser": "sgd",
+        "momentum": 0.0,
+        "lr": 0.001,
+        "epochs": 25,
+    },
+    ("feedforward", "article"): {
+        **_ARTICLE,
+        **_CROPS_AND_FLIPS,
+        "options": {"normalise": "none", "hidden": (512, 256), "batch_norm": False, "dropout": 0.0},
+        "lr": 0.001,
+        "epochs": 25,
+    },
+    ("cnn", "article"): {
+        **_ARTICLE,
+        **_CROPS_AND_FLIPS,
+        "options": {"normalise": "none", "dropout": 0.0},
+        "lr": 0.001,
+        "epochs": 10,
+    },
+    ("resnet", "article"): {
+        **_ARTICLE,
+        **_CROPS_AND_FLIPS,
+        "options": {"normalise": "none", "dropout": 0.0},
+        "lr": 0.001,
+        "epochs": 10,
+    },
+    ("logistic", "tuned"): {"epochs": 40, "lr": 0.01, "flip": True, "ema": 0.999},
+    ("feedforward", "tuned"): {
+        **_WARP,
+        "options": {"hidden": (2048, 1024, 512), "dropout": 0.3},
+        "optimiser": "adamw",
+        "lr": 0.002,
+        "weight_decay": 0.05,
+        "epochs": 60,
+        "smoothing": 0.1,
+        "ema": 0.999,
+    },
+    ("cnn", "tuned"): {**_WARP, "epochs": 30, "smoothing": 0.1, "erase": 0.3, "ema": 0.998, "start_size": 32},
+    ("resnet", "tuned"): {
+        **_WARP,
+        "options": {"squeeze": True},
+        "epochs": 60,
+        "smoothing": 0.1,
+        "erase": 0.5,
+        "ema": 0.999,
+        "start_size": 32,
+    },
+    ("logistic", "demo"): {"epochs": 10, "lr": 0.01, "flip": True},
+    ("feedforward", "demo"): {"epochs": 10, "lr": 0.05, "flip": True, "shift": 0.05},
+    ("cnn", "demo"): {"epochs": 6, "options": {"widths": (16, 32, 64), "depths": (1, 1, 1)}, "flip": True},
+    ("resnet", "demo"): {"epochs": 8, "options": {"stem": 16, "widths": (24, 48, 96), "depths": (1, 1, 1)}, "flip": True},
+}

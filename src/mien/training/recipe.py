@@ -1,0 +1,86 @@
+"""Recipe: everything that decides how a network is trained, as one validated record."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mien.errors import RecipeError
+
+
+class Recipe(BaseModel):
+    """How to train one network. Frozen; `recipe.model_copy(update=...)` or `mien.recipe(...)` makes another."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = Field(description="the network, a name from `mien models`")
+    preset: str = Field("tuned", description="the preset that the recipe began as")
+    options: dict[str, Any] = Field(default_factory=dict, description="the network's own options, such as its widths")
+
+    epochs: int = Field(20, ge=1, description="passes over the training faces")
+    batch: int = Field(128, ge=1, description="faces in a step")
+    seed: int = Field(0, ge=0, description="decides the first weights, the order of faces and each augmentation")
+
+    optimiser: Literal["sgd", "adamw"] = Field("sgd", description="SGD with Nesterov momentum, or AdamW")
+    lr: float = Field(0.1, gt=0, description="highest learning rate")
+    momentum: float = Field(0.9, ge=0, lt=1, description="SGD's momentum; AdamW's first beta")
+    weight_decay: float = Field(5e-4, ge=0, description="pull of weights towards zero; never on norms and biases")
+    schedule: Literal["onecycle", "cosine", "constant"] = Field("onecycle", description="course of the learning rate")
+    warmup: float = Field(0.2, ge=0, lt=1, description="share of the steps in which the rate rises (onecycle, cosine)")
+    clip: float = Field(0.0, ge=0, description="largest gradient norm; 0 leaves gradients as they are")
+
+    smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing: share of each target spread over all")
+    class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare classes weigh more")
+    mixup: float = Field(0.0, ge=0, description="alpha of mixup's Beta distribution; 0 mixes nothing")
+    cutmix: float = Field(0.0, ge=0, description="alpha of cutmix's Beta distribution; 0 cuts nothing")
+    ema: float = Field(0.0, ge=0, lt=1, description="decay of the weights' moving average; 0 keeps none")
+
+    flip: bool = Field(False, description="mirror half of the faces")
+    shift: float = Field(0.0, ge=0, le=0.5, description="largest shift, as a share of the face's side")
+    scale: float = Field(0.0, ge=0, lt=1, description="largest change of size, as a share")
+    rotate: float = Field(0.0, ge=0, le=180, description="largest roll, in degrees")
+    brightness: float = Field(0.0, ge=0, le=1, description="largest change of brightness, as a share of the range")
+    contrast: float = Field(0.0, ge=0, lt=1, description="largest change of contrast, as a share")
+    erase: float = Field(0.0, ge=0, le=1, description="share of faces in which a random rectangle is erased")
+
+    start_size: int = Field(0, ge=0, description="side of the faces in the first epochs, growing to full; 0: always full")
+    early_stop: int = Field(0, ge=0, description="stop after so many epochs without a better one; 0 never stops early")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 where the chip has it (CUDA, AVX512-BF16 or AMX), else float32"
+    )
+    compile: bool = Field(False, description="torch.compile the network (CUDA)")
+
+
+def recipe(model: str, preset: str = "tuned", **fields: Any) -> Recipe:
+    """The recipe of that model and preset, with `fields` in place of the preset's.
+
+    `options` are merged into the preset's, key by key.
+
+    Raises:
+        RecipeError: for an unknown preset, field or value; the message says which are allowed.
+
+    >>> recipe("cnn", epochs=3).epochs
+    3
+    """
+    from mien.training.presets import PRESETS  # the table needs Recipe's fields, Recipe doesn't need the table
+
+    presets = sorted({name for _, name in PRESETS})
+    if preset not in presets:
+        raise RecipeError(f"There is no preset {preset!r}; the presets are {', '.join(presets)}.")
+    base = PRESETS.get((model, preset), {})
+    options = {**base.get("options", {}), **fields.pop("options", {})}
+    return read_recipe({**base, **fields, "model": model, "preset": preset, "options": options})
+
+
+def read_recipe(fields: dict[str, Any]) -> Recipe:
+    """A recipe from plain data, such as what `recipe.json` holds. Raises RecipeError as `recipe` does."""
+    try:
+        return Recipe.model_validate(fields)
+    except ValidationError as error:
+        raise RecipeError("\n".join(_sentence(fault) for fault in error.errors())) from None
+
+
+def _sentence(fault: Any) -> str:
+    name = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"A recipe has no field {name!r}; its fields are {', '.join(Recipe.model_fields)}."
+    return f"The recipe's {name} can't be {fault['input']!r}: {fault['msg']}."
