@@ -52,7 +52,7 @@ soak: $(READY)  ## the tests that take longer; their log into benchmarks/results
 
 clean:  ## remove the venv, caches and build products; runs/ stays, it may hold hours of training
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A venv made by Python and filled by uv, once, and again when one of the two files changes.
 $(READY): pyproject.toml constraints.txt
