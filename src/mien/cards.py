@@ -30,7 +30,7 @@ class TrainedOn(BaseModel):
 class Card(BaseModel):
     """What a network is, what it learned from, and how well it did.
 
-    `model` and `options` rebuild the network (`create_model(card.model, classes=..., **card.options)`); `classes` are
+    `model` and `options` rebuild the network (`create_model(card.model, **card.options)`); `classes` are
     its labels in the order of its outputs; `input_shape` is `(C, H, W)`, pixels uint8 0..255; `recipe` is how it was
     trained, as plain data; `checksums` has the SHA-256 of the files beside the card; `scores` has a `Report.as_json()`
     for each split; `temperature` divides the logits before the softmax (1 = as trained).

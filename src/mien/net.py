@@ -52,6 +52,7 @@ class Net:
             raise CheckpointError(f"{beside}: its classes or input shape aren't those in {self.path.name}.")
         self.card = listed or inside
         self.classes = self.card.classes
+        self._try()
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities `(B, K)` float32, in the order of `classes`, for a batch of faces.
@@ -77,6 +78,15 @@ class Net:
         answer: NDArray[np.float32] = self._session.run(None, {"pixels": np.ascontiguousarray(batch)})[0]
         return answer
 
+    def _try(self) -> None:
+        """One black face: a graph that loads may still fail when it runs, and it should do so here."""
+        try:
+            answer = self(np.zeros((1, *self.card.input_shape), np.uint8))
+        except Exception as error:  # onnxruntime's own errors share no other root
+            raise CheckpointError(f"{self.path}: damaged: it doesn't run ({_first_line(error)}).") from None
+        if answer.dtype != np.float32 or answer.shape != (1, len(self.classes)) or not np.isfinite(answer).all():
+            raise CheckpointError(f"{self.path}: damaged: its answer isn't {len(self.classes)} probabilities.")
+
     def __repr__(self) -> str:
         return f"Net({self.card.model}, {len(self.classes)} classes, {self.path})"
 
@@ -90,8 +100,13 @@ def _session(path: Path, threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own errors share no other root
-        found = str(error).splitlines()[0]
-        raise CheckpointError(f"{path}: not an ONNX file, or damaged ({found}). Copy or export it again.") from None
+        raise CheckpointError(
+            f"{path}: not an ONNX file, or damaged ({_first_line(error)}). Copy or export it again."
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _card_inside(session: Any, path: Path) -> Card:

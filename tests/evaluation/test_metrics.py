@@ -1,0 +1,107 @@
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sklearn import metrics as sk
+
+from mien.evaluation import metrics
+
+Answers = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], int]
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> Answers:
+    """Labels, predictions and probabilities of 1 to 60 faces, some classes without any."""
+    n, classes = draw(st.integers(1, 60)), draw(st.integers(2, 8))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    present = draw(st.integers(1, classes))
+    given = rng.dirichlet(np.full(classes, draw(st.floats(0.1, 5))), n)
+    given = 0.999 * given + 0.001 / classes  # nobody is certain: scikit-learn clips at another place
+    return rng.integers(0, present, n), given.argmax(1), given, classes
+
+
+@given(answers())
+def test_agrees_with_scikit_learn(case: Answers) -> None:
+    labels, predicted, given, k = case
+    counts = metrics.confusion(labels, predicted, k)
+    names = np.arange(k)
+    np.testing.assert_array_equal(counts, sk.confusion_matrix(labels, predicted, labels=names))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-learn's own, on classes without faces
+        assert metrics.accuracy(counts) == pytest.approx(sk.accuracy_score(labels, predicted))
+        assert metrics.balanced_accuracy(counts) == pytest.approx(sk.balanced_accuracy_score(labels, predicted))
+        assert metrics.macro_f1(counts) == pytest.approx(sk.f1_score(labels, predicted, average="macro"))
+        each = sk.precision_recall_fscore_support(labels, predicted, labels=names, zero_division=0)
+    np.testing.assert_allclose(metrics.precisions(counts), each[0])
+    np.testing.assert_allclose(metrics.recalls(counts), each[1])
+    np.testing.assert_allclose(metrics.f1s(counts), each[2])
+    assert metrics.log_loss(labels, given) == pytest.approx(sk.log_loss(labels, given, labels=names), abs=1e-6)
+
+
+def test_by_hand() -> None:
+    """Six faces: class 0 has 3 (2 found), class 1 has 2 (1 found), class 2 has 1 (found), and 3 none."""
+    counts = metrics.confusion(np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 2, 2]), 4)
+    assert counts.tolist() == [[2, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
+    assert metrics.accuracy(counts) == pytest.approx(4 / 6)
+    assert metrics.recalls(counts) == pytest.approx([2 / 3, 1 / 2, 1, 0])
+    assert metrics.precisions(counts) == pytest.approx([1, 1 / 2, 1 / 2, 0])
+    assert metrics.f1s(counts) == pytest.approx([4 / 5, 1 / 2, 2 / 3, 0])
+    assert metrics.balanced_accuracy(counts) == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
+    assert metrics.macro_f1(counts) == pytest.approx((4 / 5 + 1 / 2 + 2 / 3) / 3)
+
+
+def test_macro_f1_is_not_accuracy() -> None:
+    """Micro-averaged F1 equals accuracy; a network that always answers the common class shows the difference."""
+    counts = metrics.confusion(np.array([0] * 9 + [1]), np.zeros(10, np.int64), 2)
+    assert metrics.accuracy(counts) == 0.9
+    assert metrics.balanced_accuracy(counts) == 0.5
+    assert metrics.macro_f1(counts) == pytest.approx((18 / 19) / 2)
+
+
+def test_log_loss_of_a_certain_mistake_is_finite() -> None:
+    assert metrics.log_loss(np.array([1]), np.array([[1.0, 0.0]])) == pytest.approx(-np.log(1e-12))
+
+
+def binary(confidence: list[float]) -> NDArray[np.float64]:
+    return np.array([[c, 1 - c] for c in confidence])
+
+
+def test_calibration_error_by_hand() -> None:
+    """Two bins of two: (0.6, 0.7) one right -> gap 0.15; (0.8, 0.9) both right -> gap 0.15."""
+    error = metrics.calibration_error(np.array([0, 1, 0, 0]), binary([0.6, 0.7, 0.8, 0.9]), bins=2)
+    assert error == pytest.approx((2 * 0.15 + 2 * 0.15) / 4)
+
+
+def test_calibration_error_sees_overconfidence_and_no_order() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0.5, 1, 20_000)
+    labels = (rng.random(20_000) > truth).astype(np.int64)
+    honest = metrics.calibration_error(labels, binary(list(truth)))
+    boastful = metrics.calibration_error(labels, binary(list(np.minimum(truth + 0.2, 1))))
+    assert honest < 0.02
+    assert 0.1 < boastful < 0.25
+    order = rng.permutation(20_000)
+    coarse = np.round(truth, 1)  # many equal confidences
+    error = metrics.calibration_error(labels, binary(list(coarse)))
+    assert metrics.calibration_error(labels[order], binary(list(coarse[order]))) == pytest.approx(error)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.7, 0.95])
+def test_bootstrap_interval_against_drawing_faces(share: float) -> None:
+    correct = np.arange(500) < share * 500
+    rng = np.random.default_rng(1)
+    slow = np.quantile([correct[rng.integers(0, 500, 500)].mean() for _ in range(4000)], [0.025, 0.975])
+    assert metrics.bootstrap_interval(correct, samples=4000) == pytest.approx(slow, abs=0.006)
+
+
+def test_bootstrap_interval_is_seeded_and_narrows() -> None:
+    correct = np.arange(1000) % 2 == 0
+    assert metrics.bootstrap_interval(correct) == metrics.bootstrap_interval(correct)
+    assert metrics.bootstrap_interval(correct) != metrics.bootstrap_interval(correct, seed=1)
+    low, high = metrics.bootstrap_interval(correct)
+    closer, farther = metrics.bootstrap_interval(np.tile(correct, 100))
+    assert low < closer < 0.5 < farther < high
+    assert metrics.bootstrap_interval(np.ones(5, bool)) == (1.0, 1.0)

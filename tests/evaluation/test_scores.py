@@ -1,0 +1,140 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mien.data.faces import FaceSet
+from mien.errors import CheckpointError, DataError
+from mien.evaluation.scores import evaluate, score
+
+
+class Lopsided(nn.Module):
+    """A small network with everything that behaves differently in training: dropout and batch norm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(1)
+        self.drop = nn.Dropout(0.5)
+        self.head = nn.Linear(64, 7)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.drop(self.norm(pixels.float() / 255)).flatten(1))
+        return logits
+
+
+def faces(n: int = 20) -> FaceSet:
+    rng = np.random.default_rng(0)
+    return FaceSet(rng.integers(0, 256, (n, 8, 8), np.uint8), rng.integers(0, 7, n), source="noise")
+
+
+def network() -> Lopsided:
+    torch.manual_seed(0)
+    return Lopsided()
+
+
+def test_a_module_is_asked_in_eval_mode_and_left_as_it_was() -> None:
+    model = network()
+    model.norm.eval()  # frozen on its own
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    result = score(model, faces(), batch=6)
+    assert (model.training, model.norm.training, model.drop.training) == (True, False, True)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    model.eval()
+    with torch.no_grad():
+        expected = model(torch.from_numpy(faces().images[:, None])).softmax(1).numpy()
+    np.testing.assert_allclose(result.probabilities, expected, atol=1e-6)
+    assert result.probabilities.dtype == np.float32
+    assert result.labels.dtype == np.int64
+    np.testing.assert_array_equal(result.correct, expected.argmax(1) == faces().labels)
+
+
+def test_a_module_that_fails_is_left_as_it_was() -> None:
+    model = network()
+    with pytest.raises(RuntimeError):
+        score(model, FaceSet(np.zeros((2, 9, 9), np.uint8), [0, 1]))
+    assert model.training
+    assert torch.is_grad_enabled()
+
+
+def test_two_views_average_the_face_and_its_mirror_image() -> None:
+    model, plain = network(), faces()
+    mirrored = FaceSet(np.ascontiguousarray(plain.images[..., ::-1]), plain.targets)
+    both = score(model, plain, views=2)
+    mean = (score(model, plain).probabilities + score(model, mirrored).probabilities) / 2
+    np.testing.assert_allclose(both.probabilities, mean, atol=1e-6)
+    np.testing.assert_allclose(both.probabilities, score(model, mirrored, views=2).probabilities, atol=1e-6)
+    assert not np.allclose(both.probabilities, score(model, plain).probabilities)
+    assert both.views == 2
+    with pytest.raises(DataError, match="3 views"):
+        score(model, plain, views=3)
+
+
+def test_the_mirror_of_a_colour_face_keeps_its_colours() -> None:
+    seen: list[np.ndarray] = []
+
+    def look(pixels: np.ndarray) -> np.ndarray:
+        seen.append(pixels)
+        return np.full((len(pixels), 7), 1 / 7)
+
+    images = np.random.default_rng(0).integers(0, 256, (2, 4, 6, 3), np.uint8)
+    score(look, FaceSet(images, [0, 1]), views=2)
+    assert seen[0].shape == (2, 3, 4, 6)
+    np.testing.assert_array_equal(seen[0][1, 2], images[1, :, :, 2])
+    np.testing.assert_array_equal(seen[1][1, 2], images[1, :, ::-1, 2])
+
+
+def test_unlabelled_faces_are_left_out() -> None:
+    model, every = network(), faces()
+    targets = every.targets.copy()
+    targets[[0, 7]] = -1
+    result = score(model, FaceSet(every.images, targets), batch=4)
+    assert result.index.tolist() == [i for i in range(20) if i not in (0, 7)]
+    np.testing.assert_allclose(result.probabilities, score(model, every).probabilities[result.index], atol=1e-6)
+
+
+def test_soft_targets_are_judged_by_their_largest_share() -> None:
+    targets = np.array([[0.3, 0.7], [0, 0], [0.9, 0.1]], np.float32)
+    mixed = FaceSet(np.zeros((3, 8, 8), np.uint8), targets, classes=("no", "yes"))
+    assert score(lambda pixels: np.tile([0.2, 0.8], (len(pixels), 1)), mixed).correct.tolist() == [True, False]
+
+
+def test_what_cannot_be_judged_is_an_error() -> None:
+    empty = FaceSet(np.zeros((0, 8, 8), np.uint8), [], source="fer.csv")
+    with pytest.raises(DataError, match=r"fer\.csv has no labelled faces for 'test'"):
+        evaluate(network(), empty, split="test")
+    with pytest.raises(DataError, match="no labelled faces"):
+        evaluate(network(), FaceSet(np.zeros((2, 8, 8), np.uint8), [-1, -1]))
+    with pytest.raises(DataError, match="doesn't fit these faces"):
+        evaluate(network(), FaceSet(np.zeros((2, 8, 8), np.uint8), [0, 1], classes=("a", "b")))
+    with pytest.raises(CheckpointError, match="isn't a number"):
+        evaluate(lambda pixels: np.full((len(pixels), 7), np.nan), faces())
+
+
+def test_evaluate_reports_what_was_answered() -> None:
+    truth = faces().labels
+    answers = np.eye(7, dtype=np.float32)[truth]
+    answers[:5] = np.eye(7)[(truth[:5] + 1) % 7]
+    given = iter([answers])
+    report = evaluate(lambda pixels: next(given), faces(), split="val")
+    assert (report.accuracy, report.n, report.split, report.views) == (0.75, 20, "val", 1)
+    assert report.interval[0] < 0.75 < report.interval[1]
+    assert report.ece == pytest.approx(0.25)
+    assert sum(map(sum, report.confusion)) == 20
+    assert [score.n for score in report.per_class] == np.bincount(truth, minlength=7).tolist()
+    assert report.classes == faces().classes
+
+
+def test_it_runs_where_torch_is_not() -> None:
+    program = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import numpy as np\n"
+        "from mien.data.faces import FaceSet\n"
+        "from mien.evaluation.scores import evaluate\n"
+        "faces = FaceSet(np.zeros((4, 8, 8), np.uint8), [3, 3, 3, 1])\n"
+        "print(evaluate(lambda pixels: np.eye(7)[[3] * len(pixels)], faces).accuracy)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0.75"

@@ -1,0 +1,98 @@
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mien.cards import Card
+from mien.errors import CheckpointError
+from mien.export import export_onnx
+from mien.labels import FER2013
+from mien.models import create_model
+from mien.net import Net
+
+
+def probabilities(model: nn.Module, pixels: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    with torch.no_grad():
+        return (model.eval()(torch.from_numpy(pixels)) / temperature).softmax(1).numpy()
+
+
+def shaken(name: str, **options: object) -> nn.Module:
+    """A network whose norms have seen something, so that an export without them would show."""
+    torch.manual_seed(0)
+    model = create_model(name, **options)
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.uniform_(-0.5, 0.5)  # type: ignore[union-attr]
+                module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr]
+                module.weight.uniform_(0.5, 1.5)
+    return model
+
+
+@pytest.mark.parametrize("name", ["logistic", "resnet"])
+def test_the_file_answers_as_pytorch_does(name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    model, card = shaken(name), Card(model=name, classes=FER2013, temperature=1.7)
+    started = time.perf_counter()
+    export_onnx(model, tmp_path / "model.onnx", card)
+    assert time.perf_counter() - started < 30  # 3 s on an idle core
+    assert capfd.readouterr() == ("", "")  # no chatter
+    assert model.training  # and left as it was
+    net = Net(tmp_path / "model.onnx")
+    assert net.card == card
+    for n in (1, 2, 7):
+        pixels = np.random.default_rng(n).integers(0, 256, (n, 1, 48, 48), np.uint8)
+        np.testing.assert_allclose(net(pixels), probabilities(model, pixels, 1.7), atol=1e-4)
+        model.train()
+    assert os.listdir(tmp_path) == ["model.onnx"]
+
+
+def test_colour_other_sizes_and_other_classes(tmp_path: Path) -> None:
+    model = shaken("cnn", classes=3, channels=3, size=32)
+    card = Card(model="cnn", classes=("no", "maybe", "yes"), input_shape=(3, 32, 32))
+    export_onnx(model, tmp_path / "m.onnx", card)
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 3, 32, 32), np.uint8)
+    np.testing.assert_allclose(Net(tmp_path / "m.onnx")(pixels), probabilities(model, pixels), atol=1e-4)
+
+
+def test_the_file_says_what_it_is_and_nothing_of_this_machine(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    export_onnx(shaken("logistic"), path, Card(model="logistic", classes=FER2013))
+    proto = onnx.load(path)
+    onnx.checker.check_model(proto, full_check=True)
+    metadata = {entry.key: entry.value for entry in proto.metadata_props}
+    assert json.loads(metadata["labels"]) == list(FER2013)
+    assert json.loads(metadata["input_shape"]) == [1, 48, 48]
+    assert json.loads(metadata["mien.card"])["model"] == "logistic"
+    for trace in (b"site-packages", str(Path(__file__).parent.parent).encode(), b"forward("):
+        assert trace not in path.read_bytes()
+
+
+class Restless(nn.Module):
+    """Answers otherwise at every call, which a graph can't."""
+
+    calls = 0
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        Restless.calls += 1
+        return pixels.float().mean((2, 3)) * torch.arange(7) / 100 + torch.eye(7)[Restless.calls % 7]
+
+
+def test_a_graph_that_answers_otherwise_is_not_put_in_place(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"the old one")
+    with pytest.raises(CheckpointError, match=r"model\.onnx: not written: .* from PyTorch's"):
+        export_onnx(Restless(), path, Card(model="restless", classes=FER2013))
+    assert path.read_bytes() == b"the old one"
+    assert os.listdir(tmp_path) == ["model.onnx"]
+
+
+def test_a_card_of_other_classes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="7 outputs; its card has 2 classes"):
+        export_onnx(shaken("logistic"), tmp_path / "model.onnx", Card(model="logistic", classes=("no", "yes")))
+    assert os.listdir(tmp_path) == []

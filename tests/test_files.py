@@ -1,0 +1,40 @@
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from mien.files import atomic_write, replacing
+
+
+def test_atomic_write_replaces_and_makes_folders(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "note.txt"
+    atomic_write(path, "first")
+    atomic_write(path, "zweite Fassung: ä")
+    assert path.read_text("utf-8") == "zweite Fassung: ä"
+    atomic_write(path, b"\x00\xff")
+    assert path.read_bytes() == b"\x00\xff"
+    assert os.listdir(path.parent) == ["note.txt"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "note.txt"
+    atomic_write(path, "old")
+
+    def fail() -> None:
+        with replacing(path) as beside:
+            beside.write_text("half of the new")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["note.txt"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+def test_the_file_has_ordinary_permissions(tmp_path: Path) -> None:
+    plain, atomic = tmp_path / "plain", tmp_path / "atomic"
+    plain.write_text("x")
+    atomic_write(atomic, "x")
+    assert stat.S_IMODE(atomic.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
