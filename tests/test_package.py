@@ -1,0 +1,146 @@
+"""The package as a whole: what importing it costs, its public names, its core without torch, its pins."""
+
+import json
+import re
+import subprocess
+import sys
+from importlib.metadata import requires, version
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+import mien
+from mien.cards import Card
+from mien.export import export_onnx
+from mien.models import create_model
+
+ROOT = Path(__file__).parents[1]
+
+# These are the extras' packages. A finder that refuses to find them stands in for an environment without them, so that
+# this runs in a second; `make core-check` (CI runs it) does the same in a venv that really lacks them.
+WITHOUT_EXTRAS = """
+import sys
+EXTRAS = {"torch", "safetensors", "onnx", "onnxscript", "matplotlib", "jinja2", "pandas", "kagglehub", "sklearn"}
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in EXTRAS:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+def in_a_new_process(code: str, *arguments: str | Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_importing_mien_loads_nothing_heavy() -> None:
+    loaded = in_a_new_process("import mien, sys; print(*{name.split('.')[0] for name in sys.modules})").split()
+    assert "mien" in loaded
+    heavy = {
+        "torch",
+        "onnxruntime",
+        "onnx",
+        "matplotlib",
+        "pandas",
+        "numpy",
+        "PIL",
+        "pydantic",
+        "typer",
+        "rich",
+        "sklearn",
+    }
+    assert heavy.isdisjoint(loaded)
+
+
+def test_the_public_names_are_those_that_all_lists() -> None:
+    assert list(mien.__all__) == sorted(set(mien.__all__))
+    for name in mien.__all__:
+        assert not isinstance(getattr(mien, name), ModuleType), name
+    public = {
+        name for name in dir(mien) if not name.startswith("_") and not isinstance(getattr(mien, name), ModuleType)
+    }
+    assert public == set(mien.__all__)
+
+
+def test_the_names_that_the_readme_uses_are_public() -> None:
+    used = set(re.findall(r"\bmien\.([a-z]\w*)\(", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert used
+    assert used <= set(mien.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no_such_name"):
+        mien.no_such_name  # noqa: B018
+
+
+def test_the_version_is_the_distributions() -> None:
+    assert mien.__version__ == version("mien")
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ONNX file of an untrained network, as mien writes them."""
+    path = tmp_path_factory.mktemp("onnx") / "model.onnx"
+    torch.manual_seed(0)
+    export_onnx(create_model("logistic"), path, Card(model="logistic", classes=mien.drawn_faces(0).classes))
+    return path
+
+
+def test_the_core_works_without_the_extras(network: Path) -> None:
+    code = """
+import json, mien
+faces = mien.drawn_faces(200).val
+report = mien.evaluate(mien.Net(sys.argv[1]), faces)
+print(json.dumps([report.n, report.accuracy, sorted({m.split(".")[0] for m in sys.modules} & EXTRAS)]))
+"""
+    n, accuracy, extras = json.loads(in_a_new_process(WITHOUT_EXTRAS + code, network))
+    here = mien.evaluate(mien.Net(network), mien.drawn_faces(200).val)
+    assert (n, accuracy, extras) == (30, here.accuracy, [])
+
+
+def test_every_module_of_the_core_imports_without_the_extras() -> None:
+    code = """
+import importlib, pkgutil, mien
+import mien.data, mien.evaluation
+names = ["labels", "errors", "files", "cards", "net", "evaluation.scores", "evaluation.metrics", "evaluation.report"]
+names += [f"data.{module.name}" for module in pkgutil.iter_modules(mien.data.__path__)]
+for name in names:
+    importlib.import_module(f"mien.{name}")
+print(len(names))
+"""
+    assert int(in_a_new_process(WITHOUT_EXTRAS + code)) > 12
+
+
+def test_without_torch_a_name_that_needs_it_says_what_to_install() -> None:
+    code = """
+import mien
+try:
+    mien.create_model("cnn")
+except mien.MissingExtra as error:
+    print(error)
+"""
+    assert 'pip install "mien[train]"' in in_a_new_process(WITHOUT_EXTRAS + code)
+
+
+def test_the_typing_marker_is_installed() -> None:
+    assert Path(mien.__file__).with_name("py.typed").is_file()
+
+
+def test_every_dependency_is_pinned_for_any_build_and_registry() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    assert pins["torch"] == "2.13.0"
+    for line in lines:
+        assert line.startswith("#") or re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line), line  # no +cpu, no address
+    wanted = [
+        need for need in requires("mien") or () if "extra == 'kaggle'" not in need and "extra == 'all'" not in need
+    ]
+    names = {re.split(r"[\[<>=! ;]", need)[0].lower() for need in wanted} - {"mien"}
+    assert names <= set(pins)
+    assert names > {"numpy", "torch", "pytest"}
