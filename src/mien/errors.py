@@ -38,6 +38,10 @@ class DataError(MienError):
         return error
 
 
+class MediaError(MienError):
+    """An image or a video that can't be read: not one, damaged, or larger than the limits."""
+
+
 class UnknownModel(MienError):
     """A model name that isn't registered; the message lists those that are."""
 

@@ -2,7 +2,7 @@
 
 Each block learns what to add to its input rather than a new picture of it, so deeper isn't harder to train.
 Source: He et al., 2016 (residual blocks); He et al., 2019 (average pooling on the short cut, zero start of the last
-norm in each block); Hu et al., 2018 (squeeze and excitation, optional).
+norm in each block).
 """
 
 from collections.abc import Sequence
@@ -13,22 +13,10 @@ from mien.models.registry import register
 from mien.models.stem import Normalise, Pixels
 
 
-class SqueezeExcite(nn.Module):
-    """Look at the whole face, then turn each channel up or down."""
-
-    def __init__(self, width: int, ratio: int = 8) -> None:
-        super().__init__()
-        inner = max(8, width // ratio)
-        self.gate = nn.Sequential(nn.Linear(width, inner), nn.ReLU(True), nn.Linear(inner, width), nn.Sigmoid())
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.gate(x.mean((2, 3)))[:, :, None, None]
-
-
 class Block(nn.Module):
     """Two 3×3 convolutions and the input added back: `relu(x + f(x))`."""
 
-    def __init__(self, inside: int, width: int, stride: int = 1, squeeze: bool = False) -> None:
+    def __init__(self, inside: int, width: int, stride: int = 1) -> None:
         super().__init__()
         self.f = nn.Sequential(
             nn.Conv2d(inside, width, 3, stride, padding=1, bias=False),
@@ -36,7 +24,6 @@ class Block(nn.Module):
             nn.ReLU(True),
             nn.Conv2d(width, width, 3, padding=1, bias=False),
             nn.BatchNorm2d(width),
-            SqueezeExcite(width) if squeeze else nn.Identity(),
         )
         nn.init.zeros_(self.f[4].weight)  # type: ignore[arg-type]  # f(x) = 0 at first: the block passes x through
         self.shortcut = nn.Sequential()  # x as it is, where shapes allow
@@ -63,7 +50,6 @@ class ResNet(nn.Module):
         stem: int = 32,
         widths: Sequence[int] = (48, 96, 192),
         depths: Sequence[int] = (1, 2, 2),
-        squeeze: bool = False,
         dropout: float = 0.3,
         normalise: Normalise = "image",
     ) -> None:
@@ -79,7 +65,7 @@ class ResNet(nn.Module):
         inside = stem
         for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
             for place in range(depth):
-                blocks.append(Block(inside, width, 2 if stage and not place else 1, squeeze))
+                blocks.append(Block(inside, width, 2 if stage and not place else 1))
                 inside = width
         self.blocks = nn.Sequential(*blocks)  # (B, 192, 6, 6)
         self.dropout = nn.Dropout(dropout)

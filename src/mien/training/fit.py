@@ -160,11 +160,11 @@ def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def _size(recipe: Recipe, full: int, epoch: int) -> int:
-    """Side of the faces in this epoch: from `start_size` in a straight line to full at 60 % of the epochs, even."""
+    """Side of the faces in this epoch: from `start_size` in a straight line to full at 70 % of the epochs, by fours."""
     if not recipe.start_size:
         return full
-    grown = min(1.0, epoch / max(1.0, 0.6 * recipe.epochs))
-    return min(full, 2 * round((recipe.start_size + (full - recipe.start_size) * grown) / 2))
+    grown = min(1.0, epoch / max(1.0, 0.7 * recipe.epochs))
+    return min(full, 4 * round((recipe.start_size + (full - recipe.start_size) * grown) / 4))
 
 
 @torch.inference_mode()

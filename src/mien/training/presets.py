@@ -63,8 +63,7 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
     ("cnn", "tuned"): {**_WARP, "epochs": 30, "smoothing": 0.1, "erase": 0.3, "ema": 0.998, "start_size": 32},
     ("resnet", "tuned"): {
         **_WARP,
-        "options": {"squeeze": True},
-        "epochs": 60,
+        "epochs": 64,
         "smoothing": 0.1,
         "erase": 0.5,
         "ema": 0.999,
