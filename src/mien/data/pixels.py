@@ -1,0 +1,85 @@
+"""The text of pixels -> pixels. `70 80 82 …`, thousands of faces a second, in numpy alone."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.data.table import shown
+
+_SPACE, _ZERO = 32, 48
+
+
+def parse_rows(texts: Sequence[bytes], count: int) -> NDArray[np.uint8] | None:
+    """Read many rows of pixels at once.
+
+    Every byte gets, in a few vector operations, the value of the number that would end there; the values at
+    the last digits are then picked out. About 15 times as fast as a split per row.
+
+    Args:
+        texts: rows of numbers 0..255 with one space between them.
+        count: how many numbers each row must have.
+
+    Returns:
+        `(len(texts), count)` uint8, or None when any row is written otherwise; `parse_row` then says what is wrong.
+
+    >>> parse_rows([b"0 12 255", b"7 8 9"], 3).tolist()
+    [[0, 12, 255], [7, 8, 9]]
+    >>> parse_rows([b"0 12 256"], 3) is None
+    True
+    """
+    # Two spaces in front: room to look back from the first digit.
+    text = np.frombuffer(b" ".join((b" ", *texts, b"")), np.uint8)
+    space = text == _SPACE
+    digit = (text - np.uint8(_ZERO)) < 10  # uint8 wraps round: whatever stands before "0" becomes large
+    ends = np.flatnonzero(space)[1:]  # ends[0] is the space before the first number, ends[i] the one after the i-th
+    if len(ends) != len(texts) * count + 1 or len(ends) + 1 + np.count_nonzero(digit) != len(text):
+        return None
+    gaps = np.diff(ends)
+    if len(gaps) and (gaps.min() < 2 or gaps.max() > 4):  # a number has one to three digits
+        return None
+    row_ends = 1 + np.cumsum([len(row) + 1 for row in texts])
+    if not np.array_equal(ends[count::count], row_ends):
+        return None
+    value = text & np.uint8(15)  # a digit's value; of a space 0
+    tens = value[1:-1] * np.uint8(10)
+    hundreds = value[:-2] * digit[1:-1].view(np.uint8)  # only when a digit stands between
+    last = ends[1:] - 3  # each number's last digit, less the two bytes that those arrays are shorter at the front
+    hundred = hundreds.take(last)
+    if len(hundred) and hundred.max() > 2:
+        return None
+    hundred *= np.uint8(100)
+    result: NDArray[np.uint8] = (value[2:] + tens).take(last)
+    result += hundred
+    if (result < hundred).any():  # 256..299 wrapped round
+        return None
+    return result.reshape(len(texts), count)
+
+
+def parse_row(text: bytes, count: int) -> NDArray[np.uint8] | str:
+    """Read one row of pixels with care: any white space between numbers. What is wrong is returned as a sentence part.
+
+    >>> parse_row(b"1 2 3", 4)
+    '3 pixels instead of 4'
+    >>> parse_row(b"1 2 x 4", 4)
+    "pixel 3 is 'x', not a number 0..255"
+    """
+    words = text.split()
+    if len(words) != count:
+        return f"{len(words):,} pixels instead of {count:,}"
+    values = np.empty(count, np.uint8)
+    for at, word in enumerate(words):
+        number = int(word) if word.isdigit() and len(word) <= 9 else 256
+        if number > 255:
+            return f"pixel {at + 1} is {shown(word)}, not a number 0..255"
+        values[at] = number
+    return values
+
+
+def keep_freed_memory() -> None:
+    """Let the allocator keep what a block of rows frees, for the next block.
+
+    glibc would hand it back to the system and fetch it again page by page, which takes longer than the parsing.
+    Once it has seen a large block freed, it keeps up to twice as much at hand. Without effect elsewhere.
+    """
+    np.empty(1 << 22, np.uint8)

@@ -1,0 +1,86 @@
+"""Bytes -> pixels: what a file is shows in its content, never in its name; nothing large or damaged gets through."""
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from mien.errors import MediaError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+"""What is read, of all that Pillow could: the formats that people have photos in."""
+
+SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm"))
+"""How such files are called, for finding them in a folder."""
+
+MAX_BYTES = 64 << 20
+MAX_PIXELS = 64_000_000
+"""Decoded pixels. A few hundred bytes of PNG can ask for gigabytes; the largest phone photos have 50 million or so."""
+
+
+def decode(
+    data: bytes | str | os.PathLike[str],
+    *,
+    size: int | None = None,
+    gray: bool = True,
+    max_bytes: int = MAX_BYTES,
+    max_pixels: int = MAX_PIXELS,
+) -> NDArray[np.uint8]:
+    """Decode one image, upright as its EXIF data says; of an animation the first picture.
+
+    Args:
+        data: the file's bytes, or its path.
+        size: give a square of `size` × `size` pixels: the middle of the image, resized with antialiasing.
+        gray: one channel (ITU-R 601 luma) rather than RGB.
+        max_bytes, max_pixels: refuse files and pictures that are larger, before decoding them.
+
+    Returns:
+        uint8, 0..255: `(H, W)`, or `(H, W, 3)` RGB.
+
+    Raises:
+        MediaError: no such file, empty, damaged, cut off, not an image in one of `FORMATS`, or too large.
+
+    >>> decode(b"P5 2 2 255 " + bytes([0, 50, 100, 255])).tolist()
+    [[0, 50], [100, 255]]
+    """
+    name = "the image" if isinstance(data, bytes) else str(data)
+    data = data if isinstance(data, bytes) else _bytes_of(Path(data), max_bytes)
+    if not data:
+        raise MediaError(f"{name}: empty, 0 bytes.")
+    if len(data) > max_bytes:
+        raise MediaError(f"{name}: {len(data):,} bytes; the limit is {max_bytes:,}.")
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            width, height = image.size
+            if width * height <= max_pixels:
+                return _pixels(image, size, gray)
+    except UnidentifiedImageError:
+        raise MediaError(f"{name}: not an image ({', '.join(FORMATS)}).") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise MediaError(f"{name}: too large ({error}).") from None
+    except Exception as error:  # on damaged bytes Pillow's decoders raise nearly every kind there is
+        raise MediaError(f"{name}: a damaged image ({error}).") from None
+    raise MediaError(f"{name}: {width} × {height} pixels; the limit is {max_pixels:,} pixels.")
+
+
+def _bytes_of(path: Path, most: int) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(most + 1)
+    except FileNotFoundError:
+        raise MediaError(f"{path}: no such file.") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise MediaError(f"{path}: can't be read ({error}).") from None
+
+
+def _pixels(image: Image.Image, size: int | None, gray: bool) -> NDArray[np.uint8]:
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):  # 16 bits a pixel, which Pillow's own conversion would cut at 255
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    image = image.convert("L" if gray else "RGB")
+    if size is not None and image.size != (size, size):
+        image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
+    return np.array(image)
