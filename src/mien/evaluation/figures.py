@@ -1,0 +1,255 @@
+"""Figures of data, training and judging, as PNG or SVG bytes. The only file of the training side with matplotlib in it.
+
+Every figure stands on a white card, so it reads the same on a light and a dark page, and uses the colours of
+`mien.labels`, which colour-blind readers can tell apart. Nothing here touches pyplot or a window system.
+"""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mien.data.faces import FaceSet
+from mien.errors import MissingExtra
+from mien.evaluation.gallery import Shown
+from mien.labels import colour
+
+try:
+    import matplotlib
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+except ImportError:
+    raise MissingExtra("matplotlib", "figures", "Drawing figures") from None
+
+Kind = Literal["png", "svg"]
+
+INK, QUIET, FAINT, TRAIN, VAL, WRONG = "#1A1A1A", "#595959", "#D9D9D9", "#0072B2", "#D55E00", "#B03A00"
+STYLE: Any = {  # typed by matplotlib as a union of its 300 setting names
+    "font.size": 10,
+    "text.color": INK,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.labelcolor": QUIET,
+    "axes.edgecolor": FAINT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": "#EBEBEB",
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "legend.frameon": False,
+    "svg.hashsalt": "mien",  # the same figure gives the same bytes
+}
+
+
+class _Sheet:
+    """A figure under way, and its bytes when it is done."""
+
+    def __init__(self, width: float, height: float) -> None:
+        self.figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+        self.content = b""
+
+    def axes(self, rows: int = 1, columns: int = 1, **options: Any) -> list[Axes]:
+        grid = self.figure.subplots(rows, columns, squeeze=False, **options)
+        return list(grid.ravel())
+
+
+@contextmanager
+def _sheet(width: float, height: float, kind: Kind) -> Iterator[_Sheet]:
+    with matplotlib.rc_context(STYLE):
+        sheet = _Sheet(width, height)
+        yield sheet
+        buffer = io.BytesIO()
+        undated = {"Date": None} if kind == "svg" else {"Software": None}
+        sheet.figure.savefig(buffer, format=kind, dpi=150, metadata=undated)
+        sheet.content = buffer.getvalue()
+
+
+def ladder_picture(
+    names: Sequence[str],
+    accuracies: Sequence[float],
+    intervals: Sequence[tuple[float, float]],
+    *,
+    baseline: float | None = None,
+    title: str = "Accuracy, rung by rung",
+    kind: Kind = "svg",
+) -> bytes:
+    """Networks from left to right, each a rung at the height of its accuracy, with its interval and the step up to it.
+
+    `baseline` is the accuracy of always answering the most common class: what one gets without looking.
+    """
+    with _sheet(max(4.0, 1.9 * len(names) + 0.8), 4.2, kind) as sheet:
+        axes = sheet.axes()[0]
+        for place, (value, (low, high)) in enumerate(zip(accuracies, intervals, strict=True)):
+            axes.fill_between([place - 0.36, place + 0.36], low, high, color=TRAIN, alpha=0.18, linewidth=0)
+            axes.plot([place - 0.36, place + 0.36], [value, value], color=TRAIN, linewidth=5, solid_capstyle="butt")
+            axes.annotate(f"{value:.3f}", (place, high), (0, 4), textcoords="offset points", ha="center", weight="bold")
+        for place, (before, after) in enumerate(pairwise(accuracies)):
+            middle = place + 0.5
+            axes.plot([place + 0.36, middle, middle], [before, before, after], color=QUIET, linewidth=0.8, ls=":")
+            axes.plot([middle, place + 0.64], [after, after], color=QUIET, linewidth=0.8, ls=":")
+            step = f"{100 * (after - before):+.1f}".replace("-", "\N{MINUS SIGN}")
+            axes.annotate(
+                step, (middle, (before + after) / 2), ha="center", va="center", color=QUIET, size=9,
+                bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"},
+            )  # fmt: skip
+        lowest = min([low for low, _ in intervals] + ([baseline] if baseline is not None else []))
+        if baseline is not None:
+            axes.axhline(baseline, color=QUIET, linewidth=1, ls="--")
+            axes.annotate(
+                f"always the most common class: {baseline:.3f}", (len(names) - 0.5, baseline), (0, 4),
+                textcoords="offset points", ha="right", color=QUIET, size=9,
+            )  # fmt: skip
+        axes.set_xticks(range(len(names)), names, color=INK)
+        axes.tick_params(axis="x", length=0)
+        axes.set_xlim(-0.5, len(names) - 0.5)
+        axes.set_ylim(max(0.0, lowest - 0.06), min(1.02, max(high for _, high in intervals) + 0.06))
+        axes.set_title(title)
+        axes.grid(axis="y")
+    return sheet.content
+
+
+def curves(history: Sequence[Mapping[str, float]], *, title: str = "", kind: Kind = "svg") -> bytes:
+    """Loss and accuracy over the epochs, from the rows of a `history.csv`; the best epoch (by validation) is marked."""
+    epochs = [row["epoch"] for row in history]
+    best = int(np.argmax([row["val_accuracy"] for row in history])) if history else 0
+    with _sheet(8, 3.1, kind) as sheet:
+        for axes, what in zip(sheet.axes(1, 2), ("loss", "accuracy"), strict=True):
+            for split, name, shade in (("train", "training", TRAIN), ("val", "validation", VAL)):
+                values = [row[f"{split}_{what}"] for row in history]
+                axes.plot(epochs, values, color=shade, label=name, ls="-" if split == "val" else "--", linewidth=1.8)
+                if split == "val" and values:
+                    axes.plot(epochs[best], values[best], "o", color=shade, markersize=6)
+                    text = f"{values[best]:.3f}"
+                    axes.annotate(text, (epochs[best], values[best]), (0, 7), textcoords="offset points", ha="center")
+            axes.margins(y=0.14)
+            axes.set_title(f"{title}: {what}" if title else what)
+            axes.set_xlabel("epoch")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.grid(axis="y")
+        sheet.figure.axes[0].legend(loc="upper right")
+    return sheet.content
+
+
+def confusion_matrix(counts: ArrayLike, classes: Sequence[str], *, title: str = "", kind: Kind = "svg") -> bytes:
+    """A confusion matrix `(K, K)` of counts, drawn as shares of each true class (a row adds to 1)."""
+    table = np.asarray(counts)
+    shares = table / np.maximum(table.sum(1, keepdims=True), 1)
+    k = len(classes)
+    with _sheet(0.62 * k + 1.5, 0.56 * k + 1.1, kind) as sheet:
+        axes = sheet.axes()[0]
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        for true, predicted in np.ndindex(k, k):
+            share = shares[true, predicted]
+            axes.text(
+                predicted, true, f"{share:.2f}" if table[true].any() else "", ha="center", va="center", size=9,
+                color="white" if share > 0.55 else INK if share >= 0.1 else QUIET,
+                weight="bold" if true == predicted else "normal",
+            )  # fmt: skip
+        axes.set_xticks(range(k), classes, rotation=35, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(k), [f"{name} ({n:,})" for name, n in zip(classes, table.sum(1), strict=True)])
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        axes.set(xlabel="predicted", ylabel="true (faces)", title=title)
+    return sheet.content
+
+
+def gallery(shown: Sequence[Shown], *, columns: int = 6, title: str = "", kind: Kind = "png") -> bytes:
+    """Faces with their true and predicted label; a tick and a cross say which are right, not the colour alone."""
+    rows = -(-len(shown) // columns)
+    with _sheet(1.35 * min(columns, max(len(shown), 1)), 1.75 * max(rows, 1) + 0.3 * bool(title), kind) as sheet:
+        cells = sheet.axes(max(rows, 1), min(columns, max(len(shown), 1)))
+        for axes, face in zip(cells, shown, strict=False):
+            _face(axes, face.image)
+            mark = "\N{CHECK MARK}" if face.right else "\N{MULTIPLICATION X}"
+            shade = INK if face.right else WRONG
+            axes.set_title(f"{mark} {face.predicted} {face.confidence:.2f}", size=9, color=shade, loc="center", pad=3)
+            axes.set_xlabel(f"true: {face.true}" if not face.right else "", size=9, labelpad=3)
+        _clear(cells)
+        sheet.figure.suptitle(title, size=11)
+    return sheet.content
+
+
+def batch_picture(faces: FaceSet, n: int = 64, *, kind: Kind = "png") -> bytes:
+    """The first `n` faces side by side, as a network is given them: one batch as a picture."""
+    images = faces.images[:n]
+    height, width = images.shape[1:3]
+    columns = max(1, int(np.ceil(np.sqrt(len(images)))))
+    rows = max(1, -(-len(images) // columns))
+    wall = np.full((rows * (height + 2) + 2, columns * (width + 2) + 2, *images.shape[3:]), 255, np.uint8)
+    for place, image in enumerate(images):
+        top, left = (place // columns) * (height + 2) + 2, (place % columns) * (width + 2) + 2
+        wall[top : top + height, left : left + width] = image
+    inches = min(10.0, 0.75 * columns)
+    with _sheet(inches, inches * wall.shape[0] / wall.shape[1] + 0.3, kind) as sheet:
+        _face(sheet.axes()[0], wall)
+        _clear(sheet.figure.axes)
+        sheet.figure.suptitle(f"{len(images)} faces of {faces.source or 'the set'}", size=10)
+    return sheet.content
+
+
+def class_samples(faces: FaceSet, each: int = 10, *, seed: int = 0, kind: Kind = "png") -> bytes:
+    """A row of `each` faces for every class, drawn with a seed."""
+    rng = np.random.default_rng(seed)
+    with _sheet(0.85 * each + 1.1, 0.9 * len(faces.classes), kind) as sheet:
+        cells = np.array(sheet.axes(len(faces.classes), each)).reshape(-1, each)
+        for number, (name, row) in enumerate(zip(faces.classes, cells, strict=True)):
+            found = np.flatnonzero(faces.labels == number)
+            for axes, index in zip(row, rng.permutation(found)[:each], strict=False):
+                _face(axes, faces.images[index])
+            row[0].set_ylabel(name, rotation=0, ha="right", va="center", color=INK)
+        _clear(list(cells.ravel()))
+    return sheet.content
+
+
+def class_means(faces: FaceSet, *, kind: Kind = "png") -> bytes:
+    """The mean face of each class, with more contrast (the same for all): what a single linear layer has to go by."""
+    members = [np.flatnonzero(faces.labels == number) for number in range(len(faces.classes))]
+    means = [faces.images[found].mean(0) if len(found) else None for found in members]
+    known = [mean for mean in means if mean is not None]
+    low, high = (min(map(np.min, known)), max(map(np.max, known))) if known else (0, 255)
+    with _sheet(1.3 * len(faces.classes), 1.85, kind) as sheet:
+        cells = sheet.axes(1, len(faces.classes))
+        for axes, name, found, mean in zip(cells, faces.classes, members, means, strict=True):
+            if mean is not None:
+                _face(axes, ((mean - low) / max(high - low, 1) * 255).round().astype(np.uint8))
+            axes.set_title(name, size=10, loc="center", pad=3)
+            axes.set_xlabel(f"{len(found):,}", size=9, labelpad=3)
+        _clear(cells)
+    return sheet.content
+
+
+def class_counts(counts: Mapping[str, Mapping[str, int]], *, kind: Kind = "svg") -> bytes:
+    """How many faces each class has in each split (`{split: FaceSet.counts}`), with its share of the split."""
+    names = list(next(iter(counts.values())))
+    shades = [colour(name, place) for place, name in enumerate(names)]
+    with _sheet(3 * len(counts) + 0.8, 0.36 * len(names) + 0.8, kind) as sheet:
+        for axes, (split, found) in zip(sheet.axes(1, len(counts), sharey=True), counts.items(), strict=True):
+            values, total = list(found.values()), max(1, sum(found.values()))
+            bars = axes.barh(names, values, color=shades, height=0.72)
+            labels = [f"{value:,} ({value / total:.1%})" for value in values]
+            axes.bar_label(bars, labels, padding=3, size=9, color=QUIET)
+            axes.set_xlim(0, max([1, *values]) * 1.55)  # room for the labels
+            axes.set_title(f"{split}: {sum(values):,} faces")
+            axes.set_xticks([])
+            axes.spines[["bottom", "left"]].set_visible(False)
+            axes.tick_params(length=0, labelcolor=INK)
+        sheet.figure.axes[0].invert_yaxis()  # the first class on top; the others share the axis
+    return sheet.content
+
+
+def _face(axes: Axes, image: NDArray[np.uint8]) -> None:
+    axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+
+
+def _clear(cells: Sequence[Axes]) -> None:
+    """Take away what a picture doesn't need: ticks and frames, and cells that stayed empty stay blank."""
+    for axes in cells:
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_visible(False)

@@ -1,0 +1,188 @@
+"""Ladder: several networks, each a rung, trained and judged on the same faces; and what each step bought."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from mien.evaluation.gallery import Shown
+from mien.evaluation.report import Report
+
+
+@dataclass(frozen=True, eq=False)
+class Rung:
+    """One network: what it costs, how it did before and after training, and how it got there.
+
+    `before` and `after` have a Report for each split that was looked at; `history` has a row for each epoch, with
+    the columns of `history.csv`.
+    """
+
+    model: str
+    preset: str
+    parameters: int
+    macs: int
+    train_seconds: float
+    faces_per_second: float
+    before: Mapping[str, Report]
+    after: Mapping[str, Report]
+    history: tuple[Mapping[str, float], ...] = ()
+    gallery: tuple[Shown, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """This rung as plain data, without its history and gallery."""
+        plain = ("model", "preset", "parameters", "macs", "train_seconds", "faces_per_second")
+        return {name: getattr(self, name) for name in plain} | {
+            "before": {split: report.as_json() for split, report in self.before.items()},
+            "after": {split: report.as_json() for split, report in self.after.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a rung bought over the one below: the change of its accuracy, and of each class's recall, as fractions.
+
+    `times` is how many times the multiply-adds it takes; `apart` says whether the two 95 % intervals don't overlap.
+    """
+
+    below: str
+    above: str
+    accuracy: tuple[float, float]
+    recalls: Mapping[str, float]
+    times: float
+    apart: bool
+
+    @property
+    def gain(self) -> float:
+        """The change of the accuracy."""
+        return self.accuracy[1] - self.accuracy[0]
+
+    def __str__(self) -> str:
+        """Two or three sentences."""
+        ranked = sorted(self.recalls.items(), key=lambda item: -item[1])
+        gained = [f"{name} {_points(change)}" for name, change in ranked[:3] if change >= 0.005]
+        lost = [f"{name} {_points(change)}" for name, change in ranked[:-3:-1] if change <= -0.005]
+        classes = [f"Gained most recall: {', '.join(gained)}."] if gained else []
+        classes += [f"Lost: {', '.join(lost)}."] if lost else []
+        return " ".join(
+            [
+                f"{_points(self.gain)} points of accuracy ({self.accuracy[0]:.3f} to {self.accuracy[1]:.3f}) "
+                f"for {self.times:.1f} times the multiply-adds.",
+                *classes,
+                *([] if self.apart else ["The intervals overlap: with this many faces it may be chance."]),
+            ]
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Ladder:
+    """The rungs from the plainest network up, the data they share, and where they were trained.
+
+    `counts` has `FaceSet.counts` of each split and `checksums` its checksum; `environment` is what the run folder's
+    `environment.json` holds (versions, device, threads, commit).
+    """
+
+    rungs: tuple[Rung, ...]
+    source: str
+    classes: tuple[str, ...]
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def judged(self) -> str:
+        """The split that the rungs are compared on: "test" where every rung was judged on it, otherwise "val"."""
+        return "test" if self.rungs and all("test" in rung.after for rung in self.rungs) else "val"
+
+    @property
+    def reports(self) -> tuple[Report, ...]:
+        """Each rung's report on that split."""
+        return tuple(rung.after[self.judged] for rung in self.rungs)
+
+    @property
+    def baseline(self) -> float:
+        """The accuracy of always answering the class that is the most common in the split they are judged on."""
+        return max((sum(row) / report.n for report in self.reports[:1] for row in report.confusion), default=0.0)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What each rung bought over the one below."""
+        found = []
+        for (low, below), (high, above) in pairwise(zip(self.rungs, self.reports, strict=True)):
+            before = {score.name: score.recall for score in below.per_class if score.n}
+            recalls = {score.name: score.recall - before[score.name] for score in above.per_class if score.n}
+            apart = above.interval[0] > below.interval[1] or below.interval[0] > above.interval[1]
+            times = high.macs / max(low.macs, 1)
+            found.append(Step(low.model, high.model, (below.accuracy, above.accuracy), recalls, times, apart))
+        return tuple(found)
+
+    def as_json(self) -> dict[str, Any]:
+        """This ladder as plain data: what `ladder.json` holds."""
+        data: dict[str, Any] = {"source": self.source, "classes": list(self.classes), "judged": self.judged}
+        data |= {"counts": {split: dict(found) for split, found in self.counts.items()}}
+        return {
+            "rungs": [rung.as_json() for rung in self.rungs],
+            "data": data | {"checksums": dict(self.checksums)},
+            "environment": dict(self.environment),
+        }
+
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """The comparison as text: the names of the columns, and a row for each rung."""
+        columns = (
+            *("rung", "preset", "parameters", "multiply-adds", "training", "faces/s"),
+            *("val before", "val after", "test after", "95 % interval", "balanced accuracy", "macro-F1"),
+        )
+        rows: list[tuple[str, ...]] = []
+        for rung, judged in zip(self.rungs, self.reports, strict=True):
+            low, high = judged.interval
+            rows.append(
+                (
+                    *(rung.model, rung.preset, amount(rung.parameters), amount(rung.macs)),
+                    *(duration(rung.train_seconds), f"{rung.faces_per_second:,.0f}"),
+                    *(_accuracy(rung.before, "val"), _accuracy(rung.after, "val"), _accuracy(rung.after, "test")),
+                    *(f"{low:.3f} to {high:.3f}", f"{judged.balanced_accuracy:.3f}", f"{judged.macro_f1:.3f}"),
+                )
+            )
+        return columns, rows
+
+    def as_markdown(self) -> str:
+        """The comparison as a Markdown table, with what each step bought below it."""
+        columns, rows = self.table()
+        lines = ["| " + " | ".join(row) + " |" for row in (columns, *rows)]
+        lines.insert(1, "|---|---|" + "---:|" * (len(columns) - 2))
+        note = f"\nAccuracies are fractions. The last three columns are of {self.judged}"
+        lines.append(f"{note} ({self.reports[0].n:,} faces)." if self.rungs else note + ".")
+        lines += [f"- **{step.below} to {step.above}**: {step}" for step in self.steps]
+        return "\n".join(lines) + "\n"
+
+
+def amount(n: float) -> str:
+    """A count that is easy to read.
+
+    >>> amount(950), amount(16_135), amount(1_600_000), amount(2_100_000_000)
+    ('950', '16.1 k', '1.6 M', '2.1 G')
+    """
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if n >= size:
+            return f"{n / size:.1f} {letter}"
+    return f"{n:.0f}"
+
+
+def duration(seconds: float) -> str:
+    """A time that is easy to read.
+
+    >>> duration(4.21), duration(75), duration(7380)
+    ('4.2 s', '1 min 15 s', '2 h 3 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _accuracy(reports: Mapping[str, Report], split: str) -> str:
+    return f"{reports[split].accuracy:.3f}" if split in reports else "not measured"
+
+
+def _points(change: float) -> str:
+    """A change of a fraction, in points of a hundred, with a sign."""
+    return f"{100 * change:+.1f}".replace("-", "\N{MINUS SIGN}")

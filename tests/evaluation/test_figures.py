@@ -1,0 +1,105 @@
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mien.data.faces import FaceSet
+from mien.evaluation import figures
+from mien.evaluation.figures import Kind
+from mien.evaluation.ladder import Ladder
+
+Draw = Callable[[FaceSet, Ladder, Kind], bytes]
+
+DRAWN: dict[str, Draw] = {
+    "ladder": lambda faces, ladder, kind: figures.ladder_picture(
+        [rung.model for rung in ladder.rungs],
+        [report.accuracy for report in ladder.reports],
+        [report.interval for report in ladder.reports],
+        baseline=ladder.baseline,
+        kind=kind,
+    ),
+    "curves": lambda faces, ladder, kind: figures.curves(ladder.rungs[0].history, title="cnn", kind=kind),
+    "confusion": lambda faces, ladder, kind: figures.confusion_matrix(
+        ladder.reports[0].confusion, faces.classes, kind=kind
+    ),
+    "gallery": lambda faces, ladder, kind: figures.gallery(ladder.rungs[0].gallery, kind=kind),
+    "batch": lambda faces, ladder, kind: figures.batch_picture(faces, 20, kind=kind),
+    "samples": lambda faces, ladder, kind: figures.class_samples(faces, 4, kind=kind),
+    "means": lambda faces, ladder, kind: figures.class_means(faces, kind=kind),
+    "counts": lambda faces, ladder, kind: figures.class_counts(ladder.counts, kind=kind),
+}
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_every_figure_is_a_picture_on_white(name: str, some_faces: FaceSet, some_ladder: Ladder) -> None:
+    png = DRAWN[name](some_faces, some_ladder, "png")
+    seen = pixels(png)
+    assert min(seen.shape[:2]) >= 150
+    assert (seen[0] == 255).all()  # the card's edge
+    assert (seen < 128).any()  # and something on it
+    assert DRAWN[name](some_faces, some_ladder, "png") == png  # the same bytes every time
+
+
+@pytest.mark.parametrize("name", ["ladder", "curves", "confusion", "counts"])
+def test_as_svg(name: str, some_faces: FaceSet, some_ladder: Ladder) -> None:
+    svg = DRAWN[name](some_faces, some_ladder, "svg")
+    assert ElementTree.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
+    assert DRAWN[name](some_faces, some_ladder, "svg") == svg
+
+
+def test_pyplot_with_its_windows_is_never_imported() -> None:
+    program = (
+        "import sys; from mien.evaluation import figures; figures.curves([])\nprint('matplotlib.pyplot' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_a_batch_shows_its_faces(some_faces: FaceSet) -> None:
+    """A black face among white ones takes its share of the ink."""
+    white = FaceSet(np.full((4, 12, 12), 255, np.uint8), [0, 1, 2, 0], classes=some_faces.classes, source="x")
+    one = FaceSet(np.array([[[0] * 12] * 12] + [[[255] * 12] * 12] * 3, np.uint8), white.targets, classes=white.classes)
+    dark = [(pixels(figures.batch_picture(faces, 4)) < 50).mean() for faces in (white, one)]
+    assert dark[1] - dark[0] > 0.1
+
+
+def test_the_confusion_matrix_is_shared_out_by_row() -> None:
+    """Twice as many faces in the same shares change only the count at the side; other shares change the cells."""
+
+    def drawn(*row: int) -> np.ndarray:
+        return pixels(figures.confusion_matrix([row, (1, 3)], ["aa", "bb"], kind="png"))
+
+    share = [(other != drawn(3, 1)).any(2).mean() for other in (drawn(6, 2), drawn(1, 3))]
+    assert 0 < share[0] < 0.01 < 0.1 < share[1]
+
+
+def test_what_is_empty_can_be_drawn_too(some_faces: FaceSet) -> None:
+    lonely = FaceSet(some_faces.images[:1], [1], classes=some_faces.classes)
+    nobody = FaceSet(some_faces.images[:0], [], classes=some_faces.classes)
+    for faces in (lonely, nobody):
+        for draw in (figures.class_means, figures.class_samples, figures.batch_picture):
+            assert draw(faces)  # type: ignore[operator]
+        assert figures.class_counts({"val": faces.counts})
+    assert figures.gallery([])
+    assert figures.curves([])
+    assert figures.confusion_matrix(np.zeros((3, 3), int), some_faces.classes)
+    assert figures.ladder_picture(["one"], [0.5], [(0.4, 0.6)])
+
+
+def test_colour_faces(some_faces: FaceSet) -> None:
+    red = np.zeros((4, 12, 12, 3), np.uint8)
+    red[..., 0] = 255
+    faces = FaceSet(red, [0, 1, 2, 0], classes=some_faces.classes)
+    for png in (figures.batch_picture(faces), figures.class_samples(faces, 2)):
+        seen = pixels(png).astype(int)
+        assert ((seen[..., 0] > 200) & (seen[..., 1] < 50)).mean() > 0.05
+    assert figures.class_means(faces)

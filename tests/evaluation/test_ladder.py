@@ -1,0 +1,59 @@
+import dataclasses
+import json
+
+import pytest
+
+from mien.evaluation.ladder import Ladder
+
+
+def test_json_has_the_promised_form(some_ladder: Ladder) -> None:
+    data = json.loads(json.dumps(some_ladder.as_json(), allow_nan=False))
+    assert list(data) == ["rungs", "data", "environment"]
+    rung = data["rungs"][0]
+    assert list(rung) == [
+        *("model", "preset", "parameters", "macs", "train_seconds", "faces_per_second", "before", "after")
+    ]
+    assert (list(rung["before"]), list(rung["after"])) == (["val"], ["val", "test"])
+    assert rung["after"]["test"]["accuracy"] == some_ladder.rungs[0].after["test"].accuracy
+    assert data["data"]["counts"]["train"]["happy"] == 40
+
+
+def test_steps_by_hand(some_ladder: Ladder) -> None:
+    first, second = some_ladder.steps
+    low, middle, _ = some_ladder.reports
+    assert first.gain == pytest.approx(middle.accuracy - low.accuracy)
+    assert first.recalls["angry"] == pytest.approx(middle.per_class[0].recall - low.per_class[0].recall)
+    assert (first.times, second.times) == (5, 4)
+    assert first.apart
+    assert not second.apart
+    assert str(first).startswith(f"+{100 * first.gain:.1f} points of accuracy ({low.accuracy:.3f} to")
+    assert "may be chance" in str(second)
+    assert "may be chance" not in str(first)
+
+
+def test_without_a_test_split_the_rungs_are_judged_on_val(some_ladder: Ladder) -> None:
+    assert some_ladder.judged == "test"
+    last = some_ladder.rungs[-1]
+    blind = dataclasses.replace(last, after={"val": last.after["val"]})
+    ladder = dataclasses.replace(some_ladder, rungs=(*some_ladder.rungs[:-1], blind))
+    assert ladder.judged == "val"
+    assert ladder.reports[0] is some_ladder.rungs[0].after["val"]
+    assert "not measured" in ladder.as_markdown()
+
+
+def test_baseline_is_the_most_common_class(some_ladder: Ladder) -> None:
+    assert some_ladder.baseline == pytest.approx(1 / 3)
+
+
+def test_markdown_table_is_rectangular(some_ladder: Ladder) -> None:
+    table = [line for line in some_ladder.as_markdown().splitlines() if line.startswith("|")]
+    assert len(table) == 2 + 3
+    assert {line.count("|") for line in table} == {13}
+    assert "| resnet | demo | 2.0 k | 20.0 k | 12.5 s | 1,234 |" in table[-1]
+
+
+def test_an_empty_ladder_is_no_error() -> None:
+    ladder = Ladder((), "nothing", ("a", "b"))
+    assert ladder.as_json()["rungs"] == []
+    assert ladder.steps == ()
+    assert "rung" in ladder.as_markdown()
