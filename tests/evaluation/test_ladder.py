@@ -57,3 +57,10 @@ def test_an_empty_ladder_is_no_error() -> None:
     assert ladder.as_json()["rungs"] == []
     assert ladder.steps == ()
     assert "rung" in ladder.as_markdown()
+
+
+def test_a_ladder_never_tested_has_no_column_for_it(some_ladder: Ladder) -> None:
+    rungs = tuple(dataclasses.replace(rung, after={"val": rung.after["val"]}) for rung in some_ladder.rungs)
+    columns, rows = dataclasses.replace(some_ladder, rungs=rungs).table()
+    assert "test after" not in columns
+    assert {len(row) for row in rows} == {len(columns)}

@@ -83,7 +83,7 @@ def ladder_picture(
 
     `baseline` is the accuracy of always answering the most common class: what one gets without looking.
     """
-    with _sheet(max(4.0, 1.9 * len(names) + 0.8), 4.2, kind) as sheet:
+    with _sheet(max(4.0, 1.5 * len(names) + 0.8), 3.9, kind) as sheet:
         axes = sheet.axes()[0]
         for place, (value, (low, high)) in enumerate(zip(accuracies, intervals, strict=True)):
             axes.fill_between([place - 0.36, place + 0.36], low, high, color=TRAIN, alpha=0.18, linewidth=0)

@@ -127,9 +127,11 @@ class Ladder:
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """The comparison as text: the names of the columns, and a row for each rung."""
-        columns = (
-            *("rung", "preset", "parameters", "multiply-adds", "training", "faces/s"),
-            *("val before", "val after", "test after", "95 % interval", "balanced accuracy", "macro-F1"),
+        tested = any("test" in rung.after for rung in self.rungs)
+        columns: tuple[str, ...] = (
+            *("rung", "preset", "parameters", "multiply-adds", "training", "faces/s", "val before", "val after"),
+            *(("test after",) if tested else ()),
+            *("95 % interval", "balanced accuracy", "macro-F1"),
         )
         rows: list[tuple[str, ...]] = []
         for rung, judged in zip(self.rungs, self.reports, strict=True):
@@ -138,7 +140,8 @@ class Ladder:
                 (
                     *(rung.model, rung.preset, amount(rung.parameters), amount(rung.macs)),
                     *(duration(rung.train_seconds), f"{rung.faces_per_second:,.0f}"),
-                    *(_accuracy(rung.before, "val"), _accuracy(rung.after, "val"), _accuracy(rung.after, "test")),
+                    *(_accuracy(rung.before, "val"), _accuracy(rung.after, "val")),
+                    *((_accuracy(rung.after, "test"),) if tested else ()),
                     *(f"{low:.3f} to {high:.3f}", f"{judged.balanced_accuracy:.3f}", f"{judged.macro_f1:.3f}"),
                 )
             )
