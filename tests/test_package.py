@@ -1,5 +1,6 @@
 """The package as a whole: what importing it costs, its public names, its core without torch, its pins."""
 
+import ast
 import json
 import re
 import subprocess
@@ -66,6 +67,17 @@ def test_the_public_names_are_those_that_all_lists() -> None:
         name for name in dir(mien) if not name.startswith("_") and not isinstance(getattr(mien, name), ModuleType)
     }
     assert public == set(mien.__all__)
+
+
+def test_type_checkers_see_the_names_where_they_are_found_at_run_time() -> None:
+    """The imports under `if TYPE_CHECKING` in `mien/__init__.py`, against the places that the lazy names come from."""
+    tree = ast.parse(Path(mien.__file__).read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    written = {
+        alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    assert written == {name: f"mien.{place}" for name, place in mien._HOMES.items()}
+    assert set(written) == set(mien.__all__)
 
 
 def test_the_names_that_the_readme_uses_are_public() -> None:
