@@ -197,9 +197,10 @@ def _sum(*arrays: NDArray[Any]) -> str:
 
 def _compare(source: str | os.PathLike[str], known: _Stretch, found: str, expected: str) -> None:
     if found != expected:
+        rows = f"rows {known.first:,} to {known.first + known.n - 1:,}"
         raise DataError(
-            f"{source}: rows {known.first:,} to {known.first + known.n - 1:,} aren't the original ones (SHA-256 {found} "
-            f"instead of {expected}). The file was changed, or its rows stand in another order."
+            f"{source}: {rows} aren't the original ones (SHA-256 {found} instead of {expected}). "
+            "The file was changed, or its rows stand in another order."
         )
 
 

@@ -14,7 +14,7 @@ def parse_rows(texts: Sequence[bytes], count: int) -> NDArray[np.uint8] | None:
     """Read many rows of pixels at once.
 
     Every byte gets, in a few vector operations, the value of the number that would end there; the values at
-    the last digits are then picked out. About 15 times as fast as a split per row.
+    the last digits are then picked out. More than ten times as fast as a split per row.
 
     Args:
         texts: rows of numbers 0..255 with one space between them.
@@ -31,29 +31,29 @@ def parse_rows(texts: Sequence[bytes], count: int) -> NDArray[np.uint8] | None:
     # Two spaces in front: room to look back from the first digit.
     text = np.frombuffer(b" ".join((b" ", *texts, b"")), np.uint8)
     space = text == _SPACE
-    digit = (text - np.uint8(_ZERO)) < 10  # uint8 wraps round: whatever stands before "0" becomes large
     ends = np.flatnonzero(space)[1:]  # ends[0] is the space before the first number, ends[i] the one after the i-th
-    if len(ends) != len(texts) * count + 1 or len(ends) + 1 + np.count_nonzero(digit) != len(text):
-        return None
-    gaps = np.diff(ends)
-    if len(gaps) and (gaps.min() < 2 or gaps.max() > 4):  # a number has one to three digits
-        return None
     row_ends = 1 + np.cumsum([len(row) + 1 for row in texts])
-    if not np.array_equal(ends[count::count], row_ends):
+    if len(ends) != len(texts) * count + 1 or not np.array_equal(ends[count::count], row_ends):
         return None
-    value = text & np.uint8(15)  # a digit's value; of a space 0
-    tens = value[1:-1] * np.uint8(10)
-    hundreds = value[:-2] * digit[1:-1].view(np.uint8)  # only when a digit stands between
-    last = ends[1:] - 3  # each number's last digit, less the two bytes that those arrays are shorter at the front
-    hundred = hundreds.take(last)
-    if len(hundred) and hundred.max() > 2:
+    digit = (text - np.uint8(_ZERO)) < 10  # uint8 wraps round: whatever stands before "0" becomes large
+    if len(ends) + 1 + np.count_nonzero(digit) != len(text):
         return None
-    hundred *= np.uint8(100)
-    result: NDArray[np.uint8] = (value[2:] + tens).take(last)
-    result += hundred
-    if (result < hundred).any():  # 256..299 wrapped round
+    pair = digit[1:] & digit[:-1]
+    if (pair[2:] & pair[:-2]).any() or (space[2:] & space[1:-1]).any():  # four digits together, or none
         return None
-    return result.reshape(len(texts), count)
+    digits = text & np.uint8(15)  # the value of a digit; of a space 0
+    value = digits[1:-1] * np.uint8(10)
+    value += digits[2:]
+    hundreds = digits[:-2] * pair[1:].view(np.uint8)  # only where two digits follow
+    if len(hundreds) and hundreds.max() > 2:
+        return None
+    hundreds *= np.uint8(100)
+    value += hundreds
+    if (value < hundreds).any():  # 256..299 wrapped round
+        return None
+    last = ends[1:]
+    last -= 3  # from the space to the last digit, and `value` starts two bytes into the text
+    return value.take(last).reshape(len(texts), count)
 
 
 def parse_row(text: bytes, count: int) -> NDArray[np.uint8] | str:
