@@ -1,6 +1,5 @@
 import json
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -38,9 +37,7 @@ def shaken(name: str, **options: object) -> nn.Module:
 @pytest.mark.parametrize("name", ["logistic", "resnet"])
 def test_the_file_answers_as_pytorch_does(name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     model, card = shaken(name), Card(model=name, classes=FER2013, temperature=1.7)
-    started = time.perf_counter()
     export_onnx(model, tmp_path / "model.onnx", card)
-    assert time.perf_counter() - started < 30  # 3 s on an idle core
     assert capfd.readouterr() == ("", "")  # no chatter
     assert model.training  # and left as it was
     net = Net(tmp_path / "model.onnx")

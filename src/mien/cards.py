@@ -33,7 +33,8 @@ class Card(BaseModel):
     `model` and `options` rebuild the network (`create_model(card.model, **card.options)`); `classes` are
     its labels in the order of its outputs; `input_shape` is `(C, H, W)`, pixels uint8 0..255; `recipe` is how it was
     trained, as plain data; `checksums` has the SHA-256 of the files beside the card; `scores` has a `Report.as_json()`
-    for each split; `temperature` divides the logits before the softmax (1 = as trained).
+    under "before" or "after" training and the split's name; `temperature` divides the logits before the softmax (1 =
+    as trained).
 
     >>> card = Card(model="cnn", classes=("sad", "happy"))
     >>> card.input_shape, Card.from_json(card.to_json()) == card
