@@ -1,1 +1,128 @@
-"""mien."""
+"""mien: facial-expression recognition. Learn it, measure it honestly, use it anywhere.
+
+Importing this is fast and loads nothing heavy: each name below is fetched from its module when it is first used.
+"""
+
+from importlib import import_module
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mien.cards import Card
+    from mien.checkpoint import load_run
+    from mien.data.drawn import drawn_faces
+    from mien.data.faces import FaceSet, Splits
+    from mien.data.fer2013 import load_fer2013
+    from mien.data.ferplus import load_ferplus
+    from mien.data.folder import load_folder
+    from mien.data.load import load_faces
+    from mien.errors import (
+        CheckpointError,
+        DataError,
+        MediaError,
+        MienError,
+        MissingExtra,
+        RecipeError,
+        UnknownModel,
+    )
+    from mien.evaluation.report import Report
+    from mien.evaluation.scores import evaluate
+    from mien.experiment import train
+    from mien.export import export_onnx
+    from mien.models import create_model, list_models, register, summarise
+    from mien.net import Net
+    from mien.training.device import DeviceLoader, pick_device, to_device
+    from mien.training.fit import Epoch, fit
+    from mien.training.recipe import Recipe, recipe
+
+__version__ = _version("mien")
+
+_HOMES = {
+    "Card": "cards",
+    "CheckpointError": "errors",
+    "DataError": "errors",
+    "DeviceLoader": "training.device",
+    "Epoch": "training.fit",
+    "FaceSet": "data.faces",
+    "MediaError": "errors",
+    "MienError": "errors",
+    "MissingExtra": "errors",
+    "Net": "net",
+    "Recipe": "training.recipe",
+    "RecipeError": "errors",
+    "Report": "evaluation.report",
+    "Splits": "data.faces",
+    "UnknownModel": "errors",
+    "create_model": "models",
+    "drawn_faces": "data.drawn",
+    "evaluate": "evaluation.scores",
+    "export_onnx": "export",
+    "fit": "training.fit",
+    "list_models": "models",
+    "load_faces": "data.load",
+    "load_fer2013": "data.fer2013",
+    "load_ferplus": "data.ferplus",
+    "load_folder": "data.folder",
+    "load_run": "checkpoint",
+    "pick_device": "training.device",
+    "recipe": "training.recipe",
+    "register": "models",
+    "summarise": "models",
+    "to_device": "training.device",
+    "train": "experiment",
+}
+
+__all__ = [
+    "Card",
+    "CheckpointError",
+    "DataError",
+    "DeviceLoader",
+    "Epoch",
+    "FaceSet",
+    "MediaError",
+    "MienError",
+    "MissingExtra",
+    "Net",
+    "Recipe",
+    "RecipeError",
+    "Report",
+    "Splits",
+    "UnknownModel",
+    "create_model",
+    "drawn_faces",
+    "evaluate",
+    "export_onnx",
+    "fit",
+    "list_models",
+    "load_faces",
+    "load_fer2013",
+    "load_ferplus",
+    "load_folder",
+    "load_run",
+    "pick_device",
+    "recipe",
+    "register",
+    "summarise",
+    "to_device",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mien' has no attribute {name!r}")
+    try:
+        value = getattr(import_module(f"mien.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in ("torch", "safetensors", "onnx", "onnxscript"):
+            raise
+        from mien.errors import MissingExtra
+
+        raise MissingExtra(package, "train", f"mien.{name}") from None
+    globals()[name] = value  # the next look-up doesn't come here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

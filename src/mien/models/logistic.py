@@ -13,9 +13,7 @@ from mien.models.stem import Normalise, Pixels
 class Logistic(nn.Module):
     """Each class has one picture of weights; a face scores by how well it matches each picture."""
 
-    def __init__(
-        self, *, classes: int = 7, channels: int = 1, size: int = 48, normalise: Normalise = "image"
-    ) -> None:
+    def __init__(self, *, classes: int = 7, channels: int = 1, size: int = 48, normalise: Normalise = "image") -> None:
         super().__init__()
         self.pixels = Pixels(channels, size, normalise)
         self.linear = nn.Linear(channels * size * size, classes)

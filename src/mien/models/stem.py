@@ -32,6 +32,8 @@ class Pixels(nn.Module):
         self.channels, self.size, self.normalise = channels, size, normalise
         self.register_buffer("gray", torch.tensor(GRAY).view(1, 3, 1, 1), persistent=False)
 
+    gray: Tensor
+
     def forward(self, pixels: Tensor) -> Tensor:
         x = pixels.float() / 255  # (B, C, H, W), 0..1
         if x.shape[1] != self.channels:

@@ -34,13 +34,15 @@ def to_device(thing: T, device: torch.device | str) -> T:
     >>> to_device((torch.zeros(2), [torch.ones(1)]), "cpu")
     (tensor([0., 0.]), [tensor([1.])])
     """
+    moved: Any = thing
     if isinstance(thing, (Tensor, nn.Module)):
-        return thing.to(device, non_blocking=True)  # type: ignore[return-value]
-    if isinstance(thing, (list, tuple)):
-        return type(thing)(to_device(part, device) for part in thing)  # type: ignore[call-arg]
-    if isinstance(thing, dict):
-        return type(thing)((key, to_device(part, device)) for key, part in thing.items())  # type: ignore[call-arg]
-    return thing
+        moved = thing.to(device, non_blocking=True)
+    elif isinstance(thing, (list, tuple)):
+        parts = [to_device(part, device) for part in thing]
+        moved = type(thing)(*parts) if hasattr(thing, "_fields") else type(thing)(parts)
+    elif isinstance(thing, dict):
+        moved = type(thing)((key, to_device(part, device)) for key, part in thing.items())
+    return moved  # type: ignore[no-any-return]
 
 
 class DeviceLoader:

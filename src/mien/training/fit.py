@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,7 +44,8 @@ class Epoch:
 
     def __str__(self) -> str:
         return (
-            f"epoch {self.epoch:3d}/{self.epochs}  train loss {self.train_loss:.4f} accuracy {self.train_accuracy:.4f}  "
+            f"epoch {self.epoch:3d}/{self.epochs}  "
+            f"train loss {self.train_loss:.4f} accuracy {self.train_accuracy:.4f}  "
             f"val loss {self.val_loss:.4f} accuracy {self.val_accuracy:.4f}{' *' if self.best else '  '}  "
             f"{self.faces_per_second:,.0f} faces/s"
         )
@@ -58,6 +59,7 @@ def fit(
     *,
     device: str | None = None,
     state: dict[str, Any] | None = None,
+    tick: Callable[[float], None] | None = None,
 ) -> Iterator[Epoch]:
     """Train `model` on `train` by `recipe`, and yield an Epoch after every epoch.
 
@@ -70,6 +72,7 @@ def fit(
         device: "cpu", "cuda", ...; None picks.
         state: an earlier Epoch's `state`, of the same model and recipe: goes on after that epoch. On a CPU the
             weights are then bit for bit those of a training that was never stopped.
+        tick: called after every step with the share of the epoch that is done, for progress bars.
 
     Raises:
         DataError: when either set has no labelled face, or the loss is no longer a number.
@@ -77,7 +80,9 @@ def fit(
     where = pick_device(device)
     for name, faces in (("train", train), ("val", val)):
         if not len(faces.labelled):
-            raise DataError(f"There are no labelled faces to {'learn from' if name == 'train' else 'judge by'} ({name}).")
+            raise DataError(
+                f"There are no labelled faces to {'learn from' if name == 'train' else 'judge by'} ({name})."
+            )
     learn, judge = OnDevice(train, where), OnDevice(val, where)
     model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
     live = copy.deepcopy(model) if recipe.ema else model  # without an average the measured weights are the trained ones
@@ -121,9 +126,13 @@ def fit(
                     if recipe.ema:
                         average_(model, live, recipe.ema, epoch * steps + step)
                     sums += torch.stack([loss.detach(), (logits.argmax(1) == _hard(targets)).float().mean()])
+                    if tick:
+                        tick((step + 1) / steps)
             train_loss, train_accuracy = (sums / steps).tolist()
             if not math.isfinite(train_loss):
-                raise DataError(f"The loss is {train_loss} after epoch {epoch + 1}: lower lr (now {recipe.lr}) or set clip.")
+                raise DataError(
+                    f"The loss is {train_loss} after epoch {epoch + 1}: lower lr (now {recipe.lr}) or set clip."
+                )
             seconds = time.perf_counter() - began
             val_loss, val_accuracy = _judge(model, judge)
             is_best = val_accuracy > best_accuracy
@@ -144,8 +153,8 @@ def bfloat16(recipe: Recipe, device: torch.device) -> bool:
     if recipe.precision != "auto":
         return recipe.precision == "bfloat16"
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
+    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

@@ -7,7 +7,9 @@ from torch.nn import functional as F
 from mien.training.recipe import Recipe
 
 
-def mix(pixels: Tensor, targets: Tensor, classes: int, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def mix(
+    pixels: Tensor, targets: Tensor, classes: int, recipe: Recipe, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Blend each face of a batch with another of it, by mixup or cutmix as `recipe` has them (either, when both).
 
     Mixup (Zhang et al., 2018) adds the two; cutmix (Yun et al., 2019) puts a rectangle of one into the other.

@@ -72,5 +72,9 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
     ("logistic", "demo"): {"epochs": 10, "lr": 0.01, "flip": True},
     ("feedforward", "demo"): {"epochs": 10, "lr": 0.05, "flip": True, "shift": 0.05},
     ("cnn", "demo"): {"epochs": 6, "options": {"widths": (16, 32, 64), "depths": (1, 1, 1)}, "flip": True},
-    ("resnet", "demo"): {"epochs": 8, "options": {"stem": 16, "widths": (24, 48, 96), "depths": (1, 1, 1)}, "flip": True},
+    ("resnet", "demo"): {
+        "epochs": 8,
+        "options": {"stem": 16, "widths": (24, 48, 96), "depths": (1, 1, 1)},
+        "flip": True,
+    },
 }

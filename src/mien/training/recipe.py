@@ -42,7 +42,9 @@ class Recipe(BaseModel):
     contrast: float = Field(0.0, ge=0, lt=1, description="largest change of contrast, as a share")
     erase: float = Field(0.0, ge=0, le=1, description="share of faces in which a random rectangle is erased")
 
-    start_size: int = Field(0, ge=0, description="side of the faces in the first epochs, growing to full; 0: always full")
+    start_size: int = Field(
+        0, ge=0, description="side of the faces in the first epochs, growing to full; 0: always full"
+    )
     early_stop: int = Field(0, ge=0, description="stop after so many epochs without a better one; 0 never stops early")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 where the chip has it (CUDA, AVX512-BF16 or AMX), else float32"

@@ -1,0 +1,80 @@
+"""Run folder <-> network: the weights, the state that a training resumes from, and the card beside them."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from mien.cards import Card
+from mien.errors import CheckpointError, UnknownModel
+from mien.files import replacing
+from mien.models import create_model
+
+WEIGHTS = "weights.safetensors"
+STATE = "state.pt"
+
+
+def load_run(folder: str | os.PathLike[str]) -> tuple[nn.Module, Card]:
+    """The trained network of a run folder, on the CPU and in eval mode, and its card.
+
+    Raises:
+        CheckpointError: no finished run there, or a file isn't the one that its card was written for.
+    """
+    folder = Path(folder)
+    card = Card.read(folder)
+    card.verify(folder, [WEIGHTS])
+    try:
+        model = create_model(card.model, **card.options)
+    except UnknownModel as error:
+        raise CheckpointError(f"{folder}: its card asks for another model than mien has: {error}") from None
+    load_weights(model, folder / WEIGHTS)
+    return model.eval(), card
+
+
+def save_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
+    """Write every parameter and buffer of `model` to a safetensors file, in one step."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    with replacing(path) as beside:
+        save_file(tensors, beside)
+
+
+def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
+    """Put the weights of a safetensors file into `model`.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or holds another network's weights.
+    """
+    try:
+        model.load_state_dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: can't read the weights ({error}).") from None
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path}: these weights belong to another network ({str(error).splitlines()[1].strip()})"
+        ) from None
+
+
+def save_state(state: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    """Write what a training resumes from, in one step."""
+    with replacing(path) as beside:
+        torch.save(state, beside)
+
+
+def load_state(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read what `save_state` wrote; never unpickles anything but tensors and plain data.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds, from its zip reader to its unpickler
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(
+            f"{path}: can't read the training state ({first}). Train again into another folder."
+        ) from None
+    return state
