@@ -1,12 +1,9 @@
 """Where FER2013 and FER+ come from, fetching them when the person has access, and checking what came."""
 
-import contextlib
 import hashlib
 import os
 import shutil
-import tempfile
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from mien.data.faces import FaceSet, Splits
 from mien.data.fer2013 import load_fer2013
 from mien.data.ferplus import load_ferplus
 from mien.errors import DataError, MienError
+from mien.files import atomic_write, replacing
 
 CONTEST = "challenges-in-representation-learning-facial-expression-recognition-challenge"
 CSV_COPY = "deadskull7/fer2013"
@@ -135,7 +133,7 @@ def fetch_images(to: Path) -> None:
         if source is None:
             failed.append(f"{handle}: no fer2013.csv or icml_face_data.csv among what came")
             continue
-        with _put_in_place(to) as beside:
+        with replacing(to) as beside:
             shutil.copyfile(source, beside)
             verify(beside)
         return
@@ -151,8 +149,7 @@ def fetch_votes(to: Path, url: str = VOTES_URL) -> None:
         raise MienError(f"FER+'s votes couldn't be fetched from {url} ({_sentence(error)}). {BY_HAND}") from None
     if len(content) > _MOST_VOTES:
         raise MienError(f"{url} sent more than {_MOST_VOTES:,} bytes, which can't be FER+'s votes. {BY_HAND}")
-    with _put_in_place(to) as beside:
-        beside.write_bytes(content)
+    atomic_write(to, content)
 
 
 def verify(images: str | os.PathLike[str], votes: str | os.PathLike[str] | None = None) -> tuple[str, ...]:
@@ -208,18 +205,6 @@ def _csv_in(folder: Path) -> Path | None:
     """The table with all three splits among the files of a download."""
     found = (path for name in ("fer2013.csv", "icml_face_data.csv") for path in sorted(folder.rglob(name)))
     return next(found, None)
-
-
-@contextlib.contextmanager
-def _put_in_place(path: Path) -> Iterator[Path]:
-    """A file beside `path` to write to, moved there when all went well: nobody ever finds half a file."""
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        yield Path(beside)
-        os.replace(beside, path)
-    finally:
-        Path(beside).unlink(missing_ok=True)
 
 
 def _sentence(error: Exception) -> str:

@@ -1,0 +1,168 @@
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from mien.data.folder import load_folder
+from mien.errors import DataError
+from mien.labels import FER2013, FERPLUS
+
+
+def put(root, where: str, tone: int = 0, size: int = 48):
+    path = root / where
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((size, size), tone, np.uint8)).save(path)
+    return path
+
+
+def tones(faces) -> list[int]:
+    assert all((image == image[0, 0]).all() for image in faces.images)
+    return faces.images[:, 0, 0].tolist()
+
+
+def test_train_val_and_test_folders(tmp_path):
+    for at, split in enumerate(("Train", "validation", "test")):
+        put(tmp_path, f"{split}/happy/a.png", 10 + at)
+        put(tmp_path, f"{split}/angry/deep/down/b.png", 20 + at)
+    splits = load_folder(tmp_path)
+    assert splits.classes == FER2013
+    for at, (_, faces) in enumerate(splits):
+        assert dict(zip(tones(faces), faces.labels.tolist(), strict=True)) == {10 + at: 3, 20 + at: 0}
+    assert splits.source == str(tmp_path)
+
+
+def test_kaggles_image_copy_gets_its_three_splits_back(tmp_path):
+    put(tmp_path, "fer2013/train/sad/Training_1.png", 1)
+    put(tmp_path, "fer2013/test/sad/PublicTest_7.png", 2)
+    put(tmp_path, "fer2013/test/sad/PrivateTest_3.png", 3)
+    splits = load_folder(tmp_path)
+    assert [tones(faces) for _, faces in splits] == [[1], [2], [3]]
+    assert splits.train.labels.tolist() == [4]
+
+
+def test_the_same_names_without_split_folders(tmp_path):
+    for tone, name in enumerate(("Training_1", "Training_2", "PublicTest_7", "PrivateTest_3")):
+        put(tmp_path, f"sad/{name}.png", tone)
+    assert [tones(faces) for _, faces in load_folder(tmp_path)] == [[0, 1], [2], [3]]
+
+
+def test_a_val_folder_stands_whatever_the_files_are_called(tmp_path):
+    for split in ("train", "val", "test"):
+        put(tmp_path, f"{split}/sad/PrivateTest_3.png")
+    assert [len(faces) for _, faces in load_folder(tmp_path)] == [1, 1, 1]
+
+
+def test_without_val_a_seeded_stratified_share_of_train(tmp_path):
+    for n in range(20):
+        put(tmp_path, f"cat/{n}.png", n)
+        put(tmp_path, f"dog/{n}.png", 100 + n)
+    splits = load_folder(tmp_path, val_share=0.2)
+    assert splits.classes == ("cat", "dog")
+    assert splits.val.counts == {"cat": 4, "dog": 4}
+    assert splits.train.counts == {"cat": 16, "dog": 16}
+    assert sorted(tones(splits.train) + tones(splits.val)) == [*range(20), *range(100, 120)]
+    assert load_folder(tmp_path, val_share=0.2).val.checksum == splits.val.checksum
+    assert load_folder(tmp_path, val_share=0.2, seed=1).val.checksum != splits.val.checksum
+    assert "20%" in splits.source
+    assert len(load_folder(tmp_path, val_share=0).train) == 40
+    with pytest.raises(DataError, match="share"):
+        load_folder(tmp_path, val_share=1.5)
+
+
+@pytest.mark.parametrize(
+    ("folders", "classes", "labels"),
+    [
+        (["Anger", "surprised"], FER2013, [0, 5]),
+        (["contempt", "happiness"], FERPLUS, [7, 3]),
+        (["0", "6"], FER2013, [0, 6]),
+        (["0", "7"], ("0", "7"), [0, 1]),
+        (["0", "happy"], ("0", "happy"), [0, 1]),
+        (["bored", "happy"], ("bored", "happy"), [0, 1]),
+    ],
+)
+def test_class_names(tmp_path, folders, classes, labels):
+    for folder in folders:
+        put(tmp_path, f"{folder}/1.png")
+    splits = load_folder(tmp_path)
+    assert splits.classes == classes
+    assert splits.train.labels.tolist() == sorted(labels, key=lambda label: folders[labels.index(label)])
+
+
+def test_other_sizes_are_resized_and_litter_is_passed_over(tmp_path):
+    put(tmp_path, "happy/large.png", 90, size=200)
+    put(tmp_path, "happy/small.png", 30, size=20)
+    for litter in ("Thumbs.db", "happy/.DS_Store", "happy/Thumbs.db", "happy/._large.png", "README.txt", ".git/x.png"):
+        path = tmp_path / litter
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    splits = load_folder(tmp_path, size=64, val_share=0)
+    assert splits.train.images.shape == (2, 64, 64)
+    assert tones(splits.train) == [90, 30]
+    assert splits.left_out == 0
+
+
+def test_bad_files_are_named_and_can_be_left_out(tmp_path):
+    put(tmp_path, "happy/1.png", 1)
+    put(tmp_path, "outside.png")
+    (tmp_path / "happy/2.png").write_bytes((tmp_path / "happy/1.png").read_bytes()[:60])
+    (tmp_path / "happy/3.jpg").write_bytes(b"")
+    (tmp_path / "happy/4.jpg").write_bytes(b"no picture")
+    (tmp_path / "happy/notes.txt").write_bytes(b"hello")
+    with pytest.raises(DataError, match="5 bad rows") as raised:
+        load_folder(tmp_path)
+    lines = str(raised.value).splitlines()
+    for name, found in (
+        ("happy/2.png", "damaged"),
+        ("happy/3.jpg", "0 bytes"),
+        ("happy/4.jpg", "not an image"),
+        ("happy/notes.txt", "not an image file"),
+        ("outside.png", "outside of all class folders"),
+    ):
+        assert any(name in line and found in line for line in lines), name
+    splits = load_folder(tmp_path, skip_bad_rows=True)
+    assert splits.left_out == 5
+    assert tones(splits.train) == [1]
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ([], "no images in it"),
+        (["train/happy/1.png", "test/sad/1.png"], "unknown class folder 'sad' in test; train has happy"),
+        (["train/happy/1.png", "val/bored/1.png"], "unknown class folder 'bored' in val"),
+        (["train/happy/1.png", "other/happy/1.png"], "'other', which is no split"),
+        (["val/happy/1.png", "valid/happy/1.png"], "are the same split"),
+        (["anger/1.png", "angry/1.png"], "mean the same class"),
+    ],
+)
+def test_folders_that_make_no_sense(tmp_path, files, found):
+    for file in files:
+        put(tmp_path, file)
+    with pytest.raises(DataError, match=found):
+        load_folder(tmp_path)
+
+
+def test_no_folder(tmp_path):
+    with pytest.raises(DataError, match="no such folder"):
+        load_folder(tmp_path / "none")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(DataError, match="not a folder"):
+        load_folder(tmp_path / "file")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80, deadline=None)
+@given(st.binary(max_size=200), st.integers(0, 10**6), st.booleans(), st.booleans())
+def test_any_bytes_as_images_give_splits_or_a_data_error(tmp_path, content, at, damage, skip):
+    path = put(tmp_path, "happy/1.png")
+    good = path.read_bytes()
+    cut = at % len(good)
+    path.write_bytes(good[:cut] + content + good[cut + len(content) :] if damage else content)
+    try:
+        splits = load_folder(tmp_path, skip_bad_rows=skip)
+    except DataError as error:
+        found = str(error)
+    else:
+        assert len(splits.train) == 1
+        return
+    assert "1.png" in found

@@ -1,0 +1,118 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from mien.errors import MediaError
+from mien.images import FORMATS, decode
+
+FACE = np.add.outer(np.arange(30), 2 * np.arange(40)).astype(np.uint8)
+
+
+def encoded(pixels, form="PNG", **options) -> bytes:
+    held = io.BytesIO()
+    Image.fromarray(pixels).save(held, form, **options)
+    return held.getvalue()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_by_content(tmp_path, form):
+    path = tmp_path / "no_suffix"
+    path.write_bytes(encoded(FACE, form, **({"lossless": True} if form == "WEBP" else {})))
+    pixels = decode(path)
+    assert pixels.dtype == np.uint8
+    assert pixels.shape == FACE.shape
+    assert np.abs(pixels.astype(int) - FACE).max() <= (8 if form == "JPEG" else 1)
+    assert decode(path, gray=False).shape == (30, 40, 3)
+
+
+def test_gray_is_luma_and_rgb_is_as_it_was():
+    colour = np.zeros((2, 3, 3), np.uint8)
+    colour[:, 0, 0], colour[:, 1, 1], colour[:, 2, 2] = 255, 255, 255
+    assert decode(encoded(colour)).tolist() == [[76, 150, 29]] * 2
+    assert np.array_equal(decode(encoded(colour), gray=False), colour)
+
+
+def test_size_takes_the_middle_square_with_antialiasing():
+    wide = np.zeros((40, 80), np.uint8)
+    wide[:, 20:60] = 100
+    assert np.abs(decode(encoded(wide), size=10)[:, 1:-1].astype(int) - 100).max() <= 1
+    stripes = np.tile(np.array([0, 200], np.uint8), (96, 48))
+    assert np.abs(decode(encoded(stripes), size=12).astype(int) - 100).max() < 20  # no moiré: each pixel is a mean
+    assert np.array_equal(decode(encoded(FACE[:, :30]), size=30), FACE[:, :30])
+
+
+def test_a_photo_taken_sideways_stands_upright():
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be shown turned by 90 degrees to the right
+    assert np.array_equal(decode(encoded(FACE, exif=turned)), np.rot90(FACE, -1))
+
+
+def test_sixteen_bits_a_pixel_are_scaled_not_cut():
+    deep = FACE.astype(np.uint16) * 257
+    assert np.array_equal(decode(encoded(deep)), FACE)
+
+
+def huge_png(width: int, height: int) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 9)) + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("side", [8_001, 9_500, 30_000])
+def test_too_many_pixels_are_refused_before_decoding(side):
+    with pytest.raises(MediaError, match=r"the limit is 64,000,000 pixels|too large"):
+        decode(huge_png(side, side))
+
+
+def test_limits_are_the_callers():
+    with pytest.raises(MediaError, match="30"):
+        decode(encoded(FACE), max_pixels=1199)
+    assert decode(encoded(FACE), max_pixels=1200).shape == (30, 40)
+    with pytest.raises(MediaError, match="the limit is 10"):
+        decode(encoded(FACE), max_bytes=10)
+
+
+def test_what_is_no_image(tmp_path):
+    for content, found in ((b"", "0 bytes"), (b"hello", "not an image"), (encoded(FACE)[:-40], "damaged")):
+        (tmp_path / "a.png").write_bytes(content)
+        with pytest.raises(MediaError, match=found) as raised:
+            decode(tmp_path / "a.png")
+        assert "a.png" in str(raised.value)
+    with pytest.raises(MediaError, match="no such file"):
+        decode(tmp_path / "none.png")
+    with pytest.raises(MediaError, match="can't be read"):
+        decode(tmp_path)
+    with pytest.raises(MediaError, match="can't be read"):
+        decode("a\0b")
+
+
+KINDS = [encoded(FACE, form) for form in FORMATS]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from([b"", *KINDS]),
+    st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=6),
+    st.binary(max_size=60),
+)
+def test_any_bytes_give_pixels_or_a_media_error(start, changes, end):
+    content = bytearray(start + end)
+    for at, byte in changes:
+        if content:
+            content[at % len(content)] = byte
+    try:
+        pixels = decode(bytes(content), size=8)
+    except MediaError:
+        return
+    assert pixels.shape == (8, 8)
+    assert pixels.dtype == np.uint8
