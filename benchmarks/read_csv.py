@@ -10,7 +10,6 @@ Every run is a process of its own. "beyond" is its peak memory less what it held
 import argparse
 import json
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -27,7 +26,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("csv", nargs="?", type=Path, help="a fer2013.csv; without it one is made")
     parser.add_argument("--rows", type=int, default=ROWS, help="rows of the CSV that is made")
-    parser.add_argument("--repeat", type=int, default=3, help="runs of each way; the fastest counts")
+    parser.add_argument(
+        "--repeat", type=int, default=3, help="runs of each way; the fastest counts, so that no disk is measured"
+    )
     parser.add_argument("--out", type=Path, help="write the table there too")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -36,7 +37,6 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         path = given.csv or made(Path(folder, "fer2013.csv"), given.rows)
-        path.read_bytes()[:0]  # into the file cache, so that no run pays for the disk
         runs = [run(way, path) for _ in range(given.repeat) for way in WAYS]
         text = table(path, runs)
     print(text)
@@ -87,6 +87,8 @@ def peak() -> int:
     if status.exists():  # getrusage's figure would include the parent's from before this program was started
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024
+    import resource  # not on Windows
+
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
 

@@ -208,4 +208,5 @@ def _csv_in(folder: Path) -> Path | None:
 
 
 def _sentence(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return text if len(text) <= 160 else text[:160] + "…"

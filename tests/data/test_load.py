@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+from fer2013_files import csv_bytes, faces, write
+from PIL import Image
+
+from mien.data.fer2013 import load_fer2013
+from mien.data.load import load_faces
+from mien.errors import DataError
+
+CSV = csv_bytes(faces(4), [0, 1, 2, 3], ["Training", "Training", "PublicTest", "PrivateTest"])
+
+
+def test_a_csv_an_npz_and_a_folder(tmp_path):
+    csv = write(tmp_path / "f.csv", CSV)
+    expected = [part.checksum for _, part in load_fer2013(csv)]
+    assert [part.checksum for _, part in load_faces(csv)] == expected
+    load_faces(csv).save(tmp_path / "f.npz")
+    assert [part.checksum for _, part in load_faces(str(tmp_path / "f.npz"))] == expected
+    (tmp_path / "folder/val/happy").mkdir(parents=True)
+    Image.fromarray(faces(1)[0]).save(tmp_path / "folder/val/happy/1.png")
+    assert np.array_equal(load_faces(tmp_path / "folder").val.images, faces(1))
+
+
+def test_nothing_gives_drawn_faces():
+    splits = load_faces()
+    assert splits.train.images.shape[1:] == (48, 48)
+    assert all(len(part) for _, part in splits)
+    with pytest.raises(DataError, match="votes belong to the rows of FER2013"):
+        load_faces(None, votes="fer2013new.csv")
+
+
+def test_bad_rows_are_skipped_on_request(tmp_path):
+    path = write(tmp_path / "f.csv", CSV + b"9,1 2 3,Training\n")
+    with pytest.raises(DataError, match="row 5"):
+        load_faces(path)
+    assert load_faces(path, skip_bad_rows=True).left_out == 1
+
+
+@pytest.mark.parametrize("name", ["none.csv", "none.npz", "none"])
+def test_no_such_file(tmp_path, name):
+    with pytest.raises(DataError, match="no such file"):
+        load_faces(tmp_path / name)
