@@ -1,0 +1,100 @@
+"""The command line: `main` runs one verb and turns what happens into an exit code and at most one message.
+
+Every verb prints for people and returns its result as plain data; with `--json` what is for people goes to stderr and
+the result, as one JSON document, to stdout. Nothing heavy is imported before a verb needs it.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+from mien.errors import MienError, MissingExtra
+
+DONE, FAILED, INTERRUPTED = 0, 1, 130
+
+EVERYWHERE = ("--json", "--debug")
+"""Flags that are understood wherever they stand on the line."""
+
+EXTRAS = {
+    "torch": "train",
+    "safetensors": "train",
+    "onnx": "train",
+    "onnxscript": "train",
+    "matplotlib": "figures",
+    "jinja2": "figures",
+    "pandas": "pandas",
+    "kagglehub": "kaggle",
+}
+"""Packages that a bare install doesn't have, and the extra that brings each."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; `argv` without the program's name, default `sys.argv[1:]`.
+
+    Returns:
+        The exit code: 0 done, 1 an error that a person can mend, 2 wrong usage, 130 interrupted.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    flags = {word for word in words if word in EVERYWHERE}
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):  # a stream that a test put there
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr] # a terminal may lack a character
+    try:
+        return _run([word for word in words if word not in flags], sys.stdout if "--json" in flags else None)
+    except KeyboardInterrupt as stopped:
+        return _failed(f"interrupted: {stopped}" if str(stopped) else "interrupted", INTERRUPTED, flags)
+    except BrokenPipeError:  # whoever read the output has gone, as `head` does
+        _discard_output()
+        return FAILED
+    except MienError as error:
+        return _failed(f"error: {error}", FAILED, flags)
+    except OSError as error:
+        return _failed(f"error: {_sentence(error)}", FAILED, flags)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        return _failed(f"error: {MissingExtra(package, EXTRAS[package], 'This')}", FAILED, flags)
+
+
+def _run(words: list[str], document: TextIO | None) -> int:
+    """Run one verb; its result goes to `document`, if any, and what it prints then goes to stderr."""
+    from mien.cli.app import run
+
+    with contextlib.redirect_stdout(sys.stderr) if document else contextlib.nullcontext():
+        code, result = run(words)
+        sys.stdout.flush()
+    if document and code == DONE and result is not None:
+        document.write(json.dumps(result, indent=2, allow_nan=False) + "\n")
+        document.flush()
+    return code
+
+
+def _failed(message: str, code: int, flags: set[str]) -> int:
+    if "--debug" in flags:
+        traceback.print_exc()
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()  # what was printed before stands before the message
+    print(message, file=sys.stderr)
+    return code
+
+
+def _sentence(error: OSError) -> Any:
+    return f"{error.filename}: {error.strerror}." if error.filename and error.strerror else error
+
+
+def _discard_output() -> None:
+    """Let Python's last flush go nowhere, so that it doesn't complain at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                try:
+                    stream.flush()
+                except BrokenPipeError:
+                    os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

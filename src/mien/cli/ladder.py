@@ -1,0 +1,92 @@
+"""`mien ladder`: the four rungs trained on the same faces, and one page that compares them. The main job."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mien.cli.options import Data, Device, SkipBadRows, Votes, data_path, note, read_faces
+from mien.cli.progress import watch
+from mien.cli.recipes import Preset, make_recipe, recipe_options
+from mien.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from mien.data.faces import Splits
+    from mien.evaluation.ladder import Ladder
+    from mien.experiment import DataPath
+
+SHOWN = ("rung", "parameters", "training", "val before", "val after", "test after", "95 % interval", "macro-F1")
+"""The columns that fit a terminal; the report has them all."""
+
+
+@recipe_options("epochs", "seed")
+def ladder(
+    data: Data = None,
+    votes: Votes = None,
+    preset: Preset = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Default runs/ladder; for drawn faces runs/demo.")
+    ] = None,
+    skip_bad_rows: SkipBadRows = False,
+    device: Device = None,
+    **fields: Any,
+) -> dict[str, Any]:
+    """Train the four networks on the same faces and compare them on one page, report.html.
+
+    Stopped, it goes on where it was when the same command is given again.
+    """
+    preset = preset or ("tuned" if data else "demo")
+    folder = out or Path("runs", "ladder" if data else "demo")
+    make_recipe("logistic", preset, fields)  # a wrong value is said before anything is read
+    splits = read_faces(data, votes, skip_bad_rows)
+    try:
+        _climb(folder, splits, preset, data_path(data, votes, skip_bad_rows), device, fields)
+        compared = _compare(folder, splits, device)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("every finished epoch is saved. The same command goes on where it was.") from None
+    columns, rows = compared.table()
+    kept = [place for place, name in enumerate(columns) if name in SHOWN]
+    print_table([columns[k] for k in kept], [[row[k] for k in kept] for row in rows], "The ladder")
+    return compared.as_json() | {"folder": str(folder), "report": _say_what_to_open(folder, data)}
+
+
+def _climb(
+    folder: Path, splits: "Splits", preset: str, where: "DataPath", device: str | None, fields: dict[str, Any]
+) -> None:
+    from mien.experiment import history
+    from mien.ladder import climb, finished
+    from mien.models import LADDER
+
+    given = {name: value for name, value in fields.items() if value is not None}
+    ready = finished(folder)
+    if ready:
+        note(f"Trained already: {', '.join(ready)}.")
+    for model in LADDER:  # one at a time, so that each has a bar of its own
+        epochs = make_recipe(model, preset, fields).epochs
+        done = len(history(folder / model)) if (folder / model / "history.csv").exists() else 0
+        with watch(model, epochs, done, several=True) as watcher:
+            steps = climb(folder, splits, preset, models=[model], data=where, device=device, tick=watcher.tick, **given)
+            for _, epoch in steps:
+                watcher.epoch(epoch)
+
+
+def _compare(folder: Path, splits: "Splits", device: str | None) -> "Ladder":
+    from mien.ladder import compare_rungs
+
+    return compare_rungs(folder, splits, device=device)
+
+
+def _say_what_to_open(folder: Path, data: str | None) -> str | None:
+    """Say on stderr what to open and what to try next; returns the report's path."""
+    from mien.ladder import REPORT
+
+    report = folder / REPORT
+    given = f" --data {data}" if data else ""
+    if report.exists():
+        note(f"Open {report}: the ladder, learning curves, confusion matrices, and faces with what each network said.")
+    else:
+        note(f'The comparison is in {folder / "ladder.md"}; with pip install "mien[figures]" it becomes a page.')
+    tips = [f"mien show {folder / 'resnet'}{given}", f"mien evaluate {folder / 'cnn'}{given} --views 2"]
+    tips.append("mien models resnet" if data else "mien ladder --data fer2013.csv   (`mien data get` says where it is)")
+    note("\n  ".join(["Try next:", *tips]))
+    return str(report) if report.exists() else None

@@ -1,0 +1,75 @@
+"""`mien models`: what the networks cost, and what is in them."""
+
+import statistics
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mien.cli.options import note
+from mien.cli.recipes import PRESETS, make_recipe
+from mien.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from torch import nn
+
+WARM, MEASURED = 3, 15
+"""Forward passes of one face: before the clock runs, and on it."""
+
+
+def models(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show this one, layer by layer.")] = None,
+    preset: Annotated[str, typer.Option(metavar=PRESETS, help="The preset whose sizes the networks have.")] = "tuned",
+) -> dict[str, Any]:
+    """List the networks with parameters, multiply-adds and time for a face; or show one layer by layer."""
+    return _all(preset) if name is None else _one(name, preset)
+
+
+def _all(preset: str) -> dict[str, Any]:
+    from mien.evaluation.ladder import amount
+    from mien.models import create_model, list_models, summarise
+
+    rows: list[dict[str, Any]] = []
+    for name in list_models():
+        model = create_model(name, **make_recipe(name, preset, {}).options)
+        cost = summarise(model)
+        rows.append({"model": name, "parameters": cost.parameters, "macs": cost.macs, "cpu_ms": _milliseconds(model)})
+    print_table(
+        ("model", "parameters", "multiply-adds", "CPU ms a face"),
+        [(row["model"], amount(row["parameters"]), amount(row["macs"]), f"{row['cpu_ms']:.2f}") for row in rows],
+        f"Preset {preset}",
+    )
+    note(f"Times: this machine now, the median of {MEASURED} single faces. `mien models NAME` shows the layers.")
+    return {"preset": preset, "models": rows}
+
+
+def _one(name: str, preset: str) -> dict[str, Any]:
+    from mien.models import create_model, summarise
+
+    summary = summarise(create_model(name, **make_recipe(name, preset, {}).options))
+    layers = [
+        (layer.name, layer.kind, "×".join(map(str, layer.shape)), f"{layer.parameters:,}", f"{layer.macs:,}")
+        for layer in summary.layers
+    ]
+    print_table(
+        ("layer", "kind", "shape it gives", "parameters", "multiply-adds"),
+        [*layers, ("all", "", "", f"{summary.parameters:,}", f"{summary.macs:,}")],
+        f"{name}, preset {preset}: one 48×48 gray face in, seven logits out",
+    )
+    return {"model": name, "preset": preset} | asdict(summary)
+
+
+def _milliseconds(model: "nn.Module") -> float:
+    """Median time of one face on the CPU."""
+    import torch
+
+    face = torch.zeros(1, 1, 48, 48, dtype=torch.uint8)
+    times = []
+    with torch.inference_mode():
+        model.eval()
+        for _ in range(WARM + MEASURED):
+            began = time.perf_counter()
+            model(face)
+            times.append(1000 * (time.perf_counter() - began))
+    return statistics.median(times[WARM:])

@@ -1,0 +1,87 @@
+"""Options that several verbs share, and the faces that they name."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mien.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from mien.data.faces import Splits
+    from mien.experiment import DataPath
+    from mien.net import Net
+
+SPLITS = ("train", "val", "test")
+
+
+def _known_split(name: str) -> str:
+    if name not in SPLITS:
+        raise typer.BadParameter(f"there is no split {name!r}; the splits are {', '.join(SPLITS)}.")
+    return name
+
+
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="PATH",
+        help="The faces: a CSV file of FER2013 (also .gz, .xz, .zip), a folder of images, or an .npz of "
+        "`mien data convert`. Without it: drawn faces.",
+    ),
+]
+Votes = Annotated[
+    str | None,
+    typer.Option("--votes", metavar="PATH", help="FER+'s fer2013new.csv, to be joined to the rows of --data."),
+]
+SkipBadRows = Annotated[
+    bool, typer.Option("--skip-bad-rows", help="Leave bad rows out, and say how many, instead of stopping.")
+]
+Device = Annotated[
+    str | None, typer.Option("--device", metavar="NAME", help="cpu, cuda, mps; without it the fastest there is.")
+]
+Split = Annotated[
+    str, typer.Option("--split", metavar="|".join(SPLITS), callback=_known_split, help="Which faces of the data.")
+]
+
+
+def note(text: str) -> None:
+    """Say something to a person that is no result: on stderr."""
+    print(text, file=sys.stderr)
+
+
+def read_faces(data: str | None, votes: str | None, skip_bad_rows: bool) -> "Splits":
+    """The faces that a command line names; says how many rows were left out."""
+    from mien.data.load import load_faces
+
+    splits = load_faces(data, votes, skip_bad_rows)
+    if splits.left_out:
+        note(
+            f"{splits.left_out:,} bad {'row was' if splits.left_out == 1 else 'rows were'} left out of {splits.source}."
+        )
+    return splits
+
+
+def data_path(data: str | None, votes: str | None, skip_bad_rows: bool) -> "DataPath":
+    """The same for a run folder to note: paths from the root, so that the run can be resumed from another folder."""
+    from mien.experiment import DataPath
+
+    return DataPath(data and os.path.abspath(data), votes and os.path.abspath(votes), skip_bad_rows)
+
+
+def open_net(target: str) -> "Net":
+    """The trained network of a run folder or an .onnx file. Raises CheckpointError; of an unfinished run it says so."""
+    from mien.net import Net
+
+    check_finished(Path(target))
+    return Net(target)
+
+
+def check_finished(run: Path) -> None:
+    """Raise CheckpointError for a run folder whose training isn't finished."""
+    from mien.cards import CARD
+
+    if (run / "recipe.json").exists() and not (run / CARD).exists():
+        raise CheckpointError(f"{run}: its training isn't finished. Go on with: mien train --resume {run}")

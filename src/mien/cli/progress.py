@@ -1,0 +1,69 @@
+"""How far a training is: a moving bar on a terminal, else a line for each epoch. Both on stderr."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from mien.training.fit import Epoch
+
+
+class Watcher(Protocol):
+    """Told how a training goes on."""
+
+    def tick(self, share: float) -> None:
+        """Called within an epoch with the share of it that is done."""
+
+    def epoch(self, epoch: "Epoch") -> None:
+        """Called after each epoch."""
+
+
+class Lines:
+    """A line for each epoch; `name` stands before it where several networks are trained."""
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+
+    def tick(self, share: float) -> None:
+        """A log has nothing that moves."""
+
+    def epoch(self, epoch: "Epoch") -> None:
+        print(f"{self.name:<12} {epoch}" if self.name else epoch, file=sys.stderr, flush=True)
+
+
+class Bar:
+    """A bar with epoch, loss, accuracy, faces a second and the time left."""
+
+    def __init__(self, bars: "Progress", name: str, epochs: int, done: int) -> None:
+        self.bars, self.epochs, self.done = bars, epochs, done
+        self.task = bars.add_task(name, total=epochs, completed=done, at=min(done + 1, epochs), said="")
+
+    def tick(self, share: float) -> None:
+        self.bars.update(self.task, completed=self.done + share, at=min(self.done + 1, self.epochs))
+
+    def epoch(self, epoch: "Epoch") -> None:
+        self.done = epoch.epoch
+        said = f"loss {epoch.val_loss:.3f} accuracy {epoch.val_accuracy:.3f} {epoch.faces_per_second:,.0f} faces/s"
+        self.bars.update(self.task, completed=epoch.epoch, at=epoch.epoch, said=said)
+
+
+@contextmanager
+def watch(name: str, epochs: int, done: int = 0, *, several: bool = False) -> Iterator[Watcher]:
+    """Show a training of `epochs` epochs, `done` of which were done earlier; `several`: others come after it."""
+    if not sys.stderr.isatty():
+        yield Lines(name if several else "")
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description:<11}" if several else "{task.description}"),
+        BarColumn(bar_width=12),
+        TextColumn("{task.fields[at]}/{task.total:.0f} {task.fields[said]}"),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        yield Bar(bars, name, epochs, done)

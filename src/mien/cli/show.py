@@ -1,0 +1,94 @@
+"""`mien show`: faces of a split, each with its true label and what a network says. The article's predict."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mien.cli.options import Data, SkipBadRows, Split, Votes, note, open_net, read_faces
+from mien.cli.pictures import picture_kind, write_picture
+from mien.cli.tables import print_table
+from mien.errors import DataError
+
+if TYPE_CHECKING:
+    from mien.data.faces import FaceSet
+    from mien.evaluation.gallery import Shown
+
+
+def show(
+    run: Annotated[str, typer.Argument(help="A run folder, or an .onnx file of mien's.")],
+    data: Data = None,
+    votes: Votes = None,
+    split: Split = "val",
+    index: Annotated[
+        list[int] | None,
+        typer.Option(min=0, help="Show this face of the split, counted from 0. Repeatable.", show_default=False),
+    ] = None,
+    n: Annotated[int, typer.Option("--n", "-n", min=1, max=400, help="How many faces, without --index.")] = 12,
+    out: Annotated[
+        Path | None, typer.Option(metavar="PNG", help="The picture; default figures/show-SPLIT.png in the run folder.")
+    ] = None,
+    skip_bad_rows: SkipBadRows = False,
+) -> dict[str, Any]:
+    """Show faces with their true label and what a network says, as a picture and a table."""
+    from mien.evaluation.gallery import show
+    from mien.evaluation.scores import score
+
+    picture_kind(out)
+    net = open_net(run)
+    faces = read_faces(data, votes, skip_bad_rows)[split]
+    places = _places(faces, index or [], n, split)
+    scores = score(net, faces[places], split=split)
+    shown = [show(scores, faces[places], k) for k in range(len(places))]
+    documents = [
+        _as_json(at, face, dict(zip(scores.classes, probabilities.tolist(), strict=True)))
+        for at, face, probabilities in zip(places, shown, scores.probabilities, strict=True)
+    ]
+    print_table(
+        ("face", "row", "true", "predicted", "probability", ""),
+        [
+            (at, face.row, face.true, face.predicted, f"{face.confidence:.3f}", "" if face.right else "wrong")
+            for at, face in zip(places, shown, strict=True)
+        ],
+        f"{run} on {split}: {sum(face.right for face in shown)} of {len(shown)} right",
+    )
+    folder = Path(run) if Path(run).is_dir() else Path(run).parent
+    picture = write_picture(
+        out or folder / "figures" / f"show-{split}.png",
+        lambda figures: figures.gallery(shown, columns=min(6, len(shown))),
+        asked=out is not None,
+    )
+    if picture:
+        note(f"The picture is {picture}.")
+    return {"run": run, "split": split, "faces": documents, "picture": picture}
+
+
+def _places(faces: "FaceSet", index: list[int], n: int, split: str) -> list[int]:
+    """Which faces to show: those asked for, else `n` labelled ones spread evenly over the split."""
+    import numpy as np
+
+    from mien.data.faces import UNLABELLED
+
+    if outside := [at for at in index if at >= len(faces)]:
+        raise DataError(f"There is no face {outside[0]} in {split}: it has {len(faces):,}, counted from 0.")
+    if unknown := [at for at in index if faces.labels[at] == UNLABELLED]:
+        raise DataError(f"Face {unknown[0]} of {split} has no label to show beside the answer.")
+    if index:
+        return index
+    labelled = np.flatnonzero(faces.labels != UNLABELLED)
+    if not len(labelled):
+        raise DataError(f"{faces.source or 'The data'} has no labelled faces in {split}.")
+    spread = np.linspace(0, len(labelled) - 1, min(n, len(labelled))).round().astype(int)
+    return [int(at) for at in labelled[spread]]
+
+
+def _as_json(at: int, face: "Shown", probabilities: dict[str, float]) -> dict[str, Any]:
+    return {
+        "index": at,
+        "row": face.row,
+        "true": face.true,
+        "predicted": face.predicted,
+        "confidence": face.confidence,
+        "right": face.right,
+        "probabilities": probabilities,
+    }

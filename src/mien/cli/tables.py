@@ -1,0 +1,47 @@
+"""Tables for people."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mien.evaluation.report import Report
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
+    """Print a table: the first column to the left, the others to the right.
+
+    Where no terminal is it gets as wide as it needs.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    unicode = (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
+    table = Table(box=SIMPLE_HEAD if unicode else None, pad_edge=False)
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="right" if place else "left")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    if title:
+        print(title)
+    Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False).print(table)
+
+
+def print_report(report: "Report", title: str) -> None:
+    """Print a Report: the scores of the whole, of each class, and the confusion matrix."""
+    low, high = report.interval
+    rest = (report.balanced_accuracy, report.macro_f1, report.ece, report.loss)
+    print_table(
+        ("accuracy", "95 % interval", "balanced accuracy", "macro-F1", "calibration error", "loss"),
+        [(f"{report.accuracy:.4f}", f"{low:.4f} to {high:.4f}", *(f"{value:.4f}" for value in rest))],
+        title,
+    )
+    print_table(
+        ("class", "faces", "precision", "recall", "F1"),
+        [(s.name, f"{s.n:,}", f"{s.precision:.3f}", f"{s.recall:.3f}", f"{s.f1:.3f}") for s in report.per_class],
+    )
+    print_table(
+        ("true \\ predicted", *report.classes),
+        [(name, *row) for name, row in zip(report.classes, report.confusion, strict=True)],
+    )
