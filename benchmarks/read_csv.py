@@ -26,9 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("csv", nargs="?", type=Path, help="a fer2013.csv; without it one is made")
     parser.add_argument("--rows", type=int, default=ROWS, help="rows of the CSV that is made")
-    parser.add_argument(
-        "--repeat", type=int, default=3, help="runs of each way; the fastest counts, without the disk"
-    )
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each way; the fastest counts, without the disk")
     parser.add_argument("--out", type=Path, help="write the table there too")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     given = parser.parse_args()
