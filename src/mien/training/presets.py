@@ -17,6 +17,8 @@ _ARTICLE: dict[str, Any] = {
 }
 _CROPS_AND_FLIPS: dict[str, Any] = {"flip": True, "shift": 4 / 48}  # a random crop after padding by 4 pixels
 
+_DEMO: dict[str, Any] = {"optimiser": "adamw", "lr": 0.005, "weight_decay": 0.05, "batch": 64, "flip": True}
+
 _WARP: dict[str, Any] = {"flip": True, "shift": 0.1, "scale": 0.15, "rotate": 12}
 
 PRESETS: dict[tuple[str, str], dict[str, Any]] = {
@@ -66,11 +68,13 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
         "start_size": 32,
     },
     ("logistic", "demo"): {"epochs": 10, "lr": 0.01, "flip": True},
-    ("feedforward", "demo"): {"epochs": 10, "lr": 0.05, "flip": True, "shift": 0.05},
-    ("cnn", "demo"): {"epochs": 6, "options": {"widths": [16, 32, 64], "depths": [1, 1, 1]}, "flip": True},
-    ("resnet", "demo"): {
-        "epochs": 8,
-        "options": {"stem": 16, "widths": [24, 48, 96], "depths": [1, 1, 1]},
-        "flip": True,
+    ("feedforward", "demo"): {
+        **_DEMO,
+        "options": {"hidden": [512, 256], "dropout": 0.5},
+        "lr": 0.002,
+        "batch": 128,
+        "epochs": 20,
     },
+    ("cnn", "demo"): {**_DEMO, "options": {"widths": [16, 32, 64], "depths": [1, 1, 1]}, "epochs": 10},
+    ("resnet", "demo"): {**_DEMO, "options": {"stem": 16, "widths": [24, 48, 96], "depths": [1, 1, 1]}, "epochs": 10},
 }
