@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -177,7 +176,12 @@ class FaceSet:
             classes = [str(name) for name in arrays["classes"]]
         except KeyError as missing:
             raise DataError(f"{source}: not a face set of mien's: it holds no array {missing}.") from None
-        return cls(images, targets, classes=classes, rows=rows, marks=marks, source=source)
+        except TypeError:
+            raise DataError(f"{source}: not a face set of mien's: its classes are no list of names.") from None
+        try:
+            return cls(images, targets, classes=classes, rows=rows, marks=marks, source=source)
+        except (TypeError, ValueError) as error:  # arrays of kinds and shapes that have nothing to do with faces
+            raise DataError(f"{source}: not a face set of mien's ({error}).") from None
 
 
 @dataclass(frozen=True)
@@ -238,12 +242,17 @@ def save_arrays(path: str | os.PathLike[str], arrays: dict[str, NDArray[Any]]) -
 def load_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     """Read every array of a `.npz` file; never unpickles. Raises DataError when that can't be done."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        # Opened here and not by numpy, which leaves a file that is no zip open.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as held:
+            arrays = {name: held[name] for name in held.files}
     except FileNotFoundError:
         raise DataError(f"{path}: no such file.") from None
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # on damaged bytes numpy and zipfile raise nearly every kind there is
         raise DataError(f"{path}: not a readable .npz file of faces ({error}).") from None
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):  # a member of the zip that is no array comes as bytes
+            raise DataError(f"{path}: not a readable .npz file of faces ({name} is no array).")
+    return arrays
 
 
 def _channels_first(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

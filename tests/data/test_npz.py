@@ -1,0 +1,47 @@
+import io
+
+import numpy as np
+from fer2013_files import write
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mien.data.faces import FaceSet, Splits
+from mien.errors import DataError
+
+
+def npz() -> bytes:
+    held = io.BytesIO()
+    one = FaceSet(np.zeros((2, 4, 4), np.uint8), [0, 1])
+    names = {f"{split}_{key}": value for split in ("train", "val", "test") for key, value in one._arrays("").items()}
+    np.savez_compressed(held, **names, classes=np.array(one.classes))
+    return held.getvalue()
+
+
+NPZ = npz()
+
+
+def _changed(changes: list[tuple[int, bytes]]) -> bytes:
+    content = NPZ
+    for at, new in changes:
+        content = content[:at] + new + content[at + len(new) :]
+    return content
+
+
+CHANGES = st.lists(st.tuples(st.integers(0, len(NPZ) - 1), st.binary(min_size=1, max_size=4)), min_size=1, max_size=3)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400, deadline=None)
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.binary(max_size=60).map(lambda end: b"PK\x03\x04" + end),
+        st.integers(0, len(NPZ)).map(lambda cut: NPZ[:cut]),
+        CHANGES.map(_changed),
+    )
+)
+def test_any_bytes_as_npz_give_splits_or_a_data_error(tmp_path, content):
+    try:
+        splits = Splits.load(write(tmp_path / "any.npz", content))
+    except DataError:
+        return
+    assert isinstance(splits, Splits)
