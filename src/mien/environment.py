@@ -10,7 +10,7 @@ from typing import Any
 
 
 def environment() -> dict[str, Any]:
-    """The machine and the software of this process, as plain data. Holds no name of a person, host or folder."""
+    """The machine and the software of this process, as plain data, with the command line that it was started by."""
     import torch
 
     cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else None
