@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 def evaluate(
     target: Annotated[
-        str, typer.Argument(help="A run folder, an .onnx file of mien's, or a model's name for untrained weights.")
+        str,
+        typer.Argument(
+            metavar="TARGET", help="A run folder, an .onnx file of mien's, or a model's name for untrained weights."
+        ),
     ],
     data: Data = None,
     votes: Votes = None,

@@ -1,5 +1,6 @@
 """`mien ladder`: the four rungs trained on the same faces, and one page that compares them. The main job."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -81,12 +82,15 @@ def _say_what_to_open(folder: Path, data: str | None) -> str | None:
     from mien.ladder import REPORT
 
     report = folder / REPORT
-    given = f" --data {data}" if data else ""
+    given = ["--data", data] if data else []
     if report.exists():
         note(f"Open {report}: the ladder, learning curves, confusion matrices, and faces with what each network said.")
     else:
         note(f'The comparison is in {folder / "ladder.md"}; with pip install "mien[figures]" it becomes a page.')
-    tips = [f"mien show {folder / 'resnet'}{given}", f"mien evaluate {folder / 'cnn'}{given} --views 2"]
-    tips.append("mien models resnet" if data else "mien ladder --data fer2013.csv   (`mien data get` says where it is)")
+    tips = [
+        shlex.join(["mien", "show", str(folder / "resnet"), *given]),
+        shlex.join(["mien", "evaluate", str(folder / "cnn"), *given, "--views", "2"]),
+        "mien models resnet" if data else "mien ladder --data fer2013.csv   (`mien data get` says where it is)",
+    ]
     note("\n  ".join(["Try next:", *tips]))
     return str(report) if report.exists() else None

@@ -1,6 +1,7 @@
 """Options that several verbs share, and the faces that they name."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -84,4 +85,5 @@ def check_finished(run: Path) -> None:
     from mien.cards import CARD
 
     if (run / "recipe.json").exists() and not (run / CARD).exists():
-        raise CheckpointError(f"{run}: its training isn't finished. Go on with: mien train --resume {run}")
+        go_on = shlex.join(["mien", "train", "--resume", str(run)])
+        raise CheckpointError(f"{run}: its training isn't finished. Go on with: {go_on}")

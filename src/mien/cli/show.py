@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def show(
-    run: Annotated[str, typer.Argument(help="A run folder, or an .onnx file of mien's.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or an .onnx file of mien's.")],
     data: Data = None,
     votes: Votes = None,
     split: Split = "val",

@@ -1,5 +1,6 @@
 """`mien train`: one network into a run folder, or on with a training that was stopped."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -78,7 +79,8 @@ def _train(
             for epoch in train(folder, splits, recipe, data=where, device=device, resume=resume, tick=watcher.tick):
                 watcher.epoch(epoch)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"every finished epoch is saved. Go on with: mien train --resume {folder}") from None
+        resume_it = shlex.join(["mien", "train", "--resume", str(folder)])
+        raise KeyboardInterrupt(f"every finished epoch is saved. Go on with: {resume_it}") from None
 
 
 def _result(folder: Path, data: str | None) -> dict[str, Any]:
@@ -90,8 +92,9 @@ def _result(folder: Path, data: str | None) -> dict[str, Any]:
     card, rows = Card.read(folder), history(folder)
     after = card.scores["after"]["val"]
     print_report(Report.from_json(after), f"{folder}: {card.model} after {len(rows)} epochs, best {card.epoch}, on val")
-    given = f" --data {data}" if data else ""
-    note(f"The run is in {folder}. Try next:\n  mien show {folder}{given}\n  mien evaluate {folder}{given} --views 2")
+    given = ["--data", data] if data else []
+    tips = (["mien", "show", str(folder), *given], ["mien", "evaluate", str(folder), *given, "--views", "2"])
+    note("\n  ".join([f"The run is in {folder}. Try next:", *map(shlex.join, tips)]))
     return {
         "run": str(folder),
         "model": card.model,

@@ -1,0 +1,64 @@
+"""The command line as a person runs it: a process of its own, on a small file of faces."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mien.data.drawn import drawn_faces
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8", "CUDA_VISIBLE_DEVICES": ""}
+
+
+@pytest.fixture(scope="session")
+def mien() -> Run:
+    """Run `mien` with these words in this folder."""
+
+    def run(folder: Path, *words: str | Path) -> "subprocess.CompletedProcess[str]":
+        line = [sys.executable, "-m", "mien", *map(str, words)]
+        return subprocess.run(
+            line,
+            cwd=folder,
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=300,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def faces_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An .npz of 420 drawn faces: 294 to train on, 63 in val, 63 in test."""
+    path = tmp_path_factory.mktemp("faces") / "faces.npz"
+    drawn_faces(420).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `trained` ran in."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def trained(mien: Run, faces_file: Path, home: Path) -> "subprocess.CompletedProcess[str]":
+    """`mien train` of three epochs, as it ended."""
+    line = ("train", "logistic", "--preset", "demo", "--epochs", "3", "--lr", "0.02", "--data", faces_file, "--json")
+    done = mien(home, *line)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture(scope="session")
+def finished(trained: "subprocess.CompletedProcess[str]", home: Path) -> Path:
+    """The run folder of that training."""
+    return home / "runs" / "logistic"

@@ -1,0 +1,195 @@
+"""Exit codes, messages, and what goes to stdout and what to stderr."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mien.cli import main
+from mien.data.drawn import drawn_faces
+
+WITHOUT_EXTRAS = """
+import sys
+EXTRAS = {"torch", "safetensors", "onnx", "onnxscript", "matplotlib", "jinja2", "pandas", "kagglehub"}
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in EXTRAS:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Refuse())
+from mien.cli import main
+sys.exit(main())
+"""
+
+
+def without_extras(folder: Path, *words: str | Path) -> "subprocess.CompletedProcess[str]":
+    line = [sys.executable, "-c", WITHOUT_EXTRAS, *map(str, words)]
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False)
+
+
+def test_alone_it_says_what_to_try_first(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    said = capsys.readouterr()
+    assert "mien ladder" in said.out
+    assert said.err == ""
+    for verb in ("ladder", "train", "evaluate", "show", "compare", "models", "data"):
+        assert f" {verb} " in said.out
+
+
+def test_data_alone_lists_its_verbs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data"]) == 0
+    said = capsys.readouterr().out
+    assert all(f" {verb} " in said for verb in ("get", "show", "convert"))
+
+
+def test_version(mien, tmp_path: Path) -> None:
+    done = mien(tmp_path, "--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "mien 0.1.0\n", "")
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = "import sys; from mien.cli import main; main(['train', '--help']); print(*sys.modules, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=True)
+    loaded = {line.split(".")[0] for line in done.stdout.splitlines()}
+    assert {"mien", "typer"} <= loaded
+    assert loaded.isdisjoint({"torch", "onnx", "onnxruntime", "matplotlib", "pandas", "numpy", "PIL"})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nosuchverb",
+        "train",
+        "train cnn --nosuchoption 1",
+        "train cnn --epochs three",
+        "train cnn --epochs 0",
+        "train cnn --lr 0",
+        "train cnn --optimiser adagrad",
+        "train cnn --preset best",
+        "train cnn --option dropout",
+        "train --resume runs/cnn --epochs 3",
+        "train cnn --resume runs/cnn",
+        "ladder --preset best",
+        "evaluate",
+        "evaluate cnn --views 3",
+        "evaluate cnn --split validation",
+        "show run --index -1",
+        "show run --out face.gif",
+        "compare",
+        "models cnn --preset best",
+        "data nosuchverb",
+        "data convert faces.csv faces.csv",
+    ],
+)
+def test_wrong_usage_is_2_and_says_what_is_wrong(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "Usage: mien" in said.err
+    assert "\nerror: " in said.err
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("evaluate nosuch.onnx", "nosuch.onnx: no such file"),
+        ("evaluate runs/nosuch", "nosuch"),
+        ("show nosuch", "nosuch: no such file"),
+        ("compare nosuch", "nosuch"),
+        ("data show --data nosuch.csv", "nosuch.csv: no such file"),
+        ("data show --votes votes.csv", "say where its CSV file is"),
+        ("data convert nosuch.csv out.npz", "nosuch.csv: no such file"),
+    ],
+)
+def test_what_a_person_can_mend_is_1_and_one_message(
+    line: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*line.split(), "--json"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: ")
+    assert expected in said.err
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 4])
+def test_debug_shows_the_traceback_wherever_it_stands(place: int, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ["evaluate", "nosuch.onnx", "--split", "val"]
+    assert main([*line[:place], "--debug", *line[place:]]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("Traceback")
+    assert said.endswith("error: nosuch.onnx: no such file. Name a .onnx file or a run folder that mien wrote.\n")
+
+
+def test_a_file_that_cant_be_written_is_1(faces_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["data", "convert", str(faces_file), str(tmp_path / "file" / "out.npz")]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {tmp_path / 'file'}")
+    assert "Traceback" not in said
+
+
+def test_an_unfinished_run_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "my run"
+    run.mkdir()
+    (run / "recipe.json").write_text("{}")
+    for verb in ("evaluate", "show", "compare"):
+        assert main([verb, str(run)]) == 1
+        assert f"mien train --resume '{run}'" in capsys.readouterr().err
+
+
+def test_bad_rows_are_named_or_left_out_and_counted(mien, tmp_path: Path) -> None:
+    rows = ["emotion,pixels,Usage"]
+    for usage, (_, faces) in zip(("Training", "PublicTest", "PrivateTest"), drawn_faces(70), strict=True):
+        rows += [f"{label},{' '.join(map(str, face.ravel()))},{usage}" for face, label in faces]
+    rows.insert(3, "9,0 0 0,Training")
+    (tmp_path / "faces.csv").write_text("\n".join(rows) + "\n")
+    done = mien(tmp_path, "data", "convert", "faces.csv", "faces.npz")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "1 bad row" in done.stderr
+    assert not (tmp_path / "faces.npz").exists()
+    done = mien(tmp_path, "data", "convert", "faces.csv", "faces.npz", "--skip-bad-rows", "--json")
+    assert done.returncode == 0
+    assert "1 bad row was left out of faces.csv" in done.stderr
+    document = json.loads(done.stdout)
+    assert document == {
+        "path": "faces.npz",
+        "bytes": (tmp_path / "faces.npz").stat().st_size,
+        "faces": {"train": 50, "val": 10, "test": 10},
+        "left_out": 1,
+    }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+def test_a_reader_that_has_gone_is_met_quietly(faces_file: Path, tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "mien", "data", "convert", str(faces_file), "out.npz", "--json"]
+    process = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    said = process.stderr.read().decode()
+    process.stderr.close()
+    assert process.wait(timeout=60) == 1
+    assert "error" not in said
+    assert "Traceback" not in said
+    assert "Exception ignored" not in said
+
+
+def test_without_torch_it_evaluates_and_shows_onnx(finished: Path, faces_file: Path, tmp_path: Path) -> None:
+    done = without_extras(tmp_path, "evaluate", finished / "model.onnx", "--data", faces_file, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["n"] == 63
+    done = without_extras(tmp_path, "show", finished, "--data", faces_file)
+    assert done.returncode == 0, done.stderr
+    assert 'pip install "mien[figures]"' in done.stderr
+
+
+@pytest.mark.parametrize("line", ["models", "train cnn", "ladder", "evaluate cnn"])
+def test_without_torch_the_rest_says_what_to_install(line: str, faces_file: Path, tmp_path: Path) -> None:
+    words = [] if line == "models" else ["--data", str(faces_file)]
+    done = without_extras(tmp_path, *line.split(), *words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == 'error: This needs torch. Install it with: pip install "mien[train]"\n'

@@ -1,0 +1,120 @@
+"""Real trainings, stopped by real signals: what goes on afterwards ends as what was never stopped."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+
+# Ctrl-C's handler is put back: whoever starts the tests in the background hands on that SIGINT is ignored.
+LAUNCH = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from mien.cli import main; sys.exit(main())"
+)
+TRAINING = (
+    *("train", "cnn", "--preset", "demo", "--epochs", "10", "--batch", "32", "--option", "widths=[8,16,16]"),
+    *("--ema", "0.9", "--mixup", "0.2", "--shift", "0.1", "--device", "cpu"),
+)
+
+
+def stop(folder: Path, when: str, how: signal.Signals, *words: str | Path) -> tuple[int, str]:
+    """Run `mien` and send it a signal once it says `when`; its exit code, and what it said."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", LAUNCH, *map(str, words)],
+        cwd=folder,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stderr is not None
+        said = ""
+        for line in process.stderr:
+            said += line
+            if when in line:
+                process.send_signal(how)
+                break
+        else:
+            pytest.fail(f"it ended by itself: {said}")
+        said += process.stderr.read()
+    return process.returncode, said
+
+
+def scores(run: Path) -> list[dict[str, str]]:
+    """The history of a run without what a clock measured."""
+    with (run / "history.csv").open(newline="") as file:
+        return [
+            {name: value for name, value in row.items() if name not in ("seconds", "faces_per_second")}
+            for row in csv.DictReader(file)
+        ]
+
+
+def test_interrupted_killed_and_resumed_is_never_stopped(mien, faces_file: Path, tmp_path: Path) -> None:
+    line = (*TRAINING, "--data", faces_file)
+    done = mien(tmp_path, *line, "--out", "whole", "--json")
+    assert done.returncode == 0, done.stderr
+
+    code, said = stop(tmp_path, "epoch   1/10", signal.SIGINT, *line, "--out", "parts")
+    assert code == 130
+    assert "Traceback" not in said
+    assert said.endswith("Go on with: mien train --resume parts\n")
+    first = len(scores(tmp_path / "parts"))
+    assert 1 <= first < 10
+
+    code, said = stop(tmp_path, f"epoch {first + 1:3d}/10", signal.SIGKILL, "train", "--resume", "parts")
+    assert code == -signal.SIGKILL
+    assert "epoch   1/10" not in said
+    assert not (tmp_path / "parts" / "card.json").exists()
+    second = len(scores(tmp_path / "parts"))
+    assert first < second < 10
+
+    (tmp_path / "elsewhere").mkdir()
+    again = mien(tmp_path / "elsewhere", "train", "--resume", "../parts", "--json")
+    assert again.returncode == 0, again.stderr
+    assert f"epoch {second + 1:3d}/10" in again.stderr
+    assert f"epoch {second:3d}/10" not in again.stderr
+
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert (parts / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
+    assert scores(parts) == scores(whole)
+    first_document, second_document = json.loads(done.stdout), json.loads(again.stdout)
+    assert first_document["after"] == second_document["after"]
+    assert first_document["before"] == second_document["before"]
+    assert not list(parts.rglob(".*")), "half-written files were left"
+
+
+def test_a_killed_ladder_goes_on_where_it_was(mien, faces_file: Path, tmp_path: Path) -> None:
+    line = ("ladder", "--data", faces_file, "--preset", "demo", "--epochs", "2", "--out", "ladder")
+    code, said = stop(tmp_path, "feedforward  epoch   1/2", signal.SIGKILL, *line)
+    assert code == -signal.SIGKILL
+    assert "logistic     epoch   2/2" in said
+    before = (tmp_path / "ladder" / "logistic" / "card.json").read_bytes()
+    assert not (tmp_path / "ladder" / "ladder.json").exists()
+
+    done = mien(tmp_path, *line, "--json")
+    assert done.returncode == 0, done.stderr
+    assert "Trained already: logistic." in done.stderr
+    trained = [text.split()[0] for text in done.stderr.splitlines() if " epoch " in text]
+    assert "logistic" not in trained
+    assert trained[-4:] == ["cnn", "cnn", "resnet", "resnet"]
+    assert (tmp_path / "ladder" / "logistic" / "card.json").read_bytes() == before
+
+    document = json.loads(done.stdout)
+    assert [rung["model"] for rung in document["rungs"]] == ["logistic", "feedforward", "cnn", "resnet"]
+    for rung in document["rungs"]:
+        assert set(rung) == {
+            *("model", "preset", "parameters", "macs", "train_seconds", "faces_per_second", "before", "after")
+        }
+        assert set(rung["after"]) == {"val", "test"}
+        assert set(rung["before"]) == {"val"}
+    assert json.loads((tmp_path / "ladder" / "ladder.json").read_text())["rungs"] == document["rungs"]
+    assert (tmp_path / "ladder" / "ladder.md").exists()
+    page = (tmp_path / document["report"]).read_text(encoding="utf-8")
+    assert "resnet" in page
+    assert f"Open {document['report']}" in done.stderr

@@ -1,0 +1,188 @@
+"""What each verb answers: one JSON document on stdout, its shape, and that it agrees with the Python API."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import mien as library
+from mien.cli import main
+from mien.data.faces import Splits
+
+REPORT = {"accuracy", "interval", "balanced_accuracy", "macro_f1", "ece", "loss", "per_class", "confusion"} | {
+    "n",
+    "split",
+    "views",
+}
+
+
+def ask(capsys: pytest.CaptureFixture[str], *words: str | Path) -> dict:
+    """Run a verb with --json in this process; stdout holds one document and nothing else."""
+    capsys.readouterr()
+    assert main([*map(str, words), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def kind_and_width(path: str | Path) -> tuple[str | None, int]:
+    with Image.open(path) as picture:
+        return picture.format, picture.width
+
+
+def test_train_answers_with_its_run(trained: "subprocess.CompletedProcess[str]", finished: Path) -> None:
+    document = json.loads(trained.stdout)
+    assert document["run"] == str(Path("runs", "logistic"))
+    assert (document["model"], document["preset"], document["epochs"]) == ("logistic", "demo", 3)
+    assert document["parameters"] == 48 * 48 * 7 + 7
+    assert set(document["after"]["val"]) == set(document["before"]["val"]) == REPORT
+    lines = [line for line in trained.stderr.splitlines() if line.startswith("epoch")]
+    assert [line.split()[1] for line in lines] == ["1/3", "2/3", "3/3"]
+    assert "mien evaluate" in trained.stderr
+    recipe = json.loads((finished / "recipe.json").read_text())
+    assert (recipe["epochs"], recipe["lr"], recipe["preset"]) == (3, 0.02, "demo")
+
+
+def test_a_run_isnt_written_over(mien, home: Path, finished: Path, faces_file: Path) -> None:
+    before = (finished / "weights.safetensors").read_bytes()
+    done = mien(home, "train", "logistic", "--preset", "demo", "--data", faces_file)
+    assert done.returncode == 1
+    assert "--resume" in done.stderr
+    assert (finished / "weights.safetensors").read_bytes() == before
+
+
+def test_evaluate(finished: Path, faces_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    by_folder = ask(capsys, "evaluate", finished, "--data", faces_file)
+    assert by_folder == ask(capsys, "evaluate", finished / "model.onnx", "--data", faces_file, "--split", "val")
+    assert set(by_folder) == REPORT
+    val = Splits.load(faces_file).val
+    assert by_folder == library.evaluate(library.Net(finished), val, split="val").as_json()
+    test = ask(capsys, "evaluate", finished, "--data", faces_file, "--split", "test", "--views", "2")
+    assert (test["split"], test["views"], test["n"]) == ("test", 2, 63)
+    model, card = library.load_run(finished)
+    assert library.evaluate(model, val).accuracy == pytest.approx(by_folder["accuracy"], abs=1.01 / 63)
+    assert card.scores["after"]["val"]["n"] == by_folder["n"]
+
+
+def test_evaluate_prints_a_table_for_people(
+    finished: Path, faces_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(finished), "--data", str(faces_file)]) == 0
+    said = capsys.readouterr()
+    report = library.evaluate(library.Net(finished), Splits.load(faces_file).val)
+    assert f"{report.accuracy:.4f}" in said.out
+    assert all(name in said.out for name in (*report.classes, "macro-F1", "95 % interval"))
+
+
+def test_evaluate_before_any_training(faces_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = ask(capsys, "evaluate", "logistic", "--data", faces_file)
+    assert set(first) == REPORT
+    assert first["accuracy"] < 0.4
+    assert first == ask(capsys, "evaluate", "logistic", "--data", faces_file)
+
+
+def test_evaluate_an_unknown_name_lists_the_models(
+    tmp_path: Path, faces_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", "resnt", "--data", str(faces_file)]) == 1
+    assert "logistic, feedforward, cnn, resnet" in capsys.readouterr().err
+
+
+def test_show_an_index(finished: Path, faces_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "face.png"
+    document = ask(capsys, "show", finished, "--data", faces_file, "--index", "3", "--index", "0", "--out", out)
+    assert document["picture"] == str(out)
+    assert kind_and_width(out)[1] > 100
+    val = Splits.load(faces_file).val
+    probabilities = library.Net(finished)(val.images[[3, 0]])
+    assert [face["index"] for face in document["faces"]] == [3, 0]
+    for face, given, label in zip(document["faces"], probabilities, val.labels[[3, 0]], strict=True):
+        assert list(face["probabilities"]) == list(val.classes)
+        assert list(face["probabilities"].values()) == pytest.approx(given.tolist(), abs=1e-6)
+        assert face["predicted"] == val.classes[given.argmax()]
+        assert face["true"] == val.classes[label]
+        assert face["right"] == (face["true"] == face["predicted"])
+
+
+def test_show_puts_its_picture_into_the_run(
+    finished: Path, faces_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = ask(capsys, "show", finished, "--data", faces_file, "--split", "test", "--n", "5")
+    assert len({face["index"] for face in document["faces"]}) == 5
+    assert Path(document["picture"]) == finished / "figures" / "show-test.png"
+    assert Path(document["picture"]).exists()
+
+
+def test_show_an_index_that_isnt_there(finished: Path, faces_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", str(finished), "--data", str(faces_file), "--index", "63"]) == 1
+    assert "no face 63 in val: it has 63, counted from 0" in capsys.readouterr().err
+
+
+def test_compare(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(finished, other)
+    out = tmp_path / "both.png"
+    document = ask(capsys, "compare", finished, other, "--out", out)
+    assert document["picture"] == str(out)
+    assert kind_and_width(out)[1] > 100
+    first, second = document["runs"]
+    assert first | {"run": str(other)} == second
+    card = library.Card.read(finished)
+    assert first["accuracy"] == card.scores["after"]["val"]["accuracy"]
+    assert (first["epochs"], first["parameters"], first["macs"]) == (3, card.parameters, card.macs)
+    assert first["train_seconds"] > 0
+
+
+def test_models_lists_what_each_costs(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = ask(capsys, "models", "--preset", "demo")["models"]
+    assert [row["model"] for row in rows] == ["logistic", "feedforward", "cnn", "resnet"]
+    assert rows[0]["macs"] == 48 * 48 * 7
+    assert all(0 < row["cpu_ms"] < 10_000 for row in rows)
+
+
+def test_models_layer_by_layer(capsys: pytest.CaptureFixture[str]) -> None:
+    document = ask(capsys, "models", "cnn", "--preset", "demo")
+    assert document["layers"][-1]["shape"] == [7]
+    for cost in ("parameters", "macs"):
+        assert sum(layer[cost] for layer in document["layers"]) == document[cost] > 0
+    assert main(["models", "nosuch"]) == 1
+    assert "logistic, feedforward, cnn, resnet" in capsys.readouterr().err
+
+
+def test_data_show(faces_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = ask(capsys, "data", "show", "--data", faces_file, "--out", tmp_path)
+    splits = Splits.load(faces_file)
+    for name, faces in splits:
+        found = document["splits"][name]
+        assert found["counts"] == faces.counts
+        assert sum(found["shares"].values()) == pytest.approx(1)
+        pixels = found["pixels"]
+        assert (pixels["min"], pixels["max"]) == (faces.images.min(), faces.images.max())
+        assert (pixels["mean"], pixels["std"]) == pytest.approx((faces.images.mean(), faces.images.std()))
+    assert set(document["pictures"]) == {"counts", "samples", "means", "batch"}
+    for path in document["pictures"].values():
+        assert kind_and_width(path)[0] == "PNG"
+
+
+def test_data_convert_keeps_every_face(faces_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ask(capsys, "data", "convert", faces_file, tmp_path / "new" / "copy.npz")
+    for (_, before), (_, after) in zip(
+        Splits.load(faces_file), Splits.load(tmp_path / "new" / "copy.npz"), strict=True
+    ):
+        assert before.checksum == after.checksum
+
+
+def test_data_get_says_where_and_under_which_terms(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def offline(*_: object) -> None:
+        raise library.MienError("no network here")
+
+    monkeypatch.setattr("mien.data.obtain.fetch", offline)
+    assert main(["data", "get", str(tmp_path), "--json"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "kaggle.com" in said.err
+    assert "Terms" in said.err
+    assert said.err.endswith("error: no network here\n")
