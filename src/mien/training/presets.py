@@ -44,7 +44,7 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
     ("resnet", "article"): {
         **_ARTICLE,
         **_CROPS_AND_FLIPS,
-        "options": {"normalise": "none", "depths": [1, 1, 1], "dropout": 0.0},
+        "options": {"normalise": "none", "stem": 32, "widths": [32, 64, 128], "depths": [1, 1, 1], "dropout": 0.0},
         "epochs": 10,
     },
     ("logistic", "tuned"): {"options": {"normalise": "none"}, "epochs": 20, "lr": 0.01, "flip": True},
