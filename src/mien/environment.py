@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +18,7 @@ def environment() -> dict[str, Any]:
     return {
         "mien": version("mien"),
         "commit": _commit(),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join([_program(), *sys.argv[1:]]),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in ("torch", "numpy", "onnxruntime")},
         "system": f"{platform.system()} {platform.machine()}",
@@ -26,6 +27,11 @@ def environment() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "gpu": cuda,
     }
+
+
+def _program() -> str:
+    name = Path(sys.argv[0]).name
+    return "mien" if name == "__main__.py" else name
 
 
 def _version(name: str) -> str | None:

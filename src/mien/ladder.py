@@ -15,9 +15,10 @@ from mien.evaluation.gallery import choose
 from mien.evaluation.ladder import Ladder, Rung
 from mien.evaluation.report import Report
 from mien.evaluation.scores import score
-from mien.experiment import DRAWN, DataPath, history, train
+from mien.experiment import train
 from mien.files import atomic_write
 from mien.models import LADDER
+from mien.runs import DRAWN, DataPath, history
 from mien.training.fit import Epoch
 from mien.training.recipe import Recipe, recipe
 

@@ -63,7 +63,7 @@ def compare(
 
 
 def _row(run: Path, card: "Card") -> dict[str, Any]:
-    from mien.experiment import history
+    from mien.runs import history
 
     rows, report = history(run), card.scores["after"]["val"]
     scores = ("accuracy", "interval", "balanced_accuracy", "macro_f1", "ece", "n")

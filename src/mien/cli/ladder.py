@@ -14,7 +14,7 @@ from mien.cli.tables import print_table
 if TYPE_CHECKING:
     from mien.data.faces import Splits
     from mien.evaluation.ladder import Ladder
-    from mien.experiment import DataPath
+    from mien.runs import DataPath
 
 SHOWN = ("rung", "parameters", "training", "val before", "val after", "test after", "95 % interval", "macro-F1")
 """The columns that fit a terminal; the report has them all."""
@@ -54,9 +54,9 @@ def ladder(
 def _climb(
     folder: Path, splits: "Splits", preset: str, where: "DataPath", device: str | None, fields: dict[str, Any]
 ) -> None:
-    from mien.experiment import history
     from mien.ladder import climb, finished
     from mien.models import LADDER
+    from mien.runs import history
 
     given = {name: value for name, value in fields.items() if value is not None}
     ready = finished(folder)

@@ -12,8 +12,8 @@ from mien.errors import CheckpointError
 
 if TYPE_CHECKING:
     from mien.data.faces import Splits
-    from mien.experiment import DataPath
     from mien.net import Net
+    from mien.runs import DataPath
 
 SPLITS = ("train", "val", "test")
 
@@ -67,7 +67,7 @@ def read_faces(data: str | None, votes: str | None, skip_bad_rows: bool) -> "Spl
 
 def data_path(data: str | None, votes: str | None, skip_bad_rows: bool) -> "DataPath":
     """The same for a run folder to note: paths from the root, so that the run can be resumed from another folder."""
-    from mien.experiment import DataPath
+    from mien.runs import DataPath
 
     return DataPath(data and os.path.abspath(data), votes and os.path.abspath(votes), skip_bad_rows)
 

@@ -13,7 +13,7 @@ from mien.cli.tables import print_report
 from mien.errors import UnknownModel
 
 if TYPE_CHECKING:
-    from mien.experiment import DataPath
+    from mien.runs import DataPath
     from mien.training.recipe import Recipe
 
 
@@ -58,7 +58,7 @@ def train(
 
 
 def _setup(folder: Path) -> "tuple[Recipe, DataPath]":
-    from mien.experiment import read_setup
+    from mien.runs import read_setup
 
     return read_setup(folder)
 
@@ -66,11 +66,14 @@ def _setup(folder: Path) -> "tuple[Recipe, DataPath]":
 def _train(
     folder: Path, recipe: "Recipe", source: tuple[str | None, str | None, bool], device: str | None, resume: bool
 ) -> None:
-    from mien.experiment import history, train
+    from mien.experiment import train
     from mien.models import list_models
+    from mien.runs import check_free, history
 
     if recipe.model not in list_models():  # said before minutes of reading
         raise UnknownModel(f"There is no model {recipe.model!r}; the models are {', '.join(list_models())}.")
+    if not resume:
+        check_free(folder)
     splits = read_faces(*source)
     done = len(history(folder)) if resume and (folder / "history.csv").exists() else 0
     try:
@@ -87,7 +90,7 @@ def _result(folder: Path, data: str | None) -> dict[str, Any]:
     """Print how the finished run did, and return it as plain data."""
     from mien.cards import Card
     from mien.evaluation.report import Report
-    from mien.experiment import history
+    from mien.runs import history
 
     card, rows = Card.read(folder), history(folder)
     after = card.scores["after"]["val"]

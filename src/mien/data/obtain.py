@@ -97,7 +97,6 @@ def fetch(dest: str | os.PathLike[str], *, votes_url: str = VOTES_URL) -> Fetche
         DataError: what came isn't FER2013 or FER+.
     """
     dest = Path(dest)
-    dest.mkdir(parents=True, exist_ok=True)
     images, votes = dest / "fer2013.csv", dest / "fer2013new.csv"
     if not images.exists():
         fetch_images(images)

@@ -61,7 +61,7 @@ def create_model(name: str, *, classes: int = 7, channels: int = 1, size: int = 
     known = dict(classes=classes, channels=channels, size=size, **options)
     try:
         model = _MODELS[name](**known)
-    except TypeError as error:
+    except (TypeError, ValueError, RuntimeError) as error:  # whatever a layer says to a size that it can't have
         raise UnknownModel(f"The model {name!r} can't be built with {options}: {error}.") from None
     model.name, model.options = name, known  # type: ignore[assignment]
     return model

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mien.errors import RecipeError
 
@@ -10,7 +10,7 @@ from mien.errors import RecipeError
 class Recipe(BaseModel):
     """How to train one network. Frozen; `recipe.model_copy(update=...)` or `mien.recipe(...)` makes another."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     model: str = Field(description="the network, a name from `mien models`")
     preset: str = Field("tuned", description="the preset that the recipe began as")
@@ -18,7 +18,7 @@ class Recipe(BaseModel):
 
     epochs: int = Field(20, ge=1, description="passes over the training faces")
     batch: int = Field(128, ge=1, description="faces in a step")
-    seed: int = Field(0, ge=0, description="decides the first weights, the order of faces and each augmentation")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="decides first weights, order and augmentation")
 
     optimiser: Literal["sgd", "adamw"] = Field("sgd", description="SGD with Nesterov momentum, or AdamW")
     lr: float = Field(0.1, gt=0, description="highest learning rate")
@@ -50,6 +50,13 @@ class Recipe(BaseModel):
         "auto", description="auto: bfloat16 where the chip has it (CUDA, AVX512-BF16 or AMX), else float32"
     )
     compile: bool = Field(False, description="torch.compile the network (CUDA)")
+
+    @field_validator("options")
+    @classmethod
+    def _ours_to_choose(cls, options: dict[str, Any]) -> dict[str, Any]:
+        if taken := {"classes", "channels", "size"} & options.keys():
+            raise ValueError(f"{', '.join(sorted(taken))} follow from the data and can't be chosen")
+        return options
 
 
 def recipe(model: str, preset: str = "tuned", **fields: Any) -> Recipe:

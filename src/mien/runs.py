@@ -1,0 +1,100 @@
+"""The plain files of a run folder: what a run began with, and how it went. Reads and writes them without torch."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mien.data.faces import Splits
+from mien.data.load import load_faces
+from mien.errors import CheckpointError
+from mien.files import atomic_write
+from mien.training.recipe import Recipe, read_recipe
+
+RECIPE, DATA, HISTORY = "recipe.json", "data.json", "history.csv"
+
+COLUMNS = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr", "seconds", "faces_per_second")
+"""The columns of `history.csv`: an Epoch's fields."""
+
+
+@dataclass(frozen=True)
+class DataPath:
+    """Where a run's data came from, so that `--resume` finds it again: the arguments of `load_faces`."""
+
+    path: str | None = None
+    votes: str | None = None
+    skip_bad_rows: bool = False
+
+    def load(self) -> Splits:
+        """Read the data. Raises DataError as `load_faces` does."""
+        return load_faces(self.path, self.votes, self.skip_bad_rows)
+
+
+DRAWN = DataPath()
+"""No path: the drawn faces."""
+
+
+def check_free(folder: str | os.PathLike[str]) -> None:
+    """Raise CheckpointError when there is a run in this folder; quick, to be asked before data is read."""
+    if Path(folder, RECIPE).exists():
+        raise CheckpointError(f"{folder}: there is a run in this folder. Go on with it (--resume) or choose another.")
+
+
+def begin(folder: Path, splits: Splits, recipe: Recipe, data: DataPath) -> None:
+    """Note what a run begins with; `recipe.json` last, so that a folder with one has both.
+
+    Raises:
+        CheckpointError: the folder holds a run of another recipe or of other data.
+    """
+    noted = {**asdict(data), "checksums": {name: faces.checksum for name, faces in splits if len(faces)}}
+    if not (folder / RECIPE).exists():
+        atomic_write(folder / DATA, json.dumps(noted, indent=2))
+        atomic_write(folder / RECIPE, recipe.model_dump_json(indent=2))
+        return
+    was, now = read_setup(folder)[0].model_dump(mode="json"), recipe.model_dump(mode="json")
+    if changed := [name for name in now if was[name] != now[name]]:
+        raise CheckpointError(
+            f"{folder}: the run in this folder was begun with another recipe ({', '.join(changed)}). "
+            "Choose another folder."
+        )
+    if _read_json(folder / DATA).get("checksums") != noted["checksums"]:
+        raise CheckpointError(f"{folder}: the run in this folder was begun on other data. Choose another folder.")
+
+
+def read_setup(folder: str | os.PathLike[str]) -> tuple[Recipe, DataPath]:
+    """What a run folder was begun with: its recipe, and where its data is. Raises CheckpointError when it is no run."""
+    recipe, data = _read_json(Path(folder, RECIPE)), _read_json(Path(folder, DATA))
+    return read_recipe(recipe), DataPath(data.get("path"), data.get("votes"), bool(data.get("skip_bad_rows")))
+
+
+def history(folder: str | os.PathLike[str]) -> tuple[dict[str, float], ...]:
+    """The rows of a run's `history.csv`, one for each epoch. Raises CheckpointError when there is none."""
+    path = Path(folder, HISTORY)
+    try:
+        with path.open(newline="") as file:
+            return tuple({name: float(value) for name, value in row.items()} for row in csv.DictReader(file))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path}: can't read the history of this run ({error}).") from None
+
+
+def write_history(folder: Path, rows: Sequence[dict[str, float]]) -> None:
+    """Write `history.csv`, in one step."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    atomic_write(folder / HISTORY, text.getvalue())
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path.parent}: no run of mien's in this folder ({path.name}: {error}).") from None
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{path}: damaged: it holds {type(found).__name__} instead of a record.")
+    return found
