@@ -1,5 +1,6 @@
 """The models by name: @register puts one in, create_model builds one, list_models lists them."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -62,6 +63,7 @@ def create_model(name: str, *, classes: int = 7, channels: int = 1, size: int = 
     try:
         model = _MODELS[name](**known)
     except (TypeError, ValueError, RuntimeError) as error:  # whatever a layer says to a size that it can't have
-        raise UnknownModel(f"The model {name!r} can't be built with {options}: {error}.") from None
+        takes = ", ".join(inspect.signature(_MODELS[name]).parameters)
+        raise UnknownModel(f"The model {name!r} can't be built with {options}: {error}. It takes {takes}.") from None
     model.name, model.options = name, known  # type: ignore[assignment]
     return model
