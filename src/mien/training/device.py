@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -72,10 +73,11 @@ class OnDevice:
 
     def __init__(self, faces: FaceSet, device: torch.device) -> None:
         faces = faces.labelled
-        images = torch.from_numpy(faces.images)
+        # C: torch knows no negative steps, as in faces[::-1]; W: nor arrays that are only read, as memory-mapped ones
+        images = torch.from_numpy(np.require(faces.images, requirements=["C", "W"]))
         images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2)
         self.images = images.to(device)
-        self.targets = torch.from_numpy(faces.targets).to(device)
+        self.targets = torch.from_numpy(np.require(faces.targets, requirements=["C", "W"])).to(device)
 
     def __len__(self) -> int:
         return len(self.images)
