@@ -76,7 +76,9 @@ def recipe(model: str, preset: str = "tuned", **fields: Any) -> Recipe:
     if preset not in presets:
         raise RecipeError(f"There is no preset {preset!r}; the presets are {', '.join(presets)}.")
     base = PRESETS.get((model, preset), {})
-    options = {**base.get("options", {}), **fields.pop("options", {})}
+    options = fields.pop("options", {})
+    if isinstance(options, dict):
+        options = {**base.get("options", {}), **options}
     return read_recipe({**base, **fields, "model": model, "preset": preset, "options": options})
 
 
