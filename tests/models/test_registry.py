@@ -1,0 +1,51 @@
+import pytest
+from torch import nn
+
+from mien.errors import MienError, UnknownModel
+from mien.models import create_model, list_models, register, registry
+
+
+def test_an_unknown_name_lists_the_models() -> None:
+    with pytest.raises(UnknownModel) as caught:
+        create_model("resnet50")
+    for name in ("'resnet50'", *list_models()):
+        assert name in str(caught.value)
+
+
+def test_an_unknown_option_lists_the_options() -> None:
+    with pytest.raises(UnknownModel) as caught:
+        create_model("cnn", wdths=(8, 16))
+    for word in ("'cnn'", "'wdths'", "widths", "depths", "dropout", "normalise"):
+        assert word in str(caught.value)
+    assert "self" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({"widths": (8, 16), "depths": (1,)}, "shorter"),
+        ({"dropout": 2}, "between 0 and 1"),
+        ({"normalise": "batch"}, "neither 'none' nor 'image'"),
+        ({"widths": 8}, "8"),
+        ({"classes": "seven"}, "str"),
+    ],
+)
+def test_an_option_that_cannot_be_says_what_was_found(options: dict[str, object], found: str) -> None:
+    with pytest.raises(UnknownModel, match=f"'cnn' can't be built with .*{found}"):
+        create_model("cnn", **options)
+
+
+def test_a_name_is_registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_MODELS", dict(registry._MODELS))
+
+    @register("one-of-mine")
+    class Mine(nn.Module):
+        def __init__(self, *, classes: int, channels: int, size: int) -> None:
+            super().__init__()
+
+    assert list_models()[-1] == "one-of-mine"
+    assert isinstance(create_model("one-of-mine"), Mine)
+    for taken in ("one-of-mine", "cnn"):
+        with pytest.raises(MienError, match=f"{taken!r} is registered already"):
+            register(taken)(Mine)
+    assert not isinstance(create_model("cnn"), Mine)

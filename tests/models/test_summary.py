@@ -1,0 +1,51 @@
+import pytest
+import torch
+
+from mien.models import create_model, list_models, summarise
+
+
+def test_logistic_by_hand() -> None:
+    summary = summarise(create_model("logistic"))
+    assert summary.parameters == 48 * 48 * 7 + 7 == 16_135
+    assert summary.macs == 48 * 48 * 7 == 16_128
+    assert [(layer.kind, layer.shape) for layer in summary.layers] == [("Pixels", (1, 48, 48)), ("Linear", (7,))]
+
+
+def test_cnn_by_hand() -> None:
+    summary = summarise(create_model("cnn", widths=(2, 4), depths=(1, 2), classes=3, channels=3, size=16))
+    filters = [3 * 9 * 2, 2 * 9 * 4, 4 * 9 * 4]  # inputs × 3×3 × outputs, no bias
+    norms = [2 * 2, 2 * 4, 2 * 4]
+    head = 4 * 3 + 3
+    assert summary.parameters == sum(filters) + sum(norms) + head
+    places = [16 * 16, 8 * 8, 8 * 8]  # where each filter is laid; the head has one place
+    assert summary.macs == sum(f * p for f, p in zip(filters, places, strict=True)) + 4 * 3
+    convolutions = [layer for layer in summary.layers if layer.kind == "Conv2d"]
+    assert [(layer.shape, layer.parameters) for layer in convolutions] == [
+        ((2, 16, 16), filters[0]),
+        ((4, 8, 8), filters[1]),
+        ((4, 8, 8), filters[2]),
+    ]
+
+
+def test_resnet_block_by_hand() -> None:
+    summary = summarise(create_model("resnet", stem=2, widths=(2, 4), depths=(1, 1)))
+    stem = 9 * 2
+    first = 2 * (2 * 9 * 2)  # its short cut is the input itself
+    second = 2 * 9 * 4 + 4 * 9 * 4 + 2 * 4  # 24 -> 12 px, and a 1×1 filter on the short cut
+    norms = 2 * (2 + 2 + 2 + 4 + 4 + 4)
+    assert summary.parameters == stem + first + second + norms + 4 * 7 + 7
+    assert summary.macs == stem * 48**2 + first * 24**2 + second * 12**2 + 4 * 7
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_the_layers_add_up_and_the_network_is_left_as_it_was(name: str) -> None:
+    model = create_model(name)
+    before = {part: value.clone() for part, value in model.state_dict().items()}
+    summary = summarise(model)
+    assert summary.parameters == sum(layer.parameters for layer in summary.layers)
+    assert summary.macs == sum(layer.macs for layer in summary.layers)
+    assert model.training
+    assert all(torch.equal(value, before[part]) for part, value in model.state_dict().items())
+    assert not any(module._forward_hooks for module in model.modules())
+    summarise(model.eval())
+    assert not model.training
