@@ -100,7 +100,7 @@ def fit(
     full = learn.images.shape[-1]
     try:
         for epoch in range(start, recipe.epochs):
-            if recipe.early_stop and epoch - best_epoch > recipe.early_stop:
+            if recipe.early_stop and epoch - best_epoch >= recipe.early_stop:
                 return
             began = time.perf_counter()
             generator = torch.Generator(where).manual_seed(recipe.seed * 100_003 + epoch)

@@ -1,0 +1,185 @@
+"""The loop: it learns, it is the same for the same seed, it goes on exactly, it ends with the best epoch's weights."""
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import mien.training.fit as fit_module
+from mien.data.drawn import draw
+from mien.data.faces import FaceSet
+from mien.errors import DataError
+from mien.evaluation.scores import evaluate
+from mien.models import create_model
+from mien.training.fit import Epoch, fit
+from mien.training.recipe import Recipe, recipe
+
+TRAIN, VAL = draw(96, seed=3), draw(48, seed=4)
+TINY = {"widths": [8, 8, 8, 8]}
+EVERYTHING: dict[str, Any] = {
+    "options": TINY,
+    "epochs": 4,
+    "batch": 16,
+    "smoothing": 0.1,
+    "class_weights": "balanced",
+    "mixup": 0.2,
+    "cutmix": 0.5,
+    "ema": 0.9,
+    "flip": True,
+    "shift": 0.1,
+    "brightness": 0.1,
+    "erase": 0.3,
+    "clip": 1.0,
+    "start_size": 32,
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Any:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def fresh(made: Recipe) -> nn.Module:
+    torch.manual_seed(made.seed)
+    return create_model(made.model, **made.options)
+
+
+def weights(model: nn.Module) -> torch.Tensor:
+    return torch.cat([value.double().flatten() for value in model.state_dict().values()])
+
+
+def trained(made: Recipe, **more: Any) -> tuple[nn.Module, list[Epoch]]:
+    model = fresh(made)
+    return model, list(fit(model, TRAIN, VAL, made, device="cpu", **more))
+
+
+def test_a_small_network_learns_32_faces_by_heart() -> None:
+    plain = {"widths": [16, 32], "depths": [1, 1], "dropout": 0.0}
+    made = recipe("cnn", "article", epochs=60, batch=32, lr=0.01, flip=False, shift=0, options=plain)
+    model = fresh(made)
+    faces = draw(32, seed=1)
+    last = list(fit(model, faces, faces, made, device="cpu"))[-1]
+    assert last.train_accuracy >= 0.95
+    assert last.train_loss < 0.8
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(optimiser: str) -> None:
+    made = recipe("cnn", optimiser=optimiser, lr=0.01, **EVERYTHING)
+    (first, epochs), (again, _) = trained(made), trained(made)
+    assert len(epochs) == 4
+    assert torch.equal(weights(first), weights(again))
+    other, _ = trained(made.model_copy(update={"seed": 1}))
+    assert not torch.equal(weights(first), weights(other))
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_stopped_and_resumed_is_never_stopped_bit_for_bit(optimiser: str, precision: str) -> None:
+    made = recipe("cnn", optimiser=optimiser, lr=0.01, precision=precision, **EVERYTHING)
+    whole, epochs = trained(made)
+    saved = io.BytesIO()
+    for epoch in fit(fresh(made), TRAIN, VAL, made, device="cpu"):
+        if epoch.epoch == 2:
+            torch.save(epoch.state, saved)
+            break
+    saved.seek(0)
+    torch.manual_seed(99)  # whatever a new process starts with
+    resumed, rest = trained(made, state=torch.load(saved, weights_only=True))
+    assert [epoch.epoch for epoch in rest] == [3, 4]
+    assert [epoch.val_loss for epoch in rest] == [epoch.val_loss for epoch in epochs[2:]]
+    assert torch.equal(weights(whole), weights(resumed))
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.5])
+def test_it_ends_with_the_weights_of_the_best_epoch(ema: float) -> None:
+    made = recipe("cnn", "demo", epochs=6, options={"widths": [8] * 3}, lr=0.03, ema=ema)
+    model, epochs = trained(made)
+    best = max(epoch.val_accuracy for epoch in epochs)
+    assert evaluate(model, VAL).accuracy == pytest.approx(best)
+    assert [epoch.best for epoch in epochs] == [
+        epoch.val_accuracy > max((e.val_accuracy for e in epochs[:k]), default=-1) for k, epoch in enumerate(epochs)
+    ]
+
+
+def test_at_each_yield_the_model_holds_what_was_measured_and_after_break_the_best() -> None:
+    made = recipe("cnn", "demo", epochs=9, options={"widths": [8] * 3}, lr=0.03, ema=0.8)
+    model = fresh(made)
+    seen = []
+    for epoch in fit(model, TRAIN, VAL, made, device="cpu"):
+        assert evaluate(model, VAL).accuracy == pytest.approx(epoch.val_accuracy)
+        seen.append(epoch.val_accuracy)
+        if len(seen) == 4:
+            break
+    assert evaluate(model, VAL).accuracy == pytest.approx(max(seen))
+
+
+def test_early_stop_ends_so_many_epochs_after_the_best() -> None:
+    made = recipe("logistic", "demo", epochs=60, lr=0.1, early_stop=3)
+    _, epochs = trained(made)
+    best = max(epoch.epoch for epoch in epochs if epoch.best)
+    assert len(epochs) < 60
+    assert len(epochs) == best + 3
+
+
+def test_soft_targets_train() -> None:
+    shares = np.eye(7, dtype=np.float32)[TRAIN.labels] * 0.8 + 0.2 / 7
+    soft = FaceSet(TRAIN.images, shares)
+    made = recipe("logistic", "demo", epochs=5, batch=16)
+    epochs = list(fit(fresh(made), soft, VAL, made, device="cpu"))
+    assert epochs[-1].train_loss < epochs[0].train_loss
+
+
+def test_a_loss_that_is_no_number_is_said() -> None:
+    made = recipe("logistic", "demo", epochs=5, lr=1e30)
+    with pytest.raises(DataError, match="lower lr"):
+        trained(made)
+
+
+@pytest.mark.parametrize("empty", ["train", "val"])
+def test_a_set_without_labels_is_refused(empty: str) -> None:
+    none = FaceSet(TRAIN.images, np.full(len(TRAIN), -1))
+    made = recipe("logistic", "demo")
+    with pytest.raises(DataError, match=rf"\({empty}\)"):
+        next(fit(fresh(made), none if empty == "train" else TRAIN, none if empty == "val" else VAL, made))
+
+
+def test_the_callers_random_numbers_are_left_alone() -> None:
+    made = recipe("feedforward", "demo", epochs=2)
+    model = fresh(made)
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    list(fit(model, TRAIN, VAL, made, device="cpu"))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_ticks_tell_how_far_an_epoch_is() -> None:
+    made = recipe("logistic", "demo", epochs=2, batch=32)
+    ticks: list[float] = []
+    trained(made, tick=ticks.append)
+    assert ticks == pytest.approx([1 / 3, 2 / 3, 1] * 2)
+
+
+def test_norms_and_biases_are_not_decayed() -> None:
+    made = recipe("cnn", options=TINY, weight_decay=0.1)
+    decayed, kept = fit_module._optimiser(fresh(made), made).param_groups
+    assert {p.ndim for p in decayed["params"]} == {2, 4}
+    assert decayed["weight_decay"] == 0.1
+    assert {p.ndim for p in kept["params"]} == {1}
+    assert kept["weight_decay"] == 0
+
+
+def test_faces_grow_to_full_size() -> None:
+    made = recipe("resnet", epochs=20, start_size=32)
+    sizes = [fit_module._size(made, 48, epoch) for epoch in range(20)]
+    assert sizes[0] == 32
+    assert sizes == sorted(sizes)
+    assert set(sizes[14:]) == {48}
+    assert fit_module._size(made.model_copy(update={"start_size": 0}), 48, 0) == 48
