@@ -168,3 +168,32 @@ def test_bfloat16_learns_nearly_as_float32_does_and_keeps_its_weights_in_it() ->
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
     assert losses[1] != losses[0]
     assert losses[1][-1] < losses[1][0]
+
+
+def test_only_the_recipes_seed_decides_and_each_epoch_drops_other_units() -> None:
+    seen: list[list[bool]] = []
+    ends = []
+    for elsewhere in (1, 2):
+        model, made = small(epochs=2, lr=1e-12)
+        model.dropout.register_forward_hook(
+            lambda module, given, left: seen.append((left == 0).flatten().tolist()) if module.training else None
+        )
+        torch.manual_seed(elsewhere)  # whatever the caller's random state is
+        ends.append([epoch.train_loss for epoch in fit(model, TRAIN, VAL, made, device="cpu")])
+    assert ends[0] == ends[1]
+    assert len(seen) == 16  # four steps in an epoch
+    assert seen[:8] == seen[8:]
+    assert seen[0] != seen[4]
+
+
+def test_the_average_forgets_its_start_once_and_not_in_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    monkeypatch.setattr("mien.training.fit.average_", lambda averaged, live, decay, step: steps.append(step))
+    model, made = small(epochs=3, ema=0.9)
+    saved: dict[str, Any] = {}
+    for epoch in fit(model, TRAIN, VAL, made, device="cpu"):
+        if epoch.epoch == 2:
+            saved = epoch.state
+            break
+    list(fit(model, TRAIN, VAL, made, device="cpu", state=saved))
+    assert steps == list(range(12))  # 64 faces in steps of 16, three epochs, a stop between
