@@ -88,7 +88,7 @@ class FaceSet:
             if not -len(self) <= at < len(self):
                 raise IndexError(f"face {at} of {len(self)}")
             image, target = self.images[at], self.targets[at]
-            face = self.transform(image) if self.transform else np.ascontiguousarray(_channels_first(image))
+            face = self.transform(image) if self.transform else _channels_first(image).copy()
             return face, int(target) if self.targets.ndim == 1 else target
         at = at if isinstance(at, slice) else np.asarray(at, dtype=None if len(at) else np.int64)
         return FaceSet(

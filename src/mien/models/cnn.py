@@ -22,7 +22,7 @@ class CNN(nn.Module):
         channels: int = 1,
         size: int = 48,
         widths: Sequence[int] = (32, 64, 128, 256),
-        depths: Sequence[int] = (1, 2, 2, 1),
+        depths: Sequence[int] = (1, 1, 2, 2),
         dropout: float = 0.3,
         normalise: Normalise = "image",
     ) -> None:

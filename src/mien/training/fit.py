@@ -27,7 +27,7 @@ class Epoch:
 
     `train_*` are means over the epoch's augmented batches, as the weights changed; `val_*` are measured after it.
     `best` says that no earlier epoch had a higher `val_accuracy`. `state` resumes the training after this epoch; it
-    refers to live tensors, so save it before the next epoch is asked for.
+    refers to live tensors, so save it before the next epoch is asked for or the loop is left.
     """
 
     epoch: int
@@ -75,7 +75,7 @@ def fit(
         tick: called after every step with the share of the epoch that is done, for progress bars.
 
     Raises:
-        DataError: when either set has no labelled face, or the loss is no longer a number.
+        DataError: when either set has no labelled face, the two have other classes, or the loss is no longer a number.
     """
     where = pick_device(device)
     for name, faces in (("train", train), ("val", val)):
@@ -83,6 +83,8 @@ def fit(
             raise DataError(
                 f"There are no labelled faces to {'learn from' if name == 'train' else 'judge by'} ({name})."
             )
+    if train.classes != val.classes:
+        raise DataError(f"train has the classes {', '.join(train.classes)}; val has {', '.join(val.classes)}.")
     learn, judge = OnDevice(train, where), OnDevice(val, where)
     model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
     live = copy.deepcopy(model) if recipe.ema else model  # without an average the measured weights are the trained ones
@@ -170,9 +172,9 @@ def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 def _size(recipe: Recipe, full: int, epoch: int) -> int:
     """Side of the faces in this epoch: from `start_size` in a straight line to full at 70 % of the epochs, by fours."""
-    if not recipe.start_size:
+    grown = epoch / max(1.0, 0.7 * recipe.epochs)
+    if not recipe.start_size or grown >= 1:
         return full
-    grown = min(1.0, epoch / max(1.0, 0.7 * recipe.epochs))
     return min(full, 4 * round((recipe.start_size + (full - recipe.start_size) * grown) / 4))
 
 

@@ -12,7 +12,8 @@ def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0, weigh
         logits: `(B, K)` float.
         targets: `(B,)` int64 classes, or `(B, K)` float shares that add to 1.
         smoothing: this share of each target is spread evenly over all classes (Szegedy et al., 2016).
-        weights: `(K,)` weight of each class, or None.
+        weights: `(K,)` weight of each class, or None. With hard targets the mean is over the weights of the batch, with
+            soft ones over its faces, as torch has it.
 
     >>> round(float(cross_entropy(torch.zeros(1, 7), torch.tensor([3]))), 4)  # log 7: no idea at all
     1.9459
