@@ -78,76 +78,110 @@ def fit(
         DataError: when either set has no labelled face, the two have other classes, or the loss is no longer a number.
     """
     where = pick_device(device)
-    for name, faces in (("train", train), ("val", val)):
-        if not len(faces.labelled):
-            raise DataError(
-                f"There are no labelled faces to {'learn from' if name == 'train' else 'judge by'} ({name})."
-            )
-    if train.classes != val.classes:
-        raise DataError(f"train has the classes {', '.join(train.classes)}; val has {', '.join(val.classes)}.")
-    learn, judge = OnDevice(train, where), OnDevice(val, where)
+    _check(train, val)
+    judge = OnDevice(val, where)
     model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    live = copy.deepcopy(model) if recipe.ema else model  # without an average the measured weights are the trained ones
-    optimiser = _optimiser(live, recipe)
-    weights = class_weights(learn.targets, len(train.classes)) if recipe.class_weights == "balanced" else None
-    half = bfloat16(recipe, where)
-    forward = torch.compile(live) if recipe.compile else live
+    learner = _Learner(model, train, recipe, where)
     best, best_accuracy, best_epoch, start = _copy(model), -1.0, 0, 0
     if state:
-        model.load_state_dict(state["model"])
-        live.load_state_dict(state["live"])
-        optimiser.load_state_dict(state["optimiser"])
+        learner.load(state)
         best, best_accuracy, best_epoch, start = (state[key] for key in ("best", "accuracy", "best_epoch", "epoch"))
-    steps = max(1, len(learn) // recipe.batch)
-    full = learn.images.shape[-1]
     try:
         for epoch in range(start, recipe.epochs):
             if recipe.early_stop and epoch - best_epoch >= recipe.early_stop:
                 return
             began = time.perf_counter()
-            generator = torch.Generator(where).manual_seed(recipe.seed * 100_003 + epoch)
-            sums = torch.zeros(2, device=where)  # loss, right ones: read once an epoch, so a GPU never waits
-            live.train()
-            size = _size(recipe, full, epoch)
-            with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
-                torch.manual_seed(generator.initial_seed())  # dropout draws from here: an epoch's draws are its own
-                for step, (images, targets) in enumerate(learn.shuffled(recipe.batch, generator)):
-                    done = (epoch + step / steps) / recipe.epochs
-                    for group in optimiser.param_groups:
-                        group["lr"] = recipe.lr * rate(recipe.schedule, done, recipe.warmup)
-                    pixels = augment(images, recipe, generator, size)
-                    pixels, goals = mix(pixels, targets, len(train.classes), recipe, generator)
-                    with torch.autocast(where.type, torch.bfloat16, enabled=half):
-                        logits = forward(pixels)
-                    loss = cross_entropy(logits, goals, recipe.smoothing, weights)
-                    optimiser.zero_grad()
-                    loss.backward()
-                    if recipe.clip:
-                        nn.utils.clip_grad_norm_(live.parameters(), recipe.clip)
-                    optimiser.step()
-                    if recipe.ema:
-                        average_(model, live, recipe.ema, epoch * steps + step)
-                    sums += torch.stack([loss.detach(), (logits.argmax(1) == _hard(targets)).float().mean()])
-                    if tick:
-                        tick((step + 1) / steps)
-            train_loss, train_accuracy = (sums / steps).tolist()
-            if not math.isfinite(train_loss):
-                raise DataError(
-                    f"The loss is {train_loss} after epoch {epoch + 1}: lower lr (now {recipe.lr}) or set clip."
-                )
+            train_loss, train_accuracy = learner.epoch(epoch, tick)
             seconds = time.perf_counter() - began
             val_loss, val_accuracy = _judge(model, judge)
             is_best = val_accuracy > best_accuracy
             if is_best:
                 best, best_accuracy, best_epoch = _copy(model), val_accuracy, epoch + 1
+            known = {"best": best, "accuracy": best_accuracy, "best_epoch": best_epoch, "epoch": epoch + 1}
             yield Epoch(
-                epoch + 1, recipe.epochs, train_loss, train_accuracy, val_loss, val_accuracy,
-                optimiser.param_groups[0]["lr"], seconds, steps * min(recipe.batch, len(learn)) / seconds, is_best,
-                {"model": model.state_dict(), "live": live.state_dict(), "optimiser": optimiser.state_dict(),
-                 "best": best, "accuracy": best_accuracy, "best_epoch": best_epoch, "epoch": epoch + 1},
+                epoch + 1, recipe.epochs, train_loss, train_accuracy, val_loss, val_accuracy, learner.lr, seconds,
+                learner.steps * learner.batch / seconds, is_best, state={**learner.state(), **known},
             )  # fmt: skip
     finally:
         model.load_state_dict(best)
+
+
+class _Learner:
+    """A network that is being trained: the weights that take the steps, their average, and what the steps need."""
+
+    def __init__(self, model: nn.Module, train: FaceSet, recipe: Recipe, where: torch.device) -> None:
+        self.recipe, self.where, self.classes = recipe, where, len(train.classes)
+        self.faces = OnDevice(train, where)
+        self.model = model  # what is measured: the average of `live`, or where the recipe keeps none `live` itself
+        self.live = copy.deepcopy(model) if recipe.ema else model
+        self.forward = torch.compile(self.live) if recipe.compile else self.live
+        self.optimiser = _optimiser(self.live, recipe)
+        balanced = recipe.class_weights == "balanced"
+        self.weights = class_weights(self.faces.targets, self.classes) if balanced else None
+        self.half = bfloat16(recipe, where)
+        self.batch = min(recipe.batch, len(self.faces))
+        self.steps = len(self.faces) // self.batch
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the last step."""
+        return float(self.optimiser.param_groups[0]["lr"])
+
+    def state(self) -> dict[str, Any]:
+        """What `load` takes: live tensors, not copies."""
+        parts: dict[str, Any] = {"model": self.model, "live": self.live, "optimiser": self.optimiser}
+        return {name: part.state_dict() for name, part in parts.items()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.live.load_state_dict(state["live"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+    def epoch(self, number: int, tick: Callable[[float], None] | None) -> tuple[float, float]:
+        """One pass over the faces: (mean loss, accuracy). Its random numbers follow from the seed and its number."""
+        generator = torch.Generator(self.where).manual_seed(self.recipe.seed * 100_003 + number)
+        size = _size(self.recipe, self.faces.images.shape[-1], number)
+        sums = torch.zeros(2, device=self.where)  # loss, right ones: read once an epoch, so a GPU never waits
+        self.live.train()
+        with torch.random.fork_rng(devices=[self.where] if self.where.type == "cuda" else []):
+            torch.manual_seed(generator.initial_seed())  # dropout draws from here
+            for step, (images, targets) in enumerate(self.faces.shuffled(self.batch, generator)):
+                done = (number + step / self.steps) / self.recipe.epochs
+                for group in self.optimiser.param_groups:
+                    group["lr"] = self.recipe.lr * rate(self.recipe.schedule, done, self.recipe.warmup)
+                sums += self._step(images, targets, size, generator)
+                if self.recipe.ema:
+                    average_(self.model, self.live, self.recipe.ema, number * self.steps + step)
+                if tick:
+                    tick((step + 1) / self.steps)
+        loss, accuracy = (sums / self.steps).tolist()
+        if not math.isfinite(loss):
+            raise DataError(
+                f"The loss is {loss} after epoch {number + 1}: lower lr (now {self.recipe.lr}) or set clip."
+            )
+        return loss, accuracy
+
+    def _step(self, images: Tensor, targets: Tensor, size: int, generator: torch.Generator) -> Tensor:
+        """One step on one batch: `(2,)`, its loss and accuracy."""
+        pixels = augment(images, self.recipe, generator, size)
+        pixels, goals = mix(pixels, targets, self.classes, self.recipe, generator)
+        with torch.autocast(self.where.type, torch.bfloat16, enabled=self.half):
+            logits = self.forward(pixels)
+        loss = cross_entropy(logits, goals, self.recipe.smoothing, self.weights)
+        self.optimiser.zero_grad()
+        loss.backward()
+        if self.recipe.clip:
+            nn.utils.clip_grad_norm_(self.live.parameters(), self.recipe.clip)
+        self.optimiser.step()
+        return torch.stack([loss.detach(), (logits.argmax(1) == _hard(targets)).float().mean()])
+
+
+def _check(train: FaceSet, val: FaceSet) -> None:
+    for name, faces, purpose in (("train", train, "learn from"), ("val", val, "judge by")):
+        if not len(faces.labelled):
+            raise DataError(f"There are no labelled faces to {purpose} ({name}).")
+    if train.classes != val.classes:
+        raise DataError(f"train has the classes {', '.join(train.classes)}; val has {', '.join(val.classes)}.")
 
 
 def bfloat16(recipe: Recipe, device: torch.device) -> bool:
