@@ -16,7 +16,7 @@ from torch import nn
 
 from mien.cards import CARD, Card, TrainedOn, checksum
 from mien.checkpoint import STATE, WEIGHTS, load_state, load_weights, save_state, save_weights
-from mien.data.faces import Splits
+from mien.data.faces import FaceSet, Splits
 from mien.environment import environment
 from mien.errors import MissingExtra
 from mien.evaluation.report import Report
@@ -42,6 +42,7 @@ def train(
     device: str | None = None,
     resume: bool = False,
     tick: Callable[[float], None] | None = None,
+    second: FaceSet | None = None,
 ) -> Iterator[Epoch]:
     """Train one network into a run folder, and yield each Epoch once it is saved.
 
@@ -53,6 +54,7 @@ def train(
         data: where `splits` came from; noted in the folder.
         device: "cpu", "cuda", ...; None picks.
         tick: called during an epoch with the share of it that is done.
+        second: the training faces with a second labelling, as `fit` takes it.
 
     Raises:
         CheckpointError: the folder holds a run and `resume` is False; or its recipe or data are others.
@@ -72,8 +74,9 @@ def train(
     before = state["before"] if state else evaluate(model, splits["val"], split="val").as_json()
     rows: list[dict[str, float]] = state["history"] if state else []
     for epoch in fit(
-        model, splits["train"], splits["val"], recipe, device=device, state=state and state["fit"], tick=tick
-    ):
+        model, splits["train"], splits["val"], recipe,
+        device=device, state=state and state["fit"], tick=tick, second=second,
+    ):  # fmt: skip
         rows.append({name: getattr(epoch, name) for name in COLUMNS})
         if epoch.best:
             save_weights(model, folder / WEIGHTS)

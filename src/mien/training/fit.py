@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mien.data.faces import FaceSet
+from mien.data.faces import UNLABELLED, FaceSet
 from mien.errors import DataError
 from mien.training.augment import augment
 from mien.training.averaging import average_
@@ -60,6 +61,7 @@ def fit(
     device: str | None = None,
     state: dict[str, Any] | None = None,
     tick: Callable[[float], None] | None = None,
+    second: FaceSet | None = None,
 ) -> Iterator[Epoch]:
     """Train `model` on `train` by `recipe`, and yield an Epoch after every epoch.
 
@@ -73,15 +75,18 @@ def fit(
         state: an earlier Epoch's `state`, of the same model and recipe: goes on after that epoch. On a CPU the
             weights are then bit for bit those of a training that was never stopped.
         tick: called after every step with the share of the epoch that is done, for progress bars.
+        second: the faces of `train`, row by row, with another labelling, such as FER+'s votes; a face without one there
+            counts with its first alone. `model` needs a head for it: `model.joint(pixels)` gives the logits of both.
 
     Raises:
-        DataError: when either set has no labelled face, the two have other classes, or the loss is no longer a number.
+        DataError: when either set has no labelled face, the two have other classes, `second` has other faces than
+            `train`, or the loss is no longer a number.
     """
     where = pick_device(device)
-    _check(train, val)
+    _check(train, val, second)
     judge = OnDevice(val, where)
     model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    learner = _Learner(model, train, recipe, where)
+    learner = _Learner(model, train, recipe, where, second)
     best, best_accuracy, best_epoch, start = _copy(model), -1.0, 0, 0
     if state:
         learner.load(state)
@@ -109,15 +114,21 @@ def fit(
 class _Learner:
     """A network that is being trained: the weights that take the steps, their average, and what the steps need."""
 
-    def __init__(self, model: nn.Module, train: FaceSet, recipe: Recipe, where: torch.device) -> None:
+    def __init__(
+        self, model: nn.Module, train: FaceSet, recipe: Recipe, where: torch.device, second: FaceSet | None
+    ) -> None:
         self.recipe, self.where, self.classes = recipe, where, len(train.classes)
         self.faces = OnDevice(train, where)
         self.model = model  # what is measured: the average of `live`, or where the recipe keeps none `live` itself
         self.live = copy.deepcopy(model) if recipe.ema else model
-        self.forward = torch.compile(self.live) if recipe.compile else self.live
+        forward: Any = self.live if second is None else self.live.joint
+        self.forward = torch.compile(forward) if recipe.compile else forward
         self.optimiser = _optimiser(self.live, recipe)
         balanced = recipe.class_weights == "balanced"
         self.weights = class_weights(self.faces.targets, self.classes) if balanced else None
+        if second is not None:  # both labellings side by side, so that they are shuffled and mixed as one
+            others = torch.from_numpy(second.targets[train.labels != UNLABELLED]).to(where)
+            self.faces.targets = torch.cat([_soft(self.faces.targets, self.classes), others], 1)
         self.half = bfloat16(recipe, where)
         self.batch = min(recipe.batch, len(self.faces))
         self.steps = len(self.faces) // self.batch
@@ -166,22 +177,28 @@ class _Learner:
         pixels = augment(images, self.recipe, generator, size)
         pixels, goals = mix(pixels, targets, self.classes, self.recipe, generator)
         with torch.autocast(self.where.type, torch.bfloat16, enabled=self.half):
-            logits = self.forward(pixels)
-        loss = cross_entropy(logits, goals, self.recipe.smoothing, self.weights)
+            given = self.forward(pixels)  # (B, K), or with a second labelling (B, K + K2), goals and targets likewise
+        own = slice(self.classes)
+        logits, first = given[:, own], goals[:, own] if goals.ndim == 2 else goals
+        loss = cross_entropy(logits, first, self.recipe.smoothing, self.weights)
+        if given.shape[1] > self.classes:
+            loss = loss + self.recipe.second * cross_entropy(given[:, self.classes :], goals[:, self.classes :])
         self.optimiser.zero_grad()
         loss.backward()
         if self.recipe.clip:
             nn.utils.clip_grad_norm_(self.live.parameters(), self.recipe.clip)
         self.optimiser.step()
-        return torch.stack([loss.detach(), (logits.argmax(1) == _hard(targets)).float().mean()])
+        return torch.stack([loss.detach(), (logits.argmax(1) == _hard(targets, self.classes)).float().mean()])
 
 
-def _check(train: FaceSet, val: FaceSet) -> None:
+def _check(train: FaceSet, val: FaceSet, second: FaceSet | None) -> None:
     for name, faces, purpose in (("train", train, "learn from"), ("val", val, "judge by")):
         if not len(faces.labelled):
             raise DataError(f"There are no labelled faces to {purpose} ({name}).")
     if train.classes != val.classes:
         raise DataError(f"train has the classes {', '.join(train.classes)}; val has {', '.join(val.classes)}.")
+    if second is not None and not (second.soft and np.array_equal(second.images, train.images)):
+        raise DataError("The second labelling must be shares of classes for the very faces of train, in their order.")
 
 
 def bfloat16(recipe: Recipe, device: torch.device) -> bool:
@@ -219,14 +236,18 @@ def _judge(model: nn.Module, faces: OnDevice) -> tuple[float, float]:
     sums = torch.zeros(2, device=faces.images.device)
     for images, targets in faces.batches(512):
         logits = model(images)
-        right = (logits.argmax(1) == _hard(targets)).float()
+        right = (logits.argmax(1) == _hard(targets, logits.shape[1])).float()
         sums += torch.stack([cross_entropy(logits, targets) * len(images), right.sum()])
     loss, right_ones = (sums / len(faces)).tolist()
     return loss, right_ones
 
 
-def _hard(targets: Tensor) -> Tensor:
-    return targets.argmax(1) if targets.ndim == 2 else targets
+def _hard(targets: Tensor, classes: int) -> Tensor:
+    return targets[:, :classes].argmax(1) if targets.ndim == 2 else targets
+
+
+def _soft(targets: Tensor, classes: int) -> Tensor:
+    return targets if targets.ndim == 2 else nn.functional.one_hot(targets, classes).float()
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:

@@ -32,6 +32,7 @@ class Recipe(BaseModel):
     class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare classes weigh more")
     mixup: float = Field(0.0, ge=0, description="alpha of mixup's Beta distribution; 0 mixes nothing")
     cutmix: float = Field(0.0, ge=0, description="alpha of cutmix's Beta distribution; 0 cuts nothing")
+    second: float = Field(1.0, ge=0, description="weight of the loss on a second labelling, where there is one")
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the weights' moving average; 0 keeps none")
 
     flip: bool = Field(False, description="mirror half of the faces")
