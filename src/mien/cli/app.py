@@ -16,6 +16,7 @@ from mien.cli.data import convert, get, show_data
 from mien.cli.evaluate import evaluate
 from mien.cli.ladder import ladder
 from mien.cli.models import models
+from mien.cli.release import release
 from mien.cli.show import show
 from mien.cli.train import train
 
@@ -103,6 +104,7 @@ def build() -> typer.Typer:
         "show": show,
         "compare": compare,
         "models": models,
+        "release": release,
     }
     app = _group(_root, verbs, FIRST)
     app.add_typer(_group(_data, {"get": get, "show": show_data, "convert": convert}), name="data")

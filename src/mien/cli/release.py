@@ -1,0 +1,111 @@
+"""`mien release`: the staged training of the weights in the box, on with what is there."""
+
+import shlex
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mien.cli.options import Data, Device, SkipBadRows, Votes, data_path, note, read_faces
+from mien.cli.progress import watch
+
+if TYPE_CHECKING:
+    from mien.release import Step
+
+
+def release(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the state and the finished networks go.")],
+    data: Data = None,
+    votes: Votes = None,
+    stage: Annotated[
+        str, typer.Option(metavar="teachers|students|all", help="Which part; all: one after the other.")
+    ] = "all",
+    budget: Annotated[
+        str, typer.Option(metavar="cpu|gpu|toy", help="cpu: one network. gpu: teachers, then students. toy: a dry run.")
+    ] = "cpu",
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Stop in time, saved; without it go on to the end.")
+    ] = None,
+    shard_mb: Annotated[
+        int | None,
+        typer.Option(min=1, help="Keep the state in files of at most so many MB, to be carried between machines."),
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="With --shard-mb: the shards to go on from; default --out.")
+    ] = None,
+    skip_bad_rows: SkipBadRows = False,
+    device: Device = None,
+) -> dict[str, Any]:
+    """Train the networks that are shipped in the box; the same command goes on where the last one stopped.
+
+    FER+'s --votes, where given, are learned beside the labels of --data. The test split isn't looked at.
+    """
+    from mien.data.load import load_faces
+    from mien.release import OutOfTime, done, plan, second_labelling
+    from mien.release import release as steps
+    from mien.shards import pack, unpack
+
+    splits = read_faces(data, None, skip_bad_rows)
+    second = second_labelling(splits, load_faces(data, votes, skip_bad_rows)) if votes else None
+    chosen = plan(budget, second=len(second.classes) if second else 0)
+    with ExitStack() as held:
+        work = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="mien-"))) if shard_mb else out
+        if shard_mb:
+            unpack(state or out, work)
+        try:
+            shown = _Shown()
+            for step in steps(
+                chosen, splits, work, stage=stage, second=second, data=data_path(data, None, skip_bad_rows),
+                minutes=float("inf") if minutes is None else minutes, device=device, tick=shown.tick,
+            ):  # fmt: skip
+                shown.step(step)
+            note(f"The stage {stage} is done." if stage != "all" else "Every network is trained.")
+        except OutOfTime:
+            note(f"The {minutes:g} minutes are over; all is saved. Go on with the same command.")
+        except KeyboardInterrupt:
+            again = shlex.join(["mien", *sys.argv[1:]])
+            raise KeyboardInterrupt(f"every finished epoch is saved. Go on with: {again}") from None
+        finally:
+            shown.close()
+            if shard_mb and any(work.iterdir()):
+                pack(work, out, shard_mb * 1_000_000)
+        return {"out": str(out), "finished": done(chosen, work), "networks": _networks(work, (*chosen.students,))}
+
+
+class _Shown:
+    """A bar, or lines, for each network in turn."""
+
+    def __init__(self) -> None:
+        self.held, self.name = ExitStack(), ""
+        self.watcher: Any = None
+
+    def tick(self, share: float) -> None:
+        if self.watcher:
+            self.watcher.tick(share)
+
+    def step(self, step: "Step") -> None:
+        if step.name != self.name:
+            self.close()
+            self.name = step.name
+            watching = watch(step.name, step.epoch.epochs, step.epoch.epoch - 1, several=True)
+            self.watcher = self.held.enter_context(watching)
+        self.watcher.epoch(step.epoch)
+
+    def close(self) -> None:
+        self.held.close()
+        self.watcher = None
+
+
+def _networks(work: Path, students: tuple[str, ...]) -> list[dict[str, Any]]:
+    """How each trained network does on validation, from its card."""
+    from mien.cards import CARD, Card
+
+    found = []
+    for home in sorted(path.parent for path in work.glob(f"*/{CARD}")):
+        report = Card.read(home).scores["after"]["val"]
+        names = ("accuracy", "balanced_accuracy", "macro_f1", "ece", "n")
+        found.append({"name": home.name, "student": home.name in students} | {key: report[key] for key in names})
+    return found

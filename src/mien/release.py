@@ -1,0 +1,190 @@
+"""The staged training of the weights in the box: teachers, what they know, students, and what is shipped of them.
+
+Each stage ends or saves itself within its minutes and goes on where it was. A teacher leaves its probabilities for the
+training faces, not its weights; a student learns from the labels and from the mean of the teachers. docs/RELEASE.md
+says how the stages are run.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.cards import CARD
+from mien.checkpoint import STATE, WEIGHTS, load_run
+from mien.data.faces import UNLABELLED, FaceSet, Splits, load_arrays, save_arrays
+from mien.errors import CheckpointError, MienError
+from mien.evaluation.scores import score
+from mien.experiment import train
+from mien.net import MODEL
+from mien.runs import DRAWN, DataPath
+from mien.training.fit import Epoch
+from mien.training.recipe import Recipe, recipe
+
+STAGES = ("teachers", "students")
+PROBABILITIES = "probabilities.npz"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a budget pays for.
+
+    `teachers` are the recipes whose networks teach, one for each seed; `students` the recipes of what is shipped, by
+    its name in the box; `distil` the share (0..1) of a student's targets that comes from the teachers.
+    """
+
+    teachers: tuple[Recipe, ...]
+    students: dict[str, Recipe]
+    distil: float = 0.0
+
+
+def plan(budget: str, *, second: int = 0) -> Plan:
+    """The plan of a budget: "cpu" (one network, one seed), "gpu" (five teachers, two students) or "toy" (a dry run).
+
+    Args:
+        second: classes of the second labelling, for which each network gets a head; 0 for none.
+
+    Raises:
+        MienError: for another budget.
+    """
+    head: dict[str, Any] = {"options": {"second": second}} if second else {}
+    if budget == "cpu":
+        return Plan((), {"small": recipe("flagship_small", **head)})
+    if budget == "gpu":
+        teachers = tuple(recipe("flagship", seed=seed, **head) for seed in range(5))
+        small = recipe("flagship_small", epochs=200, batch=256, lr=0.2, erase=0.5, ema=0.999, **head)
+        return Plan(teachers, {"flagship": recipe("flagship", seed=5, epochs=160, **head), "small": small}, 0.7)
+    if budget == "toy":
+        options = {"stem": 4, "widths": [4, 8], "depths": [1, 1], "second": second}
+        tiny = recipe("flagship_small", epochs=2, options=options)
+        return Plan(tuple(tiny.model_copy(update={"seed": seed}) for seed in (0, 1)), {"small": tiny}, 0.7)
+    raise MienError(f"There is no budget {budget!r}; the budgets are cpu, gpu, toy.")
+
+
+@dataclass(frozen=True)
+class Step:
+    """An epoch of one of the plan's networks. `name` is its folder, such as "teacher-2" or "small"."""
+
+    stage: str
+    name: str
+    epoch: Epoch
+
+
+class OutOfTime(Exception):
+    """The minutes are over; everything is saved."""
+
+
+def release(
+    plan: Plan,
+    splits: Splits,
+    folder: Path,
+    *,
+    stage: str = "all",
+    second: FaceSet | None = None,
+    data: DataPath = DRAWN,
+    minutes: float = math.inf,
+    device: str | None = None,
+    tick: Callable[[float], None] | None = None,
+) -> Iterator[Step]:
+    """Train what `plan` asks for and isn't done yet in `folder`, and yield a Step after every epoch, once it is saved.
+
+    Args:
+        stage: "teachers", "students", or "all" of them in turn.
+        second: the training faces with a second labelling, as `fit` takes it: those of `splits.train.labelled`.
+        minutes: the time that there is; the training stops after the last epoch that fits in.
+        data, device, tick: as `mien.train` has them.
+
+    Raises:
+        MienError: an unknown stage. CheckpointError: students are asked for before their teachers are done.
+        OutOfTime: the minutes were over first.
+    """
+    if stage not in (*STAGES, "all"):
+        raise MienError(f"There is no stage {stage!r}; the stages are {', '.join(STAGES)}, all.")
+    clock, splits = _Clock(minutes), replace(splits, train=splits.train.labelled)
+    how: dict[str, Any] = {"data": data, "device": device, "tick": tick, "resume": True, "second": second}
+    if stage in ("teachers", "all"):
+        for number, chosen in enumerate(plan.teachers):
+            home = folder / f"teacher-{number}"
+            if not (home / PROBABILITIES).exists():
+                yield from _train("teachers", home, splits, chosen, clock, how)
+                _leave_probabilities(home, splits)
+    if stage in ("students", "all"):
+        homes = [folder / f"teacher-{number}" for number in range(len(plan.teachers))]
+        if missing := [home.name for home in homes if not (home / PROBABILITIES).exists()]:
+            raise CheckpointError(f"{folder}: {', '.join(missing)} aren't done; run the stage teachers first.")
+        taught = _taught(splits, homes, plan.distil)
+        for name, chosen in plan.students.items():
+            yield from _train("students", folder / name, taught, chosen, clock, how)
+
+
+def done(plan: Plan, folder: Path) -> bool:
+    """Whether every network of the plan is trained."""
+    teachers = (folder / f"teacher-{number}" / PROBABILITIES for number in range(len(plan.teachers)))
+    return all(path.exists() for path in (*teachers, *(folder / name / CARD for name in plan.students)))
+
+
+class _Clock:
+    def __init__(self, minutes: float) -> None:
+        self.end = time.monotonic() + 60 * minutes
+
+    def check(self, seconds: float) -> None:
+        """Raise OutOfTime unless there is time for an epoch that takes `seconds`, and a fifth more."""
+        if time.monotonic() + 1.2 * seconds > self.end:
+            raise OutOfTime
+
+
+def _train(
+    stage: str, home: Path, splits: Splits, recipe: Recipe, clock: _Clock, how: dict[str, Any]
+) -> Iterator[Step]:
+    """Train one network into its run folder, or go on with it; a finished one yields nothing."""
+    clock.check(0)
+    began = time.monotonic()
+    for epoch in train(home, splits, recipe, **how):
+        yield Step(stage, home.name, epoch)
+        if epoch.epoch < epoch.epochs:
+            clock.check(time.monotonic() - began)
+        began = time.monotonic()
+    (home / STATE).unlink(missing_ok=True)  # nothing goes on from a finished run
+
+
+def _leave_probabilities(home: Path, splits: Splits) -> None:
+    """What a teacher thinks of the training and validation faces, as fp16 `(N, K)`; then its weights go."""
+    model, _ = load_run(home)
+    known = {name: score(model, splits[name], views=2).probabilities.astype(np.float16) for name in ("train", "val")}
+    save_arrays(home / PROBABILITIES, known)
+    for name in (WEIGHTS, MODEL):
+        (home / name).unlink(missing_ok=True)
+
+
+def _taught(splits: Splits, homes: list[Path], share: float) -> Splits:
+    """`splits` with the training targets `(1 - share) * label + share * mean of the teachers`.
+
+    Cross-entropy is linear in its targets, so this is the usual sum of two losses at temperature 1 (Hinton et al.,
+    2015), without a second forward pass.
+    """
+    if not (homes and share):
+        return splits
+    faces = splits.train
+    shares: NDArray[np.float32] = np.mean([load_arrays(home / PROBABILITIES)["train"] for home in homes], 0, np.float32)
+    own = faces.targets if faces.soft else np.eye(len(faces.classes), dtype=np.float32)[faces.targets]
+    targets = (1 - share) * own + share * shares / shares.sum(1, keepdims=True)
+    soft = FaceSet(
+        faces.images, targets, classes=faces.classes, rows=faces.rows, marks=faces.marks, source=faces.source
+    )
+    return replace(splits, train=soft)
+
+
+def second_labelling(splits: Splits, votes: Splits) -> FaceSet:
+    """The training faces of `votes` that have a label in `splits`: what `release` takes as `second`.
+
+    Raises:
+        MienError: the two don't hold the same training faces.
+    """
+    if not np.array_equal(splits.train.images, votes.train.images):
+        raise MienError(f"{votes.source} doesn't hold the training faces of {splits.source}, row by row.")
+    return votes.train[splits.train.labels != UNLABELLED]

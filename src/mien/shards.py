@@ -1,0 +1,83 @@
+"""A folder as a few files of bounded size, and back: for carrying a training's state between machines.
+
+The folder becomes one zip archive, cut into pieces; `shards.json` names the pieces and their checksums. It is written
+last and the pieces of the time before are removed after it, so a stop at any moment leaves one whole state.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+
+from mien.errors import CheckpointError
+from mien.files import atomic_write
+
+INDEX = "shards.json"
+_BLOCK = 1 << 20
+
+
+def pack(folder: str | os.PathLike[str], out: str | os.PathLike[str], shard_bytes: int) -> list[Path]:
+    """Write the files of `folder` into `out` as pieces of at most `shard_bytes` bytes; returns the pieces.
+
+    Raises:
+        ValueError: `shard_bytes` isn't positive.
+    """
+    if shard_bytes < 1:
+        raise ValueError(f"a shard of {shard_bytes} bytes")
+    folder, out = Path(folder), Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    before = _index(out)["shards"] if (out / INDEX).exists() else {}
+    pieces: dict[str, str] = {}
+    with tempfile.TemporaryFile() as whole:
+        with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as archive:  # weights don't shrink
+            for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+                archive.write(path, path.relative_to(folder).as_posix())
+        size, total = 0, whole.tell()
+        whole.seek(0)
+        generation = os.urandom(4).hex()  # never the names of the time before
+        while size < total:
+            piece = whole.read(shard_bytes)
+            name = f"state-{generation}.{len(pieces):03d}"
+            atomic_write(out / name, piece)
+            pieces[name] = hashlib.sha256(piece).hexdigest()
+            size += len(piece)
+    atomic_write(out / INDEX, json.dumps({"shards": pieces}, indent=2))
+    for name in before.keys() - pieces.keys():
+        (out / name).unlink(missing_ok=True)
+    return [out / name for name in pieces]
+
+
+def unpack(out: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
+    """Put what `pack` wrote into `out` back into `folder`; False when there is nothing to put back.
+
+    Raises:
+        CheckpointError: a piece is missing or damaged.
+    """
+    out, folder = Path(out), Path(folder)
+    if not (out / INDEX).exists():
+        return False
+    with tempfile.TemporaryFile() as whole:
+        for name, known in _index(out)["shards"].items():
+            try:
+                piece = (out / name).read_bytes()
+            except OSError as error:
+                raise CheckpointError(f"{out / name}: can't read this piece of the state ({error.strerror}).") from None
+            if hashlib.sha256(piece).hexdigest() != known:
+                raise CheckpointError(f"{out / name}: damaged: its SHA-256 isn't the one in {INDEX}. Copy it again.")
+            whole.write(piece)
+        with zipfile.ZipFile(whole) as archive:  # its checksum was ours, and zipfile keeps names inside the folder
+            archive.extractall(folder)
+    return True
+
+
+def _index(out: Path) -> dict[str, dict[str, str]]:
+    try:
+        found = json.loads((out / INDEX).read_bytes())
+        names = found["shards"]
+        if any("/" in name or "\\" in name or name in ("", ".", "..") for name in names):
+            raise ValueError("a piece's name isn't the name of a file here")
+        return {"shards": dict(names)}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{out / INDEX}: not an index of shards, or damaged ({error}).") from None

@@ -1,0 +1,59 @@
+"""A folder as pieces of bounded size, and back."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from mien.errors import CheckpointError
+from mien.shards import INDEX, pack, unpack
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    home = tmp_path / "work" / "teacher-0"
+    home.mkdir(parents=True)
+    (home / "state.pt").write_bytes(os.urandom(25_000))
+    (home.parent / "notes.txt").write_text("hello")
+    return home.parent
+
+
+def test_pieces_stay_below_the_bound_and_come_back_whole(folder: Path, tmp_path: Path) -> None:
+    pieces = pack(folder, tmp_path / "out", 10_000)
+    assert len(pieces) == 3
+    assert all(piece.stat().st_size <= 10_000 for piece in pieces)
+    assert unpack(tmp_path / "out", tmp_path / "back")
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        assert (tmp_path / "back" / path.relative_to(folder)).read_bytes() == path.read_bytes()
+
+
+def test_packing_again_leaves_only_the_new_pieces(folder: Path, tmp_path: Path) -> None:
+    pack(folder, tmp_path / "out", 10_000)
+    (folder / "teacher-0" / "state.pt").unlink()
+    pieces = pack(folder, tmp_path / "out", 10_000)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {INDEX, *(piece.name for piece in pieces)}
+    unpack(tmp_path / "out", tmp_path / "back")
+    assert not (tmp_path / "back" / "teacher-0" / "state.pt").exists()
+
+
+def test_nothing_there_is_no_error(tmp_path: Path) -> None:
+    assert not unpack(tmp_path, tmp_path / "back")
+
+
+def test_a_damaged_or_missing_piece_is_refused(folder: Path, tmp_path: Path) -> None:
+    first, *_ = pack(folder, tmp_path / "out", 10_000)
+    whole = first.read_bytes()
+    first.write_bytes(whole[:-1] + b"?")
+    with pytest.raises(CheckpointError, match="damaged"):
+        unpack(tmp_path / "out", tmp_path / "back")
+    first.unlink()
+    with pytest.raises(CheckpointError, match="can't read this piece"):
+        unpack(tmp_path / "out", tmp_path / "back")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({"shards": {"../x": "0"}})])
+def test_a_foreign_index_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / INDEX).write_text(text)
+    with pytest.raises(CheckpointError, match="not an index"):
+        unpack(tmp_path, tmp_path / "back")
