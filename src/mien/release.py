@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.cards import CARD
-from mien.checkpoint import STATE, WEIGHTS, load_run
+from mien.cards import CARD, checksum
+from mien.checkpoint import STATE, WEIGHTS, load_run, save_weights
 from mien.data.faces import UNLABELLED, FaceSet, Splits, load_arrays, save_arrays
 from mien.errors import CheckpointError, MienError
-from mien.evaluation.scores import score
+from mien.evaluation.scores import evaluate, score
 from mien.experiment import train
+from mien.export import export_onnx
+from mien.models import create_model, summarise
 from mien.net import MODEL
 from mien.runs import DRAWN, DataPath
 from mien.training.fit import Epoch
@@ -85,7 +87,7 @@ def release(
     folder: Path,
     *,
     stage: str = "all",
-    second: FaceSet | None = None,
+    votes: Splits | None = None,
     data: DataPath = DRAWN,
     minutes: float = math.inf,
     device: str | None = None,
@@ -95,17 +97,20 @@ def release(
 
     Args:
         stage: "teachers", "students", or "all" of them in turn.
-        second: the training faces with a second labelling, as `fit` takes it: those of `splits.train.labelled`.
+        votes: the same faces with a second labelling, such as FER+'s votes. Every network learns it with a second head,
+            and beside each student stands another, "NAME-ferplus", that answers with that head.
         minutes: the time that there is; the training stops after the last epoch that fits in.
         data, device, tick: as `mien.train` has them.
 
     Raises:
-        MienError: an unknown stage. CheckpointError: students are asked for before their teachers are done.
+        MienError: an unknown stage, or votes for other faces.
+        CheckpointError: students are asked for before their teachers are done.
         OutOfTime: the minutes were over first.
     """
     if stage not in (*STAGES, "all"):
         raise MienError(f"There is no stage {stage!r}; the stages are {', '.join(STAGES)}, all.")
-    clock, splits = _Clock(minutes), replace(splits, train=splits.train.labelled)
+    clock, second = _Clock(minutes), _second(splits, votes) if votes else None
+    splits = replace(splits, train=splits.train.labelled)
     how: dict[str, Any] = {"data": data, "device": device, "tick": tick, "resume": True, "second": second}
     if stage in ("teachers", "all"):
         for number, chosen in enumerate(plan.teachers):
@@ -120,6 +125,8 @@ def release(
         taught = _taught(splits, homes, plan.distil)
         for name, chosen in plan.students.items():
             yield from _train("students", folder / name, taught, chosen, clock, how)
+            if votes and not (folder / f"{name}-ferplus" / CARD).exists():
+                _other_head(folder / name, folder / f"{name}-ferplus", votes)
 
 
 def done(plan: Plan, folder: Path) -> bool:
@@ -179,12 +186,34 @@ def _taught(splits: Splits, homes: list[Path], share: float) -> Splits:
     return replace(splits, train=soft)
 
 
-def second_labelling(splits: Splits, votes: Splits) -> FaceSet:
-    """The training faces of `votes` that have a label in `splits`: what `release` takes as `second`.
-
-    Raises:
-        MienError: the two don't hold the same training faces.
-    """
+def _second(splits: Splits, votes: Splits) -> FaceSet:
+    """The labelled training faces with their second labelling."""
     if not np.array_equal(splits.train.images, votes.train.images):
         raise MienError(f"{votes.source} doesn't hold the training faces of {splits.source}, row by row.")
     return votes.train[splits.train.labels != UNLABELLED]
+
+
+def _other_head(home: Path, out: Path, votes: Splits) -> None:
+    """The network that answers with the second head of the one in `home`, as a run folder of its own."""
+    model, card = load_run(home)
+    options = {**card.options, "classes": len(votes.classes), "second": 0}
+    twin = create_model(card.model, **options)
+    weights = model.state_dict()
+    own = {name: value for name, value in weights.items() if not name.startswith(("linear.", "second."))}
+    heads = {name: weights[name.replace("linear.", "second.")] for name in ("linear.weight", "linear.bias")}
+    twin.load_state_dict({**own, **heads})
+    report = evaluate(twin, votes["val"], split="val")
+    other = card.model_copy(
+        update={
+            "options": options,
+            "classes": votes.classes,
+            "scores": {"after": {"val": report.as_json()}},
+            "parameters": summarise(twin).parameters,
+            "checksums": {},
+            "notes": f"The trunk and the second head of {home.name}. {card.notes}",
+        }
+    )
+    save_weights(twin, out / WEIGHTS)
+    export_onnx(twin, out / MODEL, other)
+    sums = {name: checksum(out / name) for name in (WEIGHTS, MODEL)}
+    other.model_copy(update={"checksums": sums}).write(out / CARD)

@@ -44,13 +44,13 @@ def release(
     FER+'s --votes, where given, are learned beside the labels of --data. The test split isn't looked at.
     """
     from mien.data.load import load_faces
-    from mien.release import OutOfTime, done, plan, second_labelling
+    from mien.release import OutOfTime, done, plan
     from mien.release import release as steps
     from mien.shards import pack, unpack
 
     splits = read_faces(data, None, skip_bad_rows)
-    second = second_labelling(splits, load_faces(data, votes, skip_bad_rows)) if votes else None
-    chosen = plan(budget, second=len(second.classes) if second else 0)
+    voted = load_faces(data, votes, skip_bad_rows) if votes else None
+    chosen = plan(budget, second=len(voted.classes) if voted else 0)
     with ExitStack() as held:
         work = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="mien-"))) if shard_mb else out
         if shard_mb:
@@ -58,7 +58,7 @@ def release(
         try:
             shown = _Shown()
             for step in steps(
-                chosen, splits, work, stage=stage, second=second, data=data_path(data, None, skip_bad_rows),
+                chosen, splits, work, stage=stage, votes=voted, data=data_path(data, None, skip_bad_rows),
                 minutes=float("inf") if minutes is None else minutes, device=device, tick=shown.tick,
             ):  # fmt: skip
                 shown.step(step)

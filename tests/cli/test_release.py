@@ -1,0 +1,92 @@
+"""A dry run of every stage of the release training, through the command line, with votes and with shards."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mien.data.drawn import drawn_faces
+from mien.data.faces import Splits, load_arrays
+from mien.labels import FERPLUS
+from mien.shards import unpack
+
+USAGES = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Drawn faces as .npz, with rows as in one file, and a file of votes for those rows."""
+    folder = tmp_path_factory.mktemp("release")
+    splits = drawn_faces(420)
+    at, lines = 0, ["Usage,Image name," + ",".join((*FERPLUS, "unknown", "NF"))]
+    for name, part in splits:
+        part.rows[:] = range(at, at + len(part))
+        at += len(part)
+        for label in part.labels:
+            votes = [7 if place == label else 1 for place in range(8)]
+            lines.append(",".join([USAGES[name], "", *map(str, votes), "1", "1"]))
+    splits.save(folder / "faces.npz")
+    (folder / "votes.csv").write_text("\n".join(lines))
+    return folder / "faces.npz", folder / "votes.csv"
+
+
+def test_every_stage_runs_and_goes_on_from_its_shards(mien, faces: tuple[Path, Path], tmp_path: Path) -> None:
+    line = ("release", "--budget", "toy", "--data", faces[0], "--votes", faces[1], "--shard-mb", "1", "--json")
+
+    # no time at all: it ends by itself, with nothing done
+    early = mien(tmp_path, *line, "--stage", "teachers", "--minutes", "0", "--out", "none")
+    assert early.returncode == 0, early.stderr
+    assert json.loads(early.stdout)["finished"] is False
+    assert "go on with the same command" in early.stderr.lower()
+
+    first = mien(tmp_path, *line, "--stage", "teachers", "--minutes", "9", "--out", "one")
+    assert first.returncode == 0, first.stderr
+    assert json.loads(first.stdout)["finished"] is False
+    assert all(path.stat().st_size <= 1_000_000 for path in (tmp_path / "one").iterdir())
+    unpack(tmp_path / "one", tmp_path / "state")
+    known = load_arrays(tmp_path / "state" / "teacher-1" / "probabilities.npz")
+    assert known["train"].shape == (294, 7)
+    assert known["train"].dtype == "float16"
+    assert not list((tmp_path / "state").rglob("*.safetensors"))  # teachers leave what they know, not their weights
+
+    second = mien(tmp_path, *line, "--stage", "students", "--state", "one", "--out", "two")
+    assert second.returncode == 0, second.stderr
+    told = json.loads(second.stdout)
+    assert told["finished"] is True
+    assert [network["name"] for network in told["networks"]] == ["small", "small-ferplus", "teacher-0", "teacher-1"]
+    assert unpack(tmp_path / "two", tmp_path / "done")
+    judged = mien(tmp_path, "evaluate", "done/small", "--data", faces[0], "--json")
+    ferplus = mien(tmp_path, "evaluate", "done/small-ferplus", "--data", faces[0], "--votes", faces[1], "--json")
+    assert [row["name"] for row in json.loads(ferplus.stdout)["per_class"]] == list(FERPLUS)
+    assert json.loads(judged.stdout)["accuracy"] == pytest.approx(told["networks"][0]["accuracy"], abs=1e-6)
+
+
+def test_students_without_their_teachers_are_refused(mien, faces: tuple[Path, Path], tmp_path: Path) -> None:
+    done = mien(tmp_path, "release", "--budget", "toy", "--data", faces[0], "--stage", "students", "--out", "o")
+    assert done.returncode == 1
+    assert "run the stage teachers first" in done.stderr
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("option", [("--budget", "huge"), ("--stage", "dinner")])
+def test_a_wrong_name_lists_what_there_is(
+    mien, faces: tuple[Path, Path], tmp_path: Path, option: tuple[str, str]
+) -> None:
+    done = mien(tmp_path, "release", "--data", faces[0], "--out", "o", *option)
+    assert done.returncode == 1
+    assert "are " in done.stderr
+
+
+def test_the_labels_weigh_beside_the_teachers(faces: tuple[Path, Path], tmp_path: Path) -> None:
+    import numpy as np
+
+    from mien.data.faces import save_arrays
+    from mien.release import _taught
+
+    splits = Splits.load(faces[0])
+    teacher = np.full((len(splits.train), 7), 1 / 7, np.float16)
+    (tmp_path / "teacher-0").mkdir()
+    save_arrays(tmp_path / "teacher-0" / "probabilities.npz", {"train": teacher, "val": teacher[:2]})
+    taught = _taught(splits, [tmp_path / "teacher-0"], 0.7).train
+    assert (taught.labels == splits.train.labels).all()
+    np.testing.assert_allclose(taught.targets.max(1), 0.3 + 0.7 / 7, atol=1e-3)
