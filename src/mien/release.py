@@ -190,7 +190,8 @@ def _second(splits: Splits, votes: Splits) -> FaceSet:
     """The labelled training faces with their second labelling."""
     if not np.array_equal(splits.train.images, votes.train.images):
         raise MienError(f"{votes.source} doesn't hold the training faces of {splits.source}, row by row.")
-    return votes.train[splits.train.labels != UNLABELLED]
+    known: FaceSet = votes.train[splits.train.labels != UNLABELLED]
+    return known
 
 
 def _other_head(home: Path, out: Path, votes: Splits) -> None:
