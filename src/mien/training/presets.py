@@ -100,4 +100,6 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("cnn", "demo"): {**_DEMO, "options": {"widths": [16, 32, 64], "depths": [1, 1, 1]}, "epochs": 10},
     ("resnet", "demo"): {**_DEMO, "options": {"stem": 16, "widths": [24, 48, 96], "depths": [1, 1, 1]}, "epochs": 10},
+    ("flagship", "demo"): {**_DEMO, "options": {"stem": 16, "widths": [24, 48, 96], "depths": [1, 1, 1]}, "epochs": 10},
+    ("flagship_small", "demo"): {**_DEMO, "options": {"stem": 16, "widths": [24, 48], "depths": [1, 1]}, "epochs": 10},
 }
