@@ -1,30 +1,30 @@
 """Run folder <-> network: the weights, the state that a training resumes from, and the card beside them."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from mien.cards import Card
 from mien.errors import CheckpointError, UnknownModel
-from mien.files import replacing
+from mien.files import atomic_write, replacing
 from mien.models import create_model
+from mien.shipped import find
 
 WEIGHTS = "weights.safetensors"
 STATE = "state.pt"
 
 
 def load_run(folder: str | os.PathLike[str]) -> tuple[nn.Module, Card]:
-    """The trained network of a run folder, on the CPU and in eval mode, and its card.
+    """The trained network of a run folder or of a shipped name, on the CPU and in eval mode, and its card.
 
     Raises:
         CheckpointError: no finished run there, or a file isn't the one that its card was written for.
     """
-    folder = Path(folder)
+    folder = find(folder)
     card = Card.read(folder)
     card.verify(folder, [WEIGHTS])
     try:
@@ -35,11 +35,12 @@ def load_run(folder: str | os.PathLike[str]) -> tuple[nn.Module, Card]:
     return model.eval(), card
 
 
-def save_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
-    """Write every parameter and buffer of `model` to a safetensors file, in one step."""
+def save_weights(model: nn.Module, path: str | os.PathLike[str], *, half: bool = False) -> None:
+    """Write every parameter and buffer of `model` to a safetensors file, in one step; `half`: floats as fp16."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    with replacing(path) as beside:
-        save_file(tensors, beside)
+    if half:
+        tensors = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
+    atomic_write(path, save(tensors))  # save_file would leave it readable to its owner alone
 
 
 def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mien.cards import CARD, Card
 from mien.errors import CheckpointError, DataError
+from mien.shipped import find
 
 MODEL = "model.onnx"
 """The network's name in a run folder."""
@@ -21,7 +22,8 @@ class Net:
     """A trained network: pixels in, probabilities out.
 
     Args:
-        path: a `.onnx` file that mien wrote, or a run folder that holds a `model.onnx`.
+        path: a `.onnx` file that mien wrote, a run folder that holds a `model.onnx`, or a network that comes with mien,
+            such as "small" or "small:int8".
         threads: how many threads one call may use; 0 lets onnxruntime choose.
 
     The card in the file says what the network is. Where a `card.json` beside the file lists it, that card is taken
@@ -35,7 +37,7 @@ class Net:
     classes: tuple[str, ...]
 
     def __init__(self, path: str | os.PathLike[str], *, threads: int = 0) -> None:
-        given = Path(path)
+        given = find(path)
         self.path = given / MODEL if given.is_dir() else given
         if not self.path.is_file():
             found = f"{given}: no {MODEL} in this folder" if given.is_dir() else f"{given}: no such file"

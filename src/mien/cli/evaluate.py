@@ -17,7 +17,9 @@ def evaluate(
     target: Annotated[
         str,
         typer.Argument(
-            metavar="TARGET", help="A run folder, an .onnx file of mien's, or a model's name for untrained weights."
+            metavar="TARGET",
+            help="A run folder, an .onnx file of mien's, a network in the box (small, small:int8), or a model's name "
+            "for untrained weights.",
         ),
     ],
     data: Data = None,
@@ -33,8 +35,9 @@ def evaluate(
     Runs and ONNX files need no torch.
     """
     from mien.evaluation.scores import evaluate
+    from mien.shipped import find
 
-    trained = Path(target).exists() or target.endswith(".onnx") or Path(target).name != target
+    trained = find(target).exists() or target.endswith(".onnx") or Path(target).name != target
     net = open_net(target) if trained else None  # before the data: a wrong name shows at once
     faces = read_faces(data, votes, skip_bad_rows)[split]
     report = evaluate(net or _untrained(target, faces), faces, views=views, split=split)

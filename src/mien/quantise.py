@@ -1,0 +1,94 @@
+"""A network's ONNX file in int8: a quarter of the size, and faster where the chip multiplies bytes."""
+
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.data.faces import FaceSet
+from mien.errors import CheckpointError
+from mien.files import replacing
+from mien.net import METADATA, Net
+
+CALIBRATION_FACES = 512
+AGREEMENT = 0.95
+"""The share of the calibration faces on which the int8 file must answer as the float32 one does."""
+
+
+def export_int8(path: str | os.PathLike[str], out: str | os.PathLike[str], faces: FaceSet) -> float:
+    """Write the int8 twin of an ONNX file of mien's, and return the share of `faces` looked at on which they agree.
+
+    Static quantisation of convolutions and linear layers, a scale for each channel of the weights, ranges from a seeded
+    sample of `faces` (take training faces). The card stands inside the new file too.
+
+    Raises:
+        CheckpointError: the two answer differently for more than 5 % of the sample; `out` is then left as it was.
+    """
+    import onnxruntime.quantization as quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    pick = np.sort(np.random.default_rng(0).permutation(len(faces))[:CALIBRATION_FACES])
+    images = faces.images[pick]
+    pixels = np.ascontiguousarray(images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2))
+    full = Net(path)
+    logger = logging.getLogger()
+    level = logger.level
+    with tempfile.TemporaryDirectory(prefix="mien-") as folder, replacing(out) as beside:
+        plain = Path(folder, "plain.onnx")
+        try:
+            logger.setLevel(logging.ERROR)  # its advice on pre-processing is for those who skipped it
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                quant_pre_process(str(full.path), str(plain), skip_symbolic_shape=True)
+                quantization.quantize_static(
+                    str(plain),
+                    str(beside),
+                    _reader(pixels),
+                    quant_format=quantization.QuantFormat.QDQ,
+                    op_types_to_quantize=["Conv", "MatMul", "Gemm"],
+                    per_channel=True,
+                    reduce_range=True,  # 7 bits: with 8, chips without VNNI overflow, and 18 % of answers changed
+                    activation_type=quantization.QuantType.QUInt8,
+                    weight_type=quantization.QuantType.QInt8,
+                )
+        finally:
+            logger.setLevel(level)
+        _keep_card(full.path, Path(beside))
+        agreement = float((Net(beside)(pixels).argmax(1) == full(pixels).argmax(1)).mean())
+        if agreement < AGREEMENT:
+            raise CheckpointError(
+                f"{out}: not written: in int8 the network answers otherwise for {1 - agreement:.1%} of "
+                f"{len(pixels)} faces (allowed: {1 - AGREEMENT:.0%})."
+            )
+    return agreement
+
+
+def _reader(pixels: NDArray[np.uint8]) -> Any:
+    from onnxruntime.quantization import CalibrationDataReader
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.batches: Iterator[NDArray[np.uint8]] = iter(np.array_split(pixels, max(1, len(pixels) // 32)))
+
+        def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+            batch = next(self.batches, None)
+            return None if batch is None else {"pixels": batch}
+
+    return Reader()
+
+
+def _keep_card(source: Path, target: Path) -> None:
+    """Pre-processing drops what stands in the file beside the graph."""
+    import onnx
+
+    kept = {prop.key: prop.value for prop in onnx.load(source).metadata_props}
+    assert METADATA in kept  # Net has read it
+    model = onnx.load(target)
+    onnx.helper.set_model_props(model, kept)
+    onnx.save(model, target)

@@ -1,0 +1,70 @@
+"""From a finished run to a network in the box: half-size weights, ONNX files, and a card that says what it may do."""
+
+import os
+from pathlib import Path
+
+import torch
+
+from mien.cards import CARD, checksum
+from mien.checkpoint import WEIGHTS, load_run, load_weights, save_weights
+from mien.data.faces import Splits
+from mien.errors import CheckpointError
+from mien.evaluation.scores import evaluate
+from mien.export import export_onnx
+from mien.net import MODEL, Net
+from mien.quantise import export_int8
+from mien.shipped import BOX, INT8
+
+LICENCE = "MIT"
+LIMITS = (
+    "Reads expressions, not emotions, from one cropped gray face of 48 pixels. Its labels are noisy and its training "
+    "faces come from web searches, so expect uneven errors between groups of people. Not for judging, ranking, "
+    "hiring, policing or diagnosing anyone, nor for people who haven't agreed to it."
+)
+
+
+def ship(
+    run: str | os.PathLike[str],
+    name: str,
+    splits: Splits,
+    *,
+    box: str | os.PathLike[str] = BOX,
+    temperature: float = 1.0,
+    uncertain: float = 0.0,
+) -> Path:
+    """Put the network of a finished run into the box: weights in fp16, ONNX in float32 and int8, and the card.
+
+    The ONNX files are made from the weights as fp16 rounds them, so all files answer alike. Scores on validation are
+    measured again on the files that are shipped. The card comes last: a folder with one is complete.
+
+    Args:
+        splits: what the run was trained on; int8 is calibrated on its training faces, scores are on its `val`.
+        temperature: what divides the logits, from `mien.evaluation.calibration`.
+        uncertain: the confidence below which an answer counts as uncertain; 0: none does.
+
+    Raises:
+        CheckpointError: no finished run there, or a weight doesn't fit fp16.
+    """
+    folder = Path(box, name)
+    model, card = load_run(run)
+    if not all(
+        bool(value.half().isfinite().all()) for value in model.state_dict().values() if value.is_floating_point()
+    ):
+        raise CheckpointError(f"{run}: a weight is too large for fp16.")
+    (folder / CARD).unlink(missing_ok=True)
+    save_weights(model, folder / WEIGHTS, half=True)
+    load_weights(model, folder / WEIGHTS)
+    plain = card.model_copy(
+        update={"temperature": temperature, "uncertain": uncertain, "licence": LICENCE, "limits": LIMITS}
+    )
+    plain = plain.model_copy(update={"scores": {}, "checksums": {}})
+    with torch.inference_mode():
+        export_onnx(model, folder / MODEL, plain)
+    export_int8(folder / MODEL, folder / INT8, splits["train"])
+    scores = {
+        kind: {"val": evaluate(Net(folder / file), splits["val"], split="val").as_json()}
+        for kind, file in (("after", MODEL), ("int8", INT8))
+    }
+    sums = {file: checksum(folder / file) for file in (WEIGHTS, MODEL, INT8)}
+    plain.model_copy(update={"scores": scores, "checksums": sums}).write(folder / CARD)
+    return folder
