@@ -136,7 +136,7 @@ def test_compare(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_models_lists_what_each_costs(capsys: pytest.CaptureFixture[str]) -> None:
     rows = ask(capsys, "models", "--preset", "demo")["models"]
-    assert [row["model"] for row in rows] == ["logistic", "feedforward", "cnn", "resnet"]
+    assert [row["model"] for row in rows] == ["logistic", "feedforward", "cnn", "resnet", "flagship", "flagship_small"]
     assert rows[0]["macs"] == 48 * 48 * 7
     assert all(0 < row["cpu_ms"] < 10_000 for row in rows)
 

@@ -1,0 +1,72 @@
+"""Temperature, its cross-fitted error, and the confidence below which an answer is uncertain."""
+
+import numpy as np
+import pytest
+
+from mien.evaluation.calibration import (
+    Calibration,
+    coverage_curve,
+    cross_fitted_error,
+    temperature,
+    uncertain_below,
+    warm,
+)
+from mien.evaluation.metrics import calibration_error, log_loss
+
+N = 20_000
+
+
+@pytest.fixture(scope="module")
+def honest() -> tuple[np.ndarray, np.ndarray]:
+    """Labels drawn from the probabilities themselves: calibrated by construction."""
+    generator = np.random.default_rng(0)
+    logits = generator.normal(0, 2, (N, 7))
+    given = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    labels = (generator.random((N, 1)) > given.cumsum(1)).sum(1)
+    return labels, given
+
+
+@pytest.mark.parametrize("degree", [0.5, 1.0, 2.5])
+def test_the_temperature_that_was_put_in_is_found(honest: tuple[np.ndarray, np.ndarray], degree: float) -> None:
+    labels, given = honest
+    assert temperature(labels, warm(given, 1 / degree)) == pytest.approx(degree, rel=0.03)
+
+
+def test_it_is_the_least_log_loss(honest: tuple[np.ndarray, np.ndarray]) -> None:
+    labels, given = honest
+    sharp = warm(given, 0.4)
+    found = temperature(labels, sharp)
+    losses = {factor: log_loss(labels, warm(sharp, found * factor)) for factor in (0.9, 1.0, 1.1)}
+    assert min(losses, key=losses.__getitem__) == 1.0
+
+
+def test_cross_fitting_mends_an_overconfident_network(honest: tuple[np.ndarray, np.ndarray]) -> None:
+    labels, given = honest
+    sharp = warm(given, 0.4)
+    assert calibration_error(labels, sharp) > 0.1
+    assert cross_fitted_error(labels, sharp) < 0.02
+
+
+def test_no_face_judges_itself() -> None:
+    # Two faces of each class and one-hot answers that are all right: each half's temperature makes the other surer,
+    # and faces of one class only fall into different halves.
+    labels = np.array([0, 0, 1, 1])
+    given = np.array([[0.6, 0.4], [0.6, 0.4], [0.4, 0.6], [0.4, 0.6]])
+    assert cross_fitted_error(labels, given) < calibration_error(labels, given)
+
+
+def test_the_threshold_keeps_its_promise(honest: tuple[np.ndarray, np.ndarray]) -> None:
+    labels, given = honest
+    found = Calibration.of(labels, given)
+    assert found.reliable == pytest.approx(0.8, abs=0.002)
+    assert 0.2 < found.coverage < 1
+    assert found.temperature == pytest.approx(1, abs=0.03)
+    coverage, accuracy = coverage_curve(labels, given)
+    assert coverage[-1] == 1.0
+    assert accuracy[-1] == pytest.approx((given.argmax(1) == labels).mean())
+
+
+def test_equal_confidences_stay_together_and_never_is_one() -> None:
+    labels, given = np.array([0, 1, 1]), np.array([[0.8, 0.2], [0.8, 0.2], [0.8, 0.2]])
+    assert uncertain_below(labels, given, 0.9) == 1.0
+    assert uncertain_below(labels, given, 0.3) == 0.8
