@@ -34,7 +34,8 @@ class Card(BaseModel):
     its labels in the order of its outputs; `input_shape` is `(C, H, W)`, pixels uint8 0..255; `recipe` is how it was
     trained, as plain data; `checksums` has the SHA-256 of the files beside the card; `scores` has a `Report.as_json()`
     under "before" or "after" training and the split's name; `temperature` divides the logits before the softmax (1 =
-    as trained); an answer whose highest probability is below `uncertain` counts as uncertain.
+    as trained); an answer whose highest probability is below `uncertain` counts as uncertain; `calibration` says how
+    these two were found (a `Calibration.as_json()`).
 
     >>> card = Card(model="cnn", classes=("sad", "happy"))
     >>> card.input_shape, Card.from_json(card.to_json()) == card
@@ -57,6 +58,7 @@ class Card(BaseModel):
     epoch: int | None = Field(default=None, ge=0)
     temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     uncertain: float = Field(default=0.0, ge=0, le=1)
+    calibration: dict[str, Any] = Field(default_factory=dict)
     licence: str = ""
     limits: str = ""
     mien_version: str = Field(default_factory=lambda: version("mien"))

@@ -59,6 +59,25 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
         ) from None
 
 
+def start_from(model: nn.Module, earlier: nn.Module, *, same_classes: bool) -> None:
+    """Put the weights of `earlier` into `model`; its heads stay as they are unless both answer for the same classes.
+
+    Raises:
+        CheckpointError: the networks differ in more than their heads.
+    """
+    own, given = model.state_dict(), earlier.state_dict()
+    heads = {name for name in own if name.split(".")[0] in ("linear", "second")}
+    if same_classes:
+        heads = {name for name in heads if name not in given or given[name].shape != own[name].shape}
+    unlike = [name for name in own if name not in heads and (name not in given or given[name].shape != own[name].shape)]
+    if unlike:
+        raise CheckpointError(
+            f"The earlier network has other layers ({unlike[0]} differs, and {len(unlike) - 1} more): give it no other "
+            "options, and faces of the same size and colours."
+        )
+    model.load_state_dict({name: value if name in heads else given[name] for name, value in own.items()})
+
+
 def save_state(state: dict[str, Any], path: str | os.PathLike[str]) -> None:
     """Write what a training resumes from, in one step."""
     with replacing(path) as beside:

@@ -15,10 +15,10 @@ import torch
 from torch import nn
 
 from mien.cards import CARD, Card, TrainedOn, checksum
-from mien.checkpoint import STATE, WEIGHTS, load_state, load_weights, save_state, save_weights
+from mien.checkpoint import STATE, WEIGHTS, load_run, load_state, load_weights, save_state, save_weights, start_from
 from mien.data.faces import FaceSet, Splits
 from mien.environment import environment
-from mien.errors import MissingExtra
+from mien.errors import CheckpointError, MissingExtra
 from mien.evaluation.report import Report
 from mien.evaluation.scores import evaluate
 from mien.export import export_onnx
@@ -89,13 +89,23 @@ def train(
 
 
 def fresh(recipe: Recipe, splits: Splits) -> nn.Module:
-    """The untrained network that a training by `recipe` on `splits` starts from."""
+    """The network that a training by `recipe` on `splits` starts from: untrained, or with the weights of `recipe.init`.
+
+    Raises:
+        CheckpointError: `recipe.init` holds another model.
+    """
     images = splits["train"].images
     channels = 1 if images.ndim == 3 else 3
     torch.manual_seed(recipe.seed)
-    return create_model(
-        recipe.model, classes=len(splits.classes), channels=channels, size=images.shape[1], **recipe.options
-    )
+    shape = {"classes": len(splits.classes), "channels": channels, "size": images.shape[1]}
+    if not recipe.init:
+        return create_model(recipe.model, **shape, **recipe.options)
+    earlier, card = load_run(recipe.init)
+    if card.model != recipe.model:
+        raise CheckpointError(f"{recipe.init} is a {card.model}; it can't be where a {recipe.model} starts from.")
+    model = create_model(recipe.model, **{**card.options, **recipe.options, **shape})
+    start_from(model, earlier, same_classes=card.classes == splits.classes)
+    return model
 
 
 def _finish(

@@ -25,10 +25,13 @@ from mien.export import export_onnx
 from mien.models import create_model, summarise
 from mien.net import MODEL
 from mien.runs import DRAWN, DataPath
+from mien.shipping import ship
 from mien.training.fit import Epoch
 from mien.training.recipe import Recipe, recipe
 
-STAGES = ("teachers", "students")
+STAGES = ("teachers", "students", "ship")
+SHIPPED = "box"
+"""Where in the folder the shipped networks lie, ready to be copied into `src/mien/weights`."""
 PROBABILITIES = "probabilities.npz"
 
 
@@ -96,7 +99,7 @@ def release(
     """Train what `plan` asks for and isn't done yet in `folder`, and yield a Step after every epoch, once it is saved.
 
     Args:
-        stage: "teachers", "students", or "all" of them in turn.
+        stage: "teachers", "students", "ship" (calibration, half-size weights, ONNX files, cards), or "all" in turn.
         votes: the same faces with a second labelling, such as FER+'s votes. Every network learns it with a second head,
             and beside each student stands another, "NAME-ferplus", that answers with that head.
         minutes: the time that there is; the training stops after the last epoch that fits in.
@@ -104,7 +107,7 @@ def release(
 
     Raises:
         MienError: an unknown stage, or votes for other faces.
-        CheckpointError: students are asked for before their teachers are done.
+        CheckpointError: students are asked for before their teachers are done, or shipping before the students are.
         OutOfTime: the minutes were over first.
     """
     if stage not in (*STAGES, "all"):
@@ -127,12 +130,19 @@ def release(
             yield from _train("students", folder / name, taught, chosen, clock, how)
             if votes and not (folder / f"{name}-ferplus" / CARD).exists():
                 _other_head(folder / name, folder / f"{name}-ferplus", votes)
+    if stage in ("ship", "all"):
+        if missing := [name for name in plan.students if not (folder / name / CARD).exists()]:
+            raise CheckpointError(f"{folder}: {', '.join(missing)} isn't done; run the stage students first.")
+        for name in plan.students:
+            _ship(folder, name, splits, clock)
+            if (folder / f"{name}-ferplus" / CARD).exists() and votes:
+                _ship(folder, f"{name}-ferplus", votes, clock)
 
 
 def done(plan: Plan, folder: Path) -> bool:
-    """Whether every network of the plan is trained."""
+    """Whether every network of the plan is trained and ready to be shipped."""
     teachers = (folder / f"teacher-{number}" / PROBABILITIES for number in range(len(plan.teachers)))
-    return all(path.exists() for path in (*teachers, *(folder / name / CARD for name in plan.students)))
+    return all(path.exists() for path in (*teachers, *(folder / SHIPPED / name / CARD for name in plan.students)))
 
 
 class _Clock:
@@ -157,6 +167,12 @@ def _train(
             clock.check(time.monotonic() - began)
         began = time.monotonic()
     (home / STATE).unlink(missing_ok=True)  # nothing goes on from a finished run
+
+
+def _ship(folder: Path, name: str, splits: Splits, clock: _Clock) -> None:
+    if not (folder / SHIPPED / name / CARD).exists():
+        clock.check(0)
+        ship(folder / name, name, splits, box=folder / SHIPPED)
 
 
 def _leave_probabilities(home: Path, splits: Splits) -> None:

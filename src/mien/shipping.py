@@ -9,7 +9,8 @@ from mien.cards import CARD, checksum
 from mien.checkpoint import WEIGHTS, load_run, load_weights, save_weights
 from mien.data.faces import Splits
 from mien.errors import CheckpointError
-from mien.evaluation.scores import evaluate
+from mien.evaluation.calibration import Calibration
+from mien.evaluation.scores import evaluate, score
 from mien.export import export_onnx
 from mien.net import MODEL, Net
 from mien.quantise import export_int8
@@ -29,18 +30,16 @@ def ship(
     splits: Splits,
     *,
     box: str | os.PathLike[str] = BOX,
-    temperature: float = 1.0,
-    uncertain: float = 0.0,
 ) -> Path:
     """Put the network of a finished run into the box: weights in fp16, ONNX in float32 and int8, and the card.
 
-    The ONNX files are made from the weights as fp16 rounds them, so all files answer alike. Scores on validation are
-    measured again on the files that are shipped. The card comes last: a folder with one is complete.
+    The ONNX files are made from the weights as fp16 rounds them, so all files answer alike. The temperature and the
+    threshold of uncertainty come from validation (`mien.evaluation.calibration`), and the scores are measured again on
+    the files that are shipped. The card comes last: a folder with one is complete.
 
     Args:
-        splits: what the run was trained on; int8 is calibrated on its training faces, scores are on its `val`.
-        temperature: what divides the logits, from `mien.evaluation.calibration`.
-        uncertain: the confidence below which an answer counts as uncertain; 0: none does.
+        splits: what the run was trained on; int8's ranges are measured on its training faces, scores on its `val`.
+        box: the folder that gets the folder `name`.
 
     Raises:
         CheckpointError: no finished run there, or a weight doesn't fit fp16.
@@ -54,10 +53,19 @@ def ship(
     (folder / CARD).unlink(missing_ok=True)
     save_weights(model, folder / WEIGHTS, half=True)
     load_weights(model, folder / WEIGHTS)
+    raw = score(model, splits["val"])
+    found = Calibration.of(raw.labels, raw.probabilities)
     plain = card.model_copy(
-        update={"temperature": temperature, "uncertain": uncertain, "licence": LICENCE, "limits": LIMITS}
+        update={
+            "temperature": found.temperature,
+            "uncertain": found.uncertain,
+            "calibration": found.as_json(),
+            "licence": LICENCE,
+            "limits": LIMITS,
+            "scores": {},
+            "checksums": {},
+        }
     )
-    plain = plain.model_copy(update={"scores": {}, "checksums": {}})
     with torch.inference_mode():
         export_onnx(model, folder / MODEL, plain)
     export_int8(folder / MODEL, folder / INT8, splits["train"])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mien.cards import Card
 from mien.data.drawn import drawn_faces
 from mien.data.faces import Splits, load_arrays
 from mien.labels import FERPLUS
@@ -49,7 +50,14 @@ def test_every_stage_runs_and_goes_on_from_its_shards(mien, faces: tuple[Path, P
     assert known["train"].dtype == "float16"
     assert not list((tmp_path / "state").rglob("*.safetensors"))  # teachers leave what they know, not their weights
 
-    second = mien(tmp_path, *line, "--stage", "students", "--state", "one", "--out", "two")
+    early = mien(tmp_path, *line, "--stage", "ship", "--state", "one", "--out", "none")
+    assert early.returncode == 1
+    assert "run the stage students first" in early.stderr
+
+    second = mien(tmp_path, *line, "--stage", "students", "--state", "one", "--out", "half")
+    assert second.returncode == 0, second.stderr
+    assert json.loads(second.stdout)["finished"] is False
+    second = mien(tmp_path, *line, "--stage", "ship", "--state", "half", "--out", "two")
     assert second.returncode == 0, second.stderr
     told = json.loads(second.stdout)
     assert told["finished"] is True
@@ -58,6 +66,10 @@ def test_every_stage_runs_and_goes_on_from_its_shards(mien, faces: tuple[Path, P
     judged = mien(tmp_path, "evaluate", "done/small", "--data", faces[0], "--json")
     ferplus = mien(tmp_path, "evaluate", "done/small-ferplus", "--data", faces[0], "--votes", faces[1], "--json")
     assert [row["name"] for row in json.loads(ferplus.stdout)["per_class"]] == list(FERPLUS)
+    boxed = Card.read(tmp_path / "done" / "box" / "small")
+    assert boxed.calibration["n"] == json.loads(judged.stdout)["n"]
+    assert boxed.temperature == boxed.calibration["temperature"] != 1
+    assert Card.read(tmp_path / "done" / "box" / "small-ferplus").classes == FERPLUS
     assert json.loads(judged.stdout)["accuracy"] == pytest.approx(told["networks"][0]["accuracy"], abs=1e-6)
 
 

@@ -16,6 +16,8 @@ REPORT = {"accuracy", "interval", "balanced_accuracy", "macro_f1", "ece", "loss"
     "n",
     "split",
     "views",
+    "left_out",
+    "distance",
 }
 
 
@@ -186,3 +188,32 @@ def test_data_get_says_where_and_under_which_terms(
     assert "kaggle.com" in said.err
     assert "Terms" in said.err
     assert said.err.endswith("error: no network here\n")
+
+
+def test_training_starts_from_the_weights_of_another_run(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = ask(capsys, "train", "flagship_small", "--out", "first", "--epochs", "4")
+    again = ask(capsys, "train", "--init", "first", "--out", "again", "--epochs", "1", "--lr", "0.0001")
+    assert again["model"] == "flagship_small"
+    assert again["before"]["val"]["accuracy"] == pytest.approx(first["after"]["val"]["accuracy"])
+    assert main(["train", "cnn", "--init", "first", "--out", "other"]) == 1
+    assert "it can't be where a cnn starts from" in capsys.readouterr().err
+    assert main(["train", "--init", "first", "--out", "other", "--option", "widths=[8,16]"]) == 1
+    assert "other layers" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
+def test_evaluate_says_how_sure_one_can_be(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    document = ask(
+        capsys, "evaluate", "logistic", "--views", "10", "--calibration", "--without-leaks",
+        "--figure", tmp_path / "sure.svg",
+    )  # fmt: skip
+    assert document["views"] == 10
+    assert document["calibration"]["n"] == document["n"]
+    assert 0.1 <= document["calibration"]["temperature"] <= 10
+    assert (tmp_path / "sure.svg").read_text().count("<path") > 15
+    assert main(["evaluate", "logistic", "--figure", str(tmp_path / "sure.jpg")]) == 1
+    assert ".svg or .png" in capsys.readouterr().err
+    assert main(["evaluate", "logistic", "--views", "3"]) == 2

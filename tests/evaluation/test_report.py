@@ -16,7 +16,7 @@ def test_json_has_exactly_these_fields_and_comes_back() -> None:
     text = json.dumps(report().as_json(), allow_nan=False)
     assert list(json.loads(text)) == [
         *("accuracy", "interval", "balanced_accuracy", "macro_f1", "ece", "loss"),
-        *("per_class", "confusion", "n", "split", "views"),
+        *("per_class", "confusion", "n", "split", "views", "left_out", "distance"),
     ]
     assert Report.from_json(json.loads(text)) == report()
     assert set(json.loads(text)["per_class"][0]) == {"name", "n", "precision", "recall", "f1"}

@@ -138,3 +138,32 @@ def test_it_runs_where_torch_is_not() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "0.75"
+
+
+def test_marked_faces_are_not_judged() -> None:
+    shares = np.eye(7, dtype=np.float32)[[0, 1, 2, 3]]
+    shares[0] = [0.5, 0.5, 0, 0, 0, 0, 0]
+    marked = FaceSet(np.zeros((4, 8, 8), np.uint8), shares, marks=["", "", "tie", "unknown"])
+    report = evaluate(lambda pixels: np.eye(7)[[0] * len(pixels)], marked)
+    assert (report.n, report.left_out, report.accuracy) == (2, 2, 0.5)
+    assert report.distance == pytest.approx((0.5 + 1) / 2)
+
+
+def test_a_network_that_knows_more_classes_is_asked_about_those_of_the_faces() -> None:
+    class Wider:
+        classes = ("b", "c", "a")
+
+        def __call__(self, pixels: np.ndarray) -> np.ndarray:
+            return np.tile([0.2, 0.5, 0.3], (len(pixels), 1))
+
+    faces = FaceSet(np.zeros((3, 8, 8), np.uint8), [0, 1, 0], classes=("a", "b"))
+    given = score(Wider(), faces)
+    np.testing.assert_allclose(given.probabilities, [[0.6, 0.4]] * 3, rtol=1e-6)
+    assert given.correct.tolist() == [True, False, True]
+
+
+def test_a_temperature_softens_a_module_and_changes_no_answer() -> None:
+    model, some = network(), faces()
+    plain, soft = score(model, some), score(model, some, temperature=4.0)
+    assert (plain.predicted == soft.predicted).all()
+    assert (soft.confidence < plain.confidence).all()

@@ -6,11 +6,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mien.cli.options import Data, SkipBadRows, Split, Votes, note, open_net, read_faces
-from mien.cli.tables import print_report
-from mien.errors import CheckpointError
+from mien.cli.tables import print_calibration, print_report
+from mien.errors import CheckpointError, DataError
+from mien.files import atomic_write
 
 if TYPE_CHECKING:
-    from mien.data.faces import FaceSet
+    from collections.abc import Callable
+
+    from mien.data.faces import FaceSet, Splits
+    from mien.evaluation.scores import Scores
+
+
+def _known_views(count: int) -> int:
+    from mien.evaluation.views import VIEWS
+
+    if count not in VIEWS:
+        raise typer.BadParameter(f"there are {', '.join(map(str, VIEWS))} views to choose from.")
+    return count
 
 
 def evaluate(
@@ -26,24 +38,81 @@ def evaluate(
     votes: Votes = None,
     split: Split = "val",
     views: Annotated[
-        int, typer.Option(min=1, max=2, help="1: the face as it is. 2: averaged with its mirror image.")
+        int,
+        typer.Option(
+            metavar="1|2|10",
+            callback=_known_views,
+            help="1: the face as it is. 2: averaged with its mirror image. 10: at other scales and places, too.",
+        ),
     ] = 1,
+    without_leaks: Annotated[
+        bool, typer.Option("--without-leaks", help="Leave out faces that stand among the training faces, too.")
+    ] = False,
+    calibration: Annotated[
+        bool, typer.Option("--calibration", help="Also: which temperature and which threshold would set it right.")
+    ] = False,
+    figure: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Draw confidence against accuracy, and accuracy against coverage (.svg, .png)."
+        ),
+    ] = None,
     skip_bad_rows: SkipBadRows = False,
 ) -> dict[str, Any]:
     """Judge a network on a split: accuracy with its interval, macro-F1, calibration, each class, confusion matrix.
 
-    Runs and ONNX files need no torch.
+    Runs and ONNX files need no torch. Faces that FER+'s --votes mark as unknown, no face or a tie aren't judged.
     """
-    from mien.evaluation.scores import evaluate
+    from mien.evaluation.calibration import Calibration
+    from mien.evaluation.report import Report
+    from mien.evaluation.scores import score
     from mien.shipped import find
 
     trained = find(target).exists() or target.endswith(".onnx") or Path(target).name != target
     net = open_net(target) if trained else None  # before the data: a wrong name shows at once
-    faces = read_faces(data, votes, skip_bad_rows)[split]
-    report = evaluate(net or _untrained(target, faces), faces, views=views, split=split)
-    seen = f"{report.n:,} faces of {split}" + (", 2 views" if views == 2 else "")
+    draw = _drawer(figure) if figure else None
+    splits = read_faces(data, votes, skip_bad_rows)
+    faces = splits[split]
+    if without_leaks:
+        faces = _without_leaks(splits, split)
+    scores = score(net or _untrained(target, faces), faces, views=views, split=split)
+    report = Report.of(scores)
+    seen = f"{report.n:,} faces of {split}" + (f", {views} views" if views > 1 else "")
     print_report(report, f"{target}{'' if net else ', untrained'}, {seen}")
-    return report.as_json()
+    result = report.as_json()
+    if calibration:
+        found = Calibration.of(scores.labels, scores.probabilities)
+        print_calibration(found)
+        result["calibration"] = found.as_json()
+    if figure and draw:
+        atomic_write(figure, draw(scores))
+        note(f"The figure is in {figure}.")
+    return result
+
+
+def _drawer(figure: Path) -> "Callable[[Scores], bytes]":
+    """What draws that file. Raises MissingExtra or DataError before the network is asked, not after."""
+    from mien.evaluation.figures import confidence_picture
+
+    kind = figure.suffix.lower()
+    if kind not in (".svg", ".png"):
+        raise DataError(f"{figure}: figures are .svg or .png files.")
+    return lambda scores: confidence_picture(
+        scores.labels, scores.probabilities, kind="svg" if kind == ".svg" else "png"
+    )
+
+
+def _without_leaks(splits: "Splits", split: str) -> "FaceSet":
+    from mien.data.copies import leaked
+
+    if split == "train":
+        raise typer.BadParameter(
+            "the training faces are what the others are held against.", param_hint="--without-leaks"
+        )
+    copies = leaked(splits["train"], splits[split])
+    note(f"{copies.sum():,} faces of {split} stand in train, too, and are left out.")
+    kept: FaceSet = splits[split][~copies]
+    return kept
 
 
 def _untrained(name: str, faces: "FaceSet") -> Any:

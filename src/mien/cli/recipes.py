@@ -49,9 +49,14 @@ def make_recipe(model: str, preset: str, fields: dict[str, Any], options: Sequen
     """
     given = {name: value for name, value in fields.items() if value is not None}
     try:
-        return recipe(model, preset, **given, options=dict(map(_option, options)))
+        return recipe(model, preset, **given, options=options_of(options))
     except RecipeError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def options_of(texts: Sequence[str]) -> dict[str, Any]:
+    """The network's options that a command line gives as KEY=VALUE."""
+    return dict(map(_option, texts))
 
 
 def _option(text: str) -> tuple[str, Any]:

@@ -21,7 +21,7 @@ def release(
     data: Data = None,
     votes: Votes = None,
     stage: Annotated[
-        str, typer.Option(metavar="teachers|students|all", help="Which part; all: one after the other.")
+        str, typer.Option(metavar="teachers|students|ship|all", help="Which part; all: one after the other.")
     ] = "all",
     budget: Annotated[
         str, typer.Option(metavar="cpu|gpu|toy", help="cpu: one network. gpu: teachers, then students. toy: a dry run.")
@@ -44,7 +44,7 @@ def release(
     FER+'s --votes, where given, are learned beside the labels of --data. The test split isn't looked at.
     """
     from mien.data.load import load_faces
-    from mien.release import OutOfTime, done, plan
+    from mien.release import SHIPPED, OutOfTime, done, plan
     from mien.release import release as steps
     from mien.shards import pack, unpack
 
@@ -62,7 +62,7 @@ def release(
                 minutes=float("inf") if minutes is None else minutes, device=device, tick=shown.tick,
             ):  # fmt: skip
                 shown.step(step)
-            note(f"The stage {stage} is done." if stage != "all" else "Every network is trained.")
+            note(f"The stage {stage} is done." if stage != "all" else f"Every network is trained; see {out / SHIPPED}.")
         except OutOfTime:
             note(f"The {minutes:g} minutes are over; all is saved. Go on with the same command.")
         except KeyboardInterrupt:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mien.evaluation.calibration import Calibration
     from mien.evaluation.report import Report
 
 
@@ -31,10 +32,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
 def print_report(report: "Report", title: str) -> None:
     """Print a Report: the scores of the whole, of each class, and the confusion matrix."""
     low, high = report.interval
-    rest = (report.balanced_accuracy, report.macro_f1, report.ece, report.loss)
+    rest = {"balanced accuracy": report.balanced_accuracy, "macro-F1": report.macro_f1}
+    rest |= {"calibration error": report.ece, "loss": report.loss}
+    if report.distance is not None:
+        rest["distance to votes"] = report.distance
     print_table(
-        ("accuracy", "95 % interval", "balanced accuracy", "macro-F1", "calibration error", "loss"),
-        [(f"{report.accuracy:.4f}", f"{low:.4f} to {high:.4f}", *(f"{value:.4f}" for value in rest))],
+        ("accuracy", "95 % interval", *rest),
+        [(f"{report.accuracy:.4f}", f"{low:.4f} to {high:.4f}", *(f"{value:.4f}" for value in rest.values()))],
         title,
     )
     print_table(
@@ -45,3 +49,17 @@ def print_report(report: "Report", title: str) -> None:
         ("true \\ predicted", *report.classes),
         [(name, *row) for name, row in zip(report.classes, report.confusion, strict=True)],
     )
+
+
+def print_calibration(found: "Calibration") -> None:
+    """Print a Calibration."""
+    print_table(
+        ("temperature", "calibration error", "after", "uncertain below", "sure of", "accuracy of those"),
+        [
+            (
+                f"{found.temperature:.3f}", f"{found.ece:.4f}", f"{found.ece_after:.4f}", f"{found.uncertain:.3f}",
+                f"{found.coverage:.1%}", f"{found.reliable:.4f}",
+            )
+        ],
+        "Calibrated on these faces; the error after it by two halves, each with the other's temperature",
+    )  # fmt: skip

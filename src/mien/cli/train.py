@@ -1,18 +1,20 @@
 """`mien train`: one network into a run folder, or on with a training that was stopped."""
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Device, SkipBadRows, Votes, data_path, note, read_faces
+from mien.cli.options import Data, Device, SkipBadRows, Votes, check_finished, data_path, note, read_faces
 from mien.cli.progress import watch
-from mien.cli.recipes import Preset, make_recipe, recipe_options
+from mien.cli.recipes import Preset, make_recipe, options_of, recipe_options
 from mien.cli.tables import print_report
 from mien.errors import UnknownModel
 
 if TYPE_CHECKING:
+    from mien.cards import Card
     from mien.runs import DataPath
     from mien.training.recipe import Recipe
 
@@ -40,9 +42,15 @@ def train(
     Ctrl-C, or a power cut, loses at most the epoch under way; `--resume RUN` goes on.
     """
     if resume is None:
+        kept = _start(fields["init"]) if fields["init"] else None
+        model = model or (kept.model if kept else None)
         if model is None:
             raise typer.BadParameter("name the model to train (see `mien models`), or a run to --resume.")
+        if fields["init"] and Path(fields["init"]).exists():
+            fields["init"] = os.path.abspath(fields["init"])  # it may be resumed from another folder
         recipe = make_recipe(model, preset or ("tuned" if data else "demo"), fields, option or ())
+        if kept:  # the network is what it was; the preset's options are for a new one
+            recipe = recipe.model_copy(update={"options": {**_shapeless(kept.options), **options_of(option or ())}})
         folder, where = out or Path("runs", model), None
     else:
         given = {"MODEL": model, "--preset": preset, "--out": out, "--option": option or None}
@@ -55,6 +63,20 @@ def train(
         data, votes, skip_bad_rows = where.path, where.votes, where.skip_bad_rows
     _train(folder, recipe, (data, votes, skip_bad_rows), device, resume is not None)
     return _result(folder, data)
+
+
+def _start(init: str) -> "Card":
+    """The card of the network that a training starts from."""
+    from mien.cards import Card
+    from mien.shipped import find
+
+    check_finished(Path(init))
+    return Card.read(find(init))
+
+
+def _shapeless(options: dict[str, Any]) -> dict[str, Any]:
+    """A card's options without those that follow from the data."""
+    return {name: value for name, value in options.items() if name not in ("classes", "channels", "size")}
 
 
 def _setup(folder: Path) -> "tuple[Recipe, DataPath]":

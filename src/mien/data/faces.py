@@ -127,6 +127,12 @@ class FaceSet:
         return self if known.all() else self[known]
 
     @property
+    def judged(self) -> "FaceSet":
+        """The faces that a network can be judged by: labelled, and without a mark that puts the label in doubt."""
+        sure = (self.labels != UNLABELLED) & (self.marks == "")
+        return self if sure.all() else self[sure]
+
+    @property
     def counts(self) -> dict[str, int]:
         """How many faces each class has, in class order, zeros included."""
         found = np.bincount(self.labelled.labels, minlength=len(self.classes))

@@ -56,6 +56,15 @@ def log_loss(labels: Ints, probabilities: Floats) -> float:
     return float(-np.log(np.maximum(given, 1e-12)).mean())
 
 
+def total_variation(shares: Floats, probabilities: Floats) -> float:
+    """The mean over faces of half the sum of |share - probability|: 0 when they are the same, 1 when nothing is.
+
+    >>> total_variation(np.array([[0.5, 0.5]]), np.array([[0.75, 0.25]]))
+    0.25
+    """
+    return float(np.abs(shares.astype(np.float64) - probabilities).sum(1).mean() / 2)
+
+
 def calibration_error(labels: Ints, probabilities: Floats, bins: int = 15) -> float:
     """How far confidence is from accuracy: expected calibration error of the top label, equal-mass bins.
 

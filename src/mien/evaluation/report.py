@@ -26,7 +26,9 @@ class Report:
 
     `interval` is the 95 % bootstrap interval of the accuracy; `macro_f1` and `balanced_accuracy` count every class
     the same; `ece` is the expected calibration error; `confusion[true][predicted]` counts faces; `views` is how many
-    views of a face were averaged (1 plain, 2 with its mirror image).
+    views of a face were averaged (1 plain, 2 with its mirror image); `left_out` faces were unlabelled or marked;
+    `distance` is the mean total variation between the probabilities and the annotators' votes (0 the same, 1 apart),
+    where there are votes.
     """
 
     accuracy: float
@@ -40,6 +42,8 @@ class Report:
     n: int
     split: str = ""
     views: int = 1
+    left_out: int = 0
+    distance: float | None = None
 
     @classmethod
     def of(cls, scores: "Scores") -> "Report":
@@ -62,6 +66,8 @@ class Report:
             n=len(labels),
             split=scores.split,
             views=scores.views,
+            left_out=scores.left_out,
+            distance=None if scores.shares is None else metrics.total_variation(scores.shares, given),
         )
 
     @property

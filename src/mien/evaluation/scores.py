@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mien.data.faces import UNLABELLED, FaceSet
 from mien.errors import CheckpointError, DataError
 from mien.evaluation.report import Report
+from mien.evaluation.views import seen, views_of
 
 Predictor = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 """Pixels uint8 `(B, C, H, W)` in, probabilities `(B, K)` out. A `mien.net.Net` is one."""
@@ -21,7 +22,8 @@ Predictor = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 class Scores:
     """What a network answered: `probabilities` `(N, K)` float32, beside the true `labels` `(N,)` int64.
 
-    `index` `(N,)` is the place of each of these faces in the FaceSet that was asked for (unlabelled ones are left out).
+    `index` `(N,)` is the place of each of these faces in the FaceSet that was asked for; `left_out` others of it are
+    unlabelled or marked. `shares` `(N, K)` are the annotators' votes, where the targets are shares.
     """
 
     probabilities: NDArray[np.float32]
@@ -30,6 +32,8 @@ class Scores:
     index: NDArray[np.int64]
     split: str = ""
     views: int = 1
+    left_out: int = 0
+    shares: NDArray[np.float32] | None = None
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -47,50 +51,58 @@ class Scores:
         return np.asarray(self.predicted == self.labels, np.bool_)
 
 
-def score(model: Any, faces: FaceSet, *, views: int = 1, batch: int = 256, split: str = "") -> Scores:
-    """Ask a network about every labelled face.
+def score(
+    model: Any, faces: FaceSet, *, views: int = 1, batch: int = 256, split: str = "", temperature: float = 1.0
+) -> Scores:
+    """Ask a network about every face that it can be judged by (`FaceSet.judged`).
 
     Args:
         model: an `nn.Module` that gives logits (asked in eval mode, on the device it is on, and left as it was),
             a `mien.net.Net`, or any callable from pixels uint8 `(B, C, H, W)` to probabilities `(B, K)`.
-        faces: unlabelled faces in it are left out.
-        views: 1 asks about the face as it is, 2 also about its mirror image, and averages the probabilities.
+        faces: unlabelled and marked faces in it are left out. A network that knows more classes, or the same in another
+            order, is asked about these alone: its probabilities for them are scaled to add to 1.
+        views: 1 asks about the face as it is, 2 also about its mirror image, 10 about those at other scales and places,
+            and the probabilities are averaged (`mien.evaluation.views`).
         batch: how many faces at once.
         split: the name that the result carries.
+        temperature: divides the logits of an `nn.Module`; the others know their own.
 
     Raises:
-        DataError: no labelled face, or the network answers for other classes than the faces have.
+        DataError: no face to be judged by, or the network answers for other classes than the faces have.
         CheckpointError: an answer isn't a number: the network's training went astray.
 
     >>> faces = FaceSet(np.zeros((3, 48, 48), np.uint8), [0, 3, -1])
     >>> score(lambda pixels: np.eye(7)[[3] * len(pixels)], faces).correct.tolist()
     [False, True]
     """
-    if views not in (1, 2):
-        raise DataError(f"There is no evaluation with {views} views: 1 is the face, 2 adds its mirror image.")
-    index = np.flatnonzero(faces.labels != UNLABELLED)
+    looks = views_of(views)
+    index = np.flatnonzero((faces.labels != UNLABELLED) & (faces.marks == ""))
     if not len(index):
         raise DataError(f"{faces.source or 'This set'} has no labelled faces{f' for {split!r}' if split else ''}.")
     given = np.empty((len(index), len(faces.classes)), np.float32)
-    with _as_predictor(model) as predict:
+    with _as_predictor(model, temperature) as predict:
         for start in range(0, len(index), batch):  # in pieces, so that a memory-mapped set isn't read whole
             pixels = _channels_first(faces.images[index[start : start + batch]])
-            answer = _answer(predict, pixels, model, faces)
-            if views == 2:
-                answer = (answer + _answer(predict, np.ascontiguousarray(pixels[..., ::-1]), model, faces)) / 2
-            given[start : start + batch] = answer
-    return Scores(given, faces.labels[index], faces.classes, index, split, views)
+            answers = [_answer(predict, seen(pixels, look), model, faces) for look in looks]
+            given[start : start + batch] = np.mean(answers, 0)
+    shares = faces.targets[index] if faces.soft else None
+    return Scores(given, faces.labels[index], faces.classes, index, split, views, len(faces) - len(index), shares)
 
 
-def evaluate(model: Any, faces: FaceSet, *, views: int = 1, batch: int = 256, split: str = "") -> Report:
-    """Ask a network about every labelled face and judge the answers; arguments and errors as in `score`."""
-    return Report.of(score(model, faces, views=views, batch=batch, split=split))
+def evaluate(
+    model: Any, faces: FaceSet, *, views: int = 1, batch: int = 256, split: str = "", temperature: float = 1.0
+) -> Report:
+    """Ask a network about every face and judge the answers; arguments and errors as in `score`."""
+    return Report.of(score(model, faces, views=views, batch=batch, split=split, temperature=temperature))
 
 
 def _answer(predict: Predictor, pixels: NDArray[np.uint8], model: Any, faces: FaceSet) -> NDArray[np.floating]:
     answer = np.asarray(predict(pixels))
     expected = (len(pixels), len(faces.classes))
     known = getattr(model, "classes", None)
+    if isinstance(known, tuple) and known != faces.classes and set(known) >= set(faces.classes):
+        answer = answer[:, [known.index(name) for name in faces.classes]]
+        answer, known = answer / np.maximum(answer.sum(1, keepdims=True), 1e-12), faces.classes
     if answer.shape != expected or (isinstance(known, tuple) and known != faces.classes):
         found = ", ".join(known) if isinstance(known, tuple) else f"an answer of shape {answer.shape}"
         raise DataError(
@@ -106,7 +118,7 @@ def _answer(predict: Predictor, pixels: NDArray[np.uint8], model: Any, faces: Fa
 
 
 @contextmanager
-def _as_predictor(model: Any) -> Iterator[Predictor]:
+def _as_predictor(model: Any, temperature: float) -> Iterator[Predictor]:
     torch = sys.modules.get("torch")  # whoever holds an nn.Module has imported it
     if torch is None or not isinstance(model, torch.nn.Module):
         yield model
@@ -117,7 +129,7 @@ def _as_predictor(model: Any) -> Iterator[Predictor]:
 
     def predict(pixels: NDArray[np.uint8]) -> NDArray[np.floating]:
         logits = model(torch.from_numpy(pixels).to(device))
-        return np.asarray(logits.float().softmax(1).cpu().numpy())
+        return np.asarray((logits.float() / temperature).softmax(1).cpu().numpy())
 
     try:
         model.eval()

@@ -70,7 +70,7 @@ def fit(
 
     Args:
         model: pixels 0..255 `(B, C, H, W)` in, logits `(B, K)` out. Changed in place, moved to the device.
-        train, val: faces with labels; unlabelled ones are left out.
+        train, val: faces with labels; unlabelled ones are left out, and of `val` those with a mark.
         device: "cpu", "cuda", ...; None picks.
         state: an earlier Epoch's `state`, of the same model and recipe: goes on after that epoch. On a CPU the
             weights are then bit for bit those of a training that was never stopped.
@@ -84,7 +84,7 @@ def fit(
     """
     where = pick_device(device)
     _check(train, val, second)
-    judge = OnDevice(val, where)
+    judge = OnDevice(val.judged, where)
     model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
     learner = _Learner(model, train, recipe, where, second)
     best, best_accuracy, best_epoch, start = _copy(model), -1.0, 0, 0
@@ -192,8 +192,8 @@ class _Learner:
 
 
 def _check(train: FaceSet, val: FaceSet, second: FaceSet | None) -> None:
-    for name, faces, purpose in (("train", train, "learn from"), ("val", val, "judge by")):
-        if not len(faces.labelled):
+    for name, faces, purpose in (("train", train.labelled, "learn from"), ("val", val.judged, "judge by")):
+        if not len(faces):
             raise DataError(f"There are no labelled faces to {purpose} ({name}).")
     if train.classes != val.classes:
         raise DataError(f"train has the classes {', '.join(train.classes)}; val has {', '.join(val.classes)}.")

@@ -16,6 +16,7 @@ class Recipe(BaseModel):
     preset: str = Field("tuned", description="the preset that the recipe began as")
     options: dict[str, Any] = Field(default_factory=dict, description="the network's own options, such as its widths")
 
+    init: str = Field("", description="weights to start from: a run folder, or a network in the box such as small")
     epochs: int = Field(20, ge=1, description="passes over the training faces")
     batch: int = Field(128, ge=1, description="faces in a step")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="decides first weights, order and augmentation")
