@@ -217,3 +217,14 @@ def test_evaluate_says_how_sure_one_can_be(capsys: pytest.CaptureFixture[str], t
     assert main(["evaluate", "logistic", "--figure", str(tmp_path / "sure.jpg")]) == 1
     assert ".svg or .png" in capsys.readouterr().err
     assert main(["evaluate", "logistic", "--views", "3"]) == 2
+
+
+def test_the_leaderboard_of_two_seeds(capsys: pytest.CaptureFixture[str], faces_file: Path, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        line = ("train", "logistic", "--data", faces_file, "--preset", "demo", "--epochs", "1", "--seed", str(seed))
+        ask(capsys, *line, "--out", tmp_path / f"run{seed}")
+    board = ask(capsys, "leaderboard", tmp_path / "run0", tmp_path / "run1", "--data", faces_file)
+    assert [row["seeds"] for row in board["rows"]] == [[0, 1]]
+    assert board["checksum"] == Splits.load(faces_file).val.checksum
+    assert board["rows"][0]["leak_free"] == pytest.approx(board["rows"][0]["accuracy"])  # drawn faces don't leak
+    assert main(["leaderboard", str(tmp_path / "run0"), "--data", str(tmp_path / "none.npz")]) == 1

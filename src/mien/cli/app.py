@@ -15,6 +15,7 @@ from mien.cli.compare import compare
 from mien.cli.data import convert, get, show_data
 from mien.cli.evaluate import evaluate
 from mien.cli.ladder import ladder
+from mien.cli.leaderboard import leaderboard
 from mien.cli.models import models
 from mien.cli.release import release
 from mien.cli.show import show
@@ -103,6 +104,7 @@ def build() -> typer.Typer:
         "evaluate": evaluate,
         "show": show,
         "compare": compare,
+        "leaderboard": leaderboard,
         "models": models,
         "release": release,
     }

@@ -1,0 +1,59 @@
+"""`mien leaderboard`: runs in order of how they do on validation, the seeds of one recipe in one row."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mien.cli.options import Data, SkipBadRows, check_finished, note, open_net, read_faces
+from mien.cli.tables import print_table
+from mien.errors import DataError
+
+
+def leaderboard(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Finished run folders, or networks in the box.")],
+    data: Data = None,
+    into: Annotated[
+        Path | None,
+        typer.Option("--into", metavar="FILE.md", help="Also put the table between its marks in this Markdown file."),
+    ] = None,
+    skip_bad_rows: SkipBadRows = False,
+) -> dict[str, Any]:
+    """Rank runs by their accuracy on validation: mean and interval over seeds, three seeds or more for a claim.
+
+    With --data it also measures each without the validation faces that stand among the training faces, too. No test
+    score is read.
+    """
+    from mien.cards import Card
+    from mien.evaluation.leaderboard import Leaderboard, cells, write_into
+    from mien.shipped import find
+
+    for run in runs:
+        check_finished(Path(run))
+    cards = {run: Card.read(find(run)) for run in dict.fromkeys(runs)}
+    board = Leaderboard.of(cards)
+    if data:
+        board = Leaderboard.of(cards, _leak_free(cards, data, skip_bad_rows, board.checksum))
+    columns = ("network", "seeds", "accuracy", "95 % interval", "without leaks", "balanced", "macro-F1", "ECE")
+    table = [[*cells(row)] for row in board.rows]
+    print_table((*columns, "parameters", "multiply-adds"), table, f"{board.n:,} validation faces")
+    if any(row[0].startswith("(") for row in table):
+        note("Rows in brackets have fewer than three seeds: they claim nothing.")
+    if into:
+        write_into(into, board)
+        note(f"The table stands in {into}.")
+    return board.as_json()
+
+
+def _leak_free(cards: dict[str, Any], data: str, skip_bad_rows: bool, checksum: str) -> dict[str, float]:
+    """The accuracy of each run on the validation faces that don't stand in training, too."""
+    from mien.data.copies import leaked
+    from mien.evaluation.scores import evaluate
+
+    splits = read_faces(data, None, skip_bad_rows)
+    if splits["val"].checksum != checksum:
+        raise DataError(f"{data}: its validation faces aren't those that the runs were judged on.")
+    copies = leaked(splits["train"], splits["val"])
+    note(f"{copies.sum():,} validation faces stand in train, too.")
+    kept = splits["val"][~copies]
+    return {run: evaluate(open_net(run), kept).accuracy for run in cards}

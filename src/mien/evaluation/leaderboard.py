@@ -1,0 +1,167 @@
+"""Runs ranked by validation, the seeds of one recipe in one row. No test score is read, so none can rank them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mien.cards import Card
+from mien.errors import DataError
+from mien.files import atomic_write
+
+ENOUGH = 3
+"""With fewer seeds a row is shown, but claims nothing."""
+
+BEGIN, END = "<!-- leaderboard: made by `mien leaderboard`, don't edit -->", "<!-- /leaderboard -->"
+
+_T = (0, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+"""Two-sided 95 % points of Student's t by degrees of freedom; beyond, 2.228 errs on the wide side."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One recipe: `seeds` runs of it, and their means on validation (fractions 0..1).
+
+    `interval` is the 95 % t-interval of the mean accuracy over seeds, None with fewer than two; `leak_free` is the mean
+    accuracy without the validation faces that stand in training, too, where it was measured; `votes` says that FER+'s
+    votes were learned, too: more labels than others use.
+    """
+
+    name: str
+    seeds: tuple[int, ...]
+    accuracy: float
+    interval: tuple[float, float] | None
+    leak_free: float | None
+    balanced_accuracy: float
+    macro_f1: float
+    ece: float
+    parameters: int
+    macs: int
+    votes: bool
+    runs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """The rows, best first, and the validation faces they were judged on: how many, and their checksum (SHA-256)."""
+
+    rows: tuple[Row, ...]
+    n: int
+    checksum: str
+
+    @classmethod
+    def of(cls, cards: Mapping[str, Card], leak_free: Mapping[str, float] | None = None) -> "Leaderboard":
+        """The board of these runs, by name.
+
+        Args:
+            leak_free: the accuracy of each run without leaked faces, where it was measured.
+
+        Raises:
+            DataError: a run that wasn't judged on validation, two that were judged on other faces, or the same seed of
+                the same recipe twice.
+        """
+        judged = {name: card.scores.get("after", {}).get("val") for name, card in cards.items()}
+        if unjudged := [name for name, scores in judged.items() if not scores]:
+            raise DataError(f"{unjudged[0]}: its card has no scores on validation.")
+        sums = {name: card.data.checksums.get("val", "") for name, card in cards.items()}
+        first, *others = sums
+        if unlike := [name for name in others if sums[name] != sums[first]]:
+            raise DataError(
+                f"{first} and {unlike[0]} were judged on other validation faces: they can't stand on one board."
+            )
+        groups: dict[str, list[str]] = {}
+        for name, card in cards.items():
+            groups.setdefault(_same(card), []).append(name)
+        rows = [_row(names, cards, judged, leak_free or {}) for names in groups.values()]
+        rows.sort(key=lambda row: -row.accuracy)
+        return cls(tuple(rows), judged[first]["n"], sums[first])
+
+    def as_json(self) -> dict[str, Any]:
+        """This board as plain data."""
+        return asdict(self)
+
+    def as_markdown(self) -> str:
+        """A Markdown table with what it rests on below."""
+        lines = [
+            "| network | seeds | accuracy | 95 % interval | without leaks | balanced | macro-F1 | ECE | parameters "
+            "| multiply-adds |",
+            "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+            *("| " + " | ".join(cells(row)) + " |" for row in self.rows),
+        ]
+        notes = [
+            f"Means over seeds on the {self.n:,} validation faces (SHA-256 {self.checksum[:12]}); the interval is "
+            "that of the mean over seeds (Student's t)."
+        ]
+        if any(len(row.seeds) < ENOUGH for row in self.rows):
+            notes.append(f"Rows in brackets have fewer than {ENOUGH} seeds and claim nothing.")
+        if any(row.votes for row in self.rows):
+            notes.append("† learned FER+'s votes, too: more labels than the others.")
+        return "\n".join([*lines, "", " ".join(notes), ""])
+
+
+def cells(row: Row) -> Sequence[str]:
+    """The cells of a row's line in a table."""
+    name = row.name + (" †" if row.votes else "")
+    return (
+        name if len(row.seeds) >= ENOUGH else f"({name})",
+        str(len(row.seeds)),
+        f"{row.accuracy:.4f}",
+        f"{row.interval[0]:.4f} to {row.interval[1]:.4f}" if row.interval else "",
+        "" if row.leak_free is None else f"{row.leak_free:.4f}",
+        *(f"{value:.4f}" for value in (row.balanced_accuracy, row.macro_f1)),
+        f"{row.ece:.3f}",
+        f"{row.parameters / 1e6:.2f} M",
+        f"{row.macs / 1e6:.1f} M",
+    )
+
+
+def write_into(path: Path, board: Leaderboard) -> None:
+    """Put the board's table between the two marks in a Markdown file. Raises DataError when they aren't there."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{path}: can't read this file ({error.strerror}).") from None
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise DataError(f"{path}: no place for the table; put these two lines where it shall be:\n{BEGIN}\n{END}")
+    atomic_write(path, f"{before}{BEGIN}\n\n{board.as_markdown()}\n{END}{after}")
+
+
+def _same(card: Card) -> str:
+    """What two runs of one row share: the network, the recipe but its seed, and the training faces."""
+    recipe = {name: value for name, value in card.recipe.items() if name != "seed"}
+    return repr((card.model, card.options, sorted(recipe.items(), key=str), card.data.checksums.get("train")))
+
+
+def _row(
+    names: Sequence[str], cards: Mapping[str, Card], judged: Mapping[str, Any], leak_free: Mapping[str, float]
+) -> Row:
+    seeds = tuple(int(cards[name].recipe.get("seed", 0)) for name in names)
+    for place, seed in enumerate(seeds):
+        if seed in seeds[:place]:
+            raise DataError(f"{names[seeds.index(seed)]} and {names[place]} are the same recipe with the same seed.")
+    accuracies = np.array([judged[name]["accuracy"] for name in names])
+    mean, interval = float(accuracies.mean()), None
+    if len(names) > 1:
+        half = _T[min(len(names), len(_T)) - 1] * float(accuracies.std(ddof=1)) / len(names) ** 0.5
+        interval = (mean - half, mean + half)
+    free = [leak_free[name] for name in names if name in leak_free]
+    card = cards[names[0]]
+    others = {
+        key: float(np.mean([judged[name][key] for name in names])) for key in ("balanced_accuracy", "macro_f1", "ece")
+    }
+    return Row(
+        name=f"{card.model}, {card.preset}" if card.preset else card.model,
+        seeds=seeds,
+        accuracy=mean,
+        interval=interval,
+        leak_free=float(np.mean(free)) if free else None,
+        **others,
+        parameters=card.parameters,
+        macs=card.macs,
+        votes=bool(card.options.get("second")),
+        runs=tuple(names),
+    )

@@ -1,0 +1,71 @@
+"""The board: seeds in one row, intervals, order, and what may not stand together."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from mien.cards import Card, TrainedOn
+from mien.errors import DataError
+from mien.evaluation.leaderboard import BEGIN, END, Leaderboard, write_into
+
+
+def card(accuracy: float, seed: int = 0, val: str = "abc", model: str = "cnn", **more: Any) -> Card:
+    scores = {"n": 100, "accuracy": accuracy, "balanced_accuracy": accuracy - 0.1, "macro_f1": 0.5, "ece": 0.02}
+    return Card(
+        model=model,
+        classes=("sad", "happy"),
+        recipe={"epochs": 3, "seed": seed},
+        data=TrainedOn(checksums={"train": "t", "val": val}),
+        scores={"after": {"val": scores, "test": {"accuracy": 1 - accuracy}}},
+        **more,
+    )
+
+
+def test_seeds_of_one_recipe_are_one_row_and_the_best_row_is_first() -> None:
+    values = [0.70, 0.72, 0.71]
+    cards = {f"c{seed}": card(value, seed) for seed, value in enumerate(values)} | {"r": card(0.8, model="resnet")}
+    board = Leaderboard.of(cards, {"c0": 0.6, "c1": 0.6, "c2": 0.9, "r": 0.5})
+    assert [row.name for row in board.rows] == ["resnet", "cnn"]  # by a test score it would be the other way round
+    row = board.rows[1]
+    assert row.seeds == (0, 1, 2)
+    assert row.accuracy == pytest.approx(0.71)
+    expected = stats.t.interval(0.95, 2, 0.71, stats.sem(values))
+    assert row.interval == pytest.approx(expected, abs=1e-4)
+    assert row.leak_free == pytest.approx(0.7)
+    assert board.rows[0].interval is None
+    text = board.as_markdown()
+    assert "| (resnet) | 1 |" in text
+    assert "| cnn | 3 | 0.7100 |" in text
+
+
+def test_what_cannot_stand_together() -> None:
+    with pytest.raises(DataError, match="other validation faces"):
+        Leaderboard.of({"a": card(0.7), "b": card(0.7, 1, val="xyz")})
+    with pytest.raises(DataError, match="same seed"):
+        Leaderboard.of({"a": card(0.7), "b": card(0.7)})
+    with pytest.raises(DataError, match="no scores"):
+        Leaderboard.of({"a": Card(model="cnn", classes=("sad", "happy"))})
+
+
+def test_more_labels_are_marked() -> None:
+    board = Leaderboard.of({"a": card(0.7, options={"second": 8})})
+    assert "cnn †" in board.as_markdown()
+    assert "more labels" in board.as_markdown()
+
+
+def test_the_table_goes_between_its_marks(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    board = Leaderboard.of({"a": card(0.7)})
+    for _ in range(2):
+        write_into(page, board)
+    text = page.read_text()
+    assert "old" not in text
+    assert text.count("| (cnn) |") == 1
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    page.write_text("no marks")
+    with pytest.raises(DataError, match="no place"):
+        write_into(page, board)
