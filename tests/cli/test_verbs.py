@@ -228,3 +228,17 @@ def test_the_leaderboard_of_two_seeds(capsys: pytest.CaptureFixture[str], faces_
     assert board["checksum"] == Splits.load(faces_file).val.checksum
     assert board["rows"][0]["leak_free"] == pytest.approx(board["rows"][0]["accuracy"])  # drawn faces don't leak
     assert main(["leaderboard", str(tmp_path / "run0"), "--data", str(tmp_path / "none.npz")]) == 1
+
+
+def test_robustness_of_a_run(
+    finished: Path, faces_file: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    document = ask(
+        capsys, "robustness", finished, "--data", faces_file, "--figure", tmp_path / "curves.svg",
+        "--examples", tmp_path / "examples.png",
+    )  # fmt: skip
+    (found,) = document["networks"].values()
+    assert found["clean"] == ask(capsys, "evaluate", finished, "--data", faces_file)["accuracy"]
+    assert len({level["kind"] for level in found["levels"]}) == 8
+    assert (tmp_path / "curves.svg").read_text().startswith("<?xml")
+    assert kind_and_width(tmp_path / "examples.png")[0] == "PNG"

@@ -183,3 +183,54 @@ def test_faces_grow_to_full_size() -> None:
     assert sizes == sorted(sizes)
     assert set(sizes[14:]) == {48}
     assert fit_module._size(made.model_copy(update={"start_size": 0}), 48, 0) == 48
+
+
+def votes(faces: FaceSet) -> FaceSet:
+    """A second labelling of three classes that follows from the first; every fifth face has none."""
+    shares = np.eye(3, dtype=np.float32)[faces.labels % 3]
+    shares[::5] = 0
+    return FaceSet(faces.images, shares, classes=("zero", "one", "two"))
+
+
+SECOND: dict[str, Any] = {"stem": 8, "widths": [8, 16], "depths": [1, 1], "second": 3}
+
+
+def test_the_second_head_learns_the_second_labelling() -> None:
+    made = recipe("flagship_small", "demo", epochs=12, batch=16, options=SECOND)
+    model = fresh(made)
+    faces = draw(256, seed=5)
+    losses = [epoch.train_loss for epoch in fit(model, faces, VAL, made, device="cpu", second=votes(faces))]
+    assert losses[-1] < losses[0]
+    model.eval()
+    with torch.inference_mode():
+        given = model.joint(torch.from_numpy(faces.images[:, None]))
+    told = votes(faces).labels
+    assert (given[:, 7:].argmax(1).numpy() == told)[told >= 0].mean() > 0.5  # by chance 0.43 at most
+
+
+def test_rows_without_a_second_label_move_the_second_head_not_at_all() -> None:
+    made = recipe("flagship_small", "demo", epochs=1, batch=16, weight_decay=0.0, options=SECOND)
+    model = fresh(made)
+    before = model.second.weight.clone()
+    none = FaceSet(TRAIN.images, np.zeros((len(TRAIN), 3), np.float32), classes=("zero", "one", "two"))
+    list(fit(model, TRAIN, VAL, made, device="cpu", second=none))
+    torch.testing.assert_close(model.second.weight, before)
+
+
+def test_a_second_labelling_of_other_faces_is_refused() -> None:
+    made = recipe("flagship_small", "demo", epochs=1, options=SECOND)
+    with pytest.raises(DataError, match="very faces"):
+        next(fit(fresh(made), TRAIN, VAL, made, device="cpu", second=votes(draw(96, seed=9))))
+
+
+def test_with_a_second_labelling_it_goes_on_bit_for_bit() -> None:
+    made = recipe("flagship_small", "demo", epochs=3, batch=16, mixup=0.2, options=SECOND)
+    whole, _ = trained(made, second=votes(TRAIN))
+    model = fresh(made)
+    for epoch in fit(model, TRAIN, VAL, made, device="cpu", second=votes(TRAIN)):
+        buffer = io.BytesIO()
+        torch.save(epoch.state, buffer)
+        break
+    buffer.seek(0)
+    again, _ = trained(made, second=votes(TRAIN), state=torch.load(buffer, weights_only=True))
+    assert torch.equal(weights(whole), weights(again))

@@ -18,6 +18,7 @@ from mien.cli.ladder import ladder
 from mien.cli.leaderboard import leaderboard
 from mien.cli.models import models
 from mien.cli.release import release
+from mien.cli.robustness import robustness
 from mien.cli.show import show
 from mien.cli.train import train
 
@@ -105,6 +106,7 @@ def build() -> typer.Typer:
         "show": show,
         "compare": compare,
         "leaderboard": leaderboard,
+        "robustness": robustness,
         "models": models,
         "release": release,
     }

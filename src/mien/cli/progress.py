@@ -1,7 +1,7 @@
 """How far a training is: a moving bar on a terminal, else a line for each epoch. Both on stderr."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -67,3 +67,17 @@ def watch(name: str, epochs: int, done: int = 0, *, several: bool = False) -> It
     )
     with Progress(*columns, console=Console(stderr=True)) as bars:
         yield Bar(bars, name, epochs, done)
+
+
+@contextmanager
+def count(name: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar for `total` pieces of work on a terminal, else nothing; call what it yields after each piece."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True)) as bars:
+        task = bars.add_task(name, total=total)
+        yield lambda: bars.advance(task)

@@ -16,7 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from mien.data.faces import FaceSet
 from mien.errors import MissingExtra
 from mien.evaluation.calibration import coverage_curve
+from mien.evaluation.corruptions import Corruption, corrupted
 from mien.evaluation.gallery import Shown
+from mien.evaluation.robustness import Robustness
 from mien.labels import colour
 
 try:
@@ -30,6 +32,7 @@ except ImportError:
 Kind = Literal["png", "svg"]
 
 INK, QUIET, FAINT, TRAIN, VAL, WRONG = "#1A1A1A", "#595959", "#D9D9D9", "#0072B2", "#D55E00", "#B03A00"
+_SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 STYLE: Any = {  # typed by matplotlib as a union of its 300 setting names
     "font.size": 10,
     "text.color": INK,
@@ -181,6 +184,48 @@ def confidence_picture(
         for axes in (honest, kept):
             axes.grid()
         sheet.figure.suptitle(title, size=11)
+    return sheet.content
+
+
+def robustness_picture(found: Mapping[str, Robustness], *, kind: Kind = "svg") -> bytes:
+    """Accuracy against the level of each corruption, a curve a network; dashed: on the faces as they are."""
+    names = list(dict.fromkeys(level.kind for level in next(iter(found.values())).levels))
+    with _sheet(11, 5.6, kind) as sheet:
+        cells = sheet.axes(2, -(-len(names) // 2), sharey=True)
+        for axes, name in zip(cells, names, strict=False):
+            for place, (network, one) in enumerate(found.items()):
+                levels = one.of(name)
+                shade = _SERIES[place % len(_SERIES)]
+                at = range(len(levels))
+                lows, highs = zip(*(level.interval for level in levels), strict=True)
+                axes.axhline(one.clean, color=shade, ls="--", linewidth=0.9)
+                axes.fill_between(at, lows, highs, color=shade, alpha=0.15, linewidth=0)
+                axes.plot(at, [level.accuracy for level in levels], "o-", color=shade, label=network, linewidth=1.8)
+                axes.set_xticks(at, [f"{level.level:g}" for level in levels])
+                axes.set_xlabel(levels[0].unit, size=9)
+            axes.set_title(name)
+            axes.grid(axis="y")
+        for axes in cells[len(names) :]:
+            axes.set_visible(False)
+        cells[0].legend(loc="lower left")
+    return sheet.content
+
+
+def corruption_picture(
+    faces: FaceSet, corruptions: Sequence[Corruption], *, seed: int = 0, face: int = 0, kind: Kind = "png"
+) -> bytes:
+    """One face as it is and at each level of each corruption."""
+    one = faces[[face]]
+    columns = 1 + max(len(corruption.levels) for corruption in corruptions)
+    with _sheet(1.25 * columns + 1.2, 1.45 * len(corruptions), kind) as sheet:
+        cells = np.array(sheet.axes(len(corruptions), columns)).reshape(-1, columns)
+        for row, corruption in zip(cells, corruptions, strict=True):
+            _face(row[0], one.images[0])
+            row[0].set_ylabel(corruption.name, rotation=0, ha="right", va="center", color=INK)
+            for axes, level in zip(row[1:], corruption.levels, strict=False):
+                _face(axes, corrupted(one, corruption, level, seed=seed).images[0])
+                axes.set_title(f"{level:g}", size=9, loc="center", pad=3)
+        _clear(list(cells.ravel()))
     return sheet.content
 
 

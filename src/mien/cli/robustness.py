@@ -1,0 +1,67 @@
+"""`mien robustness`: how networks bear crops, rolls, blur, few pixels, JPEG, darkness, and things in the way."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mien.cli.options import Data, SkipBadRows, Split, note, open_net, read_faces
+from mien.cli.tables import print_table
+from mien.errors import DataError
+from mien.files import atomic_write
+
+
+def robustness(
+    targets: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Run folders, .onnx files of mien's, or networks in the box.")
+    ],
+    data: Data = None,
+    split: Split = "val",
+    seed: Annotated[int, typer.Option(min=0, help="Decides what is random in the corruptions.")] = 0,
+    figure: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw a curve for each network (.svg, .png).")
+    ] = None,
+    examples: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw what each corruption does to one of the faces (.svg, .png)."),
+    ] = None,
+    skip_bad_rows: SkipBadRows = False,
+) -> dict[str, Any]:
+    """Judge networks on faces that are cropped, rolled, blurred, coarse, compressed, dark or partly hidden.
+
+    The corruptions are the same for every network and every call with the same seed.
+    """
+    from mien.cli.progress import count
+    from mien.evaluation.corruptions import CORRUPTIONS
+    from mien.evaluation.robustness import Robustness
+    from mien.evaluation.robustness import robustness as measure
+
+    for path in (figure, examples):
+        if path and path.suffix.lower() not in (".svg", ".png"):
+            raise DataError(f"{path}: figures are .svg or .png files.")
+    if figure or examples:
+        from mien.evaluation import figures  # a missing matplotlib is said before minutes of work
+    nets = {target: open_net(target) for target in dict.fromkeys(targets)}
+    faces = read_faces(data, None, skip_bad_rows)[split]
+    found: dict[str, Robustness] = {}
+    with count("corruptions", len(nets) * sum(len(kind.levels) for kind in CORRUPTIONS)) as tick:
+        for name, net in nets.items():
+            found[name] = measure(net, faces, seed=seed, tick=tick)
+    first = next(iter(found.values()))
+    rows = [("none", "", *(f"{one.clean:.4f}" for one in found.values()))]
+    for place, level in enumerate(first.levels):
+        values = (f"{one.levels[place].accuracy:.4f}" for one in found.values())
+        rows.append((f"{level.kind} ({level.unit})", f"{level.level:g}", *values))
+    rows.append(("mean of all", "", *(f"{one.mean:.4f}" for one in found.values())))
+    print_table(("corruption", "level", *found), rows, f"Accuracy on {first.n:,} faces of {split}, seed {seed}")
+    if figure:
+        atomic_write(figure, figures.robustness_picture(found, kind=_kind(figure)))
+        note(f"The curves are in {figure}.")
+    if examples:
+        atomic_write(examples, figures.corruption_picture(faces, CORRUPTIONS, seed=seed, kind=_kind(examples)))
+        note(f"The examples are in {examples}.")
+    return {"split": split, "networks": {name: one.as_json() for name, one in found.items()}}
+
+
+def _kind(path: Path) -> Any:
+    return path.suffix.lower()[1:]

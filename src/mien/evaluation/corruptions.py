@@ -1,0 +1,129 @@
+"""What happens to faces outside a benchmark: crops, rolls, blur, few pixels, JPEG, darkness, things in the way.
+
+Every corruption takes faces `(N, H, W)` or `(N, H, W, 3)` uint8 and a level, and gives faces of the same shape. What is
+random in it (the side of a roll, noise, where something is in the way) is drawn from a generator, so the same seed
+gives the same faces on every machine. After the idea of Hendrycks and Dietterich, 2019; the levels are ours.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from mien.data.faces import FaceSet
+
+Faces = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """A kind of corruption, `unit` what its `levels` count, and `apply(faces, level, generator)`."""
+
+    name: str
+    unit: str
+    levels: tuple[float, ...]
+    apply: Callable[[Faces, float, np.random.Generator], Faces]
+
+
+def corrupted(faces: FaceSet, corruption: Corruption, level: float, *, seed: int = 0) -> FaceSet:
+    """The same faces, corrupted. What is random depends on the seed, the kind and the level alone."""
+    at = CORRUPTIONS.index(corruption), corruption.levels.index(level)
+    images = corruption.apply(faces.images, level, np.random.default_rng((seed, *at)))
+    return FaceSet(
+        images, faces.targets, classes=faces.classes, rows=faces.rows, marks=faces.marks, source=faces.source
+    )
+
+
+def _each(change: Callable[[Image.Image], Image.Image]) -> Callable[[Faces], Faces]:
+    """A change of one picture as a change of many."""
+
+    def every(faces: Faces) -> Faces:
+        return np.stack([np.asarray(change(Image.fromarray(face)), np.uint8) for face in faces])
+
+    return every
+
+
+def _tighter(faces: Faces, share: float, _: np.random.Generator) -> Faces:
+    height, width = faces.shape[1:3]
+    across, down = share * width / 2, share * height / 2
+    box = (across, down, width - across, height - down)
+    return _each(lambda face: face.resize((width, height), Image.Resampling.BILINEAR, box))(faces)
+
+
+def _looser(faces: Faces, share: float, _: np.random.Generator) -> Faces:
+    height, width = faces.shape[1:3]
+    more = round(share * height / 2)
+    wide = _padded(faces, more)
+    return _each(lambda face: face.resize((width, height), Image.Resampling.BILINEAR))(wide)
+
+
+def _rolled(faces: Faces, degrees: float, generator: np.random.Generator) -> Faces:
+    height, width = faces.shape[1:3]
+    more = max(height, width) // 4
+    box = (more, more, more + width, more + height)
+    sides = generator.choice((-1, 1), len(faces))
+    return np.concatenate(
+        [
+            _each(lambda face, s=side: face.rotate(s * degrees, Image.Resampling.BILINEAR).crop(box))(one)  # type: ignore[misc]
+            for one, side in zip(np.split(_padded(faces, more), len(faces)), sides, strict=True)
+        ]
+    )
+
+
+def _blurred(faces: Faces, sigma: float, _: np.random.Generator) -> Faces:
+    return _each(lambda face: face.filter(ImageFilter.GaussianBlur(sigma)))(faces)
+
+
+def _coarse(faces: Faces, side: float, _: np.random.Generator) -> Faces:
+    height, width = faces.shape[1:3]
+    small = (round(side), round(side * height / width))
+    return _each(
+        lambda face: face.resize(small, Image.Resampling.BOX).resize((width, height), Image.Resampling.BILINEAR)
+    )(faces)
+
+
+def _jpeg(faces: Faces, quality: float, _: np.random.Generator) -> Faces:
+    def there_and_back(face: Image.Image) -> Image.Image:
+        buffer = io.BytesIO()
+        face.save(buffer, "JPEG", quality=round(quality))
+        return Image.open(buffer)
+
+    return _each(there_and_back)(faces)
+
+
+def _dark(faces: Faces, light: float, generator: np.random.Generator) -> Faces:
+    noise = generator.normal(0, 3, faces.shape)  # a sensor's own, which doesn't shrink with the light
+    return np.clip(np.rint(faces * light + noise), 0, 255).astype(np.uint8)
+
+
+def _occluded(faces: Faces, share: float, generator: np.random.Generator) -> Faces:
+    height, width = faces.shape[1:3]
+    tall, wide = round(height * share**0.5), round(width * share**0.5)
+    tops, lefts = (
+        generator.integers(0, height - tall + 1, len(faces)),
+        generator.integers(0, width - wide + 1, len(faces)),
+    )
+    covered = faces.copy()
+    for face, top, left in zip(covered, tops, lefts, strict=True):
+        face[top : top + tall, left : left + wide] = 128
+    return covered
+
+
+def _padded(faces: Faces, more: int) -> Faces:
+    return np.pad(faces, [(0, 0), (more, more), (more, more), *[(0, 0)] * (faces.ndim - 3)], mode="edge")
+
+
+CORRUPTIONS = (
+    Corruption("tighter crop", "share of the side cut off", (0.1, 0.2, 0.3), _tighter),
+    Corruption("looser crop", "share of the side added, the edge repeated", (0.1, 0.2, 0.3), _looser),
+    Corruption("roll", "degrees, to either side", (5.0, 10.0, 15.0), _rolled),
+    Corruption("blur", "sigma in pixels", (0.5, 1.0, 1.5, 2.0), _blurred),
+    Corruption("low resolution", "pixels across", (32.0, 24.0, 16.0, 12.0), _coarse),
+    Corruption("JPEG", "quality", (50.0, 30.0, 15.0, 8.0), _jpeg),
+    Corruption("low light", "share of the light, with noise", (0.5, 0.25, 0.12, 0.06), _dark),
+    Corruption("occlusion", "share of the face under a gray square", (0.05, 0.1, 0.2, 0.3), _occluded),
+)
+"""Each kind with its levels, from mild to severe. docs/ROBUSTNESS.md shows what they look like and do."""

@@ -1,0 +1,40 @@
+"""The flagship: its budgets, and the two heads on one trunk."""
+
+import pytest
+import torch
+
+from mien.models import create_model, summarise
+
+
+@pytest.mark.parametrize(("name", "parameters", "macs"), [("flagship", 3.5e6, None), ("flagship_small", 0.8e6, 60e6)])
+def test_it_stays_within_its_budget(name: str, parameters: float, macs: float | None) -> None:
+    cost = summarise(create_model(name, second=8))
+    assert cost.parameters <= parameters
+    assert macs is None or cost.macs <= macs
+
+
+def test_joint_gives_both_heads_and_forward_the_first() -> None:
+    torch.manual_seed(0)
+    model = create_model("flagship_small", second=8).eval()
+    pixels = torch.randint(0, 256, (3, 1, 48, 48), dtype=torch.uint8)
+    with torch.inference_mode():
+        both = model.joint(pixels)
+        assert both.shape == (3, 15)
+        torch.testing.assert_close(both[:, :7], model(pixels))
+
+
+def test_without_a_second_head_joint_is_forward() -> None:
+    torch.manual_seed(0)
+    model = create_model("flagship_small").eval()
+    pixels = torch.randint(0, 256, (2, 1, 48, 48), dtype=torch.uint8)
+    with torch.inference_mode():
+        torch.testing.assert_close(model.joint(pixels), model(pixels))
+
+
+def test_depth_is_dropped_in_training_alone() -> None:
+    torch.manual_seed(0)
+    model = create_model("flagship_small")
+    pixels = torch.randint(0, 256, (8, 1, 48, 48), dtype=torch.uint8)
+    model.eval()
+    with torch.inference_mode():
+        assert torch.equal(model(pixels), model(pixels))
