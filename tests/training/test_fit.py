@@ -198,14 +198,15 @@ SECOND: dict[str, Any] = {"stem": 8, "widths": [8, 16], "depths": [1, 1], "secon
 def test_the_second_head_learns_the_second_labelling() -> None:
     made = recipe("flagship_small", "demo", epochs=12, batch=16, options=SECOND)
     model = fresh(made)
-    faces = draw(256, seed=5)
-    losses = [epoch.train_loss for epoch in fit(model, faces, VAL, made, device="cpu", second=votes(faces))]
-    assert losses[-1] < losses[0]
+    faces = draw(192, seed=5)
+    for label, image in zip(faces.labels, faces.images, strict=True):
+        image[16 * (label % 3) : 16 * (label % 3) + 16] = 255  # what the second labelling is about, easy to see
+    list(fit(model, faces, faces, made, device="cpu", second=votes(faces)))
     model.eval()
     with torch.inference_mode():
         given = model.joint(torch.from_numpy(faces.images[:, None]))
     told = votes(faces).labels
-    assert (given[:, 7:].argmax(1).numpy() == told)[told >= 0].mean() > 0.5  # by chance 0.43 at most
+    assert (given[:, 7:].argmax(1).numpy() == told)[told >= 0].mean() > 0.8  # by chance 0.43 at most
 
 
 def test_rows_without_a_second_label_move_the_second_head_not_at_all() -> None:
