@@ -27,6 +27,7 @@ from mien.models import create_model, summarise
 from mien.net import MODEL
 from mien.runs import COLUMNS, DRAWN, DataPath, begin, check_free, write_history
 from mien.training.device import pick_device
+from mien.training.distributed import join
 from mien.training.fit import Epoch, fit
 from mien.training.recipe import Recipe
 
@@ -46,6 +47,8 @@ def train(
 ) -> Iterator[Epoch]:
     """Train one network into a run folder, and yield each Epoch once it is saved.
 
+    Under `torchrun` every process calls it alike; rank 0 alone writes.
+
     Stopping it, by `break`, Ctrl-C or kill -9, loses at most the epoch under way; with `resume` the next call goes on
     after the last saved one, and yields nothing when the run is finished. The test split isn't looked at.
 
@@ -60,15 +63,18 @@ def train(
         CheckpointError: the folder holds a run and `resume` is False; or its recipe or data are others.
         DataError: no labelled faces to train on or to judge by.
     """
-    folder = Path(folder)
-    if not resume:
+    folder, team = Path(folder), join(pick_device(device))
+    leads = team.rank == 0
+    if not resume and leads:
         check_free(folder)
-    pick_device(device), splits["val"]  # what is wrong with device, data or recipe is said before a folder is made
+    splits["val"]  # what is wrong with device, data or recipe is said before a folder is made
     model = fresh(recipe, splits)
-    begin(folder, splits, recipe, data)
+    if leads:
+        begin(folder, splits, recipe, data)
+    team.wait()
     if (folder / CARD).exists():
         return
-    if not (folder / ENVIRONMENT).exists():
+    if leads and not (folder / ENVIRONMENT).exists():
         atomic_write(folder / ENVIRONMENT, json.dumps(environment(), indent=2))
     state = load_state(folder / STATE) if (folder / STATE).exists() else None
     before = state["before"] if state else evaluate(model, splits["val"], split="val").as_json()
@@ -78,11 +84,14 @@ def train(
         device=device, state=state and state["fit"], tick=tick, second=second,
     ):  # fmt: skip
         rows.append({name: getattr(epoch, name) for name in COLUMNS})
-        if epoch.best:
-            save_weights(model, folder / WEIGHTS)
-        save_state({"fit": epoch.state, "history": rows, "before": before}, folder / STATE)
-        write_history(folder, rows)
+        if leads:
+            if epoch.best:
+                save_weights(model, folder / WEIGHTS)
+            save_state({"fit": epoch.state, "history": rows, "before": before}, folder / STATE)
+            write_history(folder, rows)
         yield epoch
+    if not leads:
+        return
     if not (folder / WEIGHTS).exists():
         save_weights(model, folder / WEIGHTS)
     _finish(folder, model.cpu(), splits, recipe, before, rows)

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,7 +62,12 @@ def train(
         recipe, where = _setup(folder)
     if data is None and where is not None:
         data, votes, skip_bad_rows = where.path, where.votes, where.skip_bad_rows
-    _train(folder, recipe, (data, votes, skip_bad_rows), device, resume is not None)
+    source = (data, votes, skip_bad_rows)
+    if int(os.environ.get("RANK", "0")):  # under torchrun: the same work without a word
+        with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
+            _train(folder, recipe, source, device, True)
+        raise typer.Exit
+    _train(folder, recipe, source, device, resume is not None)
     return _result(folder, data)
 
 
@@ -91,6 +97,7 @@ def _train(
     from mien.experiment import train
     from mien.models import list_models
     from mien.runs import check_free, history
+    from mien.training.distributed import leave
 
     if recipe.model not in list_models():  # said before minutes of reading
         raise UnknownModel(f"There is no model {recipe.model!r}; the models are {', '.join(list_models())}.")
@@ -106,6 +113,8 @@ def _train(
     except KeyboardInterrupt:
         resume_it = shlex.join(["mien", "train", "--resume", str(folder)])
         raise KeyboardInterrupt(f"every finished epoch is saved. Go on with: {resume_it}") from None
+    finally:
+        leave()
 
 
 def _result(folder: Path, data: str | None) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Where the work is done: pick a device, and move models and batches to it."""
 
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -19,8 +20,10 @@ def pick_device(name: str | None = None) -> torch.device:
     Raises:
         MienError: when the named device isn't there.
     """
+    if name is None and torch.cuda.is_available():
+        name = f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"  # torchrun: a GPU each
     if name is None:
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        name = "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.empty(1, device=device)

@@ -16,6 +16,7 @@ from mien.errors import DataError
 from mien.training.augment import augment
 from mien.training.averaging import average_
 from mien.training.device import OnDevice, pick_device
+from mien.training.distributed import Team, check_divides, join
 from mien.training.losses import class_weights, cross_entropy
 from mien.training.mixing import mix
 from mien.training.recipe import Recipe
@@ -65,6 +66,8 @@ def fit(
 ) -> Iterator[Epoch]:
     """Train `model` on `train` by `recipe`, and yield an Epoch after every epoch.
 
+    Under `torchrun` all processes call it alike and share the work (`mien.training.distributed`).
+
     At each yield `model` holds the weights that were just measured on `val` (their moving average, when the recipe
     keeps one); when the loop ends, by itself or by `break`, it holds those of the best epoch by `val_accuracy`.
 
@@ -84,9 +87,10 @@ def fit(
     """
     where = pick_device(device)
     _check(train, val, second)
+    team = join(where)
     judge = OnDevice(val.judged, where)
     model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    learner = _Learner(model, train, recipe, where, second)
+    learner = _Learner(model, train, recipe, where, second, team)
     best, best_accuracy, best_epoch, start = _copy(model), -1.0, 0, 0
     if state:
         learner.load(state)
@@ -98,7 +102,7 @@ def fit(
             began = time.perf_counter()
             train_loss, train_accuracy = learner.epoch(epoch, tick)
             seconds = time.perf_counter() - began
-            val_loss, val_accuracy = _judge(model, judge)
+            val_loss, val_accuracy = _judge(model, judge, team)
             is_best = val_accuracy > best_accuracy
             if is_best:
                 best, best_accuracy, best_epoch = _copy(model), val_accuracy, epoch + 1
@@ -115,9 +119,15 @@ class _Learner:
     """A network that is being trained: the weights that take the steps, their average, and what the steps need."""
 
     def __init__(
-        self, model: nn.Module, train: FaceSet, recipe: Recipe, where: torch.device, second: FaceSet | None
+        self,
+        model: nn.Module,
+        train: FaceSet,
+        recipe: Recipe,
+        where: torch.device,
+        second: FaceSet | None,
+        team: Team,
     ) -> None:
-        self.recipe, self.where, self.classes = recipe, where, len(train.classes)
+        self.recipe, self.where, self.classes, self.team = recipe, where, len(train.classes), team
         self.faces = OnDevice(train, where)
         self.model = model  # what is measured: the average of `live`, or where the recipe keeps none `live` itself
         self.live = copy.deepcopy(model) if recipe.ema else model
@@ -131,6 +141,7 @@ class _Learner:
             self.faces.targets = torch.cat([_soft(self.faces.targets, self.classes), others], 1)
         self.half = bfloat16(recipe, where)
         self.batch = min(recipe.batch, len(self.faces))
+        check_divides(self.batch, team)
         self.steps = len(self.faces) // self.batch
 
     @property
@@ -155,7 +166,7 @@ class _Learner:
         sums = torch.zeros(2, device=self.where)  # loss, right ones: read once an epoch, so a GPU never waits
         self.live.train()
         with torch.random.fork_rng(devices=[self.where] if self.where.type == "cuda" else []):
-            torch.manual_seed(generator.initial_seed())  # dropout draws from here
+            torch.manual_seed(generator.initial_seed() + self.team.rank)  # dropout draws from here
             for step, (images, targets) in enumerate(self.faces.shuffled(self.batch, generator)):
                 done = (number + step / self.steps) / self.recipe.epochs
                 for group in self.optimiser.param_groups:
@@ -165,6 +176,7 @@ class _Learner:
                     average_(self.model, self.live, self.recipe.ema, number * self.steps + step)
                 if tick:
                     tick((step + 1) / self.steps)
+        self.team.mean_([sums, *_norms(self.live), *(_norms(self.model) if self.recipe.ema else ())])
         loss, accuracy = (sums / self.steps).tolist()
         if not math.isfinite(loss):
             raise DataError(
@@ -176,6 +188,7 @@ class _Learner:
         """One step on one batch: `(2,)`, its loss and accuracy."""
         pixels = augment(images, self.recipe, generator, size)
         pixels, goals = mix(pixels, targets, self.classes, self.recipe, generator)
+        pixels, goals, targets = (self.team.share(part) for part in (pixels, goals, targets))
         with torch.autocast(self.where.type, torch.bfloat16, enabled=self.half):
             given = self.forward(pixels)  # (B, K), or with a second labelling (B, K + K2), goals and targets likewise
         own = slice(self.classes)
@@ -185,6 +198,7 @@ class _Learner:
             loss = loss + self.recipe.second * cross_entropy(given[:, self.classes :], goals[:, self.classes :])
         self.optimiser.zero_grad()
         loss.backward()
+        self.team.mean_(p.grad for p in self.live.parameters() if p.grad is not None)
         if self.recipe.clip:
             nn.utils.clip_grad_norm_(self.live.parameters(), self.recipe.clip)
         self.optimiser.step()
@@ -230,16 +244,25 @@ def _size(recipe: Recipe, full: int, epoch: int) -> int:
 
 
 @torch.inference_mode()
-def _judge(model: nn.Module, faces: OnDevice) -> tuple[float, float]:
+def _judge(model: nn.Module, faces: OnDevice, team: Team) -> tuple[float, float]:
     """(mean loss, accuracy) over all faces, in float32."""
     model.eval()
     sums = torch.zeros(2, device=faces.images.device)
-    for images, targets in faces.batches(512):
+    for place, (images, targets) in enumerate(faces.batches(512)):
+        if place % team.size != team.rank:
+            continue
         logits = model(images)
         right = (logits.argmax(1) == _hard(targets, logits.shape[1])).float()
         sums += torch.stack([cross_entropy(logits, targets) * len(images), right.sum()])
+    sums *= team.size
+    team.mean_([sums])
     loss, right_ones = (sums / len(faces)).tolist()
     return loss, right_ones
+
+
+def _norms(model: nn.Module) -> list[Tensor]:
+    """The running means and variances."""
+    return [buffer for buffer in model.buffers() if buffer.is_floating_point()]
 
 
 def _hard(targets: Tensor, classes: int) -> Tensor:
