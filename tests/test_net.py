@@ -135,7 +135,7 @@ def test_evaluation_agrees_with_the_network_it_was_exported_from(exported: Path)
     assert ours.confusion == theirs.confusion
     assert ours.loss == pytest.approx(theirs.loss, abs=1e-4)
     with pytest.raises(DataError, match="doesn't fit these faces"):
-        evaluate(Net(exported), FaceSet(faces.images, faces.targets, classes=FER2013[::-1]))
+        evaluate(Net(exported), FaceSet(faces.images, faces.targets, classes=("other", *FER2013[1:])))
 
 
 def test_it_runs_where_torch_and_onnx_are_not(run: Path) -> None:
