@@ -20,9 +20,8 @@ class Squeeze(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.weigh = nn.Sequential(
-            nn.Linear(width, width // 8), nn.ReLU(True), nn.Linear(width // 8, width), nn.Sigmoid()
-        )
+        inner = max(1, width // 8)
+        self.weigh = nn.Sequential(nn.Linear(width, inner), nn.ReLU(True), nn.Linear(inner, width), nn.Sigmoid())
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.weigh(x.mean((2, 3)))[:, :, None, None]

@@ -84,7 +84,7 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("flagship_small", "tuned"): {
         **_WARP,
-        "epochs": 44,
+        "epochs": 64,
         "smoothing": 0.1,
         "erase": 0.3,
         "ema": 0.998,
