@@ -28,6 +28,9 @@ EXTRAS = {
     "jinja2": "figures",
     "pandas": "pandas",
     "kagglehub": "kaggle",
+    "pyarrow": "parquet",
+    "av": "h264",
+    "captum": "explain",
 }
 """Packages that a bare install doesn't have, and the extra that brings each."""
 

@@ -1,0 +1,107 @@
+"""What goes through recognition: a Frame comes in, a Reading with a Face for each face in it goes out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LANDMARKS = ("right_eye", "left_eye", "nose", "right_mouth", "left_mouth")
+"""The five landmarks in their order. Right and left are the person's own, so the right eye is to the left in a photo."""
+
+Box = tuple[float, float, float, float]
+"""x and y of the upper left corner, width, height, in pixels of the frame; it may reach over the edge."""
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture from a source.
+
+    `pixels` are uint8 `(H, W, 3)` RGB, or None where `error` says why there are none. `index` counts a video's frames
+    from 0; `time` is in seconds from its start, None for a photo.
+    """
+
+    source: str
+    pixels: NDArray[np.uint8] | None = field(repr=False)
+    index: int = 0
+    time: float | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face: what it shows and where it is.
+
+    `probabilities` has a value 0..1 for each class, in the network's order; `confidence` is that of `label`, the most
+    likely one, and `uncertain` says that it is below the network's threshold. `box` and `landmarks` are in pixels of the
+    frame, None where the whole frame was taken for a face; `detection` 0..1 is how sure the detector was that this is
+    one. `id` is the same for the same face through a video, None for photos.
+    """
+
+    label: str
+    confidence: float
+    uncertain: bool
+    probabilities: dict[str, float]
+    box: Box | None = None
+    landmarks: tuple[Point, ...] | None = None
+    detection: float | None = None
+    id: int | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read in one frame: its faces, the largest first; none where there are none, or where `error` says why.
+
+    Iterating over it gives the faces. `width` and `height` are the frame's, in pixels; 0 where it couldn't be read.
+    """
+
+    source: str
+    frame: int = 0
+    time: float | None = None
+    width: int = 0
+    height: int = 0
+    faces: tuple[Face, ...] = ()
+    error: str = ""
+
+    def __iter__(self) -> Iterator[Face]:
+        return iter(self.faces)
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each face, as plain data for JSON; a frame without one gives a row that says so in `status`.
+
+        `status` is "face", "no face" or "failed"; every row has the same keys.
+
+        >>> Reading("a.jpg").rows()[0]["status"]
+        'no face'
+        """
+        where = {"source": self.source, "frame": self.frame, "time": self.time}
+        size = {"width": self.width, "height": self.height}
+        if not self.faces:
+            status = "failed" if self.error else "no face"
+            return [where | {"status": status} | dict.fromkeys(_OF_A_FACE) | size | {"error": self.error or None}]
+        return [
+            where
+            | {"status": "face"}
+            | {
+                "face": face.id,
+                "label": face.label,
+                "confidence": face.confidence,
+                "uncertain": face.uncertain,
+                "probabilities": face.probabilities,
+                "box": list(face.box) if face.box else None,
+                "landmarks": [list(point) for point in face.landmarks] if face.landmarks else None,
+                "detection": face.detection,
+            }
+            | size
+            | {"error": None}
+            for face in self.faces
+        ]
+
+
+_OF_A_FACE = ("face", "label", "confidence", "uncertain", "probabilities", "box", "landmarks", "detection")
