@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from mien.export import export_onnx
     from mien.models import create_model, list_models, register, summarise
     from mien.net import Net
+    from mien.recognition.recognizer import Recognizer
+    from mien.recognition.records import Face, Reading
     from mien.training.device import DeviceLoader, pick_device, to_device
     from mien.training.fit import Epoch, fit
     from mien.training.recipe import Recipe, recipe
@@ -43,13 +45,16 @@ _HOMES = {
     "DataError": "errors",
     "DeviceLoader": "training.device",
     "Epoch": "training.fit",
+    "Face": "recognition.records",
     "FaceSet": "data.faces",
     "MediaError": "errors",
     "MienError": "errors",
     "MissingExtra": "errors",
     "Net": "net",
+    "Reading": "recognition.records",
     "Recipe": "training.recipe",
     "RecipeError": "errors",
+    "Recognizer": "recognition.recognizer",
     "Report": "evaluation.report",
     "Splits": "data.faces",
     "UnknownModel": "errors",
@@ -78,13 +83,16 @@ __all__ = [
     "DataError",
     "DeviceLoader",
     "Epoch",
+    "Face",
     "FaceSet",
     "MediaError",
     "MienError",
     "MissingExtra",
     "Net",
+    "Reading",
     "Recipe",
     "RecipeError",
+    "Recognizer",
     "Report",
     "Splits",
     "UnknownModel",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 class MienError(Exception):
@@ -52,6 +53,14 @@ class RecipeError(MienError):
 
 class CheckpointError(MienError):
     """A run folder, a weights file or a card that is missing, damaged or somebody else's."""
+
+
+class Incomplete(MienError):
+    """The work is done but for some entries; `result` has what came of the rest, as plain data."""
+
+    def __init__(self, message: str, result: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 class MissingExtra(MienError):

@@ -40,12 +40,17 @@ class _Probabilities(nn.Module):
         return (logits / self.temperature).softmax(1)
 
 
-def export_onnx(model: nn.Module, path: str | os.PathLike[str], card: Card) -> None:
+def export_onnx(
+    model: nn.Module, path: str | os.PathLike[str], card: Card, faces: NDArray[np.uint8] | None = None
+) -> None:
     """Write a network and its card to one ONNX file that `mien.net.Net` runs.
 
     The graph takes `pixels`, uint8 `(B, C, H, W)` of `card.input_shape` with B free, and gives `probabilities`,
     float32 `(B, K)`: the softmax of the logits divided by `card.temperature`. The card stands in the file's metadata,
     with the labels beside it as a JSON list for programs that know nothing of mien. `model` stays as it is.
+
+    Args:
+        faces: `(N, C, H, W)` uint8, to be compared on beside noise, black, gray and white.
 
     Raises:
         CheckpointError: the model doesn't fit the card, or the file doesn't answer as PyTorch does (every probability
@@ -54,6 +59,8 @@ def export_onnx(model: nn.Module, path: str | os.PathLike[str], card: Card) -> N
     twin = copy.deepcopy(getattr(model, "_orig_mod", model)).float().cpu()  # _orig_mod: what torch.compile wraps
     network = _Probabilities(twin, card.temperature).eval()
     pixels = _probe(card.input_shape)
+    if faces is not None:
+        pixels = np.concatenate([pixels, faces])
     with torch.inference_mode():
         expected = network(torch.from_numpy(pixels)).numpy()
     if expected.shape != (len(pixels), len(card.classes)):

@@ -80,6 +80,8 @@ def _pixels(image: Image.Image, size: int | None, gray: bool) -> NDArray[np.uint
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):  # 16 bits a pixel, which Pillow's own conversion would cut at 255
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.has_transparency_data:  # what is seen through shows white, not whatever colour it happens to have
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     image = image.convert("L" if gray else "RGB")
     if size is not None and image.size != (size, size):
         image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.cards import CARD, Card
-from mien.errors import CheckpointError, DataError
+from mien.errors import CheckpointError, DataError, MienError
 from mien.shipped import find
 
 MODEL = "model.onnx"
@@ -25,6 +25,7 @@ class Net:
         path: a `.onnx` file that mien wrote, a run folder that holds a `model.onnx`, or a network that comes with mien,
             such as "small" or "small:int8".
         threads: how many threads one call may use; 0 lets onnxruntime choose.
+        device: where it runs, as `open_session` has it; `device` then says which one it got.
 
     The card in the file says what the network is. Where a `card.json` beside the file lists it, that card is taken
     (it may know scores that came later) and the file must have the checksum that stands there.
@@ -36,7 +37,9 @@ class Net:
     card: Card
     classes: tuple[str, ...]
 
-    def __init__(self, path: str | os.PathLike[str], *, threads: int = 0) -> None:
+    device: str
+
+    def __init__(self, path: str | os.PathLike[str], *, threads: int = 0, device: str | None = None) -> None:
         given = find(path)
         self.path = given / MODEL if given.is_dir() else given
         if not self.path.is_file():
@@ -48,7 +51,8 @@ class Net:
             listed.verify(self.path.parent, [self.path.name])
         else:
             listed = None
-        self._session = _session(self.path, threads)
+        self._session = open_session(self.path, threads, device)
+        self.device = device_of(self._session)
         inside = _card_inside(self._session, self.path)
         if listed is not None and (listed.classes, listed.input_shape) != (inside.classes, inside.input_shape):
             raise CheckpointError(f"{beside}: its classes or input shape aren't those in {self.path.name}.")
@@ -93,18 +97,53 @@ class Net:
         return f"Net({self.card.model}, {len(self.classes)} classes, {self.path})"
 
 
-def _session(path: Path, threads: int) -> Any:
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "rocm": "MIGraphXExecutionProvider",
+}
+"""What onnxruntime calls each device. Which of them there are depends on which build of it is installed."""
+
+
+def open_session(path: Path, threads: int = 0, device: str | None = None) -> Any:
+    """An ONNX file ready to run, on the CPU unless told.
+
+    Args:
+        threads: how many threads one call may use; 0 lets onnxruntime choose. device: a name from `PROVIDERS`.
+
+    Raises:
+        CheckpointError: the file is damaged.
+        MienError: there is no such device in this build of onnxruntime, or it doesn't work here.
+    """
     import onnxruntime  # 60 ms: not for those who only read a card
 
+    there = [name for name, provider in PROVIDERS.items() if provider in onnxruntime.get_available_providers()]
+    device = device or "cpu"
+    if device not in there:
+        raise MienError(f"There is no device {device!r} here; this onnxruntime has {', '.join(there)}.")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4  # what goes wrong is raised; it needn't be printed as well
+    wanted = list(dict.fromkeys([PROVIDERS[device], PROVIDERS["cpu"]]))  # the CPU does what the other can't
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(path), options, providers=wanted, enable_fallback=0)
     except Exception as error:  # onnxruntime's own errors share no other root
         raise CheckpointError(
             f"{path}: not an ONNX file, or damaged ({_first_line(error)}). Copy or export it again."
         ) from None
+    if device_of(session) != device:
+        raise MienError(f"The device {device} doesn't work here: onnxruntime fell back to the CPU.")
+    return session
+
+
+def device_of(session: Any) -> str:
+    """The name of the device that a session runs on."""
+    first = session.get_providers()[0]
+    return next((name for name, provider in PROVIDERS.items() if provider == first), first)
 
 
 def _first_line(error: Exception) -> str:
@@ -112,7 +151,10 @@ def _first_line(error: Exception) -> str:
 
 
 def _card_inside(session: Any, path: Path) -> Card:
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA)
+    try:
+        text = session.get_modelmeta().custom_metadata_map.get(METADATA)
+    except UnicodeDecodeError:
+        raise CheckpointError(f"{path}: damaged: its metadata isn't text. Copy or export it again.") from None
     if text is None:
         raise CheckpointError(f"{path}: an ONNX file, but not one of mien's: it holds no card ({METADATA}).")
     card = Card.from_json(text, f"{path}, card inside")

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from mien.errors import MienError, MissingExtra
+from mien.errors import Incomplete, MienError, MissingExtra
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -68,12 +68,18 @@ def _run(words: list[str], document: TextIO | None) -> int:
     """Run one verb; its result goes to `document`, if any, and what it prints then goes to stderr."""
     from mien.cli.app import run
 
+    failure: Incomplete | None = None
     with contextlib.redirect_stdout(sys.stderr) if document else contextlib.nullcontext():
-        code, result = run(words)
+        try:
+            code, result = run(words)
+        except Incomplete as error:
+            code, result, failure = DONE, error.result, error
         sys.stdout.flush()
     if document and code == DONE and result is not None:
         document.write(json.dumps(result, indent=2, allow_nan=False) + "\n")
         document.flush()
+    if failure:
+        raise failure
     return code
 
 

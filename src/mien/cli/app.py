@@ -14,9 +14,11 @@ from mien.cli import DONE
 from mien.cli.compare import compare
 from mien.cli.data import convert, get, show_data
 from mien.cli.evaluate import evaluate
+from mien.cli.export import export
 from mien.cli.ladder import ladder
 from mien.cli.leaderboard import leaderboard
 from mien.cli.models import models
+from mien.cli.predict import predict
 from mien.cli.release import release
 from mien.cli.robustness import robustness
 from mien.cli.show import show
@@ -28,7 +30,8 @@ USAGE = 2
 _UsageError: Any = typer.BadParameter.__bases__[0]  # click's or typer's own: typer has no public name for it
 
 FIRST = (
-    "Try first: `mien ladder` trains the four networks on drawn faces, in two minutes and without a download, and ends "
+    "Try first: `mien predict photo.jpg` says what the faces in a photo show. "
+    "`mien ladder` trains the four networks on drawn faces, in two minutes and without a download, and ends "
     "by naming the page to open. `mien data get` says where the real faces are; then `mien ladder --data fer2013.csv`."
 )
 
@@ -40,7 +43,7 @@ def _root(
         bool, typer.Option("--debug", help="Show the traceback of an error; anywhere on the line.")
     ] = False,
 ) -> None:
-    """Facial-expression recognition: train four networks of rising depth, and measure what each step bought."""
+    """Facial-expression recognition: read photos and videos; train networks of rising depth; measure honestly."""
     if show_version:
         print(f"mien {version('mien')}")
         raise typer.Exit
@@ -100,6 +103,7 @@ def _group(callback: Callable[..., None], verbs: dict[str, Verb], epilog: str | 
 def build() -> typer.Typer:
     """The whole command line."""
     verbs: dict[str, Verb] = {
+        "predict": predict,
         "ladder": ladder,
         "train": train,
         "evaluate": evaluate,
@@ -108,6 +112,7 @@ def build() -> typer.Typer:
         "leaderboard": leaderboard,
         "robustness": robustness,
         "models": models,
+        "export": export,
         "release": release,
     }
     app = _group(_root, verbs, FIRST)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LANDMARKS = ("right_eye", "left_eye", "nose", "right_mouth", "left_mouth")
-"""The five landmarks in their order. Right and left are the person's own, so the right eye is to the left in a photo."""
+"""The five landmarks in their order. Right and left are the person's own: the right eye is to the left in a photo."""
 
 Box = tuple[float, float, float, float]
 """x and y of the upper left corner, width, height, in pixels of the frame; it may reach over the edge."""
@@ -36,9 +36,9 @@ class Face:
     """One face: what it shows and where it is.
 
     `probabilities` has a value 0..1 for each class, in the network's order; `confidence` is that of `label`, the most
-    likely one, and `uncertain` says that it is below the network's threshold. `box` and `landmarks` are in pixels of the
-    frame, None where the whole frame was taken for a face; `detection` 0..1 is how sure the detector was that this is
-    one. `id` is the same for the same face through a video, None for photos.
+    likely one, and `uncertain` says that it is below the network's threshold. `box` and `landmarks` are in pixels of
+    the frame, None where the whole frame was taken for a face; `detection` 0..1 is how sure the detector was that this
+    is one. `id` is the same for the same face through a video, None for photos.
     """
 
     label: str
@@ -85,23 +85,21 @@ class Reading:
         if not self.faces:
             status = "failed" if self.error else "no face"
             return [where | {"status": status} | dict.fromkeys(_OF_A_FACE) | size | {"error": self.error or None}]
-        return [
-            where
-            | {"status": "face"}
-            | {
-                "face": face.id,
-                "label": face.label,
-                "confidence": face.confidence,
-                "uncertain": face.uncertain,
-                "probabilities": face.probabilities,
-                "box": list(face.box) if face.box else None,
-                "landmarks": [list(point) for point in face.landmarks] if face.landmarks else None,
-                "detection": face.detection,
-            }
-            | size
-            | {"error": None}
-            for face in self.faces
-        ]
+        return [where | {"status": "face"} | _plain(face) | size | {"error": None} for face in self.faces]
 
 
 _OF_A_FACE = ("face", "label", "confidence", "uncertain", "probabilities", "box", "landmarks", "detection")
+
+
+def _plain(face: Face) -> dict[str, Any]:
+    """A face as plain data, without digits that mean nothing: probabilities to 5, pixels to 1 place."""
+    return {
+        "face": face.id,
+        "label": face.label,
+        "confidence": round(face.confidence, 5),
+        "uncertain": face.uncertain,
+        "probabilities": {name: round(value, 5) for name, value in face.probabilities.items()},
+        "box": [round(value, 1) for value in face.box] if face.box else None,
+        "landmarks": [[round(x, 1), round(y, 1)] for x, y in face.landmarks] if face.landmarks else None,
+        "detection": None if face.detection is None else round(face.detection, 4),
+    }

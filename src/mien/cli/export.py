@@ -1,0 +1,69 @@
+"""`mien export`: a trained network as one ONNX file, in float32 or int8, compared before it is put in place."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from mien.cli.options import Data, SkipBadRows, check_finished, note, read_faces
+from mien.errors import DataError
+
+COMPARED = 2048
+"""The most faces of a data set that the file is compared on."""
+
+
+def export(
+    target: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or a network in the box such as small.")],
+    out: Annotated[Path, typer.Argument(metavar="FILE", help="The .onnx file to write.")],
+    int8: Annotated[
+        bool, typer.Option("--int8", help="A quarter of the size; needs --data to learn ranges from.")
+    ] = False,
+    data: Data = None,
+    skip_bad_rows: SkipBadRows = False,
+) -> dict[str, Any]:
+    """Write a network with its labels and input inside to an ONNX file, for any batch size.
+
+    It must answer as PyTorch does, on drawn faces and on those of --data: every probability within 1e-4; in int8 with
+    the same expression for 95 % of the training faces. A file that doesn't isn't written.
+    """
+    from mien.checkpoint import load_run
+    from mien.data.drawn import drawn_faces
+    from mien.export import TOLERANCE, export_onnx
+
+    if out.suffix.lower() != ".onnx":
+        raise DataError(f"{out}: an ONNX file's name ends in .onnx.")
+    if int8 and not data:
+        raise DataError("--int8 learns the ranges of values from training faces; name them with --data.")
+    check_finished(Path(target))
+    model, card = load_run(target)
+    splits = read_faces(data, None, skip_bad_rows) if data else drawn_faces(420)
+    named = {"drawn faces": drawn_faces(420)["val"]} | ({data: splits["val"][:COMPARED]} if data else {})
+    planes = {name: _planes(faces.images) for name, faces in named.items()}
+    fitting = {name: pixels for name, pixels in planes.items() if pixels.shape[1:] == card.input_shape}
+    if data and data not in fitting:
+        raise DataError(f"{data}: its faces aren't of the shape {card.input_shape} that the network takes.")
+    faces = np.concatenate(list(fitting.values())) if fitting else None
+    result: dict[str, Any] = {"file": str(out), "int8": int8, "classes": list(card.classes), "within": TOLERANCE}
+    result["compared"] = {name: len(pixels) for name, pixels in fitting.items()}
+    if int8:
+        from mien.quantise import export_int8
+
+        with tempfile.TemporaryDirectory(prefix="mien-") as folder:
+            plain = Path(folder, "model.onnx")
+            export_onnx(model, plain, card, faces)
+            result["agreement"] = export_int8(plain, out, splits["train"])
+        note(f"In int8 it answers as before for {result['agreement']:.1%} of the training faces looked at.")
+    else:
+        export_onnx(model, out, card, faces)
+    size = result["bytes"] = out.stat().st_size
+    seen = " and ".join(f"{count} of {name}" for name, count in result["compared"].items()) or "noise"
+    print(f"{out}: {size / 1e6:.1f} MB, {len(card.classes)} classes; compared with PyTorch on {seen}.")
+    print(f"Use it with: mien predict photo.jpg --model {out}")
+    return result
+
+
+def _planes(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)

@@ -1,0 +1,116 @@
+"""`mien predict`: the expression of every face in photos, folders, videos and from a camera."""
+
+import sys
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mien.cli.options import note
+from mien.cli.screen import live as bars
+from mien.cli.screen import progress
+from mien.cli.sinks import Sink, annotator, figure
+from mien.cli.tally import Tally
+from mien.errors import DataError, Incomplete
+
+
+def predict(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Photos, videos, folders (searched to their depths), patterns in quotes, or the number of a camera.",
+        ),
+    ],
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="A network in the box (small, small:int8), a run folder, an .onnx file.")
+    ] = "small",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A row for every face: .jsonl, .csv or .parquet.")
+    ] = None,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="Draw what was found: a folder for pictures, or for one video a .webm or .mp4 file."
+        ),
+    ] = None,
+    timeline: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw a video's expressions over time (.svg, .png).")
+    ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the faces, sorted by expression (.svg, .png).")
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, metavar="N", help="Of a video only each N-th frame.")] = 1,
+    detect: Annotated[
+        bool, typer.Option("--detect/--no-detect", help="--no-detect: each picture is one cropped face.")
+    ] = True,
+    certain: Annotated[
+        float, typer.Option(min=0.05, max=1, metavar="0..1", help="How sure the detector must be of a face.")
+    ] = 0.6,
+    smooth: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Half-life of the smoothing in videos; 0 for none.")
+    ] = 0.25,
+    device: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Where onnxruntime runs the networks: cpu, cuda, coreml, ...")
+    ] = None,
+    max_pixels: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Refuse pictures of more pixels, before decoding them.")
+    ] = 64_000_000,
+    limit: Annotated[int, typer.Option(min=0, metavar="N", help="Stop after so many pictures or frames.")] = 0,
+    live: Annotated[bool, typer.Option("--live", help="Show a video's faces as bars while it runs.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with --out where it was left.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace --out.")] = False,
+) -> dict[str, Any]:
+    """Find the faces and say what each of them shows. No torch, no network, nothing kept that you don't ask for.
+
+    With --json or into a pipe a camera gives a line of JSON for each face as it comes. Exit code 1 when something
+    couldn't be read; the rest is done all the same.
+    """
+    from mien.recognition.recognizer import Recognizer
+    from mien.recognition.sources import Sources
+
+    recognizer = Recognizer(
+        model, device=device, detect=detect, certain=certain, smooth=smooth, max_pixels=max_pixels
+    )  # before the files: a wrong name shows at once
+    tally = Tally(recognizer.device)
+    with ExitStack() as stack:
+        kept: list[Sink] = []
+        after: dict[str, int] = {}
+        if out:
+            from mien.recognition.write import RowWriter
+
+            writer = RowWriter(out, classes=recognizer.classes, resume=resume, overwrite=overwrite)
+            stack.enter_context(writer)
+            after = writer.last
+            kept.append(lambda frame, reading: writer.write(reading))
+        elif resume:
+            raise DataError("--resume goes on with a file of rows; name it with --out.")
+        films = Sources(sources, every=every, after=after, max_pixels=max_pixels)
+        kept += [annotator(annotate, stack)] if annotate else []
+        kept += [figure(path, what, stack) for path, what in ((timeline, "timeline"), (sheet, "sheet")) if path]
+        show = stack.enter_context(bars(tally) if live or films.live else progress(films.total, tally))
+        stopped = False
+        with closing(recognizer.stream(films, keep=True)) as stream:
+            try:
+                for frame, reading in stream:
+                    for keep in kept:
+                        keep(frame, reading)
+                    tally.add(reading)
+                    show(reading)
+                    if tally.entries == limit:
+                        break
+            except KeyboardInterrupt:
+                stopped = True
+    tally.others = films.others
+    if sys.stdout.isatty() or not (live or films.live):
+        tally.print()
+    for what, path in (("rows", out), ("drawings", annotate), ("timeline", timeline), ("sheet", sheet)):
+        if path:
+            note(f"{what} in {path}")
+    if stopped and not films.live:
+        raise KeyboardInterrupt("what was read until then is kept" + ("; --resume goes on." if out else "."))
+    if tally.failed:
+        listed = "\n".join(f"  {line}" for line in tally.failures)
+        raise Incomplete(f"{tally.failed:,} of {tally.entries:,} couldn't be read:\n{listed}", tally.as_json())
+    return tally.as_json()

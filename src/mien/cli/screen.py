@@ -1,0 +1,71 @@
+"""What moves on the terminal while `mien predict` runs: a bar of progress, or the faces as bars; in a pipe, rows."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mien.cli.tally import Tally
+    from mien.recognition.records import Reading
+
+Show = Callable[["Reading"], None]
+BAR = 24
+
+
+@contextmanager
+def progress(total: int | None, tally: "Tally") -> Iterator[Show]:
+    """A bar with pictures a second and the time left, on a terminal; else nothing. Without a total it only counts."""
+    if not sys.stderr.isatty():
+        yield lambda reading: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("reading"), BarColumn(bar_width=24), MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:.1f}/s"), TimeRemainingColumn(compact=True),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("", total=total, rate=0.0)
+        yield lambda reading: bars.update(task, advance=1, rate=tally.rate)
+
+
+@contextmanager
+def live(tally: "Tally") -> Iterator[Show]:
+    """On a terminal the faces of the newest frame as bars; into a pipe a line of JSON for each face."""
+    if not sys.stdout.isatty():
+        yield _print_rows
+        return
+    from rich.live import Live
+
+    with Live(refresh_per_second=12, transient=True) as screen:
+        yield lambda reading: screen.update(picture(reading, tally.rate))
+
+
+def _print_rows(reading: "Reading") -> None:
+    for row in reading.rows():
+        print(json.dumps(row), flush=True)
+
+
+def picture(reading: "Reading", rate: float) -> Any:
+    """The newest frame's faces as text: a bar for each expression."""
+    from rich.columns import Columns
+    from rich.console import Group
+    from rich.panel import Panel
+    from rich.text import Text
+
+    from mien.labels import colour
+
+    panels = []
+    for face in reading.faces[:4]:
+        lines = Text()
+        for place, (name, value) in enumerate(face.probabilities.items()):
+            lines.append(f"{name:<9}", style="bold" if name == face.label else "")
+            lines.append("█" * round(BAR * value), style=colour(name, place))
+            lines.append(" " * (BAR - round(BAR * value)) + f" {value:4.0%}\n")
+        title = f"face {face.id}: {'uncertain' if face.uncertain else face.label}"
+        panels.append(Panel(lines, title=title, width=BAR + 19))
+    clock = f"{reading.time or 0:.1f} s, {rate:.1f} frames a second, {len(reading)} faces. Ctrl-C ends it."
+    return Group(Columns(panels) if panels else Text("no face"), Text(clock))

@@ -1,0 +1,59 @@
+"""Where `mien predict` sends what it reads besides the terminal: annotated pictures and videos, and figures."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mien.errors import DataError
+from mien.files import atomic_write
+
+if TYPE_CHECKING:
+    from mien.recognition.records import Frame, Reading
+
+Sink = Callable[["Frame", "Reading"], None]
+
+
+def annotator(path: Path, stack: ExitStack) -> Sink:
+    """Draws every picture: into a folder, a file for each photo or video, or all frames into one video."""
+    from mien.recognition.annotate import VIDEOS, VideoWriter, annotate, save_picture
+
+    one = stack.enter_context(VideoWriter(path)) if path.suffix.lower() in VIDEOS else None
+    taken: dict[str, int] = {}
+    videos: dict[str, VideoWriter] = {}
+
+    def draw(frame: "Frame", reading: "Reading") -> None:
+        if frame.pixels is None:
+            return
+        drawn = annotate(frame.pixels, reading)
+        if one is not None:
+            if frame.time is None:
+                raise DataError(f"{path}: a video is drawn from a video; for photos name a folder.")
+            one.write(drawn, frame.time)
+        elif frame.time is None:
+            save_picture(drawn, path / _free(Path(frame.source).stem, taken, ".jpg"))
+        else:
+            if frame.source not in videos:
+                name = _free(Path(frame.source).stem, taken, ".webm")
+                videos[frame.source] = stack.enter_context(VideoWriter(path / name))
+            videos[frame.source].write(drawn, frame.time)
+
+    return draw
+
+
+def _free(stem: str, taken: dict[str, int], suffix: str) -> str:
+    """A name that no picture of this run has: photos of two folders may be called alike."""
+    taken[stem] = taken.get(stem, 0) + 1
+    return f"{stem}{suffix}" if taken[stem] == 1 else f"{stem}-{taken[stem]}{suffix}"
+
+
+def figure(path: Path, what: str, stack: ExitStack) -> Sink:
+    """Gathers for a figure, `what` = "timeline" or "sheet", and writes it when the stack is left."""
+    kind: Any = path.suffix.lower().removeprefix(".")
+    if kind not in ("svg", "png"):
+        raise DataError(f"{path}: figures are .svg or .png files.")
+    from mien.recognition.figures import Sheet, Timeline
+
+    drawing = Timeline() if what == "timeline" else Sheet()
+    stack.callback(lambda: atomic_write(path, drawing.picture(kind)))
+    return drawing.add

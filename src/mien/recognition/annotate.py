@@ -1,0 +1,167 @@
+"""What was found, drawn into the picture: boxes and captions; and pictures and videos written to files."""
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from mien.errors import DataError, MediaError, MissingExtra
+from mien.files import replacing
+from mien.labels import colour
+from mien.recognition.records import Face, Reading
+
+PICTURES = (".jpg", ".jpeg", ".png", ".webp")
+VIDEOS = (".webm", ".mp4")
+
+
+def annotate(pixels: NDArray[np.uint8], reading: Reading) -> NDArray[np.uint8]:
+    """A copy of a frame, uint8 `(H, W, 3)` RGB, with a box and a caption for each face; "?" marks uncertain ones."""
+    picture = Image.fromarray(pixels)
+    draw = ImageDraw.Draw(picture)
+    for face in reversed(reading.faces):  # the largest last, on top
+        _draw(draw, face, picture.size)
+    return np.asarray(picture).copy()
+
+
+def _draw(draw: ImageDraw.ImageDraw, face: Face, size: tuple[int, int]) -> None:
+    classes = list(face.probabilities)
+    ink = colour(face.label, classes.index(face.label))
+    x, y, width, height = face.box or (0, 0, *size)
+    line = max(1, round(min(size) / 250))
+    text = max(11, min(round(height / 7), round(min(size) / 18)))
+    draw.rectangle((x, y, x + width, y + height), outline=ink, width=line if face.uncertain else 2 * line)
+    number = f"{face.id}: " if face.id is not None else ""
+    caption = f"{number}{face.label}{'?' if face.uncertain else ''} {face.confidence:.0%}"
+    font = ImageFont.load_default(text)
+    _, _, wide, high = draw.textbbox((0, 0), caption, font=font)
+    pad = max(2, text // 5)
+    left = min(max(0, x), max(0, size[0] - wide - 2 * pad))
+    above = y - high - 2 * pad
+    top = above if above >= 0 else min(y + height, size[1] - high - 2 * pad) if face.box else 0
+    draw.rectangle((left, top, left + wide + 2 * pad, top + high + 2 * pad), fill=ink)
+    draw.text((left + pad, top + pad), caption, fill=_readable(ink), font=font)
+    _bars(draw, face, classes, (x, y, width, height), text)
+
+
+def _bars(
+    draw: ImageDraw.ImageDraw, face: Face, classes: list[str], box: tuple[float, float, float, float], text: int
+) -> None:
+    """A small bar for each class along the bottom of the box, where there is room."""
+    x, y, width, height = box
+    if height < 8 * text or width < 6 * len(classes):
+        return
+    step, tall = width / len(classes), height / 6
+    for place, name in enumerate(classes):
+        left, bottom = x + place * step, y + height
+        high = tall * face.probabilities[name]
+        draw.rectangle((left + 1, bottom - high - 1, left + step - 1, bottom), fill=colour(name, place))
+
+
+def _readable(ink: str) -> str:
+    red, green, blue = (int(ink[at : at + 2], 16) for at in (1, 3, 5))
+    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else "black"
+
+
+def save_picture(pixels: NDArray[np.uint8], path: str | os.PathLike[str]) -> None:
+    """Write uint8 `(H, W, 3)` RGB to a .jpg, .png or .webp file, in one step. Raises DataError for another kind."""
+    if Path(path).suffix.lower() not in PICTURES:
+        raise DataError(f"{path}: pictures are written as {', '.join(PICTURES)}.")
+    with replacing(path) as beside:
+        Image.fromarray(pixels).save(beside, quality=92)
+
+
+class VideoWriter:
+    """Writes frames to a video that browsers play: .webm (VP9), or .mp4 (H.264, with the extra `h264`).
+
+    Its pace comes from the times of the first two frames. The file takes its place when it is closed.
+
+    Raises:
+        DataError: another kind of file. MissingExtra: H.264 without av. MediaError: the file can't be written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path, self.kind = Path(path), Path(path).suffix.lower()
+        if self.kind not in VIDEOS:
+            raise DataError(f"{path}: videos are written as {', '.join(VIDEOS)}.")
+        if self.kind == ".mp4":
+            _av()
+        self._stack = ExitStack()
+        self._first: tuple[NDArray[np.uint8], float] | None = None
+        self._sink: Any = None
+
+    def write(self, pixels: NDArray[np.uint8], time: float) -> None:
+        """Add a frame, uint8 `(H, W, 3)` RGB; its `time` in seconds. One of another size is fitted to the first."""
+        if self._sink is None and self._first is None:
+            self._first = (pixels, time)
+            return
+        if self._sink is None and self._first:
+            passed = time - self._first[1]
+            self._open(1 / passed if passed > 1e-3 else 25.0)
+        self._sink(pixels)
+
+    def _open(self, rate: float) -> None:
+        assert self._first is not None
+        pixels = self._first[0]
+        size = tuple(side + side % 2 for side in pixels.shape[1::-1])  # both coders want even sides
+        beside = self._stack.enter_context(replacing(self.path))
+        opened = _vp9 if self.kind == ".webm" else _h264
+        self._sink = opened(beside, min(max(rate, 0.1), 120.0), size, self._stack)
+        self._sink(pixels)
+
+    def __enter__(self) -> "VideoWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if self._sink is None and self._first:
+            self._open(1.0)
+        self._stack.close()  # puts the file in place, also when something else went wrong: what there is, is kept
+
+
+def _fitted(pixels: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[np.uint8]:
+    height, width = pixels.shape[:2]
+    if (width, height) == size:
+        return np.ascontiguousarray(pixels)
+    if 0 <= size[0] - width <= 1 and 0 <= size[1] - height <= 1:
+        return np.pad(pixels, ((0, size[1] - height), (0, size[0] - width), (0, 0)), mode="edge")
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _vp9(path: Path, rate: float, size: tuple[int, ...], stack: ExitStack) -> Any:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"VP90"), rate, size)
+    stack.callback(writer.release)
+    if not writer.isOpened():
+        raise MediaError(f"{path}: this build of OpenCV can't write it.")
+    return lambda pixels: writer.write(cv2.cvtColor(_fitted(pixels, size), cv2.COLOR_RGB2BGR))
+
+
+def _h264(path: Path, rate: float, size: tuple[int, ...], stack: ExitStack) -> Any:
+    av = _av()
+    container = av.open(str(path), "w")
+    stack.callback(container.close)
+    stream = container.add_stream("libx264", rate=_fraction(rate))
+    stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+
+    def write(pixels: NDArray[np.uint8]) -> None:
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(_fitted(pixels, size), format="rgb24")))
+
+    stack.callback(lambda: container.mux(stream.encode(None)))  # what the coder still holds; runs before close
+    return write
+
+
+def _fraction(rate: float) -> Any:
+    from fractions import Fraction
+
+    return Fraction(rate).limit_denominator(1001)
+
+
+def _av() -> Any:
+    try:
+        import av
+    except ImportError:
+        raise MissingExtra("av", "h264", "Writing .mp4 videos") from None
+    return av

@@ -1,0 +1,156 @@
+"""Recognizer: frames in, the expression of every face in them out."""
+
+import os
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.images import MAX_PIXELS
+from mien.net import Net
+from mien.recognition.ahead import ahead
+from mien.recognition.align import crops, whole
+from mien.recognition.detect import CERTAIN, Detection, Detector
+from mien.recognition.records import Face, Frame, Reading
+from mien.recognition.sources import Sources, as_frame
+from mien.recognition.track import HALF_LIFE, Tracker
+
+Found = tuple[Frame, tuple[Detection, ...]]
+
+
+class Recognizer:
+    """Finds the faces of a picture and says what each of them shows.
+
+    Args:
+        model: a network in the box such as "small" or "small:int8", a run folder, or an .onnx file of mien's.
+        device: where the networks run: "cpu", "cuda", ...; what onnxruntime here has. None is the CPU.
+        detect: find faces. False takes every picture for one face, already cropped as FER2013's are.
+        certain: how sure (0..1) the detector must be that something is a face.
+        smooth: half-life in seconds of the probabilities' smoothing in videos; 0 takes each frame by itself.
+        max_pixels: the largest picture that is decoded.
+
+    `device` says where it runs, `classes` what it can answer.
+
+    Raises:
+        CheckpointError: no such network, or it is damaged. MienError: no such device.
+
+    >>> recognizer = Recognizer(detect=False)
+    >>> [face.label in recognizer.classes for face in recognizer(np.zeros((48, 48), np.uint8))]
+    [True]
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] = "small",
+        *,
+        device: str | None = None,
+        detect: bool = True,
+        certain: float = CERTAIN,
+        smooth: float = HALF_LIFE,
+        max_pixels: int = MAX_PIXELS,
+        threads: int = 0,
+    ) -> None:
+        self.net = Net(model, device=device, threads=threads)
+        self.classes, self.device = self.net.classes, self.net.device
+        self.smooth, self.max_pixels = smooth, max_pixels
+        self._detector = Detector(device=device, threads=threads, certain=certain) if detect else None
+
+    def __call__(self, picture: Any) -> Reading:
+        """Read one picture: iterate over what comes back to get its faces, the largest first.
+
+        Args:
+            picture: a path, a file's bytes, or an array, uint8 `(H, W)` gray or `(H, W, 3)` RGB.
+
+        Raises:
+            MediaError: it can't be read.
+        """
+        return self.read(picture)
+
+    def read(self, picture: Any) -> Reading:
+        """The same as calling it."""
+        return self.crops(picture)[0]
+
+    def crops(self, picture: Any) -> tuple[Reading, NDArray[np.uint8]]:
+        """The same, and the crops that the network saw: uint8 `(N, 48, 48)`, or `(N, 48, 48, 3)` for one of colours."""
+        frame = as_frame(picture, max_pixels=self.max_pixels)
+        found = self._find(frame, tiles=True)
+        seen = self._cut(frame, found)
+        reading = self._reading(frame, found, self.net(seen))
+        return reading, seen[:, 0] if seen.shape[1] == 1 else seen.transpose(0, 2, 3, 1)
+
+    def stream(
+        self,
+        sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Sources,
+        *,
+        every: int = 1,
+        after: Mapping[str, int] | None = None,
+        keep: bool = False,
+    ) -> Generator[Any, None, None]:
+        """Read photos, folders, videos or a camera, frame by frame, in constant memory whatever their length.
+
+        Decoding and finding faces run ahead in threads of their own. Faces of a video or camera get numbers that stay,
+        and probabilities smoothed over time. What can't be read gives a Reading with an `error`.
+
+        Args:
+            sources: a path, pattern or camera number, several of them, or `Sources`. every, after: as `Sources` has
+                them.
+            keep: give (frame, reading) instead of the reading alone, for those who draw on the pixels.
+
+        Raises:
+            MediaError: nothing there under one of the names; or there is no such camera.
+        """
+        if not isinstance(sources, Sources):
+            names = [sources] if isinstance(sources, (str, os.PathLike)) else sources
+            sources = Sources(names, every=every, after=after, max_pixels=self.max_pixels)
+        tracker, source = Tracker(half_life=self.smooth), None
+        depth = 1 if sources.live else 4  # a camera's pictures mustn't grow old in a queue
+        frames = ahead(sources, depth)
+        for frame, found in ahead(((frame, self._find(frame, tiles=frame.time is None)) for frame in frames), depth):
+            if frame.source != source:
+                tracker, source = Tracker(half_life=self.smooth), frame.source
+            reading = self._read_on(frame, found, tracker)
+            yield (frame, reading) if keep else reading
+
+    def _read_on(self, frame: Frame, found: tuple[Detection, ...], tracker: Tracker) -> Reading:
+        answers = self.net(self._cut(frame, found))
+        if frame.time is None or not self._detector:
+            return self._reading(frame, found, answers)
+        ids, smooth = tracker.update(frame.time, found, answers)
+        return self._reading(frame, found, smooth, ids)
+
+    def _find(self, frame: Frame, *, tiles: bool) -> tuple[Detection, ...]:
+        if frame.pixels is None or not self._detector:
+            return ()
+        return self._detector(frame.pixels, tiles=tiles)
+
+    def _cut(self, frame: Frame, found: tuple[Detection, ...]) -> NDArray[np.uint8]:
+        if frame.pixels is None:
+            return np.empty((0, *self.net.card.input_shape), np.uint8)
+        return (
+            crops(frame.pixels, found, self.net.card.input_shape)
+            if self._detector
+            else whole(frame.pixels, self.net.card.input_shape)
+        )
+
+    def _reading(
+        self, frame: Frame, found: Sequence[Detection], answers: NDArray[Any], ids: Sequence[int] | None = None
+    ) -> Reading:
+        faces = []
+        for place, answer in enumerate(answers.tolist()):
+            likeliest = int(np.argmax(answer))
+            at = found[place] if found else None
+            faces.append(
+                Face(
+                    label=self.classes[likeliest],
+                    confidence=answer[likeliest],
+                    uncertain=answer[likeliest] < self.net.card.uncertain,
+                    probabilities=dict(zip(self.classes, answer, strict=True)),
+                    box=at.box if at else None,
+                    landmarks=at.landmarks if at else None,
+                    detection=at.score if at else None,
+                    id=ids[place] if ids else None,
+                )
+            )
+        height, width = frame.pixels.shape[:2] if frame.pixels is not None else (0, 0)
+        return Reading(frame.source, frame.index, frame.time, width, height, tuple(faces), frame.error)

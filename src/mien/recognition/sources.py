@@ -1,0 +1,243 @@
+"""Photos, folders, videos and cameras -> Frames, one at a time, in constant memory."""
+
+import glob
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal
+
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what goes wrong is told as errors, not by ffmpeg on stderr
+os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien import images
+from mien.errors import MediaError
+from mien.recognition.records import Frame
+
+VIDEO_SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv"))
+
+_IMAGES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
+_VIDEOS = (b"\x1aE\xdf\xa3", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"FLV", b"OggS", b"0&\xb2u")
+_MP4 = (b"ftyp", b"moov", b"mdat", b"wide")
+
+GIVE_UP = 100
+"""So many frames in a row that can't be decoded end a video."""
+
+
+def kind_of(head: bytes) -> Literal["image", "video", ""]:
+    """What a file is by its first 16 bytes; "" for anything else.
+
+    >>> kind_of(b"RIFF....AVI LIST"), kind_of(b"hello")
+    ('video', '')
+    """
+    if head.startswith(_IMAGES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+        return "image"
+    if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace():  # the PPM family
+        return "image"
+    if head.startswith(_VIDEOS) or head[4:8] in _MP4 or head[:4] + head[8:12] == b"RIFFAVI ":
+        return "video"
+    return ""
+
+
+class Sources:
+    """Everything that a line names, as one run of frames.
+
+    Args:
+        names: paths of photos and videos, folders (searched to their depths), glob patterns, or numbers of cameras.
+        every: of a video or camera only each so many'th frame.
+        after: for a source the last frame that is done already; those up to it are passed over.
+        max_pixels: refuse larger pictures before decoding them.
+
+    What can't be read comes as a Frame with an `error`, and the rest goes on. Files in folders that are neither photo
+    nor video by their content nor by their name are left out and counted in `others`.
+
+    Raises:
+        MediaError: (at once) nothing there under one of the names, or nothing to look at in a folder.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str | os.PathLike[str]],
+        *,
+        every: int = 1,
+        after: Mapping[str, int] | None = None,
+        max_pixels: int = images.MAX_PIXELS,
+    ) -> None:
+        self.every, self.after, self.max_pixels = every, dict(after or {}), max_pixels
+        self.names = [str(name) for name in names]
+        self.others = 0
+        self.total: int | None = None
+        """How many frames will come, as far as that can be told beforehand; for progress."""
+        self.live = any(_camera(name) is not None for name in self.names)
+        if not self.live:
+            self._count()
+
+    def _count(self) -> None:
+        videos, count = [], 0
+        for name in self.names:
+            before = count
+            for path in _paths(name):
+                kind = self._kind(path, asked=str(path) == name)
+                count += kind != ""
+                videos += [path] if kind == "video" else []
+            if count == before or not (os.path.exists(name) or glob.has_magic(name)):
+                raise MediaError(f"{name}: {_nothing(name)}")
+        self.others = 0  # they are counted again when it runs
+        if len(videos) == count == 1:
+            with suppress(MediaError), _opened(str(videos[0])) as video:  # its error comes when its turn has come
+                self.total = max(0, -(-int(video.get(cv2.CAP_PROP_FRAME_COUNT)) // self.every)) or None
+        elif not videos:
+            self.total = count
+
+    def __iter__(self) -> Iterator[Frame]:
+        self.others = 0
+        for name in self.names:
+            if (camera := _camera(name)) is not None:
+                yield from self._film(name, camera)
+                continue
+            for path in _paths(name):
+                kind = self._kind(path, asked=str(path) == name)
+                if kind == "video":
+                    yield from self._film(str(path), str(path))
+                elif kind and str(path) not in self.after:
+                    yield self._photo(path)
+                elif not kind:
+                    self.others += 1
+
+    def _kind(self, path: Path, *, asked: bool = False) -> str:
+        """What to take a file for: by its content, or where that says nothing by its name, so that it has its error."""
+        try:
+            with open(path, "rb") as file:
+                kind = kind_of(file.read(16))
+        except OSError:
+            kind = ""
+        if kind:
+            return kind
+        return "video" if path.suffix.lower() in VIDEO_SUFFIXES else "image" if asked or _named_so(path) else ""
+
+    def _photo(self, path: Path) -> Frame:
+        try:
+            return Frame(str(path), images.decode(path, gray=False, max_pixels=self.max_pixels))
+        except MediaError as error:
+            return Frame(str(path), None, error=str(error).removeprefix(f"{path}: "))
+
+    def _film(self, name: str, what: str | int) -> Iterator[Frame]:
+        """The frames of a video or camera. Those that can't be decoded are skipped, and told of at the end."""
+        try:
+            with _opened(what) as video:
+                width, height = (video.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+                if width * height > self.max_pixels:
+                    raise MediaError(f"{width:.0f} × {height:.0f} pixels; the limit is {self.max_pixels:,} pixels.")
+                yield from self._frames(name, video, -1 if isinstance(what, int) else self.after.get(name, -1))
+        except MediaError as error:
+            if isinstance(what, int):
+                raise
+            yield Frame(name, None, error=str(error))
+
+    def _frames(self, name: str, video: Any, last: int) -> Iterator[Frame]:
+        count, rate = int(video.get(cv2.CAP_PROP_FRAME_COUNT)), video.get(cv2.CAP_PROP_FPS) or 25.0
+        index = broken = failed = seen = 0
+        time = 0.0
+        while failed < GIVE_UP:
+            if not video.grab():
+                if self.live or index >= count:
+                    break
+                index, broken, failed = index + 1, broken + 1, failed + 1
+                continue
+            failed = 0
+            at = video.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            time = at if at > time or not index else time + 1 / rate  # some files have no clock
+            if index > last and index % self.every == 0:
+                whole, pixels = video.retrieve()
+                seen += whole
+                if whole:
+                    yield Frame(name, cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), index, round(time, 3))
+                else:
+                    broken += 1
+            index += 1
+        if self.live:
+            raise MediaError(f"camera {name}: it gives no more pictures.")
+        if (not index and not seen) or broken == index:
+            raise MediaError("a video without a frame that can be decoded; it is empty or damaged.")
+        if broken:
+            said = f"{broken:,} of {max(index, count):,} frames couldn't be decoded."
+            yield Frame(name, None, index, round(time, 3), said)
+
+
+@contextmanager
+def _opened(what: str | int) -> Iterator[Any]:
+    video = cv2.VideoCapture(what)
+    try:
+        if not video.isOpened():
+            if isinstance(what, int):
+                raise MediaError(f"There is no camera {what}, or another program has it.")
+            empty = not os.path.getsize(what)
+            raise MediaError("empty, 0 bytes." if empty else "a damaged video, or of a kind that isn't read.")
+        yield video
+    finally:
+        video.release()
+
+
+def _camera(name: str) -> int | None:
+    return int(name) if name.isdecimal() and len(name) < 4 and not os.path.exists(name) else None
+
+
+def _paths(name: str) -> Iterator[Path]:
+    """The files that a name stands for, in the order of their names; hidden ones aren't looked for."""
+    if os.path.isdir(name):
+        for folder, folders, files in os.walk(name, followlinks=False):
+            folders[:] = sorted(inner for inner in folders if not inner.startswith("."))
+            yield from (Path(folder, file) for file in sorted(files) if not file.startswith("."))
+    elif os.path.exists(name) or not glob.has_magic(name):
+        yield Path(name)
+    else:
+        for path in sorted(glob.iglob(name, recursive=True)):
+            yield from _paths(path) if os.path.isdir(path) else [Path(path)]
+
+
+def _named_so(path: Path) -> bool:
+    return path.suffix.lower() in images.SUFFIXES
+
+
+def _nothing(name: str) -> str:
+    if os.path.isdir(name):
+        return "no photo and no video in this folder."
+    return "nothing has a name like that." if glob.has_magic(name) else "no such file or folder."
+
+
+def as_frame(picture: Any, *, max_pixels: int = images.MAX_PIXELS) -> Frame:
+    """One picture as a Frame: a path, a file's bytes, or an array, uint8 `(H, W)` gray or `(H, W, 3)` RGB.
+
+    Raises:
+        MediaError: it isn't one, or larger than the limit.
+    """
+    if isinstance(picture, np.ndarray):
+        return Frame("array", _rgb(picture))
+    if isinstance(picture, (bytes, bytearray, memoryview)):
+        return Frame("bytes", images.decode(bytes(picture), gray=False, max_pixels=max_pixels))
+    path = Path(picture)
+    if path.is_file() and kind_of(_head(path)) == "video":
+        raise MediaError(f"{path}: a video; use Recognizer.stream, or `mien predict`.")
+    return Frame(str(path), images.decode(path, gray=False, max_pixels=max_pixels))
+
+
+def _head(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(16)
+
+
+def _rgb(array: NDArray[Any]) -> NDArray[np.uint8]:
+    if (
+        array.dtype != np.uint8
+        or not array.size
+        or array.ndim not in (2, 3)
+        or (array.ndim == 3 and array.shape[2] != 3)
+    ):
+        raise MediaError(
+            f"A picture as an array is uint8, (H, W) gray or (H, W, 3) RGB; found {array.dtype} of shape {array.shape}."
+        )
+    return np.ascontiguousarray(array if array.ndim == 3 else np.repeat(array[..., None], 3, 2))

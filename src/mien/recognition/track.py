@@ -1,0 +1,88 @@
+"""The same face from frame to frame: stable numbers, and probabilities smoothed over time.
+
+A face goes on as the one whose landmarks are near and whose size is alike, after each known face was moved on as fast
+as it went before. Nothing is learned and nobody is recognised: who leaves for longer comes back with a new number.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.recognition.detect import Detection
+
+PATIENCE = 1.0
+"""Seconds that a face may be out of sight and keep its number."""
+
+HALF_LIFE = 0.25
+"""Seconds after which a frame weighs half in the smoothed probabilities."""
+
+NEAR = 0.6
+"""The farthest that landmarks may be on average from where they are expected, as a share of the face's size."""
+
+
+@dataclass(eq=False)
+class _Track:
+    id: int
+    time: float
+    points: NDArray[np.float64]  # (5, 2)
+    speed: NDArray[np.float64]  # (2,), pixels a second
+    size: float
+    probabilities: NDArray[np.float64]
+
+    def expected(self, time: float) -> NDArray[np.float64]:
+        """Where its landmarks are now, if it goes on as before; a face out of sight slows down."""
+        return self.points + self.speed * min(time - self.time, PATIENCE / 4)
+
+
+class Tracker:
+    """Follows the faces of one video or camera."""
+
+    def __init__(self, *, half_life: float = HALF_LIFE, patience: float = PATIENCE) -> None:
+        self.half_life, self.patience = half_life, patience
+        self._tracks: list[_Track] = []
+        self._next = 1
+
+    def update(
+        self, time: float, faces: Sequence[Detection], probabilities: NDArray[np.float32]
+    ) -> tuple[list[int], NDArray[np.float64]]:
+        """The numbers, from 1, and the smoothed probabilities `(N, K)` of a frame's faces.
+
+        Args:
+            time: of the frame, in seconds; later than that of the last call. probabilities: `(N, K)`.
+        """
+        self._tracks = [track for track in self._tracks if time - track.time <= self.patience]
+        ids, smooth = [0] * len(faces), np.array(probabilities, np.float64)
+        matched = self._matched(time, faces)
+        for place, face in enumerate(faces):
+            points, size = np.array(face.landmarks), float(np.sqrt(max(face.box[2] * face.box[3], 1.0)))
+            track = matched.get(place)
+            if track is None:
+                track = _Track(self._next, time, points, np.zeros(2), size, smooth[place])
+                self._next += 1
+                self._tracks.append(track)
+            else:
+                passed = max(time - track.time, 1e-3)
+                weight = 1 - 0.5 ** (passed / self.half_life) if self.half_life else 1.0
+                track.probabilities = track.probabilities + weight * (smooth[place] - track.probabilities)
+                track.speed = 0.5 * track.speed + 0.5 * (points.mean(0) - track.points.mean(0)) / passed
+                track.time, track.points, track.size = time, points, size
+            ids[place], smooth[place] = track.id, track.probabilities
+        return ids, smooth
+
+    def _matched(self, time: float, faces: Sequence[Detection]) -> dict[int, _Track]:
+        """Which known face each of these is; the nearest pairs first, nobody twice."""
+        pairs = []
+        for place, face in enumerate(faces):
+            points, size = np.array(face.landmarks), float(np.sqrt(max(face.box[2] * face.box[3], 1.0)))
+            for track in self._tracks:
+                larger, smaller = max(size, track.size), min(size, track.size)
+                distance = float(np.linalg.norm(points - track.expected(time), axis=1).mean()) / larger
+                if distance < NEAR and larger < 2 * smaller:
+                    pairs.append((distance, place, track))
+        matched: dict[int, _Track] = {}
+        for _, place, track in sorted(pairs, key=lambda pair: pair[:2]):
+            if place not in matched and track not in matched.values():
+                matched[place] = track
+        return matched

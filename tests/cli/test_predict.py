@@ -1,0 +1,124 @@
+"""`mien predict` and `mien export` as a person runs them."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mien.cli import main
+from mien.net import Net
+
+
+def test_a_photo_gives_a_table_and_a_document(mien, photo: Path, tmp_path: Path) -> None:
+    done = mien(tmp_path, "predict", photo)
+    assert done.returncode == 0, done.stderr
+    assert "happy" in done.stdout
+    assert "1 pictures, 1 faces" in done.stdout
+    done = mien(tmp_path, "predict", photo, "--json")
+    told = json.loads(done.stdout)
+    assert (told["faces"], told["failed"], told["device"]) == (1, 0, "cpu")
+    assert told["rows"][0]["label"] == "happy"
+
+
+def test_what_cant_be_read_is_counted_and_the_rest_goes_on(mien, photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jpg").write_bytes(photo.read_bytes())
+    (tmp_path / "in" / "b.jpg").write_bytes(b"nothing")
+    (tmp_path / "in" / "c.png").write_bytes(photo.read_bytes()[:2000])
+    done = mien(tmp_path, "predict", "in", "--out", "rows.csv", "--sheet", "sheet.png", "--annotate", "drawn", "--json")
+    assert done.returncode == 1
+    assert "2 of 3 couldn't be read" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert json.loads(done.stdout)["failed"] == 2
+    with (tmp_path / "rows.csv").open() as file:
+        assert [row["status"] for row in csv.DictReader(file)] == ["face", "failed", "failed"]
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+    assert [path.name for path in (tmp_path / "drawn").iterdir()] == ["a.jpg"]
+    again = mien(tmp_path, "predict", "in", "--out", "rows.csv")
+    assert (again.returncode, "--resume" in again.stderr) == (1, True)
+
+
+def test_a_video_to_every_kind_of_file(mien, film: Path, tmp_path: Path) -> None:
+    line = ("predict", film, "--every", "2", "--out", "rows.parquet", "--timeline", "time.svg", "--annotate", "o.webm")
+    done = mien(tmp_path, *line)
+    assert done.returncode == 0, done.stderr
+    assert "mostly" in done.stdout
+    import pyarrow.parquet
+
+    assert pyarrow.parquet.read_table(tmp_path / "rows.parquet").num_rows == 15
+    assert b"<svg" in (tmp_path / "time.svg").read_bytes()
+    video = cv2.VideoCapture(str(tmp_path / "o.webm"))
+    count = 0
+    while video.grab():
+        count += 1
+    assert count == 15
+
+
+def test_a_pipe_gets_lines_as_they_come(mien, film: Path, tmp_path: Path) -> None:
+    done = mien(tmp_path, "predict", film, "--live", "--limit", "4")
+    assert [json.loads(line)["frame"] for line in done.stdout.splitlines()] == [0, 1, 2, 3]
+
+
+def test_interrupted_and_resumed_gives_every_frame_once(mien, astronaut: np.ndarray, tmp_path: Path) -> None:
+    writer = cv2.VideoWriter(str(tmp_path / "long.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 30, (320, 240))
+    for number in range(200):
+        left = 60 + number % 30
+        writer.write(np.ascontiguousarray(astronaut[20:260, left : left + 320, ::-1]))
+    writer.release()
+    line = [sys.executable, "-m", "mien", "predict", "long.mp4", "--out", "rows.jsonl"]
+    for stop in (signal.SIGINT, signal.SIGKILL):
+        words = line if stop == signal.SIGINT else [*line, "--resume"]
+        run = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        began = (tmp_path / "rows.jsonl").stat().st_size if (tmp_path / "rows.jsonl").exists() else 0
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            time.sleep(0.05)
+            if (tmp_path / "rows.jsonl").exists() and (tmp_path / "rows.jsonl").stat().st_size > began + 12_000:
+                break
+        run.send_signal(stop)
+        _, said = run.communicate(timeout=60)
+        if stop == signal.SIGINT:
+            assert run.returncode == 130
+            assert "--resume" in said
+    assert mien(tmp_path, "predict", "long.mp4", "--out", "rows.jsonl", "--resume").returncode == 0
+    frames = [json.loads(text)["frame"] for text in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert frames == list(range(200))
+
+
+def test_wrong_lines_are_answered_in_one(mien, photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "zero.mp4").write_bytes(b"")
+    for words, said in (
+        (("nowhere.jpg",), "no such file"),
+        (("97",), "no camera 97"),
+        ((photo, "--model", "nothing"), "no such file"),
+        ((photo, "--device", "abacus"), "no device"),
+        ((photo, "--out", "rows.xlsx"), ".parquet"),
+        ((photo, "--resume"), "--out"),
+        ((photo, "--sheet", "a.gif"), ".svg or .png"),
+        (("zero.mp4",), "empty"),
+    ):
+        done = mien(tmp_path, "predict", *words)
+        assert done.returncode == 1, words
+        assert said in done.stderr, words
+        assert "Traceback" not in done.stderr
+
+
+def test_export(
+    finished: Path, faces_file: Path, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", str(finished), str(tmp_path / "net.onnx"), "--data", str(faces_file), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["compared"][str(faces_file)] == 63
+    faces = np.random.default_rng(0).integers(0, 256, (5, 48, 48), np.uint8)
+    np.testing.assert_allclose(Net(tmp_path / "net.onnx")(faces), Net(finished)(faces), atol=1e-5)
+    assert main(["predict", str(photo), "--model", str(tmp_path / "net.onnx"), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["rows"]) == 1
+    assert main(["export", str(finished), str(tmp_path / "net.onnx"), "--int8"]) == 1
+    assert "--data" in capsys.readouterr().err

@@ -1,0 +1,50 @@
+"""Real pictures for the tests: a photo that comes with scikit-image, a scene of three faces, a video of both."""
+
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> np.ndarray:
+    """(512, 512, 3) RGB, one face at about x 180 to 270, y 63 to 174, smiling."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import skimage.data
+    return np.ascontiguousarray(skimage.data.astronaut())
+
+
+@pytest.fixture(scope="session")
+def photo(astronaut: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("photo") / "photo.jpg"
+    Image.fromarray(astronaut).save(path, quality=95)
+    return path
+
+
+@pytest.fixture(scope="session")
+def scene(astronaut: np.ndarray) -> np.ndarray:
+    """(600, 1000, 3): the same face large, half as large, and mirrored and rolled by 20 degrees."""
+    head = astronaut[20:240, 120:330]
+    canvas = np.full((600, 1000, 3), 90, np.uint8)
+    canvas[50:490, 40:460] = cv2.resize(head, (420, 440), interpolation=cv2.INTER_CUBIC)
+    canvas[60:170, 600:705] = cv2.resize(head, (105, 110), interpolation=cv2.INTER_AREA)
+    turn = cv2.getRotationMatrix2D((105, 110), 20, 1)
+    canvas[300:520, 700:910] = cv2.warpAffine(head[:, ::-1], turn, (210, 220), borderMode=cv2.BORDER_REPLICATE)
+    return canvas
+
+
+@pytest.fixture(scope="session")
+def film(astronaut: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """30 frames, 320 × 240, 15 a second: the face drifts to the right; in frames 12 to 14 there is none."""
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 15, (320, 240))
+    for number in range(30):
+        left = 90 - 2 * number
+        frame = np.full((240, 320, 3), 90, np.uint8) if 12 <= number < 15 else astronaut[20:260, left : left + 320]
+        writer.write(np.ascontiguousarray(frame[..., ::-1]))
+    writer.release()
+    return path

@@ -1,0 +1,230 @@
+"""From pictures to faces: found, cut, read, followed."""
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+import mien
+from mien.errors import MediaError, MienError
+from mien.recognition.align import crops, whole
+from mien.recognition.detect import Detection, Detector
+from mien.recognition.records import Reading
+from mien.recognition.sources import Sources
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> mien.Recognizer:
+    return mien.Recognizer()
+
+
+def test_a_photo(recognizer: mien.Recognizer, photo: Path, astronaut: np.ndarray) -> None:
+    [face] = recognizer(photo)
+    assert (face.label, face.id, face.uncertain) == ("happy", None, False)
+    x, y, width, height = face.box
+    assert 165 < x < 190
+    assert 50 < y < 75
+    assert 80 < width < 110
+    assert 100 < height < 125
+    right_eye, left_eye, nose, *_ = face.landmarks
+    assert right_eye[0] < nose[0] < left_eye[0]
+    assert sum(face.probabilities.values()) == pytest.approx(1, abs=1e-4)
+    assert recognizer(photo.read_bytes()).faces == recognizer(photo).faces
+    [same] = recognizer(astronaut)
+    assert same.box == pytest.approx(face.box, abs=4)
+
+
+def test_every_face_of_a_scene_the_largest_first(recognizer: mien.Recognizer, scene: np.ndarray) -> None:
+    reading = recognizer(scene)
+    assert [round(face.box[0], -2) for face in reading] == [200, 800, 600]
+    assert [face.label for face in reading] == ["happy"] * 3
+    assert (reading.width, reading.height) == (1000, 600)
+
+
+def test_small_faces_of_a_large_photo_need_the_tiles(scene: np.ndarray) -> None:
+    large = np.full((3000, 4000, 3), 90, np.uint8)
+    large[1700:2300, 2100:3100] = scene
+    large[100:700, 3000:4000] = scene
+    finder = Detector()
+    assert len(finder(large)) == 6
+    assert len(finder(large, tiles=False)) < 6
+
+
+def test_a_rolled_face_is_cut_upright(astronaut: np.ndarray) -> None:
+    finder = Detector()
+    straight = crops(astronaut, finder(astronaut))[0, 0].astype(float)
+    turn = cv2.getRotationMatrix2D((225, 120), 25, 0.8)
+    turned = cv2.warpAffine(astronaut, turn, (512, 512), borderMode=cv2.BORDER_REPLICATE)
+    [found] = finder(turned)
+    upright = crops(turned, [found])[0, 0].astype(float)
+    level = Detection(found.box, tuple((x, 0.0) for x in (0, 9, 5, 1, 8)), found.score)
+    still = crops(turned, [level])[0, 0].astype(float)
+    alike = np.corrcoef(straight.ravel(), upright.ravel())[0, 1]
+    assert alike > np.corrcoef(straight.ravel(), still.ravel())[0, 1] + 0.2
+    assert alike > 0.8
+
+
+def test_a_crop_over_the_edge_goes_on_with_the_edge() -> None:
+    face = Detection((-10, -10, 20, 20), ((-4, -3), (4, -3), (0, 0), (-3, 4), (3, 4)), 0.9)
+    cut = crops(np.full((30, 30, 3), 77, np.uint8), [face])
+    assert cut.shape == (1, 1, 48, 48)
+    assert (cut == 77).all()
+
+
+def test_a_whole_picture_as_a_crop_is_left_as_it_is() -> None:
+    gray = np.random.default_rng(0).integers(0, 256, (48, 48), np.uint8)
+    assert (whole(np.repeat(gray[..., None], 3, 2))[0, 0] == gray).all()
+    assert whole(np.zeros((100, 60, 3), np.uint8), (3, 48, 48)).shape == (1, 3, 48, 48)
+
+
+def test_no_face_is_an_answer(recognizer: mien.Recognizer) -> None:
+    reading = recognizer(np.zeros((50, 70, 3), np.uint8))
+    assert (len(reading), reading.error) == (0, "")
+    assert [row["status"] for row in reading.rows()] == ["no face"]
+    assert recognizer(np.zeros((1, 1), np.uint8)).faces == ()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "BMP", "TIFF", "GIF", "JPEG"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "CMYK", "LA", "I;16"])
+def test_every_kind_of_picture(recognizer: mien.Recognizer, astronaut: np.ndarray, kind: str, mode: str) -> None:
+    image = Image.fromarray(astronaut)
+    if mode == "I;16":
+        if kind not in ("PNG", "TIFF"):
+            pytest.skip("has no 16 bits")
+        image = Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
+    else:
+        image = image.convert(mode)
+    buffer = io.BytesIO()
+    try:
+        image.save(buffer, kind)
+    except (OSError, ValueError):
+        pytest.skip("there is no such file")
+    [face] = recognizer(buffer.getvalue())
+    assert face.label == "happy"
+    assert 165 < face.box[0] < 190
+
+
+def test_a_photo_lies_as_its_exif_says(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees to see it upright
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(np.rot90(astronaut))).save(buffer, "JPEG", exif=exif, quality=95)
+    [face] = recognizer(buffer.getvalue())
+    assert 165 < face.box[0] < 190
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((4, 4, 2), np.uint8), np.zeros((4, 4)), np.zeros((0, 4), np.uint8)])
+def test_an_array_that_is_no_picture(recognizer: mien.Recognizer, wrong: np.ndarray) -> None:
+    with pytest.raises(MediaError, match="found"):
+        recognizer(wrong)
+
+
+def test_bad_pictures(recognizer: mien.Recognizer, photo: Path, film: Path, tmp_path: Path) -> None:
+    for data, said in ((b"", "empty"), (b"hello there", "not an image"), (photo.read_bytes()[:5000], "damaged")):
+        with pytest.raises(MediaError, match=said):
+            recognizer(data)
+    with pytest.raises(MediaError, match="stream"):
+        recognizer(film)
+    with pytest.raises(MediaError, match="no such file"):
+        recognizer(tmp_path / "none.jpg")
+    with pytest.raises(MediaError, match="limit"):
+        mien.Recognizer(max_pixels=1000)(photo)
+    with pytest.raises(MienError, match="no device"):
+        mien.Recognizer(device="abacus")
+
+
+def test_a_video_keeps_its_faces_numbers(recognizer: mien.Recognizer, film: Path) -> None:
+    readings = list(recognizer.stream(film))
+    assert [reading.frame for reading in readings] == list(range(30))
+    assert readings[15].time == pytest.approx(1.0, abs=0.01)
+    ids = [[face.id for face in reading] for reading in readings]
+    assert ids == [[1]] * 12 + [[]] * 3 + [[1]] * 15
+    assert all(reading.error == "" for reading in readings)
+
+
+def test_every_third_frame_and_going_on(recognizer: mien.Recognizer, film: Path) -> None:
+    assert [reading.frame for reading in recognizer.stream(film, every=3)] == list(range(0, 30, 3))
+    on = recognizer.stream(film, after={str(film): 24})
+    assert [reading.frame for reading in on] == [25, 26, 27, 28, 29]
+
+
+def test_smoothing_takes_the_flicker_out(film: Path) -> None:
+    def flicker(smooth: float) -> float:
+        readings = mien.Recognizer(smooth=smooth).stream(film)
+        happy = [face.probabilities["happy"] for reading in readings for face in reading]
+        return float(np.abs(np.diff(happy)).mean())
+
+    assert flicker(0.5) < 0.6 * flicker(0)
+
+
+def test_a_folder_with_all_that_folders_have(
+    recognizer: mien.Recognizer, photo: Path, film: Path, tmp_path: Path
+) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (tmp_path / "a.dat").write_bytes(photo.read_bytes())  # by content, not by name
+    (tmp_path / "b.jpg").write_bytes(photo.read_bytes()[:3000])
+    (tmp_path / "c.png").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / ".hidden.jpg").write_bytes(photo.read_bytes())
+    (inner / "film.mp4").write_bytes(film.read_bytes())
+    (inner / "torn.mp4").write_bytes(film.read_bytes()[:4000])
+    sources = Sources([tmp_path])
+    readings: list[Reading] = list(recognizer.stream(sources))
+    by_name: dict[str, list[Reading]] = {}
+    for reading in readings:
+        by_name.setdefault(Path(reading.source).name, []).append(reading)
+    assert {name: len(some) for name, some in by_name.items()} == {
+        "a.dat": 1, "b.jpg": 1, "c.png": 1, "film.mp4": 30, "torn.mp4": 1,
+    }  # fmt: skip
+    assert len(by_name["a.dat"][0]) == 1
+    assert [by_name[name][0].error != "" for name in ("b.jpg", "c.png", "torn.mp4")] == [True] * 3
+    assert sources.others == 1
+    assert [r.source for r in recognizer.stream(str(tmp_path / "*.dat"))] == [str(tmp_path / "a.dat")]
+
+
+@pytest.mark.parametrize("name", ["none.jpg", "*.jpg", "."])
+def test_nothing_there_is_said_at_once(name: str, tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match=r"no such|nothing has|no photo"):
+        Sources([tmp_path / name if name != "." else tmp_path])
+
+
+def test_no_camera() -> None:
+    with pytest.raises(MediaError, match="no camera 97"):
+        list(Sources(["97"]))
+
+
+def test_leaving_a_stream_early_ends_its_threads(recognizer: mien.Recognizer, film: Path) -> None:
+    import threading
+
+    stream = recognizer.stream(film)
+    next(stream)
+    stream.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "mien ahead"]
+
+
+def test_the_golden_set_is_answered_alike_everywhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Drawn faces as crops: PyTorch, ONNX, int8, Recognizer and the command line."""
+    import json
+
+    import torch
+
+    from mien.cli import main
+
+    faces = mien.drawn_faces(70).val.images
+    model, card = mien.load_run("small")
+    with torch.inference_mode():
+        expected = (model(torch.from_numpy(faces[:, None])) / card.temperature).softmax(1).numpy()
+    np.testing.assert_allclose(mien.Net("small")(faces), expected, atol=1e-4)
+    assert np.abs(mien.Net("small:int8")(faces) - expected).mean() < 0.02
+    reader = mien.Recognizer(detect=False)
+    seen = [list(reader(face).faces[0].probabilities.values()) for face in faces]
+    np.testing.assert_allclose(seen, expected, atol=1e-4)
+    for place, face in enumerate(faces):
+        Image.fromarray(face).save(tmp_path / f"{place:03}.png")
+    assert main(["predict", str(tmp_path), "--no-detect", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    np.testing.assert_allclose([list(row["probabilities"].values()) for row in rows], expected, atol=1.1e-4)

@@ -1,0 +1,140 @@
+"""Rows in files: none is lost, none stands there twice."""
+
+import csv
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow.parquet
+import pytest
+
+from mien.errors import DataError
+from mien.recognition.annotate import VideoWriter, annotate, save_picture
+from mien.recognition.records import Face, Reading
+from mien.recognition.write import RowWriter
+
+CLASSES = ("sad", "happy")
+POINTS = ((1.0, 2.0), (3.0, 2.0), (2.0, 3.0), (1.0, 4.0), (3.0, 4.0))
+FACE = Face("happy", 0.9, False, {"sad": 0.1, "happy": 0.9}, (1.0, 2.0, 30.0, 40.0), POINTS, 0.8, 1)
+READINGS = [
+    Reading("a.mp4", 0, 0.0, 64, 48, (FACE, FACE)),
+    Reading("a.mp4", 1, 0.1, 64, 48),
+    Reading('=odd, "name"\nü.jpg', error="damaged"),
+    Reading("b.mp4", 4, 0.4, 64, 48, (FACE,)),
+]
+
+
+def rows(path: Path) -> list[tuple[str, int, str, str]]:
+    if path.suffix == ".jsonl":
+        found = [json.loads(line) for line in path.read_text().splitlines()]
+    elif path.suffix == ".csv":
+        with path.open(newline="", encoding="utf-8") as file:
+            found = list(csv.DictReader(file))
+    else:
+        found = pyarrow.parquet.read_table(path).to_pylist()
+    return [(row["source"], int(row["frame"]), row["status"], row["label"] or "") for row in found]
+
+
+EXPECTED = [
+    (reading.source, reading.frame, row["status"], row["label"] or "") for reading in READINGS for row in reading.rows()
+]
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet"])
+def test_all_rows_come_back_and_a_stopped_run_goes_on(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"rows{kind}"
+    with RowWriter(path, classes=CLASSES) as writer:
+        for reading in READINGS:
+            writer.write(reading)
+    assert rows(path) == EXPECTED
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+    with pytest.raises(DataError, match="--resume"):
+        RowWriter(path, classes=CLASSES)
+
+    stopped = tmp_path / f"stopped{kind}"
+    with suppress(KeyboardInterrupt), RowWriter(stopped, classes=CLASSES) as writer:
+        writer.write(READINGS[0])
+        writer.write(READINGS[1])
+        raise KeyboardInterrupt
+    assert rows(stopped) == EXPECTED[:3]
+    with open(writer.lines, "ab") as file:
+        file.write(b'{"source": "a.mp4", "frame": 2, "ti')  # as a power cut leaves it
+    with RowWriter(stopped, classes=CLASSES, resume=True) as writer:
+        assert writer.last == {"a.mp4": 0}  # frame 1 is done again
+        for reading in READINGS[1:]:
+            writer.write(reading)
+    assert rows(stopped) == EXPECTED
+    with RowWriter(stopped, classes=CLASSES, resume=True) as writer:
+        if kind != ".jsonl":
+            assert writer.last == {"a.mp4": 1, '=odd, "name"\nü.jpg': 0, "b.mp4": 4}
+        writer.write(READINGS[3]) if kind == ".jsonl" else None
+    assert rows(stopped) == EXPECTED
+    with RowWriter(stopped, classes=CLASSES, overwrite=True) as writer:
+        writer.write(READINGS[3])
+    assert rows(stopped) == EXPECTED[-1:]
+
+
+def test_columns_hold_what_the_records_do(tmp_path: Path) -> None:
+    with RowWriter(tmp_path / "rows.csv", classes=CLASSES) as writer:
+        writer.write(READINGS[0])
+    with (tmp_path / "rows.csv").open() as file:
+        row = next(csv.DictReader(file))
+    assert (row["p_happy"], row["x"], row["box_height"], row["nose_y"], row["uncertain"]) == (
+        "0.9", "1.0", "40.0", "3.0", "False",
+    )  # fmt: skip
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"\.parquet"):
+        RowWriter(tmp_path / "rows.xlsx", classes=CLASSES)
+    with pytest.raises(DataError, match=r"\.webm"):
+        VideoWriter(tmp_path / "film.gif")
+    with pytest.raises(DataError, match=r"\.png"):
+        save_picture(np.zeros((4, 4, 3), np.uint8), tmp_path / "a.tga")
+
+
+@pytest.mark.parametrize("kind", [".webm", ".mp4"])
+def test_a_video_plays_back(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"film{kind}"
+    with suppress(KeyboardInterrupt), VideoWriter(path) as writer:
+        for number in range(12):
+            writer.write(np.full((61, 95, 3), (200, 10 * number, 30), np.uint8), number / 10)
+        raise KeyboardInterrupt
+    video = cv2.VideoCapture(str(path))
+    assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(10, abs=0.1)
+    frames = []
+    while (seen := video.read())[0]:
+        frames.append(seen[1])
+    assert (len(frames), frames[0].shape) == (12, (62, 96, 3))
+    assert frames[11][30, 40, ::-1].tolist() == pytest.approx([200, 110, 30], abs=12)
+
+
+def test_what_is_drawn_lies_on_the_face_and_changes_nothing_else() -> None:
+    pixels = np.full((480, 640, 3), 128, np.uint8)
+    face = Face("happy", 0.9, True, {"sad": 0.1, "happy": 0.9}, (200.0, 150.0, 160.0, 200.0), POINTS, 0.8, 3)
+    drawn = annotate(pixels, Reading("a", faces=(face,)))
+    assert (pixels == 128).all()
+    changed = np.argwhere((drawn != pixels).any(2))
+    assert changed.min(0).tolist() > [100, 190]
+    assert changed.max(0).tolist() < [360, 420]
+    assert len(changed) > 500
+
+
+def test_figures_have_what_was_gathered() -> None:
+    from mien.recognition.figures import Sheet, Timeline
+    from mien.recognition.records import Frame
+
+    timeline, sheet = Timeline(), Sheet()
+    pixels = np.full((48, 64, 3), 128, np.uint8)
+    for number in range(3000):
+        reading = Reading("a.mp4", number, number / 10 + (50 if number > 1500 else 0), 64, 48, (FACE,))
+        frame = Frame("a.mp4", pixels, number, reading.time)
+        timeline.add(frame, reading)
+        sheet.add(frame, reading)
+    assert len(timeline.courses["a.mp4", 1].times) <= 1000
+    assert b"face 1" in timeline.picture("svg") or b"<svg" in timeline.picture("svg")
+    assert len(sheet.shown) == 1
+    assert sheet.picture("png").startswith(b"\x89PNG")
+    assert Timeline().picture("svg").count(b"<svg") == 1
