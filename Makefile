@@ -39,6 +39,8 @@ core-check: $(READY) $(CORE)/.ready  ## the core in a venv that really has no to
 	! $(CORE)/bin/python -c 'import torch' 2>/dev/null
 	$(BIN)/mien train logistic --preset demo --epochs 1 --out $(CORE)/run
 	$(CORE)/bin/mien evaluate $(CORE)/run/model.onnx --split val --json
+	$(BIN)/python tests/core_photo.py $(CORE)/photo.jpg && $(CORE)/bin/mien predict $(CORE)/photo.jpg --json
+	test "$$(du -sm $(CORE)/lib | cut -f1)" -le 400
 
 bench: $(READY)  ## every benchmark, its log into benchmarks/results
 	@for script in benchmarks/*.py; do \

@@ -38,17 +38,31 @@ def run(folder: Path, words: list[str]) -> str:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with 140 drawn faces in a `fer2013.csv` of Kaggle's form."""
+def folder(photo: Path, film: Path, tmp_path: Path) -> Path:
+    """A folder with a photo, a video, and 140 drawn faces in a `fer2013.csv` of Kaggle's form."""
     rows = ["emotion,pixels,Usage"]
     for usage, (_, faces) in zip(("Training", "PublicTest", "PrivateTest"), drawn_faces(140), strict=True):
         rows += [f"{label},{' '.join(map(str, face.ravel()))},{usage}" for face, label in faces]
     (tmp_path / "fer2013.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "photos").mkdir()
+    for name in ("photo.jpg", "photos/party.jpg"):
+        shutil.copy(photo, tmp_path / name)
+    shutil.copy(film, tmp_path / "film.mp4")
     return tmp_path
 
 
 def test_every_verb_of_the_command_line_stands_in_the_readme() -> None:
-    assert {words[0] for words in commands()} >= {"ladder", "train", "evaluate", "compare", "show", "models", "data"}
+    assert {words[0] for words in commands()} >= {
+        "predict",
+        "export",
+        "ladder",
+        "train",
+        "evaluate",
+        "compare",
+        "show",
+        "models",
+        "data",
+    }
 
 
 def test_the_commands_of_the_readme_run(folder: Path) -> None:

@@ -2,14 +2,16 @@
 
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 
 from mien.cli.options import Data, SkipBadRows, check_finished, note, read_faces
 from mien.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 COMPARED = 2048
 """The most faces of a data set that the file is compared on."""
@@ -29,6 +31,8 @@ def export(
     It must answer as PyTorch does, on drawn faces and on those of --data: every probability within 1e-4; in int8 with
     the same expression for 95 % of the training faces. A file that doesn't isn't written.
     """
+    import numpy as np
+
     from mien.checkpoint import load_run
     from mien.data.drawn import drawn_faces
     from mien.export import TOLERANCE, export_onnx
@@ -65,5 +69,5 @@ def export(
     return result
 
 
-def _planes(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _planes(images: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
     return images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)

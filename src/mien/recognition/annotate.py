@@ -1,7 +1,8 @@
 """What was found, drawn into the picture: boxes and captions; and pictures and videos written to files."""
 
 import os
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -132,11 +133,25 @@ def _fitted(pixels: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[np.uint
 
 
 def _vp9(path: Path, rate: float, size: tuple[int, ...], stack: ExitStack) -> Any:
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"VP90"), rate, size)
+    with _silenced():  # OpenCV says there, whatever its log level, that it goes on with VP9
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"VP90"), rate, size)
     stack.callback(writer.release)
     if not writer.isOpened():
         raise MediaError(f"{path}: this build of OpenCV can't write it.")
     return lambda pixels: writer.write(cv2.cvtColor(_fitted(pixels, size), cv2.COLOR_RGB2BGR))
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Nothing that native code says reaches stderr meanwhile."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _h264(path: Path, rate: float, size: tuple[int, ...], stack: ExitStack) -> Any:
