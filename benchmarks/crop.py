@@ -10,6 +10,7 @@ middle near the pasted one's.
 import argparse
 import time
 import warnings
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -65,12 +66,11 @@ def main() -> None:
             best = max(near, key=lambda one: one.score)
             found[place] = True
             right[place] = net(crops(picture, [best], net.card.input_shape)).argmax() == faces.labels[place]
-    print(f"{given.model}, {len(faces):,} validation faces of {faces.source or 'the drawn set'}, seed 0")
+    print(f"{given.model}, {len(faces):,} validation faces of {Path(faces.source).name}, seed 0")
     print(f"found {found.mean():.4f}; not found {(~found).sum():,}; boxes elsewhere {false} in {len(faces):,} pictures")
-    print(
-        f"accuracy over the found ones: {right[found].mean():.4f}; the same on their original crops {on_crop[found].mean():.4f}"
-    )
-    print(f"difference {on_crop[found].mean() - right[found].mean():+.4f} (goal: at most 0.02)")
+    cut, original = right[found].mean(), on_crop[found].mean()
+    print(f"accuracy over the found ones {cut:.4f}; on their original crops {original:.4f}")
+    print(f"difference {original - cut:+.4f} (goal: at most 0.02)")
     print(f"accuracy with undetected faces counted as wrong: {right.mean():.4f}")
     for name, kinds in (("size", sizes), ("roll", abs(rolls))):
         for kind in np.unique(kinds):

@@ -46,8 +46,8 @@ def try_pictures(astronaut: np.ndarray, count: int) -> int:
     for place in range(count):
         try:
             pixels = decode(mutated(whole[place % len(whole)], dice), gray=False, max_pixels=1_000_000)
-        except MediaError as error:
-            assert len(str(error)) < 500
+        except MediaError:
+            continue
         else:
             read += 1
             assert pixels.dtype == np.uint8
