@@ -1,8 +1,9 @@
-"""Write scikit-image's astronaut to the file named, for an environment that has no scikit-image."""
+"""Write scikit-image's astronaut to the file named, for an environment that has no scikit-image (`make core-check`)."""
 
 import sys
 
-import skimage.data
-from PIL import Image
+if __name__ == "__main__":
+    import skimage.data
+    from PIL import Image
 
-Image.fromarray(skimage.data.astronaut()).save(sys.argv[1])
+    Image.fromarray(skimage.data.astronaut()).save(sys.argv[1])
