@@ -78,8 +78,10 @@ def test_the_python_of_the_readme_runs(folder: Path) -> None:
     program = [sys.executable, "-c", code.replace("epochs=20", "epochs=1")]
     done = subprocess.run(program, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    *epochs, figures = done.stdout.splitlines()
-    assert len(epochs) == 1
+    *faces, epoch, figures = done.stdout.splitlines()
+    assert [line.split()[0] for line in faces[:2]] == ["happy", "0.0"]  # the photo's face, the video's first frame
+    assert len(faces) == 1 + 30
+    assert epoch.startswith("epoch   1/1 ")
     assert re.match(r"0\.\d+ 0\.\d+ \(0\.\d+, 0\.\d+\)$", figures), figures
 
 

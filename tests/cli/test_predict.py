@@ -75,7 +75,10 @@ def test_interrupted_and_resumed_gives_every_frame_once(mien, astronaut: np.ndar
     line = [sys.executable, "-m", "mien", "predict", "long.mp4", "--out", "rows.jsonl"]
     for stop in (signal.SIGINT, signal.SIGKILL):
         words = line if stop == signal.SIGINT else [*line, "--resume"]
-        run = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        run = subprocess.Popen(
+            words, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+        )  # fmt: skip
         began = (tmp_path / "rows.jsonl").stat().st_size if (tmp_path / "rows.jsonl").exists() else 0
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
