@@ -39,17 +39,19 @@ PROBABILITIES = "probabilities.npz"
 class Plan:
     """What a budget pays for.
 
-    `teachers` are the recipes whose networks teach, one for each seed; `students` the recipes of what is shipped, by
-    its name in the box; `distil` the share (0..1) of a student's targets that comes from the teachers.
+    `teachers` are the recipes whose networks teach, one for each seed, or networks that are trained already, by their
+    folder or name in the box; `students` the recipes of what is shipped, by its name in the box; `distil` the share
+    (0..1) of a student's targets that comes from the teachers.
     """
 
-    teachers: tuple[Recipe, ...]
+    teachers: tuple[Recipe | str, ...]
     students: dict[str, Recipe]
     distil: float = 0.0
 
 
 def plan(budget: str, *, second: int = 0) -> Plan:
-    """The plan of a budget: "cpu" (one network, one seed), "gpu" (five teachers, two students) or "toy" (a dry run).
+    """The plan of a budget: "cpu" (one network, one seed), "gpu" (five teachers, two students), "toy" (a dry run), or
+    "again" (the `small` in the box goes on learning, half from the labels and half from what it knows).
 
     Args:
         second: classes of the second labelling, for which each network gets a head; 0 for none.
@@ -64,11 +66,14 @@ def plan(budget: str, *, second: int = 0) -> Plan:
         teachers = tuple(recipe("flagship", seed=seed, **head) for seed in range(5))
         small = recipe("flagship_small", epochs=200, batch=256, lr=0.2, erase=0.5, ema=0.999, **head)
         return Plan(teachers, {"flagship": recipe("flagship", seed=5, epochs=160, **head), "small": small}, 0.7)
+    if budget == "again":
+        small = recipe("flagship_small", init="small", epochs=18, lr=0.05, warmup=0.1, start_size=32, **head)
+        return Plan(("small",), {"small": small}, 0.5)
     if budget == "toy":
         options = {"stem": 4, "widths": [4, 8], "depths": [1, 1], "second": second}
         tiny = recipe("flagship_small", epochs=2, options=options)
-        return Plan(tuple(tiny.model_copy(update={"seed": seed}) for seed in (0, 1)), {"small": tiny}, 0.7)
-    raise MienError(f"There is no budget {budget!r}; the budgets are cpu, gpu, toy.")
+        return Plan((tiny, tiny.model_copy(update={"seed": 1})), {"small": tiny}, 0.7)
+    raise MienError(f"There is no budget {budget!r}; the budgets are cpu, gpu, again, toy.")
 
 
 @dataclass(frozen=True)
@@ -118,9 +123,13 @@ def release(
     if stage in ("teachers", "all"):
         for number, chosen in enumerate(plan.teachers):
             home = folder / f"teacher-{number}"
-            if not (home / PROBABILITIES).exists():
+            if (home / PROBABILITIES).exists():
+                continue
+            if isinstance(chosen, Recipe):
                 yield from _train("teachers", home, splits, chosen, clock, how)
-                _leave_probabilities(home, splits)
+                _leave_probabilities(home, home, splits)
+            else:
+                _leave_probabilities(chosen, home, splits)
     if stage in ("students", "all"):
         homes = [folder / f"teacher-{number}" for number in range(len(plan.teachers))]
         if missing := [home.name for home in homes if not (home / PROBABILITIES).exists()]:
@@ -175,9 +184,9 @@ def _ship(folder: Path, name: str, splits: Splits, clock: _Clock) -> None:
         ship(folder / name, name, splits, box=folder / SHIPPED)
 
 
-def _leave_probabilities(home: Path, splits: Splits) -> None:
-    """What a teacher thinks of the training and validation faces, as fp16 `(N, K)`; then its weights go."""
-    model, _ = load_run(home)
+def _leave_probabilities(teacher: Path | str, home: Path, splits: Splits) -> None:
+    """What `teacher` thinks of the training and validation faces, as fp16 `(N, K)`; then weights in `home` go."""
+    model, _ = load_run(teacher)
     known = {name: score(model, splits[name], views=2).probabilities.astype(np.float16) for name in ("train", "val")}
     save_arrays(home / PROBABILITIES, known)
     for name in (WEIGHTS, MODEL):

@@ -24,7 +24,11 @@ def release(
         str, typer.Option(metavar="teachers|students|ship|all", help="Which part; all: one after the other.")
     ] = "all",
     budget: Annotated[
-        str, typer.Option(metavar="cpu|gpu|toy", help="cpu: one network. gpu: teachers, then students. toy: a dry run.")
+        str,
+        typer.Option(
+            metavar="cpu|gpu|again|toy",
+            help="cpu: one network. gpu: teachers, then students. again: the small in the box goes on. toy: a dry run.",
+        ),
     ] = "cpu",
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Stop in time, saved; without it go on to the end.")
