@@ -16,8 +16,8 @@ from mien.cli import DONE
 Verb = Callable[..., dict[str, Any]]
 
 VERBS = (
-    "predict", "ladder", "train", "evaluate", "show", "compare", "leaderboard", "robustness", "models", "export",
-    "release",
+    "predict", "explain", "ladder", "train", "evaluate", "show", "compare", "leaderboard", "robustness", "models",
+    "export", "release",
 )  # fmt: skip
 """Each has a module of its name."""
 

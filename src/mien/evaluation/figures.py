@@ -17,6 +17,7 @@ from mien.data.faces import FaceSet
 from mien.errors import MissingExtra
 from mien.evaluation.calibration import coverage_curve
 from mien.evaluation.corruptions import Corruption, corrupted
+from mien.evaluation.explanation import Explanation
 from mien.evaluation.gallery import Shown
 from mien.evaluation.robustness import Robustness
 from mien.labels import colour
@@ -33,6 +34,7 @@ Kind = Literal["png", "svg"]
 
 INK, QUIET, FAINT, TRAIN, VAL, WRONG = "#1A1A1A", "#595959", "#D9D9D9", "#0072B2", "#D55E00", "#B03A00"
 _SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+_RED_BLUE = np.array([(0.80, 0.15, 0.05), (0.0, 0.35, 0.75)])  # a heatmap's two sides
 STYLE: Any = {  # typed by matplotlib as a union of its 300 setting names
     "font.size": 10,
     "text.color": INK,
@@ -310,6 +312,42 @@ def class_counts(counts: Mapping[str, Mapping[str, int]], *, kind: Kind = "svg")
             axes.spines[["bottom", "left"]].set_visible(False)
             axes.tick_params(length=0, labelcolor=INK)
         sheet.figure.axes[0].invert_yaxis()  # the first class on top; the others share the axis
+    return sheet.content
+
+
+def explanation_picture(explained: Sequence[Explanation], *, title: str = "", kind: Kind = "png") -> bytes:
+    """A row for each face: its crop, the heatmap over it, and the deletion curve with the check's verdict above it.
+
+    The gray band is where all the random orders lie, the dashed line their mean.
+    """
+    rows = max(len(explained), 1)
+    with _sheet(9.6, 2.75 * rows + 0.35 * bool(title), kind) as sheet:
+        cells = np.array(sheet.axes(rows, 3, width_ratios=(1, 1, 2))).reshape(rows, 3)
+        for (crop, heat, curve), one in zip(cells, explained, strict=False):
+            check, orders = one.check, one.check.orders
+            _face(crop, one.face)
+            crop.set_title(f"{one.label} {one.confidence:.2f}", loc="center")
+            _face(heat, one.face)
+            shade = np.where(one.heatmap[..., None] > 0, _RED_BLUE[0], _RED_BLUE[1])
+            heat.imshow(np.dstack([shade, 0.85 * np.abs(one.heatmap) ** 0.8]), interpolation="bilinear")
+            heat.set_title("the heatmap", loc="center")
+            heat.set_xlabel("red: for it; blue: against it", size=9)
+            _clear([crop, heat])
+            curve.fill_between(check.taken, orders.min(0), orders.max(0), color=FAINT, linewidth=0)
+            curve.plot(check.taken, orders.mean(0), color=QUIET, ls="--", label="random orders: mean, and all")
+            curve.plot(check.taken, check.curve, color=VAL, linewidth=2, label="the heatmap's order")
+            verdict, _, why = check.verdict.partition(": ")
+            curve.set_title(verdict, weight="bold", color=INK if check.passed else WRONG, pad=18)
+            curve.annotate(
+                f"{why}: area {check.area:.2f}, theirs {check.areas.mean():.2f}", (0, 1), (0, 5), size=9,
+                xycoords="axes fraction", textcoords="offset points", color=QUIET,
+            ).set_in_layout(False)  # fmt: skip  # longer than the axes in some cases: no reason to make them narrower
+            curve.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="share of the face blurred", ylabel=f"P({one.label})")
+            curve.grid()
+            curve.legend(loc="upper right", fontsize=9)
+        if not explained:
+            _clear(list(cells.ravel()))
+        sheet.figure.suptitle(title, size=11)
     return sheet.content
 
 

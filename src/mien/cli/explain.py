@@ -1,0 +1,99 @@
+"""`mien explain`: where a network looks in the faces of a photo, and whether to believe the heatmap that says so."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mien.cli.options import check_finished, note
+from mien.cli.pictures import write_picture
+from mien.cli.tables import print_table
+from mien.errors import DataError, MediaError
+
+if TYPE_CHECKING:
+    from mien.evaluation.explanation import Explanation
+
+
+def explain(
+    source: Annotated[str, typer.Argument(metavar="PHOTO", help="A photo.")],
+    model: Annotated[str, typer.Option(metavar="NAME", help="A network in the box, or a run folder.")] = "small",
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The picture (.png, .svg); default PHOTO-explained.png in this folder."),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="CLASS", help="Explain this class; default each face's likeliest one.")
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="integrated, occlusion, gradcam or saliency; default the one that did best."),
+    ] = None,
+    detect: Annotated[
+        bool, typer.Option("--detect/--no-detect", help="--no-detect: the picture is one cropped face.")
+    ] = True,
+    most: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Explain at most so many faces, the largest first.")
+    ] = 6,
+    orders: Annotated[
+        int, typer.Option(min=1, metavar="N", help="How many random orders the heatmap must beat to be believed.")
+    ] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the random orders.")] = 0,
+) -> dict[str, Any]:
+    """Show where a network looks in each face of a photo, with a check that says whether to believe it.
+
+    The patches of the face that the heatmap marks are blurred first. If the probability falls faster than in every one
+    of 20 random orders, believe the heatmap; a heatmap that knows nothing gets there in one case of 21.
+    """
+    from mien.checkpoint import load_run
+    from mien.cli.progress import count
+    from mien.explain import METHOD
+    from mien.explain import explain as explanations
+    from mien.recognition.recognizer import Recognizer
+    from mien.shipped import find
+
+    if out and out.suffix.lower() not in (".svg", ".png"):
+        raise DataError(f"{out}: figures are .svg or .png files.")
+    if find(model).is_file():
+        raise DataError(f"{model}: explaining looks inside a network; name its run folder, or one in the box.")
+    check_finished(Path(model))
+    network, card = load_run(model)
+    reading, crops = Recognizer(model, detect=detect).crops(source)
+    if not len(crops):
+        raise MediaError(f"{source}: no face was found. If it is one cropped face, say --no-detect.")
+    if len(crops) > most:
+        note(f"{source} has {len(crops)} faces; the {most} largest are explained. --most {len(crops)} takes all.")
+        crops = crops[:most]
+    found: list[Explanation] = []
+    with count("faces", len(crops)) as tick:
+        for crop in crops:
+            found += explanations(
+                network, crop[None], card.classes, label=label, method=method or METHOD, temperature=card.temperature,
+                orders=orders, seed=seed,
+            )  # fmt: skip
+            tick()
+    print_table(
+        ("face", "explained", "probability", "better than", "believe it"),
+        [
+            (
+                place, one.label, f"{one.confidence:.3f}", f"{one.check.better_than} of {orders} random orders",
+                "yes" if one.check.passed else "no",
+            )
+            for place, one in enumerate(found, 1)
+        ],
+        f"{source}, {model}, {found[0].method}",
+    )  # fmt: skip
+    to = out or Path(f"{Path(source).stem}-explained.png")
+    picture = write_picture(
+        to,
+        lambda figures: figures.explanation_picture(found, kind=to.suffix.lower()[1:]),
+        asked=out is not None,
+    )
+    if picture:
+        note(f"The picture is {picture}.")
+    boxes = [face.box for face in reading.faces]
+    faces = [one.as_json() | {"box": list(box) if box else None} for one, box in zip(found, boxes, strict=False)]
+    return {"source": source, "model": model, "width": reading.width, "height": reading.height} | {
+        "faces": faces,
+        "left_out": len(reading) - len(found),
+        "picture": picture,
+    }
