@@ -50,8 +50,9 @@ class Plan:
 
 
 def plan(budget: str, *, second: int = 0) -> Plan:
-    """The plan of a budget: "cpu" (one network, one seed), "gpu" (five teachers, two students), "toy" (a dry run), or
-    "again" (the `small` in the box goes on learning, half from the labels and half from what it knows).
+    """The plan of a budget: "cpu" (one network, one seed), "cpu-flagship" (a flagship of a size that a CPU trains in
+    two hours), "gpu" (five teachers, two students), "again" (the `small` in the box goes on learning, half from the
+    labels and half from what the networks in the box know), or "toy" (a dry run).
 
     Args:
         second: classes of the second labelling, for which each network gets a head; 0 for none.
@@ -62,6 +63,10 @@ def plan(budget: str, *, second: int = 0) -> Plan:
     head: dict[str, Any] = {"options": {"second": second}} if second else {}
     if budget == "cpu":
         return Plan((), {"small": recipe("flagship_small", **head)})
+    if budget == "cpu-flagship":
+        size = {"stem": 32, "widths": [64, 128, 256], "depths": [1, 2, 2], "drop": 0.05, **head.get("options", {})}
+        unmixed = {"mixup": 0.0, "cutmix": 0.0, "batch": 128, "lr": 0.1, "erase": 0.4}  # too short to learn from blends
+        return Plan((), {"flagship": recipe("flagship", epochs=72, start_size=24, options=size, **unmixed)})
     if budget == "gpu":
         teachers = tuple(recipe("flagship", seed=seed, **head) for seed in range(5))
         small = recipe("flagship_small", epochs=200, batch=256, lr=0.2, erase=0.5, ema=0.999, **head)
@@ -73,7 +78,7 @@ def plan(budget: str, *, second: int = 0) -> Plan:
         options = {"stem": 4, "widths": [4, 8], "depths": [1, 1], "second": second}
         tiny = recipe("flagship_small", epochs=2, options=options)
         return Plan((tiny, tiny.model_copy(update={"seed": 1})), {"small": tiny}, 0.7)
-    raise MienError(f"There is no budget {budget!r}; the budgets are cpu, gpu, again, toy.")
+    raise MienError(f"There is no budget {budget!r}; the budgets are cpu, cpu-flagship, gpu, again, toy.")
 
 
 @dataclass(frozen=True)

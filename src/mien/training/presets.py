@@ -84,7 +84,7 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("flagship_small", "tuned"): {
         **_WARP,
-        "epochs": 64,
+        "epochs": 160,
         "smoothing": 0.1,
         "erase": 0.3,
         "ema": 0.998,
