@@ -26,7 +26,7 @@ demo: $(READY)  ## train the four rungs on drawn faces, then compare them; DATA=
 	$(BIN)/mien ladder $(if $(DATA),--data '$(DATA)',--preset demo) --out '$(OUT)'
 
 test: $(READY)  ## every test that is quick enough for every change
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 
 lint: $(READY)  ## style, types, and who imports whom
 	$(BIN)/ruff check
