@@ -15,7 +15,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(strip $(PIP_FIND_LINKS)))
 endif
 
-.PHONY: help demo test lint core-check bench soak clean
+.PHONY: help demo test lint core-check dist pages docs bench soak clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -42,6 +42,13 @@ core-check: $(READY) $(CORE)/.ready  ## the core in a venv that really has no to
 	$(BIN)/python tests/core_photo.py $(CORE)/photo.jpg && $(CORE)/bin/mien predict $(CORE)/photo.jpg --json
 	test "$$(du -sm $(CORE)/lib | cut -f1)" -le 400
 
+pages: $(READY)  ## write what is generated in README.md and docs/: help, reference, cards, tables, figures
+	$(BIN)/python docs/make/pages.py
+	$(BIN)/python docs/make/pictures.py
+
+docs: $(READY)  ## build the site into site/; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 bench: $(READY)  ## every benchmark, its log into benchmarks/results
 	@for script in benchmarks/*.py; do \
 	    echo "== $$script"; \
@@ -53,7 +60,7 @@ soak: $(READY)  ## the tests that take longer; their log into benchmarks/results
 	set -o pipefail; $(BIN)/pytest -m soak 2>&1 | tee benchmarks/results/soak.txt
 
 clean:  ## remove the venv, caches and build products; runs/ stays, it may hold hours of training
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A venv made by Python and filled by uv, once, and again when one of the two files changes.
