@@ -14,6 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+sys.path.append(str(Path(__file__).parent))  # for load, which stands beside
+
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "MIEN_TOKEN"} | {"OMP_NUM_THREADS": "1"}
 
 

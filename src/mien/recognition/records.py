@@ -1,6 +1,6 @@
 """What goes through recognition: a Frame comes in, a Reading with a Face for each face in it goes out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +62,20 @@ class Face:
             "landmarks": [[round(x, 1), round(y, 1)] for x, y in self.landmarks] if self.landmarks else None,
             "detection": None if self.detection is None else round(self.detection, 4),
         }
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> "Face":
+        """The face that `as_json` told of."""
+        return cls(
+            label=told["label"],
+            confidence=told["confidence"],
+            uncertain=told["uncertain"],
+            probabilities=dict(told["probabilities"]),
+            box=tuple(told["box"]) if told["box"] else None,
+            landmarks=tuple(map(tuple, told["landmarks"])) if told["landmarks"] else None,
+            detection=told["detection"],
+            id=told["face"],
+        )
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket
 
 from mien.server import routes, stream
 from mien.server.envelope import Envelope, as_json
@@ -56,6 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.mount("/static", StaticFiles(directory=PAGE), name="static")
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _wrong)
+    app.add_exception_handler(WebSocketRequestValidationError, _wrong)
     app.add_exception_handler(HTTPException, _missing)
     app.add_middleware(Envelope, settings=settings, metrics=metrics)
     if settings.origins:  # outermost: a browser's question beforehand has no token
@@ -73,12 +75,15 @@ async def _index() -> Response:
     return FileResponse(PAGE / "index.html")
 
 
-async def _refused(request: Request, error: Any) -> Response:
+async def _refused(request: Request | WebSocket, error: Any) -> Response:
     request.state.refused = error.code
-    return as_json(error.as_json(request.state.request_id), error.status, dict(error.headers))
+    response = as_json(error.as_json(request.state.request_id), error.status, dict(error.headers))
+    if isinstance(request, WebSocket):  # which isn't open yet: this is the answer to its handshake
+        await request.send_denial_response(response)
+    return response
 
 
-async def _wrong(request: Request, error: Any) -> Response:
+async def _wrong(request: Request | WebSocket, error: Any) -> Response:
     first = error.errors()[0]
     name = ".".join(map(str, first["loc"][1:]))
     return await _refused(request, Refusal("bad_parameter", f"{name}: {first['msg']}."))

@@ -6,7 +6,7 @@ import secrets
 import time
 from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,7 +32,8 @@ class Envelope:
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
         self.app, self.metrics = app, metrics
         self._gate = Gate(settings)
-        self._headers = security_headers(in_browser=settings.in_browser)
+        told = security_headers(in_browser=settings.in_browser)
+        self._headers = [(name.encode(), value.encode()) for name, value in told.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -49,10 +50,9 @@ class Envelope:
             nonlocal status
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 status = message["status"]
-                added = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    added.setdefault(name, value)
-                added["x-request-id"] = request_id
+                there = {name for name, _ in message["headers"]}
+                added = [pair for pair in self._headers if pair[0] not in there]
+                message["headers"] = [*message["headers"], *added, (b"x-request-id", request_id.encode())]
             elif message["type"] == "websocket.accept":
                 status = 101
             await send(message)
@@ -100,15 +100,9 @@ class Envelope:
 async def refuse(refusal: Refusal, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with a refusal; a WebSocket that isn't open yet gets it as the answer to its handshake."""
     response = as_json(refusal.as_json(request_id), refusal.status, dict(refusal.headers))
-    if scope["type"] == "websocket":
-        if "websocket.http.response" not in scope.get("extensions", {}):
-            await send({"type": "websocket.close", "code": 1008, "reason": refusal.code})
-            return
-        inner = send
-
-        async def send(message: Message) -> None:
-            await inner({**message, "type": f"websocket.{message['type']}"})
-
+    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1008, "reason": refusal.code})
+        return
     await response(scope, receive, send)
 
 

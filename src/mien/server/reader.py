@@ -45,6 +45,9 @@ class _Prepared:
     detect: float
 
 
+SMALL_BYTES, SMALL_PIXELS = 16 << 10, 1 << 16
+"""Up to which size a crop is decoded at once."""
+
 _NONE = np.empty((0, 0), np.float32)
 
 
@@ -100,11 +103,13 @@ class Reader:
         Raises:
             Refusal: it isn't a picture, or larger than the limits.
         """
-        loop = asyncio.get_running_loop()
-        try:
-            prepared = await loop.run_in_executor(self._workers, self._prepare, data, served, detect, at is None)
-        except MediaError as error:
-            raise Refusal("bad_picture", str(error)) from None
+        prepared = None if detect else self._at_once(data, served)
+        if prepared is None:
+            loop, tiles = asyncio.get_running_loop(), at is None
+            try:
+                prepared = await loop.run_in_executor(self._workers, self._prepare, data, served, detect, tiles)
+            except MediaError as error:
+                raise Refusal("bad_picture", str(error)) from None
         asked = time.perf_counter()
         answers = await served.ask(prepared.crops) if len(prepared.crops) else _NONE
         timings = Timings(prepared.decode, prepared.detect, 1000 * (time.perf_counter() - asked))
@@ -119,9 +124,20 @@ class Reader:
         self._workers.shutdown(cancel_futures=True)
         self.networks.close()
 
-    def _prepare(self, data: bytes, served: Served, detect: bool, tiles: bool) -> _Prepared:
+    def _at_once(self, data: bytes, served: Served) -> _Prepared | None:
+        """A small crop is decoded sooner than a worker is woken. None where it's large, or can't be read."""
+        if len(data) > SMALL_BYTES:
+            return None
+        try:
+            return self._prepare(data, served, False, False, SMALL_PIXELS)
+        except MediaError:
+            return None
+
+    def _prepare(
+        self, data: bytes, served: Served, detect: bool, tiles: bool, max_pixels: int | None = None
+    ) -> _Prepared:
         began = time.perf_counter()
-        frame = as_frame(data, max_pixels=self.settings.max_pixels)
+        frame = as_frame(data, max_pixels=max_pixels or self.settings.max_pixels)
         assert frame.pixels is not None
         decoded = time.perf_counter()
         shape = served.net.card.input_shape
