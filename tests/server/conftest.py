@@ -14,7 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-sys.path.append(str(Path(__file__).parent))  # for load, which stands beside
+sys.path.append(str(Path(__file__).parent))  # for load and pictures, which stand beside
+
+from pictures import png
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "MIEN_TOKEN"} | {"OMP_NUM_THREADS": "1"}
 
@@ -100,19 +102,10 @@ def client(server: Served) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="session")
 def crop_files() -> list[bytes]:
-    """140 drawn faces as PNG files."""
-    import io
-
-    from PIL import Image
-
+    """105 drawn faces as PNG files."""
     from mien.data.drawn import drawn_faces
 
-    files = []
-    for face in drawn_faces(700).val.images:
-        buffer = io.BytesIO()
-        Image.fromarray(face).save(buffer, "PNG")
-        files.append(buffer.getvalue())
-    return files
+    return [png(face) for face in drawn_faces(700).val.images]
 
 
 @pytest.fixture(scope="session")

@@ -66,9 +66,9 @@ async def load(
 
     async def client(number: int) -> None:
         nonlocal sent
-        reader, writer = await asyncio.open_connection(where.hostname, where.port)
-        at = number
+        at, writer = number, None
         try:
+            reader, writer = await asyncio.open_connection(where.hostname, where.port)
             while time.perf_counter() < until and sent < most:
                 sent += 1
                 asked = time.perf_counter()
@@ -90,7 +90,8 @@ async def load(
         except (OSError, asyncio.IncompleteReadError) as error:
             result.lost[type(error).__name__] += 1
         finally:
-            writer.close()
+            if writer:
+                writer.close()
 
     await asyncio.gather(*(client(number) for number in range(clients)))
     result.seconds = time.perf_counter() - began

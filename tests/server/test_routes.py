@@ -3,7 +3,9 @@
 import json
 
 import httpx
+import numpy as np
 import pytest
+from pictures import png
 
 import mien
 from mien.server.answers import BatchPrediction, ErrorAnswer, ModelsAnswer, Prediction
@@ -112,3 +114,20 @@ def test_the_examples_of_the_openapi_document_are_what_it_says(client: httpx.Cli
     [example] = document["components"]["schemas"]["Prediction"]["examples"]
     assert Prediction.model_validate(example)
     assert json.dumps(document).count('"examples"') > 5
+
+
+def test_the_golden_set_is_answered_as_by_the_network(client: httpx.Client) -> None:
+    """The same drawn faces as in tests/recognition, one by one and in a batch."""
+    faces = mien.drawn_faces(70).val.images
+    expected = mien.Net("small")(faces)
+    files = [png(face) for face in faces]
+    one_by_one = [client.post("/v1/predict?detect=false", content=file).json() for file in files]
+    form = [("file", ("face.png", file)) for file in files]
+    batch = client.post("/v1/predict/batch?detect=false", files=form).json()["pictures"]
+    for told in (one_by_one, batch):
+        probabilities = [list(one["faces"][0]["probabilities"].values()) for one in told]
+        np.testing.assert_allclose(probabilities, expected, atol=1e-4)
+    int8 = client.post("/v1/predict/batch?detect=false&model=small:int8", files=form).json()["pictures"]
+    probabilities = [list(one["faces"][0]["probabilities"].values()) for one in int8]
+    np.testing.assert_allclose(probabilities, mien.Net("small:int8")(faces), atol=1e-4)
+    assert np.abs(np.array(probabilities) - expected).max() > 1e-3  # it is another network

@@ -69,13 +69,12 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
         log.info("ending", extra={"fields": {"waiting": app.state.reader.held}})
 
     server = Server(config, began, ending)
-    signal.signal(
-        signal.SIGTERM, lambda *_: None
-    )  # uvicorn raises it again when all is done: an end in order is no death
-    server.run(sockets=[listening])
-    answered = server.server_state.total_requests
-    log.info("ended", extra={"fields": {"answered": answered}})
-    return answered
+    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again at the end, which would be a death
+    try:
+        server.run(sockets=[listening])
+    finally:
+        log.info("ended", extra={"fields": {"answered": server.server_state.total_requests}})
+    return server.server_state.total_requests
 
 
 def _bind(settings: Settings) -> socket.socket:
