@@ -49,6 +49,19 @@ def test_the_file_answers_as_pytorch_does(name: str, tmp_path: Path, capfd: pyte
     assert os.listdir(tmp_path) == ["model.onnx"]
 
 
+@pytest.mark.parametrize(("size", "pools"), [(48, 0), (52, 1)])  # 26 in two halves, but 13 not
+def test_averaging_before_a_convolution_becomes_one_with_it(size: int, pools: int, tmp_path: Path) -> None:
+    options = {"size": size, "stem": 4, "widths": (4, 6, 8), "depths": (1, 1, 1), "stride": 2}
+    model = shaken("flagship_small", **options)
+    card = Card(model="flagship_small", classes=FER2013, input_shape=(1, size, size))
+    export_onnx(model, tmp_path / "m.onnx", card)
+    kinds = [node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node]
+    assert kinds.count("AveragePool") == pools
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 1, size, size), np.uint8)
+    np.testing.assert_allclose(Net(tmp_path / "m.onnx")(pixels), probabilities(model, pixels), atol=1e-5)
+    assert any(isinstance(module, nn.AvgPool2d) for module in model.modules())  # the model itself stays as it was
+
+
 def test_colour_other_sizes_and_other_classes(tmp_path: Path) -> None:
     model = shaken("cnn", classes=3, channels=3, size=32)
     card = Card(model="cnn", classes=("no", "maybe", "yes"), input_shape=(3, 32, 32))

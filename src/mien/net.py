@@ -26,6 +26,7 @@ class Net:
             such as "small" or "small:int8".
         threads: how many threads one call may use; 0 lets onnxruntime choose.
         device: where it runs, as `open_session` has it; `device` then says which one it got.
+        spin: whether its threads stay awake between calls; see `open_session`.
 
     The card in the file says what the network is. Where a `card.json` beside the file lists it, that card is taken
     (it may know scores that came later) and the file must have the checksum that stands there.
@@ -39,7 +40,9 @@ class Net:
 
     device: str
 
-    def __init__(self, path: str | os.PathLike[str], *, threads: int = 0, device: str | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, threads: int = 0, device: str | None = None, spin: bool = True
+    ) -> None:
         given = find(path)
         self.path = given / MODEL if given.is_dir() else given
         if not self.path.is_file():
@@ -51,7 +54,7 @@ class Net:
             listed.verify(self.path.parent, [self.path.name])
         else:
             listed = None
-        self._session = open_session(self.path, threads, device)
+        self._session = open_session(self.path, threads, device, spin=spin)
         self.device = device_of(self._session)
         inside = _card_inside(self._session, self.path)
         if listed is not None and (listed.classes, listed.input_shape) != (inside.classes, inside.input_shape):
@@ -109,11 +112,14 @@ PROVIDERS = {
 """What onnxruntime calls each device. Which of them there are depends on which build of it is installed."""
 
 
-def open_session(path: Path, threads: int = 0, device: str | None = None) -> Any:
+def open_session(path: Path, threads: int = 0, device: str | None = None, *, spin: bool = False) -> Any:
     """An ONNX file ready to run, on the CPU unless told.
 
     Args:
         threads: how many threads one call may use; 0 lets onnxruntime choose. device: a name from `PROVIDERS`.
+        spin: let threads look for the next call instead of sleeping: quicker where one network is called all the time,
+            and in the way of another one. With the detector and the network on two cores a video was read at 20 frames
+            a second with it, at 50 without.
 
     Raises:
         CheckpointError: the file is damaged.
@@ -127,9 +133,7 @@ def open_session(path: Path, threads: int = 0, device: str | None = None) -> Any
         raise MienError(f"There is no device {device!r} here; this onnxruntime has {', '.join(there)}.")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    # a thread that spins while it waits for this network's next call keeps the other one's from working: with the
-    # detector and the network on two cores a video was read at 20 frames a second, without spinning at 50
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
     options.log_severity_level = 4  # what goes wrong is raised; it needn't be printed as well
     wanted = list(dict.fromkeys([PROVIDERS[device], PROVIDERS["cpu"]]))  # the CPU does what the other can't
     try:

@@ -50,9 +50,11 @@ class Plan:
 
 
 def plan(budget: str, *, second: int = 0) -> Plan:
-    """The plan of a budget: "cpu" (one network, one seed), "cpu-flagship" (a flagship of a size that a CPU trains in
-    two hours), "gpu" (five teachers, two students), "again" (the `small` in the box goes on learning, half from the
-    labels and half from what the networks in the box know), or "toy" (a dry run).
+    """The plan of a budget.
+
+    "cpu": `small`, one seed. "cpu-flagship": a flagship of a size that a CPU trains in an hour or two. "taught":
+    `small` again, taught by the flagship in the box. "again": the `small` in the box goes on learning, half from the
+    labels and half from what it knows. "gpu": five teachers, two students. "toy": a dry run.
 
     Args:
         second: classes of the second labelling, for which each network gets a head; 0 for none.
@@ -65,20 +67,29 @@ def plan(budget: str, *, second: int = 0) -> Plan:
         return Plan((), {"small": recipe("flagship_small", **head)})
     if budget == "cpu-flagship":
         size = {"stem": 32, "widths": [64, 128, 256], "depths": [1, 2, 2], "drop": 0.05, **head.get("options", {})}
-        unmixed = {"mixup": 0.0, "cutmix": 0.0, "batch": 128, "lr": 0.1, "erase": 0.4}  # too short to learn from blends
+        unmixed: dict[str, Any] = {
+            "mixup": 0.0,
+            "cutmix": 0.0,
+            "batch": 128,
+            "lr": 0.1,
+            "erase": 0.4,
+        }  # too short for blends
         return Plan((), {"flagship": recipe("flagship", epochs=72, start_size=24, options=size, **unmixed)})
+    if budget == "taught":
+        return Plan(("flagship",), {"small": recipe("flagship_small", epochs=90, **head)}, 0.7)
     if budget == "gpu":
         teachers = tuple(recipe("flagship", seed=seed, **head) for seed in range(5))
         small = recipe("flagship_small", epochs=200, batch=256, lr=0.2, erase=0.5, ema=0.999, **head)
         return Plan(teachers, {"flagship": recipe("flagship", seed=5, epochs=160, **head), "small": small}, 0.7)
     if budget == "again":
-        small = recipe("flagship_small", init="small", epochs=18, lr=0.05, warmup=0.1, start_size=32, **head)
+        slow: dict[str, Any] = {"lr": 0.05, "warmup": 0.1, "start_size": 32}
+        small = recipe("flagship_small", init="small", epochs=18, **slow, **head)
         return Plan(("small",), {"small": small}, 0.5)
     if budget == "toy":
         options = {"stem": 4, "widths": [4, 8], "depths": [1, 1], "second": second}
         tiny = recipe("flagship_small", epochs=2, options=options)
         return Plan((tiny, tiny.model_copy(update={"seed": 1})), {"small": tiny}, 0.7)
-    raise MienError(f"There is no budget {budget!r}; the budgets are cpu, cpu-flagship, gpu, again, toy.")
+    raise MienError(f"There is no budget {budget!r}; the budgets are cpu, cpu-flagship, taught, gpu, again, toy.")
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,9 @@ def release(
     budget: Annotated[
         str,
         typer.Option(
-            metavar="cpu|cpu-flagship|gpu|again|toy",
-            help="cpu: small. cpu-flagship: a flagship that a CPU can train. gpu: teachers, then students. "
-            "again: the small in the box goes on. toy: a dry run.",
+            metavar="cpu|cpu-flagship|taught|gpu|again|toy",
+            help="cpu: small. cpu-flagship: a flagship that a CPU can train. taught: small, by that. "
+            "gpu: teachers, then students. again: the small in the box goes on. toy: a dry run.",
         ),
     ] = "cpu",
     minutes: Annotated[

@@ -61,9 +61,11 @@ class Flagship(nn.Module):
     """A stem at full size, then stages of residual blocks, each at half the size of the one before.
 
     Args:
-        stem: channels at full size. widths, depths: channels and blocks of each stage.
+        stem: channels of the first convolution. widths, depths: channels and blocks of each stage.
         enlarge: the side that the face is resized to first; 0 keeps it.
-        squeeze: squeeze-excitation in the blocks. drop: stochastic depth of the last block, rising from 0.
+        stride: 1: the first convolution looks at full size, and the larger of its answers are kept; 2: at half of it.
+        squeeze: squeeze-excitation in the blocks, of all stages or of those that it says.
+        drop: stochastic depth of the last block, rising from 0.
         second: classes of the second head; 0 for none. `joint` gives its logits too.
     """
 
@@ -77,7 +79,8 @@ class Flagship(nn.Module):
         widths: Sequence[int] = (96, 160, 224),
         depths: Sequence[int] = (2, 2, 2),
         enlarge: int = 0,
-        squeeze: bool = True,
+        stride: int = 1,
+        squeeze: bool | Sequence[bool] = True,
         drop: float = 0.1,
         dropout: float = 0.3,
         second: int = 0,
@@ -85,15 +88,18 @@ class Flagship(nn.Module):
     ) -> None:
         super().__init__()
         self.pixels = Pixels(channels, enlarge or None, normalise)
+        side = 2 * stride + 1
         self.stem = nn.Sequential(
-            nn.Conv2d(channels, stem, 3, padding=1, bias=False),  # (B, stem, 48, 48)
+            nn.Conv2d(channels, stem, side, stride, padding=stride, bias=False),  # (B, stem, 48, 48), or 24
             nn.BatchNorm2d(stem),
             nn.ReLU(True),
-            nn.MaxPool2d(2),  # (B, stem, 24, 24)
         )
+        if stride == 1:
+            self.stem.append(nn.MaxPool2d(2))  # (B, stem, 24, 24)
+        squeezed = [squeeze] * len(widths) if isinstance(squeeze, bool) else squeeze
         blocks: list[nn.Module] = []
         inside, last = stem, max(1, sum(depths) - 1)
-        for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
+        for stage, (width, depth, squeeze) in enumerate(zip(widths, depths, squeezed, strict=True)):
             for place in range(depth):
                 shrink = bool(stage) and not place
                 blocks.append(Block(inside, width, shrink=shrink, squeeze=squeeze, drop=drop * len(blocks) / last))

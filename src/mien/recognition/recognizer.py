@@ -80,7 +80,7 @@ class Recognizer:
         max_pixels: int = MAX_PIXELS,
         threads: int = 0,
     ) -> None:
-        self.net = Net(model, device=device, threads=threads)
+        self.net = Net(model, device=device, threads=threads, spin=False)
         self.classes, self.device = self.net.classes, self.net.device
         self.smooth, self.max_pixels = smooth, max_pixels
         self._detector = Detector(device=device, threads=threads, certain=certain) if detect else None
