@@ -82,5 +82,5 @@ class Networks:
         self._thread.shutdown(cancel_futures=True)
 
     def _served(self, name: str) -> Served:
-        net = Net(name, device=self._device)
+        net = Net(name, device=self._device, spin=False)
         return Served(name, net, Batcher(net, self._thread, most=self._most, seen=self._seen))
