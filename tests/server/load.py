@@ -7,7 +7,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -52,15 +52,15 @@ async def load(
     clients: int = 64,
     seconds: float = 5.0,
     most: int = 1_000_000,
+    headers: Mapping[str, str] | None = None,
 ) -> Load:
     """Ask for so many seconds, or `most` times, from so many connections; every request sent is waited for."""
     where = urlsplit(address)
     assert where.hostname in ("127.0.0.1", "localhost"), "load is for this machine only"
     result, sent = Load(), 0
-    requests = [
-        (f"POST {path} HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: {len(one)}\r\n\r\n").encode() + one
-        for one in pictures
-    ]
+    more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
+    head = f"POST {path} HTTP/1.1\r\nHost: {where.netloc}\r\n{more}Content-Length: "
+    requests = [f"{head}{len(one)}\r\n\r\n".encode() + one for one in pictures]
     began = time.perf_counter()
     until = began + seconds
 
@@ -74,17 +74,17 @@ async def load(
                 asked = time.perf_counter()
                 writer.write(requests[at % len(requests)])
                 at += clients
-                status, headers, body = await _answer(reader)
+                status, told_so, body = await _answer(reader)
                 result.statuses[status] += 1
                 if status == 200:
                     result.times.append(time.perf_counter() - asked)
                     told: dict[str, Any] = json.loads(body)
-                    result.faces += len(told["faces"])
+                    result.faces += len(told.get("faces", ()))
                     result.ids.append(told["request_id"])
-                elif "retry-after" in headers:
-                    result.retry_after.add(headers["retry-after"])
+                elif "retry-after" in told_so:
+                    result.retry_after.add(told_so["retry-after"])
                     await asyncio.sleep(0.02)
-                if headers.get("connection") == "close":
+                if told_so.get("connection") == "close":
                     writer.close()
                     reader, writer = await asyncio.open_connection(where.hostname, where.port)
         except (OSError, asyncio.IncompleteReadError) as error:

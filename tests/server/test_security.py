@@ -4,6 +4,7 @@ import resource
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -114,6 +115,15 @@ def test_what_is_too_large_is_refused_before_it_is_read(serve, picture: bytes) -
     with socket.create_connection((host, int(port)), 10) as line:
         line.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nslow")
         assert line.recv(1000).startswith(b"HTTP/1.1 408 ")
+    with socket.create_connection((host, int(port)), 10) as line:
+        line.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
+        with pytest.raises(ConnectionError):
+            line.sendall(10_000_000 * b"a")
+    with socket.create_connection((host, int(port)), 30) as line:
+        line.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+        began = time.monotonic()
+        assert line.recv(1000) == b""
+        assert 8 < time.monotonic() - began < 25
     assert served.process.poll() is None
 
 
@@ -164,6 +174,7 @@ def test_settings_that_arent_safe(settings: dict, said: str) -> None:
 def test_the_server_needs_no_torch() -> None:
     code = """
 import sys
+import time
 from mien.server.app import create_app
 from mien.server.settings import Settings
 import mien.server.run, mien.client

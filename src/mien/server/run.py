@@ -8,6 +8,7 @@ import uvicorn
 
 from mien.errors import MienError
 from mien.server.app import create_app
+from mien.server.bounded import BoundedHead
 from mien.server.logs import log, to_stderr
 from mien.server.settings import Settings
 
@@ -57,7 +58,7 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
         timeout_graceful_shutdown=max(1, round(settings.drain)),
         ssl_certfile=settings.certificate,
         ssl_keyfile=settings.key,
-        h11_max_incomplete_event_size=64 << 10,
+        http=BoundedHead,
     )
 
     def began() -> None:
