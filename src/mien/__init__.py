@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mien.cards import Card
     from mien.checkpoint import load_run
+    from mien.client import AsyncClient, Client
     from mien.data.drawn import drawn_faces
     from mien.data.faces import FaceSet, Splits
     from mien.data.fer2013 import load_fer2013
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         MienError,
         MissingExtra,
         RecipeError,
+        ServerError,
         UnknownModel,
     )
     from mien.evaluation.report import Report
@@ -40,7 +42,9 @@ if TYPE_CHECKING:
 __version__ = _version("mien")
 
 _HOMES = {
+    "AsyncClient": "client",
     "Card": "cards",
+    "Client": "client",
     "CheckpointError": "errors",
     "DataError": "errors",
     "DeviceLoader": "training.device",
@@ -56,6 +60,7 @@ _HOMES = {
     "RecipeError": "errors",
     "Recognizer": "recognition.recognizer",
     "Report": "evaluation.report",
+    "ServerError": "errors",
     "Splits": "data.faces",
     "UnknownModel": "errors",
     "create_model": "models",
@@ -78,8 +83,10 @@ _HOMES = {
 }
 
 __all__ = [
+    "AsyncClient",
     "Card",
     "CheckpointError",
+    "Client",
     "DataError",
     "DeviceLoader",
     "Epoch",
@@ -94,6 +101,7 @@ __all__ = [
     "RecipeError",
     "Recognizer",
     "Report",
+    "ServerError",
     "Splits",
     "UnknownModel",
     "create_model",
@@ -123,11 +131,12 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(f"mien.{_HOMES[name]}"), name)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in ("torch", "safetensors", "onnx", "onnxscript"):
+        if package not in ("torch", "safetensors", "onnx", "onnxscript", "httpx"):
             raise
         from mien.errors import MissingExtra
 
-        raise MissingExtra(package, "train", f"mien.{name}") from None
+        extra = "serve" if package == "httpx" else "train"
+        raise MissingExtra(package, extra, f"mien.{name}") from None
     globals()[name] = value  # the next look-up doesn't come here
     return value
 

@@ -55,6 +55,14 @@ class CheckpointError(MienError):
     """A run folder, a weights file or a card that is missing, damaged or somebody else's."""
 
 
+class ServerError(MienError):
+    """A server that isn't there or refuses: its `code` and HTTP `status`, empty and 0 where there is none."""
+
+    def __init__(self, message: str, *, code: str = "", status: int = 0) -> None:
+        super().__init__(message)
+        self.code, self.status = code, status
+
+
 class Incomplete(MienError):
     """The work is done but for some entries; `result` has what came of the rest, as plain data."""
 

@@ -206,7 +206,7 @@ def test_leaving_a_stream_early_ends_its_threads(recognizer: mien.Recognizer, fi
 
 
 def test_the_golden_set_is_answered_alike_everywhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Drawn faces as crops: PyTorch, ONNX, int8, Recognizer and the command line."""
+    """Drawn faces as crops: PyTorch, ONNX, int8, Recognizer, the command line; in tests/server the server, too."""
     import json
 
     import torch

@@ -31,6 +31,11 @@ EXTRAS = {
     "pyarrow": "parquet",
     "av": "h264",
     "captum": "explain",
+    "fastapi": "serve",
+    "httpx": "serve",
+    "prometheus_client": "serve",
+    "python_multipart": "serve",
+    "uvicorn": "serve",
 }
 """Packages that a bare install doesn't have, and the extra that brings each."""
 

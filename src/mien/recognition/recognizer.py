@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.cards import Card
 from mien.images import MAX_PIXELS
 from mien.net import Net
 from mien.recognition.ahead import ahead
@@ -17,6 +18,34 @@ from mien.recognition.sources import Sources, as_frame
 from mien.recognition.track import HALF_LIFE, Tracker
 
 Found = tuple[Frame, tuple[Detection, ...]]
+
+
+def faces_of(
+    card: Card, found: Sequence[Detection], answers: NDArray[Any], ids: Sequence[int] | None = None
+) -> tuple[Face, ...]:
+    """A network's answers as Faces.
+
+    Args:
+        card: the network's. found: where each face is; empty where whole frames were taken for faces.
+        answers: probabilities `(N, K)`. ids: the faces' numbers in a video.
+    """
+    faces = []
+    for place, answer in enumerate(answers.tolist()):
+        likeliest = int(np.argmax(answer))
+        at = found[place] if found else None
+        faces.append(
+            Face(
+                label=card.classes[likeliest],
+                confidence=answer[likeliest],
+                uncertain=answer[likeliest] < card.uncertain,
+                probabilities=dict(zip(card.classes, answer, strict=True)),
+                box=at.box if at else None,
+                landmarks=at.landmarks if at else None,
+                detection=at.score if at else None,
+                id=ids[place] if ids else None,
+            )
+        )
+    return tuple(faces)
 
 
 class Recognizer:
@@ -136,21 +165,6 @@ class Recognizer:
     def _reading(
         self, frame: Frame, found: Sequence[Detection], answers: NDArray[Any], ids: Sequence[int] | None = None
     ) -> Reading:
-        faces = []
-        for place, answer in enumerate(answers.tolist()):
-            likeliest = int(np.argmax(answer))
-            at = found[place] if found else None
-            faces.append(
-                Face(
-                    label=self.classes[likeliest],
-                    confidence=answer[likeliest],
-                    uncertain=answer[likeliest] < self.net.card.uncertain,
-                    probabilities=dict(zip(self.classes, answer, strict=True)),
-                    box=at.box if at else None,
-                    landmarks=at.landmarks if at else None,
-                    detection=at.score if at else None,
-                    id=ids[place] if ids else None,
-                )
-            )
+        faces = faces_of(self.net.card, found, answers, ids)
         height, width = frame.pixels.shape[:2] if frame.pixels is not None else (0, 0)
-        return Reading(frame.source, frame.index, frame.time, width, height, tuple(faces), frame.error)
+        return Reading(frame.source, frame.index, frame.time, width, height, faces, frame.error)

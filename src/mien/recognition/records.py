@@ -1,6 +1,6 @@
 """What goes through recognition: a Frame comes in, a Reading with a Face for each face in it goes out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +50,33 @@ class Face:
     detection: float | None = None
     id: int | None = None
 
+    def as_json(self) -> dict[str, Any]:
+        """This face as plain data, without digits that mean nothing: probabilities to 5, pixels to 1 place."""
+        return {
+            "face": self.id,
+            "label": self.label,
+            "confidence": round(self.confidence, 5),
+            "uncertain": self.uncertain,
+            "probabilities": {name: round(value, 5) for name, value in self.probabilities.items()},
+            "box": [round(value, 1) for value in self.box] if self.box else None,
+            "landmarks": [[round(x, 1), round(y, 1)] for x, y in self.landmarks] if self.landmarks else None,
+            "detection": None if self.detection is None else round(self.detection, 4),
+        }
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> "Face":
+        """The face that `as_json` told of."""
+        return cls(
+            label=told["label"],
+            confidence=told["confidence"],
+            uncertain=told["uncertain"],
+            probabilities=dict(told["probabilities"]),
+            box=tuple(told["box"]) if told["box"] else None,
+            landmarks=tuple(map(tuple, told["landmarks"])) if told["landmarks"] else None,
+            detection=told["detection"],
+            id=told["face"],
+        )
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -85,21 +112,7 @@ class Reading:
         if not self.faces:
             status = "failed" if self.error else "no face"
             return [where | {"status": status} | dict.fromkeys(_OF_A_FACE) | size | {"error": self.error or None}]
-        return [where | {"status": "face"} | _plain(face) | size | {"error": None} for face in self.faces]
+        return [where | {"status": "face"} | face.as_json() | size | {"error": None} for face in self.faces]
 
 
 _OF_A_FACE = ("face", "label", "confidence", "uncertain", "probabilities", "box", "landmarks", "detection")
-
-
-def _plain(face: Face) -> dict[str, Any]:
-    """A face as plain data, without digits that mean nothing: probabilities to 5, pixels to 1 place."""
-    return {
-        "face": face.id,
-        "label": face.label,
-        "confidence": round(face.confidence, 5),
-        "uncertain": face.uncertain,
-        "probabilities": {name: round(value, 5) for name, value in face.probabilities.items()},
-        "box": [round(value, 1) for value in face.box] if face.box else None,
-        "landmarks": [[round(x, 1), round(y, 1)] for x, y in face.landmarks] if face.landmarks else None,
-        "detection": None if face.detection is None else round(face.detection, 4),
-    }

@@ -1,0 +1,93 @@
+"""`mien serve`: recognition over HTTP, and a page that uses it."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mien.cli.options import note
+
+LEVELS = ("debug", "info", "warning", "error")
+
+
+def serve(
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen; by default this machine only.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="0 takes any that is free.")] = 8000,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help="A network in the box, a run folder, an .onnx file; several may be given, the first is the default. "
+            "Without it: all in the box.",
+        ),
+    ] = None,
+    token: Annotated[
+        str, typer.Option(metavar="TOKEN", envvar="MIEN_TOKEN", help="What clients must send; better in MIEN_TOKEN.")
+    ] = "",
+    no_auth: Annotated[
+        bool, typer.Option("--no-auth", help="Let anyone who reaches the server use it, without a token.")
+    ] = False,
+    cors: Annotated[
+        list[str] | None, typer.Option("--cors", metavar="ORIGIN", help="Another site whose pages may use it; several.")
+    ] = None,
+    queue: Annotated[int, typer.Option(min=1, metavar="N", help="Pictures waiting or worked on, at most.")] = 128,
+    workers: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Pictures decoded and searched side by side; 0: one for each core.")
+    ] = 0,
+    batch: Annotated[int, typer.Option(min=1, metavar="N", help="Faces in one call of the network, at most.")] = 32,
+    timeout: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="For a request to come; to be read.")] = 30,
+    drain: Annotated[
+        float, typer.Option(min=1, metavar="SECONDS", help="To answer what waits, when told to end.")
+    ] = 30,
+    max_bytes: Annotated[int, typer.Option(min=1024, metavar="N", help="Of a picture's file.")] = 16 << 20,
+    max_pixels: Annotated[int, typer.Option(min=1, metavar="N", help="Of a picture, decoded.")] = 32_000_000,
+    rate: Annotated[
+        float, typer.Option(min=0, metavar="N", help="Requests a second and client; 0: no limit. Not on this machine.")
+    ] = 20,
+    certain: Annotated[
+        float, typer.Option(min=0.05, max=1, metavar="0..1", help="How sure the detector must be of a face.")
+    ] = 0.6,
+    device: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Where onnxruntime runs the networks: cpu, cuda, coreml, ...")
+    ] = None,
+    certificate: Annotated[Path | None, typer.Option(metavar="FILE", help="Serve https with this (PEM).")] = None,
+    key: Annotated[Path | None, typer.Option(metavar="FILE", help="The certificate's key (PEM).")] = None,
+    log: Annotated[
+        str, typer.Option(metavar="|".join(LEVELS), help="How much is logged, as JSON, on stderr.")
+    ] = "info",
+) -> dict[str, Any]:
+    """Serve recognition over HTTP until Ctrl-C or SIGTERM; what was taken on by then is answered first.
+
+    It needs no torch, keeps nothing, and listens to this machine only unless told otherwise.
+    """
+    import os
+
+    from mien.server.run import serve as run
+    from mien.server.settings import Settings, boxed
+
+    if log not in LEVELS:
+        raise typer.BadParameter(f"there is no level {log!r}; the levels are {', '.join(LEVELS)}.", param_hint="--log")
+    settings = Settings(
+        models=tuple(model or boxed()),
+        host=host,
+        port=port,
+        token=token,
+        open_to_all=no_auth,
+        origins=tuple(cors or ()),
+        device=device,
+        certain=certain,
+        queue=queue,
+        workers=workers or os.cpu_count() or 1,
+        batch=batch,
+        timeout=timeout,
+        drain=drain,
+        max_bytes=max_bytes,
+        max_pixels=max_pixels,
+        rate=rate,
+        certificate=certificate,
+        key=key,
+    )
+    return {"answered": run(settings, level=log, announce=lambda at: note(f"mien is at {at} and ends with Ctrl-C."))}

@@ -1,0 +1,1 @@
+"""`mien serve`: recognition over HTTP and a WebSocket, and a page that uses it. No torch; nothing is kept."""

@@ -1,0 +1,96 @@
+"""The application: routes, errors, the page's files, and what is around every request."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket
+
+from mien.server import routes, stream
+from mien.server.envelope import Envelope, as_json
+from mien.server.metrics import Metrics
+from mien.server.reader import Reader
+from mien.server.refusal import Refusal
+from mien.server.settings import Settings
+
+PAGE = Path(__file__).with_name("page")
+
+_CODES = {404: "not_found", 405: "wrong_method"}
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """A server's ASGI application; its networks are open when this returns.
+
+    Raises:
+        CheckpointError: the first network isn't there, or is damaged. MienError: no such device.
+    """
+    metrics = Metrics()
+    metrics.queue.set(settings.queue)
+    reader = Reader(settings, seen=metrics.batch.observe)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        reader.close()
+
+    app = FastAPI(
+        title="mien",
+        version=version("mien"),
+        description="Facial-expression recognition. An expression is not an emotion; nothing that is sent is kept.",
+        lifespan=lifespan,
+        docs_url=None,  # its page takes scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.reader, app.state.metrics = reader, metrics
+    app.include_router(routes.router)
+    app.include_router(stream.router)
+    app.add_api_route("/", _index, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=PAGE), name="static")
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(RequestValidationError, _wrong)
+    app.add_exception_handler(WebSocketRequestValidationError, _wrong)
+    app.add_exception_handler(HTTPException, _missing)
+    app.add_middleware(Envelope, settings=settings, metrics=metrics)
+    if settings.origins:  # outermost: a browser's question beforehand has no token
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type", "x-request-id"],
+            expose_headers=["x-request-id", "retry-after"],
+        )
+    return app
+
+
+async def _index() -> Response:
+    return FileResponse(PAGE / "index.html")
+
+
+async def _refused(request: Request | WebSocket, error: Any) -> Response:
+    request.state.refused = error.code
+    response = as_json(error.as_json(request.state.request_id), error.status, dict(error.headers))
+    if isinstance(request, WebSocket):  # which isn't open yet: this is the answer to its handshake
+        await request.send_denial_response(response)
+    return response
+
+
+async def _wrong(request: Request | WebSocket, error: Any) -> Response:
+    first = error.errors()[0]
+    name = ".".join(map(str, first["loc"][1:]))
+    return await _refused(request, Refusal("bad_parameter", f"{name}: {first['msg']}."))
+
+
+async def _missing(request: Request, error: Any) -> Response:
+    code = _CODES.get(error.status_code, "bad_request")
+    response = await _refused(request, Refusal(code, f"{request.method} {request.url.path}: {error.detail}."))
+    response.headers.update(error.headers or {})
+    return response

@@ -1,0 +1,89 @@
+"""Request bodies -> pictures, in memory only: a file's bytes, or multipart/form-data with files in it."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+
+from mien.server.refusal import Refusal
+
+FIELD = "file"
+"""The field of a form that holds a picture; a batch has several of that name."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as it was sent: its bytes, and the name of its file where it had one."""
+
+    data: bytes = field(repr=False)
+    name: str = ""
+
+
+class _InMemory(MultiPartParser):
+    spool_max_size = 1 << 40  # by default a part of more than a megabyte goes to a file
+
+
+async def pictures(request: Request, *, most: int, most_bytes: int, seconds: float) -> list[Picture]:
+    """The pictures of a request, `most` at most.
+
+    Raises:
+        Refusal: too many, too large, too slow, none, or no such form.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            body = await _body(request, most_bytes)
+    except TimeoutError:
+        raise Refusal("slow_body", f"The request hadn't come within {seconds:g} seconds.") from None
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        return await _of_form(request, body, most)
+    if kind == "application/x-www-form-urlencoded" and not body.startswith((b"\xff\xd8", b"\x89PNG")):
+        raise Refusal("wrong_media", f"Send a picture's bytes, or multipart/form-data with the field {FIELD!r}.")
+    if not body:
+        raise Refusal("bad_picture", f"No picture came. Send its bytes, or a form with the field {FIELD!r}.")
+    return [Picture(body)]
+
+
+async def _body(request: Request, most: int) -> bytes:
+    told = request.headers.get("content-length", "")
+    if told.isdecimal() and int(told) > most:
+        raise _too_large(most)
+    parts, size = [], 0
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > most:
+                raise _too_large(most)
+            parts.append(part)
+    except ClientDisconnect:
+        raise Refusal("bad_request", "The client left before it had sent everything.") from None
+    return b"".join(parts)
+
+
+async def _of_form(request: Request, body: bytes, most: int) -> list[Picture]:
+    async def stream() -> AsyncGenerator[bytes, None]:
+        yield body
+
+    try:
+        form = await _InMemory(request.headers, stream(), max_files=most, max_fields=0).parse()
+    except MultiPartException as error:
+        raise Refusal("bad_request", f"The form can't be read: {error.message}") from None
+    except Exception as error:  # damaged forms make the parser raise several kinds
+        raise Refusal("bad_request", f"The form can't be read ({type(error).__name__}).") from None
+    try:
+        files = [value for name, value in form.multi_items() if name == FIELD and isinstance(value, UploadFile)]
+        others = sorted({name for name, _ in form.multi_items()} - {FIELD})
+        if others:
+            raise Refusal("bad_request", f"There is no field {others[0]!r}; the pictures are in {FIELD!r}.")
+        if not files:
+            raise Refusal("bad_request", f"The form has no file in the field {FIELD!r}.")
+        return [Picture(await file.read(), file.filename or "") for file in files]
+    finally:
+        await form.close()
+
+
+def _too_large(most: int) -> Refusal:
+    return Refusal("too_large", f"The request is larger than the limit of {most:,} bytes.")

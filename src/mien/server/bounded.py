@@ -1,0 +1,52 @@
+"""A request's head in bounded memory and time: uvicorn's parser takes as much as comes, however slowly."""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_BYTES = 64 << 10
+HEAD_SECONDS = 10.0
+
+
+class BoundedHead(HttpToolsProtocol):
+    """uvicorn's protocol; a connection whose next head is too large gets 400, one whose head is too slow is closed."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._timer: asyncio.TimerHandle | None = None
+        self._begin()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._timer is not None:
+            self._size += len(data)
+            if self._size > HEAD_BYTES and not self.transport.is_closing():
+                self._end()
+                self.send_400_response(f"A request's head may have {HEAD_BYTES:,} bytes.")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._begin()
+
+    def on_headers_complete(self) -> Any:
+        self._end()
+        return super().on_headers_complete()
+
+    def _begin(self) -> None:
+        self._end()
+        self._size = 0
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _give_up(self) -> None:
+        self._timer = None
+        self.transport.close()

@@ -1,0 +1,92 @@
+"""Who may come in: the host they call, the site they come from, their token, how often they ask."""
+
+import hmac
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from mien.server.refusal import Refusal
+from mien.server.settings import Settings, loopback
+
+BEARER = "bearer."
+"""A browser's WebSocket can't send headers; it offers its token as a protocol, `bearer.TOKEN`, beside `mien`."""
+
+CLIENTS = 10_000
+"""So many clients are remembered for the rate limit; those that came longest ago are forgotten first."""
+
+
+class Gate:
+    """Decides from a request's head alone, before any of its body is read."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._buckets = Buckets(settings.rate, 2 * settings.rate)
+
+    def check(self, path: str, headers: Mapping[str, str], client: str) -> None:
+        """Let a request through, or raise Refusal.
+
+        Args:
+            headers: names in lower case. client: its address.
+        """
+        host = headers.get("host", "")
+        if self.settings.local and not loopback(_name(host)) and _name(host) != self.settings.host:
+            # a name of another site that was made to point here (DNS rebinding)
+            raise Refusal("foreign_host", f"This server is for this machine only; it isn't called {host!r}.")
+        if path in OPEN:
+            return
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != host and origin not in self.settings.origins:
+            raise Refusal("foreign_origin", f"Pages of {origin!r} may not use this server; --cors allows one.")
+        if path.startswith(GUARDED) and self.settings.token and not self._knows(headers):
+            raise Refusal("no_token", "Send the server's token: Authorization: Bearer TOKEN.")
+        if path.startswith(GUARDED) and self.settings.rate and not loopback(client):
+            wait = self._buckets.take(client)
+            if wait:
+                said = f"More than {self.settings.rate:g} requests a second from {client}."
+                raise Refusal("too_many_requests", said, retry_after=wait)
+
+    def _knows(self, headers: Mapping[str, str]) -> bool:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        given = [token.strip()] if scheme.lower() == "bearer" else []
+        offered = [word.strip() for word in headers.get("sec-websocket-protocol", "").split(",")]
+        given += [word.removeprefix(BEARER) for word in offered if word.startswith(BEARER)]
+        right = self.settings.token.encode()
+        return any(hmac.compare_digest(one.encode(), right) for one in given)
+
+
+OPEN = ("/healthz", "/readyz")
+GUARDED = ("/v1/", "/metrics")
+"""What needs no token and is never too often asked for; and what needs one where there is one. The page is neither."""
+
+
+class Buckets:
+    """A token bucket for each client (Turner, 1986): `rate` a second go in, `depth` are in it at most.
+
+    >>> buckets = Buckets(rate=10, depth=1)
+    >>> buckets.take("a", now=0), buckets.take("a", now=0), buckets.take("a", now=1)
+    (0.0, 0.1, 0.0)
+    """
+
+    def __init__(self, rate: float, depth: float) -> None:
+        self.rate, self.depth = rate, max(depth, 1.0)
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, client: str, now: float | None = None) -> float:
+        """Take one: 0.0 when there was one, else the seconds until there is."""
+        now = time.monotonic() if now is None else now
+        left, before = self._left.pop(client, (self.depth, now))
+        left = min(self.depth, left + self.rate * (now - before))
+        wait = 0.0 if left >= 1 else (1 - left) / self.rate
+        self._left[client] = (left if wait else left - 1, now)
+        if len(self._left) > CLIENTS:
+            self._left.popitem(last=False)
+        return wait
+
+
+def _name(host: str) -> str:
+    """A Host header without its port."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""

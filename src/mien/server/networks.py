@@ -1,0 +1,86 @@
+"""The networks that a server may be asked for: those it was started with, opened when they are first wanted."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from mien.net import Net
+from mien.server.batching import Batcher
+from mien.server.refusal import Refusal
+
+
+@dataclass(frozen=True)
+class Served:
+    """A network ready to be asked, under the name that requests call it by."""
+
+    name: str
+    net: Net
+    ask: Batcher
+
+    def as_json(self) -> dict[str, Any]:
+        """What it is, for choosing between several."""
+        card, int8 = self.net.card, self.net.path.name.endswith(".int8.onnx")
+        scores = card.scores.get("int8" if int8 else "after", {}).get("val", {})
+        return {
+            "name": self.name,
+            "architecture": card.model,
+            "kind": "int8" if int8 else "float32",
+            "classes": list(card.classes),
+            "uncertain_below": card.uncertain,
+            "input_shape": list(card.input_shape),
+            "parameters": card.parameters,
+            "bytes": self.net.path.stat().st_size,
+            "accuracy": scores.get("accuracy"),
+            "balanced_accuracy": scores.get("balanced_accuracy"),
+            "interval": scores.get("interval"),
+            "faces_judged": scores.get("n"),
+            "licence": card.licence,
+            "limits": card.limits,
+        }
+
+
+class Networks:
+    """Named networks. All their calls go through one thread, one after another.
+
+    Args:
+        names: what `mien.Net` takes, each its own name here; the first is opened at once.
+        device: as `mien.Net` has it. most, seen: as `Batcher` has them.
+
+    Raises:
+        CheckpointError: the first isn't there, or is damaged.
+    """
+
+    def __init__(
+        self, names: tuple[str, ...], *, device: str | None, most: int, seen: Callable[[int], Any] = lambda size: None
+    ) -> None:
+        self.names, self._device, self._most, self._seen = names, device, most, seen
+        self._thread = ThreadPoolExecutor(1, "mien network")
+        self._open = {names[0]: self._served(names[0])}
+
+    @property
+    def first(self) -> Served:
+        return self._open[self.names[0]]
+
+    async def get(self, name: str | None) -> Served:
+        """The network of that name, the first for None. Raises Refusal for one that isn't served."""
+        name = name or self.names[0]
+        if name not in self.names:
+            raise Refusal("unknown_model", f"There is no network {name!r} here; there are {', '.join(self.names)}.")
+        if name not in self._open:  # in the one thread, so that it is opened once
+            loop = asyncio.get_running_loop()
+            self._open[name] = await loop.run_in_executor(
+                self._thread, lambda: self._open.get(name) or self._served(name)
+            )
+        return self._open[name]
+
+    async def all(self) -> list[Served]:
+        return [await self.get(name) for name in self.names]
+
+    def close(self) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    def _served(self, name: str) -> Served:
+        net = Net(name, device=self._device, spin=False)
+        return Served(name, net, Batcher(net, self._thread, most=self._most, seen=self._seen))

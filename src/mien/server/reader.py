@@ -1,0 +1,149 @@
+"""Pictures in, readings out, for many clients at once: a bounded number of pictures, a fixed number of workers."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import MediaError
+from mien.recognition.align import crops, whole
+from mien.recognition.detect import Detection, Detector
+from mien.recognition.recognizer import faces_of
+from mien.recognition.records import Reading
+from mien.recognition.sources import as_frame
+from mien.recognition.track import Tracker
+from mien.server.networks import Networks, Served
+from mien.server.refusal import Refusal
+from mien.server.settings import Settings
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Where the time of a picture went, in milliseconds; `network` has the wait for the call before it, too."""
+
+    decode: float
+    detect: float
+    network: float
+
+    def as_json(self) -> dict[str, float]:
+        parts = {"decode": self.decode, "detect": self.detect, "network": self.network}
+        return {name: round(value, 2) for name, value in (parts | {"total": sum(parts.values())}).items()}
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    reading: Reading  # without faces yet
+    found: tuple[Detection, ...]
+    crops: NDArray[np.uint8]
+    decode: float
+    detect: float
+
+
+SMALL_BYTES, SMALL_PIXELS = 16 << 10, 1 << 16
+"""Up to which size a crop is decoded at once."""
+
+_NONE = np.empty((0, 0), np.float32)
+
+
+class Reader:
+    """Finds and reads the faces of pictures, as `mien.Recognizer` does.
+
+    `held` counts the pictures that are waiting or worked on, `streams` the open streams; `draining` says that the
+    server is ending.
+    """
+
+    def __init__(self, settings: Settings, *, seen: Callable[[int], Any] = lambda size: None) -> None:
+        self.settings = settings
+        self.networks = Networks(settings.models, device=settings.device, most=settings.batch, seen=seen)
+        self.held = self.streams = 0
+        self.draining = False
+        self._detector = Detector(device=settings.device, certain=settings.certain)
+        self._workers = ThreadPoolExecutor(settings.workers, "mien worker")
+        self._usual = 0.05  # seconds that a picture takes from its coming to its answer, lately
+
+    @contextmanager
+    def slots(self, count: int = 1) -> Iterator[None]:
+        """Hold so many places of the queue. Raises Refusal when there aren't as many free."""
+        if self.held + count > self.settings.queue:
+            raise Refusal(
+                "busy",
+                f"{self.held} pictures are waiting; the limit is {self.settings.queue}. Try again later.",
+                retry_after=self._usual,
+            )
+        self.held += count
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.held -= count
+            self._usual += 0.05 * (time.monotonic() - began - self._usual)
+
+    async def read(
+        self,
+        data: bytes,
+        served: Served,
+        *,
+        detect: bool = True,
+        source: str = "bytes",
+        tracker: Tracker | None = None,
+        at: float | None = None,
+    ) -> tuple[Reading, Timings]:
+        """Read one picture.
+
+        Args:
+            data: the file's bytes. detect: False takes it for a face that is cropped already.
+            tracker, at: of a stream, with the time of this frame in seconds.
+
+        Raises:
+            Refusal: it isn't a picture, or larger than the limits.
+        """
+        prepared = None if detect else self._at_once(data, served)
+        if prepared is None:
+            loop, tiles = asyncio.get_running_loop(), at is None
+            try:
+                prepared = await loop.run_in_executor(self._workers, self._prepare, data, served, detect, tiles)
+            except MediaError as error:
+                raise Refusal("bad_picture", str(error)) from None
+        asked = time.perf_counter()
+        answers = await served.ask(prepared.crops) if len(prepared.crops) else _NONE
+        timings = Timings(prepared.decode, prepared.detect, 1000 * (time.perf_counter() - asked))
+        ids = None
+        if tracker is not None and detect:
+            ids, answers = tracker.update(at or 0.0, prepared.found, answers)  # type: ignore[assignment]
+        faces = faces_of(served.net.card, prepared.found, answers, ids)
+        return replace(prepared.reading, source=source, time=at, faces=faces), timings
+
+    def close(self) -> None:
+        """End the threads; what hasn't begun is dropped, so call it when all is answered."""
+        self._workers.shutdown(cancel_futures=True)
+        self.networks.close()
+
+    def _at_once(self, data: bytes, served: Served) -> _Prepared | None:
+        """A small crop is decoded sooner than a worker is woken. None where it's large, or can't be read."""
+        if len(data) > SMALL_BYTES:
+            return None
+        try:
+            return self._prepare(data, served, False, False, SMALL_PIXELS)
+        except MediaError:
+            return None
+
+    def _prepare(
+        self, data: bytes, served: Served, detect: bool, tiles: bool, max_pixels: int | None = None
+    ) -> _Prepared:
+        began = time.perf_counter()
+        frame = as_frame(data, max_pixels=max_pixels or self.settings.max_pixels)
+        assert frame.pixels is not None
+        decoded = time.perf_counter()
+        shape = served.net.card.input_shape
+        found = self._detector(frame.pixels, tiles=tiles) if detect else ()
+        cut = crops(frame.pixels, found, shape) if detect else whole(frame.pixels, shape)
+        height, width = frame.pixels.shape[:2]
+        ended = time.perf_counter()
+        reading = Reading("bytes", width=width, height=height)
+        return _Prepared(reading, found, cut, 1000 * (decoded - began), 1000 * (ended - decoded))

@@ -1,0 +1,89 @@
+"""Running a server until it is told to end; what it has taken on by then is answered first."""
+
+import signal
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from mien.errors import MienError
+from mien.server.app import create_app
+from mien.server.bounded import BoundedHead
+from mien.server.logs import log, to_stderr
+from mien.server.settings import Settings
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which says when it listens and turns clients away from the moment it is told to end."""
+
+    def __init__(self, config: uvicorn.Config, began: Callable[[], None], ending: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._began, self._ending = began, ending
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._began()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._ending()
+        await super().shutdown(sockets)
+
+
+def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], None] = lambda address: None) -> int:
+    """Serve until SIGTERM or Ctrl-C.
+
+    Args:
+        level: of the log. announce: is told the address as soon as it listens.
+
+    Returns:
+        How many requests were answered.
+
+    Raises:
+        MienError: the address is taken, or isn't this machine's.
+    """
+    to_stderr(level)
+    app = create_app(settings)
+    listening = _bind(settings)
+    scheme = "https" if settings.certificate else "http"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"{scheme}://{host}:{listening.getsockname()[1]}"
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws_max_size=settings.max_bytes,
+        ws_per_message_deflate=False,  # pictures are compressed already
+        timeout_graceful_shutdown=max(1, round(settings.drain)),
+        ssl_certfile=settings.certificate,
+        ssl_keyfile=settings.key,
+        http=BoundedHead,
+    )
+
+    def began() -> None:
+        log.info("ready", extra={"fields": {"address": address, "models": settings.models}})
+        announce(address)
+
+    def ending() -> None:
+        app.state.reader.draining = True
+        log.info("ending", extra={"fields": {"waiting": app.state.reader.held}})
+
+    server = Server(config, began, ending)
+    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again at the end, which would be a death
+    try:
+        server.run(sockets=[listening])
+    finally:
+        log.info("ended", extra={"fields": {"answered": server.server_state.total_requests}})
+    return server.server_state.total_requests
+
+
+def _bind(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host.strip("[]"), settings.port), family=family, backlog=2048)
+    except OSError as error:
+        raise MienError(
+            f"{settings.host}:{settings.port}: can't listen there ({error.strerror or error}). "
+            "Choose another with --port; 0 takes any that is free."
+        ) from None

@@ -1,0 +1,97 @@
+"""What a server may do and how much of it: one frozen record, checked when it is made."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mien.errors import MienError
+from mien.shipped import BOX, INT8, shipped
+
+TOKEN = re.compile(r"[A-Za-z0-9._~-]{16,256}")
+"""What a token may be: it travels in headers and as the name of a WebSocket protocol."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a server runs.
+
+    `models` may be asked for by name, the first of them where no name is given. At most `queue` pictures are waiting or
+    worked on at once, others are refused; `workers` decode and find faces side by side, and up to `batch` faces of all
+    that wait go into one call of the network. A request has `timeout` seconds from its first byte to its answer.
+    A picture may have `max_bytes` and `max_pixels`, a batch `max_pictures` and `max_batch_bytes`. `rate` is requests a
+    second and client, twice as many at once; 0 is no limit, and clients on this machine have none. `token` is what
+    clients must send; `open_to_all` says that none is wanted although others than this machine reach the server.
+    `origins` are other sites whose pages may use it. `in_browser` lets the page run the networks itself.
+
+    Raises:
+        MienError: a setting that isn't safe, or makes no sense.
+    """
+
+    models: tuple[str, ...] = ("small",)
+    host: str = "127.0.0.1"
+    port: int = 8000
+    token: str = ""
+    open_to_all: bool = False
+    origins: tuple[str, ...] = ()
+    device: str | None = None
+    certain: float = 0.6
+    queue: int = 128
+    workers: int = 2
+    batch: int = 32
+    timeout: float = 30.0
+    drain: float = 30.0
+    max_bytes: int = 16 << 20
+    max_pixels: int = 32_000_000
+    max_pictures: int = 32
+    max_batch_bytes: int = 64 << 20
+    streams: int = 16
+    rate: float = 20.0
+    certificate: Path | None = None
+    key: Path | None = None
+    in_browser: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise MienError("A server needs a network: name one, such as small.")
+        if self.token and not TOKEN.fullmatch(self.token):
+            raise MienError("A token has 16 to 256 letters, digits or . _ ~ - and nothing else.")
+        if not (self.local or self.token or self.open_to_all):
+            raise MienError(
+                f"{self.host} can be reached from other machines. Give a token (--token, or MIEN_TOKEN in the "
+                "environment), or say with --no-auth that anyone may use this server."
+            )
+        for origin in self.origins:
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != origin:
+                raise MienError(
+                    f"{origin}: not an origin; one is http:// or https:// and a host, as a browser sends it."
+                )
+        if bool(self.certificate) != bool(self.key):
+            raise MienError("A certificate and its key go together: give both, or neither.")
+        if self.max_pictures > self.queue:
+            raise MienError(f"A batch of {self.max_pictures} pictures can't fit a queue of {self.queue}.")
+
+    @property
+    def local(self) -> bool:
+        """Whether only this machine reaches the server."""
+        return loopback(self.host)
+
+
+def boxed() -> tuple[str, ...]:
+    """The names of all networks in the box: of each float32, then int8 where it has that."""
+    names = [(name, f"{name}:int8" if (BOX / name / INT8).exists() else "") for name in shipped()]
+    return tuple(name for pair in names for name in pair if name)
+
+
+def loopback(host: str) -> bool:
+    """Whether an address or name is this machine's own, seen by nobody else.
+
+    >>> loopback("127.0.0.1"), loopback("localhost"), loopback("0.0.0.0"), loopback("::1")
+    (True, True, False, True)
+    """
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,114 @@
+"""The WebSocket: pictures come as they are taken, answers go as they are ready, the newest picture always wins.
+
+A picture that comes while another is being read waits; one that comes after it takes its place. So nothing queues up,
+and an answer is never older than a picture's time, however slow the server or the line.
+"""
+
+import asyncio
+import json
+import time
+from contextlib import suppress
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, WebSocket
+from starlette.websockets import WebSocketDisconnect, WebSocketState
+
+from mien.recognition.track import HALF_LIFE, Tracker
+from mien.server.metrics import Metrics
+from mien.server.networks import Served
+from mien.server.reader import Reader
+from mien.server.refusal import Refusal
+from mien.server.routes import body, head
+
+router = APIRouter()
+
+PROTOCOL = "mien"
+"""The protocol that a browser offers beside its token."""
+
+
+class Newest:
+    """A place for one picture: the newest that came. `next` gives each picture once, with its number from 0."""
+
+    def __init__(self) -> None:
+        self._picture: bytes | None = None
+        self._count = 0
+        self._came = asyncio.Event()
+
+    def put(self, picture: bytes) -> None:
+        self._picture = picture
+        self._count += 1
+        self._came.set()
+
+    async def next(self) -> tuple[int, bytes]:
+        await self._came.wait()
+        self._came.clear()
+        assert self._picture is not None
+        return self._count - 1, self._picture
+
+
+@router.websocket("/v1/stream")
+async def stream(
+    socket: WebSocket,
+    model: Annotated[str | None, Query(max_length=300)] = None,
+    detect: bool = True,
+    smooth: Annotated[float, Query(ge=0, le=60)] = HALF_LIFE,
+) -> None:
+    """Frames in as binary messages, a JSON answer for each that is read."""
+    reader: Reader = socket.app.state.reader
+    metrics: Metrics = socket.app.state.metrics
+    served = await reader.networks.get(model)
+    if reader.streams >= reader.settings.streams:
+        raise Refusal("busy", f"{reader.streams} streams are open; that is the limit.", retry_after=5)
+    await socket.accept(PROTOCOL if PROTOCOL in socket.scope.get("subprotocols", []) else None)
+    reader.streams += 1
+    metrics.streams.set(reader.streams)
+    newest, tracker = Newest(), Tracker(half_life=smooth)
+    answering = asyncio.create_task(_answer(socket, reader, metrics, served, detect, newest, tracker))
+    receiving = asyncio.create_task(_receive(socket, newest))
+    try:
+        done, _ = await asyncio.wait((answering, receiving), return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    except WebSocketDisconnect:
+        pass
+    finally:
+        reader.streams -= 1
+        metrics.streams.set(reader.streams)
+        for task in (answering, receiving):
+            task.cancel()
+        await asyncio.gather(answering, receiving, return_exceptions=True)
+        if socket.client_state == WebSocketState.CONNECTED == socket.application_state:
+            with suppress(RuntimeError, WebSocketDisconnect):
+                await socket.close(1003, "send pictures as binary messages")
+
+
+async def _receive(socket: WebSocket, newest: Newest) -> None:
+    """Take pictures until the client leaves, or sends something that is none."""
+    while True:
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", 1000))
+        if message.get("bytes") is None:
+            return
+        newest.put(message["bytes"])
+
+
+async def _answer(
+    socket: WebSocket, reader: Reader, metrics: Metrics, served: Served, detect: bool, newest: Newest, tracker: Tracker
+) -> None:
+    began = time.monotonic()
+    same = head(served)
+    while True:
+        number, picture = await newest.next()
+        answer: dict[str, Any]
+        try:
+            at = time.monotonic() - began
+            with reader.slots():
+                reading, timings = await reader.read(picture, served, detect=detect, tracker=tracker, at=at)
+            answer = same | body(reading, timings)
+            metrics.pictures.inc()
+            metrics.faces.inc(len(reading))
+        except Refusal as refusal:
+            answer = {"error": {"code": refusal.code, "message": refusal.message}}
+        answer |= {"frame": number, "request_id": socket.state.request_id}
+        await socket.send_text(json.dumps(answer, ensure_ascii=False, separators=(",", ":")))

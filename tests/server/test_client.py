@@ -1,0 +1,85 @@
+"""`mien.Client` and `mien.AsyncClient` against a real server."""
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mien
+
+
+@pytest.fixture
+def asked(server):
+    with mien.Client(server.address) as client:
+        yield client
+
+
+def test_it_reads_as_recognizer_does(asked: mien.Client, photo: Path, astronaut: np.ndarray) -> None:
+    recognizer = mien.Recognizer()
+    for picture in (photo, photo.read_bytes(), astronaut, astronaut[..., 0]):
+        told, expected = asked(picture), recognizer(picture)
+        assert (told.source, told.width, told.height) == (expected.source, expected.width, expected.height)
+        [face], [same] = told, expected
+        assert (face.label, face.uncertain, face.id) == (same.label, same.uncertain, same.id)
+        assert face.probabilities == pytest.approx(same.probabilities, abs=1e-4)
+        assert face.box == pytest.approx(same.box, abs=0.06)
+        assert face.landmarks[0] == pytest.approx(same.landmarks[0], abs=0.06)
+    assert asked(photo, detect=False).faces[0].box is None
+    assert asked(np.zeros((48, 48), np.uint8)).faces == ()
+
+
+def test_many_pictures_go_several_in_a_request(asked: mien.Client, server, photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "torn.jpg").write_bytes(photo.read_bytes()[:3000])
+    pictures = [photo] * 17 + [tmp_path / "torn.jpg"] + [photo] * 3
+    before = len([one for one in server.log() if one["path"] == "/v1/predict/batch"])
+    readings = list(asked.predict_many(pictures))
+    assert [reading.source for reading in readings] == [str(one) for one in pictures]
+    assert [len(reading) for reading in readings] == [1] * 17 + [0] + [1] * 3
+    assert "damaged" in readings[17].error
+    assert len([one for one in server.log() if one["path"] == "/v1/predict/batch"]) <= before + 2
+
+
+def test_what_is_there_and_what_goes_wrong(asked: mien.Client, photo: Path, tmp_path: Path) -> None:
+    first, *others = asked.networks()
+    assert (first.name, first.kind, len(first.classes)) == ("small", "float32", 7)
+    assert "small:int8" in [one.name for one in others]
+    assert asked(photo, model="small:int8").faces[0].label == "happy"
+    with pytest.raises(mien.ServerError, match="no network") as refused:
+        asked(photo, model="nothing")
+    assert (refused.value.code, refused.value.status) == ("unknown_model", 404)
+    with pytest.raises(mien.MediaError, match="not an image"):
+        asked(b"hello")
+    with pytest.raises(mien.MediaError, match="can't be read"):
+        asked(tmp_path / "none.jpg")
+    with pytest.raises(mien.MediaError, match="float64"):
+        asked(np.zeros((48, 48)))
+    with pytest.raises(mien.ServerError, match="mien serve"):
+        mien.Client("http://127.0.0.1:9")(photo)
+
+
+def test_it_waits_while_the_server_is_busy(serve, crop_files: list[bytes]) -> None:
+    served = serve("--queue", "32")
+
+    async def many(patience: float) -> list[object]:
+        async with mien.AsyncClient(served.address, patience=patience) as client:
+            asked = (client.predict(one, detect=False) for one in crop_files[:100])
+            return await asyncio.gather(*asked, return_exceptions=True)
+
+    patient = asyncio.run(many(30))
+    assert all(isinstance(one, mien.Reading) and len(one) == 1 for one in patient)
+    errors = [one for one in asyncio.run(many(0)) if not isinstance(one, mien.Reading)]
+    assert errors
+    assert {(one.code, one.status) for one in errors} == {("busy", 429)}
+
+
+def test_the_async_client_does_the_same(server, photo: Path) -> None:
+    async def ask() -> None:
+        async with mien.AsyncClient(server.address) as client:
+            assert (await client(photo)).faces[0].label == "happy"
+            assert [len(one) async for one in client.predict_many([photo, b"nothing"])] == [1, 0]
+            assert (await client.networks())[0].name == "small"
+            with pytest.raises(mien.MediaError):
+                await client(b"hello")
+
+    asyncio.run(ask())

@@ -1,0 +1,50 @@
+"""The image's steps without an engine: its folder is made, and its server run, with nothing that it may write to."""
+
+import os
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from running import start
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+def test_the_image_isnt_roots_and_what_it_copies_is_there() -> None:
+    last = DOCKERFILE.rpartition("FROM")[2]
+    assert re.search(r"^USER (?!0|root)", last, re.MULTILINE)
+    assert "HEALTHCHECK" in last
+    for name in re.findall(r"docker/[\w.]+", DOCKERFILE):
+        assert (ROOT / name).is_file(), name
+    kept = re.findall(r"^!(\S+)", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
+    assert all((ROOT / name).exists() for name in kept)
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(sys.platform == "win32", reason="a script for sh")
+def test_the_steps_of_the_image_make_a_server_that_is_healthy(tmp_path: Path, picture: bytes) -> None:
+    venv = tmp_path / "mien"
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL", "MIEN"))}
+    subprocess.run([ROOT / "docker" / "install.sh", venv], env=bare | {"PYTHON": sys.executable}, check=True)
+    size = sum(path.stat().st_size for path in venv.rglob("*") if path.is_file() and not path.is_symlink()) >> 20
+    print(f"\n{size} MiB")
+    assert size < 700
+    served = start(
+        "--host", "0.0.0.0", program=[str(venv / "bin" / "mien")], cwd="/",
+        environment={"MIEN_TOKEN": "some-long-secret-word", "PYTHONDONTWRITEBYTECODE": "1"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
+    )  # fmt: skip
+    try:
+        port = served.address.rpartition(":")[2]
+        healthy = [str(venv / "bin" / "python"), str(ROOT / "docker" / "healthy.py")]
+        assert subprocess.run(healthy, env=bare | {"MIEN_PORT": port}, check=False).returncode == 0
+        served.address = f"http://127.0.0.1:{port}"
+        with served.client(headers={"authorization": "Bearer some-long-secret-word"}) as client:
+            assert client.post("/v1/predict", content=picture).json()["faces"][0]["label"] == "happy"
+    finally:
+        assert served.end() == 0
+    assert subprocess.run(healthy, env=bare | {"MIEN_PORT": port}, check=False).returncode == 1

@@ -1,0 +1,143 @@
+"""Many clients at once: nothing lost, nothing wrong, nothing that grows. The soaks do the same ten times as long."""
+
+import asyncio
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from load import Load, load
+
+CROPS = "/v1/predict?detect=false"
+
+
+def resident(pid: int) -> float:
+    """Memory that a process holds, in MiB."""
+    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
+
+
+def test_under_the_bound_64_clients_get_every_answer(serve, crop_files: list[bytes], picture: bytes) -> None:
+    sixty_four(serve, crop_files, picture, seconds=3)
+
+
+@pytest.mark.soak
+def test_under_the_bound_for_a_minute(serve, crop_files: list[bytes], picture: bytes) -> None:
+    sixty_four(serve, crop_files, picture, seconds=30)
+
+
+def sixty_four(serve, crop_files: list[bytes], picture: bytes, seconds: float) -> None:
+    served = serve()
+    for path, pictures in ((CROPS, crop_files), ("/v1/predict", [picture])):
+        done = asyncio.run(load(served.address, pictures, path=path, clients=64, seconds=seconds))
+        print(f"\n64 clients, {seconds:g} s, {path}: {done}")
+        assert set(done.statuses) == {200}
+        assert not done.lost
+        assert done.faces == done.statuses[200] == len(set(done.ids))
+    with served.client() as client:
+        said = client.get("/metrics").text
+    calls, faces = (
+        float(re.search(rf"^mien_batch_faces_{what} (\S+)", said, re.MULTILINE)[1]) for what in ("count", "sum")
+    )
+    print(f"faces a call of the network: {faces / calls:.1f}")
+    assert faces > 1.5 * calls  # they did go together
+
+
+def test_past_the_bound_there_are_429s_and_nothing_else(serve, crop_files: list[bytes]) -> None:
+    past_the_bound(serve, crop_files, seconds=2)
+
+
+@pytest.mark.soak
+def test_past_the_bound_for_longer(serve, crop_files: list[bytes]) -> None:
+    past_the_bound(serve, crop_files, seconds=20)
+
+
+def past_the_bound(serve, crop_files: list[bytes], seconds: float) -> None:
+    served = serve("--queue", "32")
+    done = asyncio.run(load(served.address, crop_files, path=CROPS, clients=128, seconds=seconds))
+    print(f"\n128 clients, a queue of 32, {seconds:g} s: {done}")
+    assert set(done.statuses) == {200, 429}
+    assert not done.lost
+    assert done.retry_after
+    assert all(int(wait) >= 1 for wait in done.retry_after)
+    served.end()
+    answered = [one for one in served.log() if one["status"] == 200 and one["path"] == "/v1/predict"]
+    assert {one["request_id"] for one in answered} == set(done.ids)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_stays_flat(serve, crop_files: list[bytes], picture: bytes) -> None:
+    flat(serve, crop_files, picture, most=2_000)
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_stays_flat_over_20_000_requests(serve, crop_files: list[bytes], picture: bytes) -> None:
+    flat(serve, crop_files, picture, most=20_000)
+
+
+def flat(serve, crop_files: list[bytes], picture: bytes, most: int) -> None:
+    """Ninety-eight crops to two photos, in ten parts; the first warms up."""
+    served, held = serve("--log", "warning"), []
+    for _ in range(10):
+        for path, pictures, share in ((CROPS, crop_files, 0.098), ("/v1/predict", [picture], 0.002)):
+            done = asyncio.run(
+                load(served.address, pictures, path=path, clients=16, seconds=600, most=round(most * share))
+            )
+            assert set(done.statuses) == {200}
+        held.append(resident(served.process.pid))
+    print(f"\nMiB after each tenth of {most:,} requests:", *(f"{one:.0f}" for one in held))
+    assert held[-1] < held[1] + 16
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_ending_under_load_loses_nothing_accepted(serve, crop_files: list[bytes], picture: bytes, sign: int) -> None:
+    ends(serve, crop_files, picture, sign, after=0.7)
+
+
+@pytest.mark.soak
+def test_ending_under_load_ten_times(serve, crop_files: list[bytes], picture: bytes) -> None:
+    for number in range(10):
+        ends(serve, crop_files, picture, signal.SIGTERM, after=0.3 + 0.13 * number)
+
+
+def ends(serve, crop_files: list[bytes], picture: bytes, sign: int, after: float) -> None:
+    """Clients go on asking while it ends; each request that its log knows must have reached its client."""
+    served = serve()
+    results: list[Load] = []
+    pictures = [*crop_files[:20], picture]
+    asking = threading.Thread(
+        target=lambda: results.append(asyncio.run(load(served.address, pictures, clients=48, seconds=20)))
+    )
+    asking.start()
+    time.sleep(after)
+    code = served.end(sign)
+    asking.join(60)
+    [done] = results
+    print(f"\nended after {after:.1f} s with code {code}: {done}")
+    assert code == (0 if sign == signal.SIGTERM else 130)
+    assert set(done.statuses) == {200}
+    accepted = [one for one in served.log() if one["path"] == "/v1/predict"]
+    assert {one["status"] for one in accepted} == {200}
+    assert {one["request_id"] for one in accepted} == set(done.ids)
+    [ending] = served.log("ending")
+    assert ending["waiting"] > 0
+    assert served.log("ended")
+
+
+def test_it_is_ready_within_two_seconds_of_processor_time(serve) -> None:
+    served = serve()
+    fields = Path(f"/proc/{served.process.pid}/stat").read_text().rpartition(")")[2].split()
+    spent = (int(fields[11]) + int(fields[12])) / 100
+    print(f"\nready after {spent:.2f} s of processor time")
+    assert spent < 2
+
+
+def test_a_second_server_on_the_port_is_told_so(server) -> None:
+    port = server.address.rpartition(":")[2]
+    line = [sys.executable, "-m", "mien", "serve", "--port", port]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "--port" in done.stderr, "Traceback" in done.stderr) == (1, True, False)

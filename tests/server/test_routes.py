@@ -1,0 +1,133 @@
+"""What the server answers, asked over HTTP."""
+
+import json
+
+import httpx
+import numpy as np
+import pytest
+from pictures import png
+
+import mien
+from mien.server.answers import BatchPrediction, ErrorAnswer, ModelsAnswer, Prediction
+
+
+def test_a_photo_as_bytes_and_as_a_form_is_read_as_recognizer_reads_it(client: httpx.Client, picture: bytes) -> None:
+    as_bytes = client.post("/v1/predict", content=picture, headers={"content-type": "image/jpeg"})
+    as_form = client.post("/v1/predict", files={"file": ("photo.jpg", picture)})
+    faces = [face.as_json() for face in mien.Recognizer()(picture)]
+    for answer in (as_bytes, as_form):
+        assert answer.status_code == 200
+        told = Prediction.model_validate_json(answer.content)
+        assert (told.model, told.device, told.width, told.height) == ("small", "cpu", 512, 512)
+        [face] = answer.json()["faces"]
+        assert face["label"] == "happy"
+        assert face["probabilities"] == pytest.approx(faces[0]["probabilities"], abs=1e-4)
+        assert {key: face[key] for key in ("box", "landmarks")} == {key: faces[0][key] for key in ("box", "landmarks")}
+        assert answer.headers["x-request-id"] == told.request_id
+        assert told.timings_ms.total > told.timings_ms.detect > 0
+    assert client.post("/v1/predict?detect=false", content=picture).json()["faces"][0]["box"] is None
+
+
+def test_a_batch_answers_each_picture_or_says_why_not(client: httpx.Client, picture: bytes) -> None:
+    sent = [("file", ("a.jpg", picture)), ("file", ("b.jpg", b"nothing")), ("file", ("c.jpg", picture))]
+    answer = client.post("/v1/predict/batch", files=sent)
+    assert answer.status_code == 200
+    told = BatchPrediction.model_validate_json(answer.content)
+    assert [(one.name, len(one.faces), one.error and one.error.code) for one in told.pictures] == [
+        ("a.jpg", 1, None), ("b.jpg", 0, "bad_picture"), ("c.jpg", 1, None),
+    ]  # fmt: skip
+    many = client.post("/v1/predict/batch", files=[("file", ("a.png", picture))] * 33)
+    assert (many.status_code, "32" in many.json()["error"]["message"]) == (400, True)
+
+
+def test_the_networks_may_be_chosen(client: httpx.Client, picture: bytes) -> None:
+    told = ModelsAnswer.model_validate_json(client.get("/v1/models").content)
+    assert told.default == "small"
+    assert {"small", "small:int8"} <= {one.name for one in told.models}
+    by_name = {one.name: one for one in told.models}
+    assert by_name["small"].accuracy == mien.Net("small").card.scores["after"]["val"]["accuracy"]
+    assert by_name["small"].bytes > by_name["small:int8"].bytes
+    answer = client.post("/v1/predict?model=small:int8", content=picture).json()
+    assert (answer["model"], answer["faces"][0]["label"]) == ("small:int8", "happy")
+    for name in ("nothing", "/etc/passwd", "../small"):
+        refused = client.post("/v1/predict", params={"model": name}, content=picture)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (404, "unknown_model")
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "status", "code"),
+    [
+        ("/v1/predict", {"content": b""}, 400, "bad_picture"),
+        ("/v1/predict", {"content": b"hello"}, 400, "bad_picture"),
+        ("/v1/predict", {"content": b"\xff\xd8\xff\xe0" + bytes(90)}, 400, "bad_picture"),
+        ("/v1/predict", {"files": {"picture": b"a"}}, 400, "bad_request"),
+        ("/v1/predict", {"files": [("file", b"a"), ("file", b"b")]}, 400, "bad_request"),
+        ("/v1/predict", {"data": {"file": "a"}}, 415, "wrong_media"),
+        ("/v1/predict", {"content": b"x", "headers": {"content-type": "multipart/form-data"}}, 400, "bad_request"),
+        ("/v1/predict?detct=false", {"content": b"x"}, 422, "bad_parameter"),
+        ("/v1/predict?detect=perhaps", {"content": b"x"}, 422, "bad_parameter"),
+        ("/v1/nothing", {"content": b"x"}, 404, "not_found"),
+        ("/v1/models", {"content": b"x"}, 405, "wrong_method"),
+    ],
+)
+def test_what_cant_be_answered_is_told_in_one_way(
+    client: httpx.Client, path: str, sent: dict, status: int, code: str
+) -> None:
+    answer = client.post(path, **sent)
+    told = ErrorAnswer.model_validate_json(answer.content)
+    assert (answer.status_code, told.error.code) == (status, code)
+    assert told.error.message
+    assert told.request_id == answer.headers["x-request-id"]
+
+
+def test_the_page_and_how_it_is(client: httpx.Client) -> None:
+    page = client.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    policy = page.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+    assert "unsafe" not in policy
+    assert client.get("/static/index.html").content == page.content
+    assert client.get("/static/../app.py").status_code == 404
+    assert client.get("/healthz").json() == {"status": "ok"}
+    assert client.get("/readyz").json() == {"status": "ready"}
+
+
+def test_the_metrics_count(client: httpx.Client, picture: bytes) -> None:
+    def told() -> dict[str, float]:
+        lines = client.get("/metrics").text.splitlines()
+        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+
+    before = told()
+    client.post("/v1/predict", content=picture)
+    client.post("/v1/predict", content=b"nothing")
+    after = told()
+    for name in ("mien_faces_total", "mien_pictures_total", 'mien_refused_total{code="bad_picture"}'):
+        assert after[name] == before.get(name, 0) + 1
+    assert after["mien_queue_limit"] == 128
+
+
+def test_the_examples_of_the_openapi_document_are_what_it_says(client: httpx.Client) -> None:
+    document = client.get("/openapi.json").json()
+    assert set(document["paths"]) == {
+        "/v1/predict", "/v1/predict/batch", "/v1/models", "/healthz", "/readyz", "/metrics",
+    }  # fmt: skip
+    [example] = document["components"]["schemas"]["Prediction"]["examples"]
+    assert Prediction.model_validate(example)
+    assert json.dumps(document).count('"examples"') > 5
+
+
+def test_the_golden_set_is_answered_as_by_the_network(client: httpx.Client) -> None:
+    """The same drawn faces as in tests/recognition, one by one and in a batch."""
+    faces = mien.drawn_faces(70).val.images
+    expected = mien.Net("small")(faces)
+    files = [png(face) for face in faces]
+    one_by_one = [client.post("/v1/predict?detect=false", content=file).json() for file in files]
+    form = [("file", ("face.png", file)) for file in files]
+    batch = client.post("/v1/predict/batch?detect=false", files=form).json()["pictures"]
+    for told in (one_by_one, batch):
+        probabilities = [list(one["faces"][0]["probabilities"].values()) for one in told]
+        np.testing.assert_allclose(probabilities, expected, atol=1e-4)
+    int8 = client.post("/v1/predict/batch?detect=false&model=small:int8", files=form).json()["pictures"]
+    probabilities = [list(one["faces"][0]["probabilities"].values()) for one in int8]
+    np.testing.assert_allclose(probabilities, mien.Net("small:int8")(faces), atol=1e-4)
+    assert np.abs(np.array(probabilities) - expected).max() > 1e-3  # it is another network

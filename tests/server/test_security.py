@@ -1,0 +1,185 @@
+"""Who may use a server, and what it does with what it is sent."""
+
+import resource
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from mien.errors import MienError
+from mien.server.gate import Buckets, Gate
+from mien.server.refusal import Refusal
+from mien.server.settings import Settings
+
+TOKEN = "a-token-of-some-length"
+
+
+def test_it_listens_to_this_machine_only(server) -> None:
+    assert server.address.startswith("http://127.0.0.1:")
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:] if sys.platform == "linux" else []
+    port = f"{int(server.address.rpartition(':')[2]):04X}"
+    listening = [line.split()[1] for line in lines if line.split()[3] == "0A" and line.split()[1].endswith(port)]
+    assert listening in ([f"0100007F:{port}"], [])
+
+
+def test_others_need_a_token_or_a_flag(serve, picture: bytes) -> None:
+    with pytest.raises(AssertionError, match="--no-auth"):
+        serve("--host", "0.0.0.0")
+    served = serve("--host", "0.0.0.0", environment={"MIEN_TOKEN": TOKEN})
+    address = served.address.replace("0.0.0.0", "127.0.0.1")
+    for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": TOKEN}, {"authorization": "Bearer é"}):
+        raw = {name: value.encode() for name, value in headers.items()}
+        refused = httpx.post(f"{address}/v1/predict", content=picture, headers=raw)
+        assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+        assert TOKEN not in refused.text
+    assert httpx.get(f"{address}/metrics").status_code == 401
+    for path in ("/healthz", "/readyz", "/"):
+        assert httpx.get(f"{address}{path}").status_code == 200
+    right = {"authorization": f"Bearer {TOKEN}"}
+    assert httpx.post(f"{address}/v1/predict", content=picture, headers=right).status_code == 200
+    served.end()
+    assert TOKEN not in "".join(served.lines)
+    assert serve("--host", "0.0.0.0", "--no-auth").end() == 0
+
+
+def test_other_sites_pages_and_foreign_names_are_turned_away(client: httpx.Client, serve, picture: bytes) -> None:
+    elsewhere = {"origin": "http://elsewhere.example"}
+    refused = client.post("/v1/predict", content=picture, headers=elsewhere)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "foreign_origin")
+    refused = client.get("/v1/models", headers={"host": "elsewhere.example"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "foreign_host")
+    own = {"origin": str(client.base_url).rstrip("/")}
+    told = client.post("/v1/predict", content=picture, headers=own)
+    assert told.status_code == 200
+    assert "access-control-allow-origin" not in told.headers
+    ask = elsewhere | {"access-control-request-method": "POST"}
+    assert "access-control-allow-origin" not in client.options("/v1/predict", headers=ask).headers
+    served = serve("--cors", elsewhere["origin"], "--token", TOKEN)
+    with served.client() as other:
+        assert other.options("/v1/predict", headers=ask).headers["access-control-allow-origin"] == elsewhere["origin"]
+        told = other.post("/v1/predict", content=picture, headers=elsewhere | {"authorization": f"Bearer {TOKEN}"})
+        assert told.status_code == 200
+        assert told.headers["access-control-allow-origin"] == elsewhere["origin"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no limits of resources")
+def test_nothing_is_written_and_nothing_of_a_picture_is_logged(serve, picture: bytes) -> None:
+    """With the kernel's limit for files at 0 bytes, whatever writes one fails."""
+    served = serve(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
+    large = picture + bytes(3 << 20)  # a parser of forms that spools to disk does so from a megabyte on
+    with served.client() as client:
+        form = {"file": ("a-private-name.jpg", large)}
+        assert client.post("/v1/predict", files=form).status_code == 200
+        assert client.post("/v1/predict/batch", files=form).json()["pictures"][0]["faces"]
+        assert client.post("/v1/predict?model=a-private-name", content=picture).status_code == 404
+    served.end()
+    said = "".join(served.lines)
+    assert len(served.log()) == 3
+    for private in ("happy", "a-private-name", "JFIF", "probabilities", "Traceback"):
+        assert private not in said
+
+
+def test_every_request_has_an_id_in_the_log(server, client: httpx.Client, picture: bytes) -> None:
+    told = client.post("/v1/predict", content=picture, headers={"x-request-id": "mine-1"})
+    assert told.json()["request_id"] == "mine-1"
+    forged = client.get("/healthz", headers={"x-request-id": 'x"} forged {'})
+    assert "forged" not in forged.headers["x-request-id"]
+    [record] = [one for one in server.log() if one["request_id"] == "mine-1"]
+    assert (record["method"], record["path"], record["status"], record["faces"]) == ("POST", "/v1/predict", 200, 1)
+    assert record["ms"] > 0
+
+
+def test_what_is_too_large_is_refused_before_it_is_read(serve, picture: bytes) -> None:
+    served = serve("--max-bytes", "100000", "--max-pixels", "90000", "--timeout", "1")
+    with served.client() as client:
+        refused = client.post("/v1/predict", content=picture)
+        assert (refused.status_code, "90,000 pixels" in refused.json()["error"]["message"]) == (400, True)
+
+        def endless():
+            while True:
+                yield bytes(10_000)
+
+        try:
+            refused = client.post("/v1/predict", content=endless())
+            assert refused.status_code == 413
+        except httpx.WriteError:
+            pass  # it was told so, and hung up on while it went on sending
+    host, _, port = served.address.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), 10) as line:
+        line.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n")
+        assert line.recv(1000).startswith(b"HTTP/1.1 413 ")
+    with socket.create_connection((host, int(port)), 10) as line:
+        line.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nslow")
+        assert line.recv(1000).startswith(b"HTTP/1.1 408 ")
+    with socket.create_connection((host, int(port)), 10) as line:
+        line.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
+        with pytest.raises(ConnectionError):
+            line.sendall(10_000_000 * b"a")
+    with socket.create_connection((host, int(port)), 30) as line:
+        line.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+        began = time.monotonic()
+        assert line.recv(1000) == b""
+        assert 8 < time.monotonic() - began < 25
+    assert served.process.poll() is None
+
+
+def test_the_rate_is_for_each_client_and_not_for_this_machine(client: httpx.Client) -> None:
+    gate = Gate(Settings(host="192.0.2.1", token=TOKEN, rate=2))
+    headers = {"host": "192.0.2.1", "authorization": f"Bearer {TOKEN}"}
+    for _ in range(4):
+        gate.check("/v1/predict", headers, "198.51.100.7")
+    with pytest.raises(Refusal, match=r"198\.51\.100\.7") as refused:
+        gate.check("/v1/predict", headers, "198.51.100.7")
+    assert (refused.value.status, refused.value.headers["retry-after"]) == (429, "1")
+    gate.check("/v1/predict", headers, "198.51.100.8")
+    for _ in range(50):
+        gate.check("/v1/predict", headers, "127.0.0.1")
+        gate.check("/healthz", {"host": "192.0.2.1"}, "198.51.100.7")
+    assert {client.get("/v1/models").status_code for _ in range(60)} == {200}
+
+
+def test_buckets_fill_again_and_dont_grow_without_end() -> None:
+    buckets = Buckets(rate=5, depth=2)
+    assert [buckets.take("a", now=0.0) > 0 for _ in range(3)] == [False, False, True]
+    assert buckets.take("a", now=0.2) == pytest.approx(0)
+    assert buckets.take("a", now=0.3) == pytest.approx(0.1)
+    for number in range(20_000):
+        buckets.take(str(number), now=1.0)
+    assert len(buckets._left) == 10_000
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"host": "0.0.0.0"}, "token"),
+        ({"host": "::"}, "token"),
+        ({"host": "example.org"}, "token"),
+        ({"token": "short"}, "16"),
+        ({"origins": ("example.org",)}, "origin"),
+        ({"origins": ("*",)}, "origin"),
+        ({"certificate": Path("a.pem")}, "both"),
+        ({"queue": 4}, "batch"),
+        ({"models": ()}, "network"),
+    ],
+)
+def test_settings_that_arent_safe(settings: dict, said: str) -> None:
+    with pytest.raises(MienError, match=said):
+        Settings(**settings)
+
+
+def test_the_server_needs_no_torch() -> None:
+    code = """
+import sys
+import time
+from mien.server.app import create_app
+from mien.server.settings import Settings
+import mien.server.run, mien.client
+create_app(Settings())
+print(sorted({"torch", "onnx", "matplotlib", "pandas"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
