@@ -125,7 +125,8 @@ def _result(folder: Path, data: str | None) -> dict[str, Any]:
 
     card, rows = Card.read(folder), history(folder)
     after = card.scores["after"]["val"]
-    print_report(Report.from_json(after), f"{folder}: {card.model} after {len(rows)} epochs, best {card.epoch}, on val")
+    epochs = "1 epoch" if len(rows) == 1 else f"{len(rows)} epochs"
+    print_report(Report.from_json(after), f"{folder}: {card.model} after {epochs}, best {card.epoch}, on val")
     given = ["--data", data] if data else []
     tips = (["mien", "show", str(folder), *given], ["mien", "evaluate", str(folder), *given, "--views", "2"])
     note("\n  ".join([f"The run is in {folder}. Try next:", *map(shlex.join, tips)]))

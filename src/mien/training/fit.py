@@ -48,7 +48,7 @@ class Epoch:
         return (
             f"epoch {self.epoch:3d}/{self.epochs}  "
             f"train loss {self.train_loss:.4f} accuracy {self.train_accuracy:.4f}  "
-            f"val loss {self.val_loss:.4f} accuracy {self.val_accuracy:.4f}{' *' if self.best else '  '}  "
+            f"val loss {self.val_loss:.4f} accuracy {self.val_accuracy:.4f}{' best' if self.best else '     '}  "
             f"{self.faces_per_second:,.0f} faces/s"
         )
 
