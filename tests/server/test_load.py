@@ -9,8 +9,11 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from load import Load, load
+
+import mien
 
 CROPS = "/v1/predict?detect=false"
 
@@ -44,6 +47,22 @@ def sixty_four(serve, crop_files: list[bytes], picture: bytes, seconds: float) -
     )
     print(f"faces a call of the network: {faces / calls:.1f}")
     assert faces > 1.5 * calls  # they did go together
+
+
+def test_each_of_many_photos_at_once_gets_its_own_answer(server, astronaut: np.ndarray) -> None:
+    """The same face at another place in each; without threads of their own for each picture, they'd be mixed up."""
+    photos = [np.ascontiguousarray(astronaut[:300, step : step + 400 - step]) for step in range(0, 96, 8)]
+
+    async def ask() -> list[mien.Reading]:
+        async with mien.AsyncClient(server.address) as client:
+            return await asyncio.gather(*(client(photo) for photo in photos))
+
+    recognizer = mien.Recognizer()
+    for told, photo in zip(asyncio.run(ask()), photos, strict=True):
+        [face], [expected] = told, recognizer(photo)
+        assert told.width == photo.shape[1]
+        assert face.box == pytest.approx(expected.box, abs=0.06)
+        assert face.probabilities == pytest.approx(expected.probabilities, abs=1e-4)
 
 
 def test_past_the_bound_there_are_429s_and_nothing_else(serve, crop_files: list[bytes]) -> None:
