@@ -15,7 +15,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(strip $(PIP_FIND_LINKS)))
 endif
 
-.PHONY: help demo test lint core-check bench soak clean
+.PHONY: help demo test lint core-check dist pages docs bench soak clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -26,7 +26,7 @@ demo: $(READY)  ## train the four rungs on drawn faces, then compare them; DATA=
 	$(BIN)/mien ladder $(if $(DATA),--data '$(DATA)',--preset demo) --out '$(OUT)'
 
 test: $(READY)  ## every test that is quick enough for every change
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 
 lint: $(READY)  ## style, types, and who imports whom
 	$(BIN)/ruff check
@@ -34,13 +34,28 @@ lint: $(READY)  ## style, types, and who imports whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-core-check: $(READY) $(CORE)/.ready  ## the core in a venv that really has no torch: evaluate an ONNX file there
-	rm -rf $(CORE)/run
+dist: $(READY)  ## wheel and sdist into dist/, the wheel built from the sdist
+	rm -rf dist
+	$(BIN)/uv build --quiet --python $(BIN)/python --build-constraints constraints.txt --out-dir dist
+	test "$$(du -m dist/*.whl | cut -f1)" -le 60
+
+core-check: dist  ## the built wheel in an empty venv, without torch: it reads a photo and evaluates an ONNX file; sizes
+	rm -rf $(CORE) && $(PY) -m venv $(CORE)
+	$(BIN)/uv pip install --quiet --python $(CORE)/bin/python -c constraints.txt dist/*.whl
+	test "$$(du -sm $(CORE)/lib | cut -f1)" -le 400
 	! $(CORE)/bin/python -c 'import torch' 2>/dev/null
 	$(BIN)/mien train logistic --preset demo --epochs 1 --out $(CORE)/run
-	$(CORE)/bin/mien evaluate $(CORE)/run/model.onnx --split val --json
-	$(BIN)/python tests/core_photo.py $(CORE)/photo.jpg && $(CORE)/bin/mien predict $(CORE)/photo.jpg --json
-	test "$$(du -sm $(CORE)/lib | cut -f1)" -le 400
+	$(BIN)/python tests/core_photo.py $(CORE)/photo.jpg
+	cd $(CORE) && bin/mien --version --verbose && bin/mien evaluate run/model.onnx --split val --json && bin/mien predict photo.jpg --json
+	$(BIN)/uv pip install --quiet --python $(CORE)/bin/python --build-constraints constraints.txt --no-deps --reinstall dist/*.tar.gz
+	cd $(CORE) && bin/mien predict photo.jpg --json
+
+pages: $(READY)  ## write what is generated in README.md and docs/: help, reference, cards, tables, figures
+	$(BIN)/python docs/make/pages.py
+	$(BIN)/python docs/make/pictures.py
+
+docs: $(READY)  ## build the site into site/; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(READY)  ## every benchmark, its log into benchmarks/results
 	@for script in benchmarks/*.py; do \
@@ -53,15 +68,12 @@ soak: $(READY)  ## the tests that take longer; their log into benchmarks/results
 	set -o pipefail; $(BIN)/pytest -m soak 2>&1 | tee benchmarks/results/soak.txt
 
 clean:  ## remove the venv, caches and build products; runs/ stays, it may hold hours of training
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A venv made by Python and filled by uv, once, and again when one of the two files changes.
 $(READY): pyproject.toml constraints.txt
 	$(call fill,$(VENV),.[dev])
-
-$(CORE)/.ready: pyproject.toml constraints.txt
-	$(call fill,$(CORE),.)
 
 define fill
 	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mien needs Python 3.11 or newer: make PY=python3.12")'

@@ -5,12 +5,14 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import requires, version
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
+import yaml
 
 import mien
 from mien.cards import Card
@@ -96,6 +98,16 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_the_version_is_the_distributions() -> None:
     assert mien.__version__ == version("mien")
+
+
+def test_the_version_is_the_same_wherever_it_stands() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert version("mien") == project["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    changes = re.findall(r"^## \[([^]]+)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert changes[0] in ("Unreleased", project["version"])
+    assert project["version"] in changes
 
 
 @pytest.fixture(scope="module")

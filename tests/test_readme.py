@@ -1,6 +1,7 @@
-"""The README's commands and its Python, run as they stand, in order, beside a small `fer2013.csv`.
+"""The commands and the Python of the README and of pages of the docs, run as they stand beside a small `fer2013.csv`.
 
-To make them affordable the preset `tuned` becomes `demo`, and the Python's twenty epochs become one.
+To make them affordable the preset `tuned` becomes `demo`, and the Python's twenty epochs become one. Pages of
+docs/how-to that aren't named here are run by the tests of what they are about.
 """
 
 import json
@@ -15,16 +16,18 @@ import pytest
 
 from mien.data.drawn import drawn_faces
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "docs/index.md", "docs/how-to/predict.md", "docs/how-to/train.md", "docs/how-to/data.md")
 QUICK = {"evaluate", "compare", "show", "models", "data"}  # these run a second time, with --json
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-def commands() -> list[list[str]]:
-    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("mien ")]
+def commands(page: str) -> list[list[str]]:
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines() if line.startswith("mien ")]
     return [shlex.split(line.replace("tuned", "demo"), comments=True)[1:] for line in lines]
 
 
@@ -34,7 +37,17 @@ def run(folder: Path, words: list[str]) -> str:
     done = subprocess.run([mien, *words], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, f"mien {shlex.join(words)}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr
+    assert "Warning" not in done.stderr
     return done.stdout
+
+
+def python(folder: Path, page: str) -> list[str]:
+    """What the page's only block of Python prints."""
+    (code,) = blocks(page, "python")
+    program = [sys.executable, "-c", code.replace("epochs=20", "epochs=1")]
+    done = subprocess.run(program, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
 @pytest.fixture
@@ -51,48 +64,57 @@ def folder(photo: Path, film: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_every_verb_of_the_command_line_stands_in_the_readme() -> None:
-    assert {words[0] for words in commands()} >= {
+def test_every_verb_for_users_stands_in_the_pages() -> None:
+    assert {words[0] for page in PAGES for words in commands(page)} >= {
         "predict",
+        "explain",
         "export",
         "ladder",
         "train",
         "evaluate",
         "compare",
+        "leaderboard",
+        "robustness",
         "show",
         "models",
         "data",
     }
 
 
-def test_the_commands_of_the_readme_run(folder: Path) -> None:
-    for words in commands():
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_the_page_run(page: str, folder: Path) -> None:
+    assert commands(page)
+    for words in commands(page):
         run(folder, words)
-        if words[0] in QUICK:
+        if words[0] in QUICK and page != "README.md":
             assert json.loads(run(folder, [*words, "--json"])), words
 
 
 def test_the_python_of_the_readme_runs(folder: Path) -> None:
-    (code,) = blocks("python")
-    assert "epochs=20" in code
-    program = [sys.executable, "-c", code.replace("epochs=20", "epochs=1")]
-    done = subprocess.run(program, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    *faces, epoch, figures = done.stdout.splitlines()
-    assert [line.split()[0] for line in faces[:2]] == ["happy", "0.0"]  # the photo's face, the video's first frame
-    assert len(faces) == 1 + 30
+    assert "epochs=20" in blocks("README.md", "python")[0]
+    face, epoch, figures = python(folder, "README.md")
+    assert face.startswith("happy ")
     assert epoch.startswith("epoch   1/1 ")
     assert re.match(r"0\.\d+ 0\.\d+ \(0\.\d+, 0\.\d+\)$", figures), figures
 
 
+def test_the_python_of_the_pages_runs(folder: Path) -> None:
+    face, *frames = python(folder, "docs/how-to/predict.md")
+    assert (face.split()[0], frames[0][:3], len(frames)) == ("happy", "0.0", 30)
+    *epochs, accuracy = python(folder, "docs/how-to/train.md")
+    assert len(epochs) == 2
+    assert 0 < float(accuracy) < 1
+
+
 def test_the_powershell_lines_are_those_of_the_other_shells() -> None:
-    (powershell,) = blocks("powershell")
-    shell = next(block for block in blocks("") if "source .venv" in block)
+    (powershell,) = blocks("docs/index.md", "powershell")
+    shell = next(block for block in blocks("docs/index.md", "") if "source .venv" in block)
     assert powershell.splitlines()[2:] == shell.splitlines()[2:]
 
 
 def test_the_files_that_the_readme_links_to_exist() -> None:
-    linked = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    linked = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
     assert "docs/RESULTS.md" in linked
     for link in linked:
-        assert (Path(__file__).parents[1] / link).exists(), link
+        assert (ROOT / link).exists(), link

@@ -1,13 +1,18 @@
-"""What a figure was measured with: versions, chip, threads, and the commit of the code."""
+"""What a figure was measured with, and what is installed here: versions, chip, devices, and the commit of the code."""
 
 import os
 import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from mien.cards import Card
+from mien.errors import CheckpointError
+from mien.shipped import BOX, shipped
 
 
 def environment() -> dict[str, Any]:
@@ -27,6 +32,56 @@ def environment() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "gpu": cuda,
     }
+
+
+def installation(packages: Iterable[str]) -> dict[str, Any]:
+    """What is installed here, as plain data; it needs no torch.
+
+    `packages` gives the versions of the packages named, None where one isn't installed; `devices` where torch and
+    onnxruntime can compute, empty without them; `box` the files of each network in the box with their SHA-256, None for
+    a file that isn't the one its card was written for.
+    """
+    return {
+        "mien": version("mien"),
+        "commit": _commit(),
+        "place": str(Path(__file__).parent),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "packages": {name: _version(name) for name in packages},
+        "devices": {"torch": _torch_devices(), "onnxruntime": _providers()},
+        "box": {name: _checked(name) for name in shipped()},
+    }
+
+
+def _torch_devices() -> list[str]:
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return []
+    cards = [f"cuda:{number} ({torch.cuda.get_device_name(number)})" for number in range(torch.cuda.device_count())]
+    return ["cpu", *cards, *(["mps"] if torch.backends.mps.is_available() else [])]
+
+
+def _providers() -> list[str]:
+    import onnxruntime
+
+    names = [name.removesuffix("ExecutionProvider").lower() for name in onnxruntime.get_available_providers()]
+    return [name for name in names if name != "azure"]  # which is no device: it would send the faces to a service
+
+
+def _checked(name: str) -> dict[str, str | None]:
+    """The files of a network in the box: their checksum where it is the card's."""
+    card = Card.read(BOX / name)
+    found: dict[str, str | None] = {}
+    for file, checksum in card.checksums.items():
+        try:
+            card.verify(BOX / name, [file])
+            found[file] = checksum
+        except CheckpointError:
+            found[file] = None
+    return found
 
 
 def _program() -> str:

@@ -67,13 +67,8 @@ def plan(budget: str, *, second: int = 0) -> Plan:
         return Plan((), {"small": recipe("flagship_small", **head)})
     if budget == "cpu-flagship":
         size = {"stem": 32, "widths": [64, 128, 256], "depths": [1, 2, 2], "drop": 0.05, **head.get("options", {})}
-        unmixed: dict[str, Any] = {
-            "mixup": 0.0,
-            "cutmix": 0.0,
-            "batch": 128,
-            "lr": 0.1,
-            "erase": 0.4,
-        }  # too short for blends
+        # too short to learn from blends
+        unmixed: dict[str, Any] = {"mixup": 0.0, "cutmix": 0.0, "batch": 128, "lr": 0.1, "erase": 0.4}
         return Plan((), {"flagship": recipe("flagship", epochs=72, start_size=24, options=size, **unmixed)})
     if budget == "taught":
         return Plan(("flagship",), {"small": recipe("flagship_small", epochs=90, **head)}, 0.7)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -44,8 +45,9 @@ def test_data_alone_lists_its_verbs(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_version(mien, tmp_path: Path) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
     done = mien(tmp_path, "--version")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "mien 0.1.0\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"mien {project['version']}\n", "")
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -1,6 +1,7 @@
 """The verbs put together, and one line of the command line run."""
 
 import inspect
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -29,21 +30,42 @@ _UsageError: Any = typer.BadParameter.__bases__[0]  # click's or typer's own: ty
 FIRST = (
     "Try first: `mien predict photo.jpg` says what the faces in a photo show. "
     "`mien ladder` trains the four networks on drawn faces, in two minutes and without a download, and ends "
-    "by naming the page to open. `mien data get` says where the real faces are; then `mien ladder --data fer2013.csv`."
+    "by naming the page to open. `mien data get` says where the real faces are; then `mien ladder --data fer2013.csv`. "
+    "`mien VERB --help` tells the rest."
 )
+
+COMPLETE = "_MIEN_COMPLETE"
+"""Set by the shell's completion script, which `--install-completion` puts in place."""
+
+
+class _Said(typer.Exit):
+    """Leave, done, with a result for `--json`."""
+
+    def __init__(self, result: dict[str, Any]) -> None:
+        super().__init__(DONE)
+        self.result = result
 
 
 def _root(
     context: typer.Context,
     show_version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="With --version: what is installed here, too; put it into a bug report.")
+    ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error; anywhere on the line.")
     ] = False,
 ) -> None:
     """Facial-expression recognition: read photos and videos; train networks of rising depth; measure honestly."""
+    if show_version and verbose:
+        from mien.cli.version import describe
+
+        raise _Said(describe())
     if show_version:
         print(f"mien {version('mien')}")
-        raise typer.Exit
+        raise _Said({"mien": version("mien")})
+    if verbose:
+        raise typer.BadParameter("it goes with --version.", param_hint="--verbose")
     _help_when_alone(context)
 
 
@@ -83,24 +105,31 @@ def _with_flags(verb: Verb) -> Verb:
     return run
 
 
-def _group(callback: Callable[..., None], verbs: dict[str, Verb], epilog: str | None = None) -> typer.Typer:
+def _group(
+    callback: Callable[..., None], verbs: dict[str, Verb], epilog: str | None = None, completion: bool = False
+) -> typer.Typer:
     group = typer.Typer(
         callback=callback,
         invoke_without_command=True,
         epilog=epilog,
-        add_completion=False,
+        add_completion=completion,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     for name, verb in verbs.items():
-        group.command(name)(_with_flags(verb))
+        group.command(name, help=_flowing(inspect.getdoc(verb) or ""))(_with_flags(verb))
     return group
+
+
+def _flowing(text: str) -> str:
+    """The same paragraphs, each in one line: the terminal's width breaks them, not the docstring's."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def build(only: str | None = None) -> typer.Typer:
     """The whole command line, or with `only` as much of it as that verb needs: the others cost a tenth of a second."""
     names = [only] if only in VERBS else VERBS
-    app = _group(_root, {name: getattr(import_module(f"mien.cli.{name}"), name) for name in names}, FIRST)
+    app = _group(_root, {name: getattr(import_module(f"mien.cli.{name}"), name) for name in names}, FIRST, True)
     if only not in VERBS:
         data = import_module("mien.cli.data")
         app.add_typer(_group(_data, {name: getattr(data, verb) for name, verb in DATA_VERBS.items()}), name="data")
@@ -112,12 +141,14 @@ def run(words: Sequence[str]) -> tuple[int, Any]:
 
     Errors of the verb itself come out as they are.
     """
+    if COMPLETE in os.environ:  # a shell asks what could stand next: answered on stdout, then it leaves
+        get_command(build()).main(prog_name="mien")
     command = get_command(build(next((word for word in words if not word.startswith("-")), None)))
     try:
         with command.make_context("mien", list(words)) as context:
             return DONE, command.invoke(context)
     except typer.Exit as leave:
-        return leave.exit_code, None
+        return leave.exit_code, leave.result if isinstance(leave, _Said) else None
     except _UsageError as error:
         if error.ctx is not None:
             print(error.ctx.get_usage(), file=sys.stderr)

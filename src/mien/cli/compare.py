@@ -20,7 +20,7 @@ COLUMNS = (
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders of finished trainings.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders of finished trainings.")],
     out: Annotated[Path | None, typer.Option(metavar="PNG", help="The picture; default compare.png.")] = None,
 ) -> dict[str, Any]:
     """Compare finished runs: cost, accuracy on validation with its interval, macro-F1, training time."""

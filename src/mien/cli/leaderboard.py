@@ -11,7 +11,7 @@ from mien.errors import DataError
 
 
 def leaderboard(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Finished run folders, or networks in the box.")],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN", help="Finished run folders, or networks in the box.")],
     data: Data = None,
     into: Annotated[
         Path | None,

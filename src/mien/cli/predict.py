@@ -19,7 +19,7 @@ def predict(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE...",
+            metavar="SOURCE",
             help="Photos, videos, folders (searched to their depths), patterns in quotes, or the number of a camera.",
         ),
     ],

@@ -13,7 +13,7 @@ from mien.files import atomic_write
 
 def robustness(
     targets: Annotated[
-        list[str], typer.Argument(metavar="RUN...", help="Run folders, .onnx files of mien's, or networks in the box.")
+        list[str], typer.Argument(metavar="RUN", help="Run folders, .onnx files of mien's, or networks in the box.")
     ],
     data: Data = None,
     split: Split = "val",

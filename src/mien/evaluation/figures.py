@@ -1,7 +1,6 @@
 """Figures of data, training and judging, as PNG or SVG bytes. The only file of the training side with matplotlib in it.
 
-Every figure stands on a white card, so it reads the same on a light and a dark page, and uses the colours of
-`mien.labels`, which colour-blind readers can tell apart. Nothing here touches pyplot or a window system.
+They look as `mien.style` says. Nothing here touches pyplot or a window system.
 """
 
 import io
@@ -21,6 +20,7 @@ from mien.evaluation.explanation import Explanation
 from mien.evaluation.gallery import Shown
 from mien.evaluation.robustness import Robustness
 from mien.labels import colour
+from mien.style import FAINT, INK, QUIET, SERIES, STYLE
 
 try:
     import matplotlib
@@ -32,25 +32,8 @@ except ImportError:
 
 Kind = Literal["png", "svg"]
 
-INK, QUIET, FAINT, TRAIN, VAL, WRONG = "#1A1A1A", "#595959", "#D9D9D9", "#0072B2", "#D55E00", "#B03A00"
-_SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+TRAIN, VAL, WRONG = SERIES[0], SERIES[1], "#B03A00"
 _RED_BLUE = np.array([(0.80, 0.15, 0.05), (0.0, 0.35, 0.75)])  # a heatmap's two sides
-STYLE: Any = {  # typed by matplotlib as a union of its 300 setting names
-    "font.size": 10,
-    "text.color": INK,
-    "axes.titlesize": 11,
-    "axes.titlelocation": "left",
-    "axes.labelcolor": QUIET,
-    "axes.edgecolor": FAINT,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "grid.color": "#EBEBEB",
-    "xtick.color": QUIET,
-    "ytick.color": QUIET,
-    "legend.frameon": False,
-    "svg.hashsalt": "mien",  # the same figure gives the same bytes
-}
 
 
 class _Sheet:
@@ -197,7 +180,7 @@ def robustness_picture(found: Mapping[str, Robustness], *, kind: Kind = "svg") -
         for axes, name in zip(cells, names, strict=False):
             for place, (network, one) in enumerate(found.items()):
                 levels = one.of(name)
-                shade = _SERIES[place % len(_SERIES)]
+                shade = SERIES[place % len(SERIES)]
                 at = range(len(levels))
                 lows, highs = zip(*(level.interval for level in levels), strict=True)
                 axes.axhline(one.clean, color=shade, ls="--", linewidth=0.9)

@@ -4,7 +4,7 @@ Both gather what they need as the readings come, in bounded memory.
 """
 
 import io
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mien.errors import MissingExtra
 from mien.labels import colour
 from mien.recognition.records import Face, Frame, Reading
+from mien.style import QUIET, STYLE
 
 try:
     import matplotlib
@@ -25,7 +26,6 @@ POINTS = 1000
 """The most points of a face's course that are kept: of a longer one every second is dropped, again and again."""
 LANES, FACES, TILE = 6, 120, 72
 """The most faces that a timeline and a sheet show, and a sheet's crops in pixels."""
-_STYLE: Any = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "mien"}
 
 
 class _Course:
@@ -64,7 +64,7 @@ class Timeline:
         """A lane for each of the LANES faces that were seen longest: shares of the expressions, a gap while away."""
         lanes = sorted(self.courses.items(), key=lambda item: -item[1].seen)[:LANES]
         left = len(self.courses) - len(lanes)
-        with matplotlib.rc_context(_STYLE):
+        with matplotlib.rc_context(STYLE):
             figure = Figure(figsize=(9, 1.2 + 1.3 * max(1, len(lanes))), layout="constrained", facecolor="white")
             axes = figure.subplots(max(1, len(lanes)), 1, sharex=True, squeeze=False)[:, 0]
             for axis, ((_, number), course) in zip(axes, lanes, strict=False):
@@ -105,7 +105,7 @@ class Sheet:
         order = sorted(self.shown, key=lambda item: (item[1].label, -item[1].confidence))
         columns = min(10, max(1, len(order)))
         rows = -(-max(1, len(order)) // columns)
-        with matplotlib.rc_context(_STYLE):
+        with matplotlib.rc_context(STYLE):
             figure = Figure(figsize=(1.1 * columns + 0.4, 1.35 * rows + 0.5), layout="constrained", facecolor="white")
             axes = figure.subplots(rows, columns, squeeze=False).ravel()
             for axis in axes:
@@ -113,9 +113,9 @@ class Sheet:
             for axis, (tile, face) in zip(axes, order, strict=False):
                 axis.imshow(tile)
                 said = f"{face.label}{'?' if face.uncertain else ''}\n{face.confidence:.0%}"
-                axis.set_title(said, fontsize=8, color="#1A1A1A")
+                axis.set_title(said, fontsize=8, loc="center")
             said = f"{len(order)} faces" + (f"; {self.left_out} more aren't shown" if self.left_out else "")
-            figure.suptitle(said, fontsize=9, color="#595959")
+            figure.suptitle(said, fontsize=9, color=QUIET)
             return _bytes(figure, kind)
 
 

@@ -73,7 +73,8 @@ def fit(
 
     Args:
         model: pixels 0..255 `(B, C, H, W)` in, logits `(B, K)` out. Changed in place, moved to the device.
-        train, val: faces with labels; unlabelled ones are left out, and of `val` those with a mark.
+        train: faces with labels; unlabelled ones are left out.
+        val: the same, judged after each epoch; those with a mark are left out, too.
         device: "cpu", "cuda", ...; None picks.
         state: an earlier Epoch's `state`, of the same model and recipe: goes on after that epoch. On a CPU the
             weights are then bit for bit those of a training that was never stopped.

@@ -1,0 +1,272 @@
+"""Training: mien's way beside the plain way, how far both are from the chip, and what it costs as the work grows.
+
+    python benchmarks/training.py                                       # a few minutes on two cores, drawn faces
+    python benchmarks/training.py --data fer2013.npz --threads 1
+    python benchmarks/training.py --data fer2013.npz --to 0.65 0.70 --model resnet   # seconds to that accuracy, too
+
+The plain way is what tutorials do: a data set that gives one face at a time, Pillow's flips and warps for each of them,
+a DataLoader with worker processes, float32. Both train the same network with the same recipe and batches, in turn, so
+that other work on the machine troubles both; the median of the rounds counts.
+
+The floor is the least time in which this chip could do the layers' work: for each layer the larger of its multiply-adds
+over the measured rate of matrix products and its bytes over the measured bandwidth, for the way there (once) and back
+(twice, as each layer gives gradients for its input and its weights). What is beside the layers, such as augmentation
+and the optimiser's step, counts as distance from the floor.
+"""
+
+import argparse
+import math
+import os
+import platform
+import random
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+import mien
+from mien.data.faces import FaceSet
+from mien.training.device import pick_device
+from mien.training.fit import bfloat16
+from mien.training.recipe import Recipe
+
+HOME = Path(__file__).parents[1]
+BATCH = 128
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", help="FER2013; without it drawn faces")
+    parser.add_argument("--model", nargs="+", default=["resnet", "flagship_small"])
+    parser.add_argument("--device")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--faces", type=int, default=2048, help="faces in a measured epoch")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--to", nargs="*", type=float, default=[], help="validation accuracies to train to, in seconds")
+    parser.add_argument("--compile", action="store_true", help="mien's side with torch.compile")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    device = pick_device(given.device)
+    splits = mien.load_faces(given.data) if given.data else mien.drawn_faces()
+    print(header(device, given))
+    bench = Bench(splits.train.labelled, splits.val.judged, device, given)
+    bench.beside_plain()
+    bench.as_it_grows()
+    if given.to:
+        bench.to_accuracy(given.to)
+
+
+class Bench:
+    """The faces, the device, and what is measured on them."""
+
+    def __init__(self, train: FaceSet, val: FaceSet, device: torch.device, given: argparse.Namespace) -> None:
+        self.train, self.val, self.device, self.given = train, val, device, given
+        self.some = train[: given.faces]
+
+    def recipe(self, model: str, **fields: Any) -> Recipe:
+        """The tuned recipe at full size, one epoch."""
+        fields = {"epochs": 1, "batch": BATCH, "start_size": 0, "compile": self.given.compile, **fields}
+        return mien.recipe(model, **fields)
+
+    def rate(self, recipe: Recipe, faces: FaceSet | None = None) -> float:
+        """Faces a second of mien's way."""
+        faces = self.some if faces is None else faces
+        side = faces.images.shape[1]
+        model = mien.create_model(recipe.model, classes=len(faces.classes), size=side, **recipe.options)
+        [epoch] = mien.fit(model, faces, self.val[:BATCH], recipe, device=str(self.device))
+        return epoch.faces_per_second
+
+    def beside_plain(self) -> None:
+        kind = torch.bfloat16 if bfloat16(self.recipe("resnet"), self.device) else torch.float32
+        products, bandwidth = matrix_rate(kind, self.device), memory_rate(self.device)
+        print(
+            f"matrix products in {kind}: {products / 1e9:,.0f} G multiply-adds/s; memory: {bandwidth / 1e9:.1f} GB/s\n"
+        )
+        print(f"{'':16s} {'mien':>9s} {'plain':>9s}  ratio  {'floor':>9s}  share of it   (faces/s, batch {BATCH})")
+        for model in self.given.model:
+            recipe = self.recipe(model)
+            ours, theirs = [], []
+            for _ in range(self.given.rounds):
+                ours.append(self.rate(recipe))
+                theirs.append(plain(self.some, recipe, self.device, workers=self.given.threads))
+            ours, theirs = statistics.median(ours), statistics.median(theirs)
+            network = mien.create_model(model, **recipe.options)
+            floor = 1 / floor_seconds(network, self.some.images.shape[1], products, bandwidth, kind.itemsize)
+            print(f"{model:16s} {ours:9,.0f} {theirs:9,.0f}  {ours / theirs:5.2f}  {floor:9,.0f}  {ours / floor:11.0%}")
+
+    def as_it_grows(self) -> None:
+        base = self.rate(self.recipe("flagship_small"))
+        print(f"\nAs the work grows (flagship_small, µs a face; {1e6 / base:,.0f} at batch {BATCH}, 48 pixels)")
+        row("batch", {str(n): self.rate(self.recipe("flagship_small", batch=n)) for n in (16, 64, 256, 1024)})
+        wide = {}
+        for share in (0.5, 1, 2):
+            options = {"stem": int(32 * share), "widths": [int(width * share) for width in (32, 80, 192)]}
+            wide[f"× {share}"] = self.rate(self.recipe("flagship_small", options=options))
+        row("width", wide)
+        sized = {}
+        for side in (24, 48, 96):
+            sized[f"{side} px"] = self.rate(self.recipe("flagship_small", batch=64), resized(self.some, side))
+        row("resolution", sized)
+        many = np.arange(8 * len(self.some)) % len(self.train)
+        counts = [len(self.some) // 4, len(self.some), 4 * len(self.some)]
+        row(
+            "faces an epoch", {f"{n:,}": self.rate(self.recipe("flagship_small"), self.train[many[:n]]) for n in counts}
+        )
+
+    def to_accuracy(self, goals: list[float]) -> None:
+        for name in self.given.model:
+            model = mien.create_model(name, classes=len(self.train.classes), **mien.recipe(name).options)
+            recipe = mien.recipe(name, compile=self.given.compile)
+            ticks: list[float] = []
+            left, began = sorted(goals), time.perf_counter()
+            print(f"\n{name}: seconds to a validation accuracy of {', '.join(map(str, left))}; validation included")
+            tick: Callable[[float], None] = lambda _, ticks=ticks: ticks.append(time.perf_counter())  # noqa: E731
+            for epoch in mien.fit(model, self.train, self.val, recipe, device=str(self.device), tick=tick):
+                now = time.perf_counter()
+                first = ticks[0] - began - statistics.median(np.diff(ticks[: epoch.epoch * 50]).tolist())
+                while left and epoch.val_accuracy >= left[0]:
+                    spent = now - began
+                    print(
+                        f"  {left.pop(0)}: {spent:.1f} s, {spent - first:.1f} without start and compiling; {epoch}",
+                        flush=True,
+                    )
+                if not left:
+                    break
+            if left:
+                print(f"  {', '.join(map(str, left))}: not reached in {recipe.epochs} epochs")
+
+
+def row(what: str, rates: dict[str, float]) -> None:
+    print(f"  {what:15s}" + "".join(f"  {name}: {1e6 / rate:,.0f}" for name, rate in rates.items()), flush=True)
+
+
+def resized(faces: FaceSet, side: int) -> FaceSet:
+    images = [np.asarray(Image.fromarray(face).resize((side, side))) for face in faces.images]
+    return FaceSet(np.stack(images), faces.targets, classes=faces.classes)
+
+
+class OneByOne(Dataset):
+    """The data set of the tutorials: a face at a time, changed by Pillow, made a tensor."""
+
+    def __init__(self, faces: FaceSet, recipe: Recipe) -> None:
+        self.images, self.labels, self.recipe = faces.images, faces.labels, recipe
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, at: int) -> tuple[Tensor, int]:
+        recipe, side = self.recipe, self.images.shape[1]
+        face = Image.fromarray(self.images[at])
+        if random.random() < 0.5:
+            face = face.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        angle, zoom = math.radians(random.uniform(-1, 1) * recipe.rotate), 1 + random.uniform(-1, 1) * recipe.scale
+        across, down = (random.uniform(-1, 1) * recipe.shift * side for _ in range(2))
+        cos, sin, middle = math.cos(angle) / zoom, math.sin(angle) / zoom, side / 2
+        back = (
+            cos,
+            -sin,
+            middle - cos * middle + sin * middle + across,
+            sin,
+            cos,
+            middle - sin * middle - cos * middle + down,
+        )
+        face = face.transform((side, side), Image.Transform.AFFINE, back, Image.Resampling.BILINEAR)
+        pixels = torch.from_numpy(np.array(face, np.float32))[None]
+        if random.random() < recipe.erase:
+            height, width = (int(random.uniform(0.2, 0.5) * side) for _ in range(2))
+            top, left = random.randrange(side), random.randrange(side)
+            pixels[:, top : top + height, left : left + width] = pixels.mean()
+        return pixels, int(self.labels[at])
+
+
+def plain(faces: FaceSet, recipe: Recipe, device: torch.device, workers: int) -> float:
+    """Faces a second of the plain way, from the second batch on: starting the workers isn't counted."""
+    loader = DataLoader(
+        OneByOne(faces, recipe), recipe.batch, shuffle=True, drop_last=True, num_workers=workers,
+        pin_memory=device.type == "cuda",
+    )  # fmt: skip
+    model = mien.create_model(recipe.model, classes=len(faces.classes), **recipe.options).to(device)
+    optimiser = torch.optim.SGD(model.parameters(), recipe.lr, recipe.momentum, nesterov=True)
+    judge, seen, began = nn.CrossEntropyLoss(label_smoothing=recipe.smoothing), 0, 0.0
+    for step, (images, labels) in enumerate(loader):
+        if step == 1:
+            began = time.perf_counter()
+        loss = judge(model(images.to(device)), labels.to(device))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        loss.item()
+        seen += len(images) if step else 0
+    return seen / (time.perf_counter() - began)
+
+
+def floor_seconds(model: nn.Module, side: int, products: float, bandwidth: float, width: int) -> float:
+    """The least seconds for one face, there and back, at batch BATCH."""
+    spent = 0.0
+
+    def count(layer: nn.Module, given: tuple[Tensor, ...], out: Tensor) -> None:
+        nonlocal spent
+        weights = sum(parameter.numel() for parameter in layer.parameters())
+        work = 0.0
+        if isinstance(layer, nn.Conv2d):
+            work = layer.weight.numel() * out.shape[2] * out.shape[3] / layer.groups
+        elif isinstance(layer, nn.Linear):
+            work = layer.weight.numel()
+        moved = width * (given[0].numel() + out.numel() + weights / BATCH)
+        spent += 3 * max(work / products, moved / bandwidth)
+
+    hooks = [layer.register_forward_hook(count) for layer in model.modules() if not list(layer.children())]
+    with torch.inference_mode():
+        model.eval()(torch.zeros(1, 1, side, side))
+    for hook in hooks:
+        hook.remove()
+    return spent
+
+
+def matrix_rate(kind: torch.dtype, device: torch.device) -> float:
+    """Multiply-adds a second of large matrix products, the best of a few sizes."""
+    best = 0.0
+    for side in (1024, 2048) if device.type == "cpu" else (4096, 8192):
+        a, b = (torch.randn(side, side, dtype=torch.float32, device=device).to(kind) for _ in range(2))
+        best = max(best, side**3 / quickest(lambda a=a, b=b: a @ b, device))
+    return best
+
+
+def memory_rate(device: torch.device) -> float:
+    """Bytes a second of a large copy, read and written."""
+    source = torch.zeros(64_000_000 if device.type == "cpu" else 512_000_000, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    return 2 * len(source) / quickest(lambda: target.copy_(source), device)
+
+
+def quickest(work: Callable[[], Any], device: torch.device, times: int = 8) -> float:
+    spent = []
+    for _ in range(times):
+        began = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        spent.append(time.perf_counter() - began)
+    return min(spent)
+
+
+def header(device: torch.device, given: argparse.Namespace) -> str:
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HOME).stdout
+    chip = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"{given.threads} thread(s), {platform.machine()}"
+    )
+    return f"commit {commit.strip()}, torch {torch.__version__}, {chip}, {given.faces:,} faces an epoch"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Write what is generated in the docs: the command line's help, the reference, the cards of the networks, and tables.
+
+python docs/make/pages.py            # writes what changed
+python docs/make/pages.py --check    # writes nothing; exit code 1 and the names of what is out of date
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from cards import long_table, models, short_table
+from commands import commands
+from reference import reference
+
+from mien.files import atomic_write
+
+ROOT = Path(__file__).parents[2]
+MARK = "<!-- {}: made by docs/make/pages.py, don't edit -->"
+LADDER = ("rung", "parameters", "accuracy", "95 % interval", "balanced", "macro-F1", "training")
+"""The README's columns of the ladder's table in docs/RESULTS.md."""
+
+
+def pages(root: Path = ROOT) -> dict[str, str]:
+    """The text of every file that is generated, or holds something that is, by its path."""
+    results = _put(_read(root, "docs/RESULTS.md"), "box", long_table(root), "docs/RESULTS.md")
+    readme = _put(_read(root, "README.md"), "box", short_table(), "README.md")
+    readme = _put(readme, "ladder", _ladder(results), "README.md")
+    return {
+        "README.md": readme,
+        "docs/RESULTS.md": results,
+        "docs/cli.md": commands(),
+        "docs/models.md": models(),
+        "docs/reference.md": reference(),
+    }
+
+
+def ladder_rows(results: str) -> list[dict[str, str]]:
+    """The first table of docs/RESULTS.md that begins with "rung": a dict for each row, its header as keys."""
+    table = re.search(r"^\| rung .*?\n\n", results, re.MULTILINE | re.DOTALL)
+    if table is None:
+        sys.exit("docs/RESULTS.md: there is no table that begins with | rung")
+    head, _, *rows = [
+        [cell.strip(" *") for cell in line.strip("|").split("|")] for line in table[0].split("\n") if line
+    ]
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def _ladder(results: str) -> str:
+    """The README's table of the ladder: some columns of the one in docs/RESULTS.md."""
+    lines = [f"| {' | '.join(LADDER)} |", f"|---|{'---:|' * (len(LADDER) - 1)}"]
+    lines += [f"| {' | '.join(row[name] for name in LADDER)} |" for row in ladder_rows(results)]
+    return "\n".join(lines)
+
+
+def _read(root: Path, path: str) -> str:
+    return (root / path).read_text("utf-8")
+
+
+def _put(text: str, name: str, table: str, path: str) -> str:
+    """The text with the table between the two marks of that name."""
+    begin, end = MARK.format(name), f"<!-- /{name} -->"
+    before, first, rest = text.partition(begin)
+    _, last, after = rest.partition(end)
+    if not (first and last):
+        sys.exit(f"{path}: no place for the table; put these two lines where it shall be:\n{begin}\n{end}")
+    return f"{before}{begin}\n\n{table}\n\n{end}{after}"
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--check", action="store_true", help="write nothing, name what is out of date")
+    options.add_argument("--root", type=Path, default=ROOT, help="the checkout to write into; default: this one")
+    given = options.parse_args()
+    old = 0
+    for path, text in pages(given.root).items():
+        file = given.root / path
+        if file.exists() and file.read_text("utf-8") == text:
+            continue
+        old += 1
+        print(f"{path}: {'out of date; run `make pages`' if given.check else 'written'}")
+        if not given.check:
+            atomic_write(file, text)
+    return 1 if given.check and old else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

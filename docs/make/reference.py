@@ -1,0 +1,50 @@
+"""docs/reference.md: the public names, by room; mkdocstrings puts their docstrings there."""
+
+import mien
+
+ROOMS = {
+    "data": ("Faces", "Reading faces; none of it needs torch."),
+    "models": ("Networks", "Pixels 0..255 in, logits out."),
+    "training": ("Training", "Recipes, the loop, and the device."),
+    "experiment": ("Runs", "A run folder holds weights, an ONNX file, the card, history and figures."),
+    "evaluation": ("Judging", "Any network that is called with pixels, or a file of one."),
+    "recognition": ("Recognising", "From a photo, a film or a camera to readings; none of it needs torch."),
+    "export": ("Networks as files", "ONNX, and running it without torch."),
+    "errors": ("Errors", "All of them are a `MienError`: something that a person can mend."),
+}
+SAME = {"checkpoint": "experiment", "cards": "export", "net": "export"}
+"""Rooms that are shown under another's heading."""
+
+HEAD = """\
+# Python
+
+<!-- made by docs/make/pages.py from the public names; don't edit -->
+
+Everything here is imported from `mien`: `mien.fit`, `mien.Recognizer`. `import mien` loads none of it; each name is
+fetched when it is first used. The rest of the package is private and may change.
+"""
+
+
+def reference() -> str:
+    """The whole page."""
+    rooms: dict[str, list[str]] = {room: [] for room in ROOMS}
+    for name, home in mien._HOMES.items():
+        room = home.partition(".")[0]
+        rooms.setdefault(SAME.get(room, room), []).append(f"mien.{home}.{name}")
+    parts = [HEAD]
+    for room, names in rooms.items():
+        title, said = ROOMS.get(room, (room.capitalize(), ""))
+        parts += [f"## {title}\n", *([f"{said}\n"] if said else []), *(f"::: {name}\n" for name in _homes(names))]
+    return "\n".join(parts)
+
+
+def _homes(names: list[str]) -> list[str]:
+    """The names where they are defined: `mien.models` hands on what its modules define."""
+    from importlib import import_module
+
+    found = []
+    for name in names:
+        module, _, last = name.rpartition(".")
+        thing = getattr(import_module(module), last)
+        found.append(f"{thing.__module__}.{last}")
+    return found

@@ -1,0 +1,29 @@
+"""How mien's figures look: on a white card, so that they read the same on a light page and on a dark one.
+
+Classes have the colours of `mien.labels`, networks those of `SERIES`: both from Okabe and Ito's palette (2008), which
+colour-blind readers can tell apart. Nothing is said by colour alone.
+"""
+
+from typing import Any
+
+INK, QUIET, FAINT = "#1A1A1A", "#595959", "#D9D9D9"
+"""Text, what stands back (7:1 on white, still), and lines."""
+
+SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+
+STYLE: Any = {  # settings of matplotlib's; typed there as a union of its 300 names
+    "font.size": 10,
+    "text.color": INK,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.labelcolor": QUIET,
+    "axes.edgecolor": FAINT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": "#EBEBEB",
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "legend.frameon": False,
+    "svg.hashsalt": "mien",  # the same figure gives the same bytes
+}

@@ -1,0 +1,94 @@
+"""What `mien --version --verbose` says of this installation, and shell completion in a real bash."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien import environment, shipped
+from mien.cli import EXTRAS
+
+BIN = Path(sys.executable).parent
+
+
+def test_it_says_versions_devices_and_checksums(mien, tmp_path: Path) -> None:
+    done = mien(tmp_path, "--version", "--verbose", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["packages"]["numpy"] == np.__version__
+    assert set(found["packages"]) > set(EXTRAS)
+    assert "cpu" in found["devices"]["torch"]
+    assert "cpu" in found["devices"]["onnxruntime"]
+    assert set(found["box"]) == set(shipped.shipped())
+    for name, sums in found["box"].items():
+        for file, said in sums.items():
+            assert said == hashlib.sha256((shipped.BOX / name / file).read_bytes()).hexdigest()
+            assert said in done.stderr  # the same stands there for people
+
+
+def test_a_changed_network_in_the_box_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = tmp_path / "weights"
+    shutil.copytree(shipped.BOX / "small", box / "small")
+    with open(box / "small" / "model.onnx", "r+b") as file:
+        file.seek(1000)
+        file.write(b"\0\1\2\3")
+    for module in (shipped, environment):
+        monkeypatch.setattr(module, "BOX", box)
+    found = environment.installation(("numpy", "nosuchpackage"))
+    assert found["box"]["small"]["model.onnx"] is None
+    assert found["box"]["small"]["weights.safetensors"]
+    assert found["packages"] == {"numpy": np.__version__, "nosuchpackage": None}
+
+
+def test_without_torch_it_says_how_to_get_it(tmp_path: Path) -> None:
+    code = """
+import sys, importlib.metadata as metadata
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "torch":
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Refuse())
+known = metadata.version
+def version(name):
+    if name == "torch":
+        raise metadata.PackageNotFoundError(name)
+    return known(name)
+metadata.version = version
+from mien.cli import main
+sys.exit(main(["--version", "--verbose"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "torch computes on: not installed" in done.stdout
+    assert 'pip install "mien[train]"' in done.stdout
+
+
+def test_verbose_alone_is_wrong_usage(mien, tmp_path: Path) -> None:
+    done = mien(tmp_path, "--verbose")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "goes with --version" in done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="no bash here")
+@pytest.mark.parametrize(
+    ("line", "expected"), [("mien pre", "predict"), ("mien data con", "convert"), ("mien export --in", "--int8")]
+)
+def test_bash_completes(line: str, expected: str) -> None:
+    words = line.split()
+    script = f"""
+eval "$(_MIEN_COMPLETE=source_bash mien)"
+COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}
+_mien_completion mien
+echo "${{COMPREPLY[@]}}"
+"""
+    path = os.pathsep.join([str(BIN), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-c", script], env=os.environ | {"PATH": path}, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout.split(), done.stderr) == ([expected], "")

@@ -1,0 +1,38 @@
+"""The benchmark of training: its floor by hand, and both of its ways really learn."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+
+import mien
+from mien.data.drawn import draw
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "training.py"
+spec = importlib.util.spec_from_file_location("training_benchmark", SCRIPT)
+assert spec is not None
+assert spec.loader is not None
+benchmark = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(benchmark)
+
+
+def test_the_floor_of_one_layer_by_hand() -> None:
+    model, pixels = mien.create_model("logistic"), 48 * 48
+    by_products = benchmark.floor_seconds(model, 48, products=1e9, bandwidth=1e18, width=4)
+    assert by_products == pytest.approx(3 * 7 * pixels / 1e9)
+    by_bytes = benchmark.floor_seconds(model, 48, products=1e18, bandwidth=1e9, width=2)
+    layer = pixels + 7 + (7 * pixels + 7) / benchmark.BATCH  # in, out, weights
+    normalising = 2 * pixels
+    assert by_bytes == pytest.approx(3 * 2 * (layer + normalising) / 1e9)
+
+
+def test_the_plain_way_changes_faces_within_the_recipe() -> None:
+    faces = draw(8)
+    recipe = mien.recipe("cnn", flip=False, shift=0, scale=0, rotate=0, erase=0)
+    still = benchmark.OneByOne(faces, recipe)
+    seen = [torch.equal(still[0][0][0], torch.from_numpy(faces.images[0]).float()) for _ in range(8)]
+    assert not all(seen)  # it mirrors half of them, as the recipes that it is set beside do
+    moved = benchmark.OneByOne(faces, mien.recipe("cnn"))
+    assert len({moved[0][0].sum().item() for _ in range(4)}) == 4
+    assert benchmark.plain(faces, mien.recipe("logistic", batch=2), torch.device("cpu"), workers=0) > 0
