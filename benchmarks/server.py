@@ -13,6 +13,7 @@ import io
 import os
 import platform
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -64,9 +65,25 @@ class Running:
             told[1] for text in self.process.stderr if (told := re.match(r"mien is at (\S+) ", text))
         )
 
+    def wait(self) -> None:
+        """Until it answers."""
+        host, _, port = self.address.removeprefix("http://").partition(":")
+        for _ in range(600):
+            try:
+                socket.create_connection((host, int(port)), 1).close()
+                return
+            except OSError:
+                time.sleep(0.1)
+        raise RuntimeError(f"{self.address} doesn't answer")
+
     def processor_seconds(self) -> float:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return listening.getsockname()[1]
 
 
 def crops() -> list[bytes]:
@@ -110,8 +127,9 @@ def main() -> None:
         one_at_a_time(asked.one_at_a_time)
         return
     ours = Running([sys.executable, "-m", "mien", "serve", "--port", "0", "--log", "warning", *asked.words])
-    other = Running([sys.executable, __file__, "--one-at-a-time", "8799"], "http://127.0.0.1:8799")
-    time.sleep(4)
+    port = free_port()
+    other = Running([sys.executable, __file__, "--one-at-a-time", str(port)], f"http://127.0.0.1:{port}")
+    other.wait()
     lines = [
         f"{asked.clients} clients, {asked.rounds} rounds of {asked.seconds:g} s each, "
         f"{os.cpu_count()} cores, {platform.machine()}"

@@ -25,7 +25,10 @@ ROOT = Path(__file__).parents[1]
 # this runs in a second; `make core-check` (CI runs it) does the same in a venv that really lacks them.
 WITHOUT_EXTRAS = """
 import sys
-EXTRAS = {"torch", "safetensors", "onnx", "onnxscript", "matplotlib", "jinja2", "pandas", "kagglehub", "sklearn"}
+EXTRAS = {
+    "torch", "safetensors", "onnx", "onnxscript", "matplotlib", "jinja2", "pandas", "kagglehub", "sklearn", "fastapi",
+    "starlette", "uvicorn", "httpx", "prometheus_client",
+}
 class Refuse:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in EXTRAS:
@@ -150,6 +153,20 @@ except mien.MissingExtra as error:
     print(error)
 """
     assert 'pip install "mien[train]"' in in_a_new_process(WITHOUT_EXTRAS + code)
+
+
+def test_without_the_server_s_extra_its_verb_and_its_client_say_what_to_install() -> None:
+    code = """
+import mien
+from mien.cli import main
+try:
+    mien.Client
+except mien.MissingExtra as error:
+    print(error)
+sys.exit(main(["serve"]) - 1)
+"""
+    said = in_a_new_process("import sys; sys.stderr = sys.stdout\n" + WITHOUT_EXTRAS + code)
+    assert said.count('pip install "mien[serve]"') == 2
 
 
 def test_the_typing_marker_is_installed() -> None:
