@@ -6,6 +6,7 @@ VENV  := .venv
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
 CORE  := build/core
+PAGES := $(patsubst lessons/%.py,build/lessons/%.md,$(wildcard lessons/lesson_*.py))
 OUT   ?= $(if $(DATA),runs/ladder,runs/demo)
 
 # uv reads none of pip's settings; a folder of wheels that pip was told of (a CPU build of torch, say) is handed on.
@@ -15,7 +16,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(strip $(PIP_FIND_LINKS)))
 endif
 
-.PHONY: help demo test lint core-check bench soak clean
+.PHONY: help demo test lint core-check lessons bench soak clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -41,6 +42,11 @@ core-check: $(READY) $(CORE)/.ready  ## the core in a venv that really has no to
 	$(CORE)/bin/mien evaluate $(CORE)/run/model.onnx --split val --json
 	$(BIN)/python tests/core_photo.py $(CORE)/photo.jpg && $(CORE)/bin/mien predict $(CORE)/photo.jpg --json
 	test "$$(du -sm $(CORE)/lib | cut -f1)" -le 400
+
+lessons: $(PAGES)  ## run the lessons as notebooks: build/lessons/NAME.ipynb, and NAME.md with pictures
+
+build/lessons/%.md: lessons/%.py lessons/blackboard.py lessons/build.py $(READY)
+	$(BIN)/python lessons/build.py $*
 
 bench: $(READY)  ## every benchmark, its log into benchmarks/results
 	@for script in benchmarks/*.py; do \

@@ -1,0 +1,69 @@
+"""The exercises' solutions against known equals: PyTorch, scikit-learn, or a case worked by hand."""
+
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import confusion_matrix
+
+from mien.data.drawn import draw
+
+SOLUTIONS = Path(__file__).parents[2] / "lessons" / "solutions"
+
+
+def solutions(number: int) -> SimpleNamespace:
+    return SimpleNamespace(**runpy.run_path(str(SOLUTIONS / f"solution_{number}.py")))
+
+
+solution_0, solution_1 = solutions(0), solutions(1)
+
+
+def test_normalise_agrees_with_torch_and_survives_a_face_of_one_shade() -> None:
+    images = draw(20).images
+    x = torch.tensor(images).float()
+    known = (x - x.mean((1, 2), keepdim=True)) / x.std((1, 2), keepdim=True, correction=0)
+    np.testing.assert_allclose(solution_0.normalise(images), known.numpy(), atol=1e-4)
+    assert solution_0.normalise(np.full((1, 48, 48), 7, np.uint8)).tolist() == np.zeros((1, 48, 48)).tolist()
+
+
+def test_copies_counts_all_but_the_first_of_each() -> None:
+    face, other = draw(2).images
+    assert solution_0.copies(np.stack([face, face, other, face, other])) == 3
+    assert solution_0.copies(draw(50).images) == 0
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25])
+def test_a_fair_split_holds_its_share_of_every_class(share: float) -> None:
+    labels = np.repeat([0, 1, 6], [400, 40, 80])[np.random.default_rng(1).permutation(520)]
+    rest, held = solution_0.fair_split(labels, share, seed=3)
+    assert sorted([*rest, *held]) == list(range(520))
+    assert [int((labels[held] == k).sum()) for k in (0, 1, 6)] == [400 * share, 40 * share, 80 * share]
+    assert held.tolist() != solution_0.fair_split(labels, share, seed=4)[1].tolist()
+
+
+def test_log_softmax_is_torchs_for_any_size_of_scores() -> None:
+    scores = np.random.default_rng(0).normal(0, 500, (40, 7))
+    np.testing.assert_allclose(solution_1.log_softmax(scores), torch.tensor(scores).log_softmax(1).numpy())
+
+
+def test_the_decayed_gradient_is_autograds() -> None:
+    rng = np.random.default_rng(0)
+    X, labels, W, b = rng.normal(size=(30, 12)), rng.integers(0, 7, 30), rng.normal(size=(12, 7)), rng.normal(size=7)
+    weights, biases = torch.tensor(W, requires_grad=True), torch.tensor(b, requires_grad=True)
+    loss = torch.nn.functional.cross_entropy(torch.tensor(X) @ weights + biases, torch.tensor(labels))
+    total = loss + 0.3 / 2 * (weights**2).sum()
+    total.backward()
+    by_hand = solution_1.decayed_gradient(X, labels, W, b, 0.3)
+    np.testing.assert_allclose(by_hand[0], weights.grad.numpy())
+    np.testing.assert_allclose(by_hand[1], biases.grad.numpy())
+    assert np.isclose(solution_1.loss(X, labels, W, b, 0.3), total.item())
+
+
+def test_the_confusion_table_is_scikit_learns() -> None:
+    rng = np.random.default_rng(0)
+    true, predicted = rng.integers(0, 7, 300), rng.integers(0, 7, 300)
+    known = confusion_matrix(true, predicted, labels=range(7))
+    assert solution_1.confusion(true, predicted, 7).tolist() == known.tolist()
