@@ -103,7 +103,7 @@ def curves(histories, title=""):
 
     Dashed: on the faces that were learned from. Solid: on the validation faces.
     """
-    figure, panels = plt.subplots(1, 2, figsize=(8.6, 3.1))
+    figure, panels = plt.subplots(1, 2, figsize=(8.6, 3.4))
     for panel, what in zip(panels, ("loss", "accuracy"), strict=True):
         for place, (name, history) in enumerate(histories.items()):
             colour = [BLUE, ORANGE, GREEN, PINK][place % 4]
@@ -115,7 +115,7 @@ def curves(histories, title=""):
         panel.set(title=f"{title}: {what}" if title else what, xlabel="epoch")
         panel.xaxis.get_major_locator().set_params(integer=True)
         panel.grid(axis="y")
-    panels[1].legend(fontsize=8)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8.5)
     return figure
 
 

@@ -18,7 +18,7 @@ def solutions(number: int) -> SimpleNamespace:
     return SimpleNamespace(**runpy.run_path(str(SOLUTIONS / f"solution_{number}.py")))
 
 
-solution_0, solution_1 = solutions(0), solutions(1)
+solution_0, solution_1, solution_2 = (solutions(number) for number in range(3))
 
 
 def test_normalise_agrees_with_torch_and_survives_a_face_of_one_shade() -> None:
@@ -67,3 +67,30 @@ def test_the_confusion_table_is_scikit_learns() -> None:
     true, predicted = rng.integers(0, 7, 300), rng.integers(0, 7, 300)
     known = confusion_matrix(true, predicted, labels=range(7))
     assert solution_1.confusion(true, predicted, 7).tolist() == known.tolist()
+
+
+def test_xor_needs_no_training() -> None:
+    inputs = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    assert solution_2.xor_network()(inputs).flatten().tolist() == [0, 1, 1, 0]
+
+
+def test_dropout_keeps_the_mean_and_does_nothing_in_use() -> None:
+    torch.manual_seed(0)
+    x = torch.rand(50) + 1
+    many = torch.stack([solution_2.dropout(x, 0.3, training=True) for _ in range(20_000)])
+    torch.testing.assert_close(many.mean(0), x, atol=0.05, rtol=0)
+    assert abs(float((many == 0).float().mean()) - 0.3) < 0.01
+    assert solution_2.dropout(x, 0.3, training=False) is x
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "known"),
+    [
+        ([3, 2, 1, 1.5, 1.2, 1.4, 0.5], 3, (2, 5)),
+        ([3, 2, 1, 1.5, 1.2, 1.4, 0.5], 4, (6, 6)),
+        ([3, 2, 1], 1, (2, 2)),
+        ([1, 2], 1, (0, 1)),
+    ],
+)
+def test_stopping_in_time(losses: list[float], patience: int, known: tuple[int, int]) -> None:
+    assert solution_2.stop_at(losses, patience) == known
