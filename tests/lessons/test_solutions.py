@@ -18,7 +18,7 @@ def solutions(number: int) -> SimpleNamespace:
     return SimpleNamespace(**runpy.run_path(str(SOLUTIONS / f"solution_{number}.py")))
 
 
-solution_0, solution_1, solution_2 = (solutions(number) for number in range(3))
+solution_0, solution_1, solution_2, solution_3 = (solutions(number) for number in range(4))
 
 
 def test_normalise_agrees_with_torch_and_survives_a_face_of_one_shade() -> None:
@@ -94,3 +94,29 @@ def test_dropout_keeps_the_mean_and_does_nothing_in_use() -> None:
 )
 def test_stopping_in_time(losses: list[float], patience: int, known: tuple[int, int]) -> None:
     assert solution_2.stop_at(losses, patience) == known
+
+
+LESSON_3 = [(3, 1), (2, 2), (3, 1), (2, 2), (3, 1), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    "layers", [LESSON_3[:1], LESSON_3[:5], LESSON_3, [*LESSON_3, (3, 1), (3, 1)], [(5, 2), (3, 3)]]
+)
+def test_the_receptive_field_is_what_a_gradient_reaches(layers: list[tuple[int, int]]) -> None:
+    x = torch.zeros(1, 1, 129, 129, requires_grad=True)
+    out = x
+    for size, stride in layers:
+        out = torch.nn.functional.conv2d(out, torch.ones(1, 1, size, size), stride=stride, padding=size // 2)
+    middle = out.shape[-1] // 2
+    out[0, 0, middle, middle].backward()
+    assert x.grad is not None
+    reached = x.grad[0, 0].abs().sum(0).nonzero()
+    assert solution_3.receptive_field(layers) == len(reached)
+
+
+def test_the_fast_convolution_is_torchs_and_commutes_with_a_shift() -> None:
+    image = draw(1).images[0].astype(np.float32)
+    kernel = np.random.default_rng(0).normal(size=(3, 3)).astype(np.float32)
+    known = torch.nn.functional.conv2d(torch.tensor(image)[None, None], torch.tensor(kernel)[None, None])[0, 0]
+    np.testing.assert_allclose(solution_3.fast_convolve(image, kernel), known.numpy(), rtol=1e-4, atol=1e-3)
+    assert solution_3.commutes(image, kernel, 5)
