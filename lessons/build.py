@@ -40,7 +40,10 @@ def build(name: str, out: Path = OUT) -> None:
     for path, content in extras["outputs"].items():
         (out / path).parent.mkdir(exist_ok=True)
         (out / path).write_bytes(content)
-    (out / f"{name}.md").write_text(_described(page), encoding="utf-8")
+    page = (
+        f"{_described(page).rstrip()}\n\n---\n\n*This page is a notebook that was run: [{name}.ipynb]({name}.ipynb).*\n"
+    )
+    (out / f"{name}.md").write_text(page, encoding="utf-8")
 
 
 def _described(page: str) -> str:
