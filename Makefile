@@ -8,6 +8,7 @@ READY := $(VENV)/.ready
 CORE  := build/core
 WEB   := build/browser
 CHROMIUMS := chromium chromium-browser google-chrome google-chrome-stable
+PAGES := $(patsubst lessons/%.py,build/lessons/%.md,$(wildcard lessons/lesson_*.py))
 OUT   ?= $(if $(DATA),runs/ladder,runs/demo)
 
 # uv reads none of pip's settings; a folder of wheels that pip was told of (a CPU build of torch, say) is handed on.
@@ -17,7 +18,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(strip $(PIP_FIND_LINKS)))
 endif
 
-.PHONY: help demo test lint core-check dist pages docs browser chromium bench soak clean
+.PHONY: help demo test lint core-check dist pages docs browser chromium lessons bench soak clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -65,6 +66,11 @@ chromium:  ## the browser that tests of the page use: the one that is here, or D
 	@command -v $(CHROMIUMS) >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium; \
 	else echo 'No Chromium here, and no right to install it: tests of the page will be skipped.' >&2; fi
+
+lessons: $(PAGES)  ## run the lessons as notebooks: build/lessons/NAME.ipynb, and NAME.md with pictures
+
+build/lessons/%.md: lessons/%.py lessons/blackboard.py lessons/build.py $(READY)
+	$(BIN)/python lessons/build.py $*
 
 bench: $(READY)  ## every benchmark, its log into benchmarks/results
 	@for script in benchmarks/*.py; do \
