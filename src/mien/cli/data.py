@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, SkipBadRows, Votes, note, read_faces
+from mien.cli.options import Data, Groups, Rgb, Size, SkipBadRows, Votes, note, read_faces
 from mien.cli.pictures import write_picture
 from mien.cli.tables import print_table
 
@@ -32,10 +32,13 @@ def show_data(
     data: Data = None,
     votes: Votes = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the pictures.")] = Path("runs/data"),
+    groups: Groups = None,
+    size: Size = None,
+    rgb: Rgb = None,
     skip_bad_rows: SkipBadRows = False,
 ) -> dict[str, Any]:
     """Look at the faces: how many of each class, pixel statistics, samples, the mean face of each class, one batch."""
-    splits = read_faces(data, votes, skip_bad_rows)
+    splits = read_faces(data, votes, skip_bad_rows, groups=groups, size=size, rgb=bool(rgb))
     found = {name: _described(faces) for name, faces in splits if len(faces)}
     _print(splits, found)
     return {
@@ -51,12 +54,15 @@ def convert(
     source: Annotated[str, typer.Argument(metavar="SRC", help="Whatever --data takes.")],
     out: Annotated[Path, typer.Argument(metavar="OUT.npz", help="The file to write.")],
     votes: Votes = None,
+    groups: Groups = None,
+    size: Size = None,
+    rgb: Rgb = None,
     skip_bad_rows: SkipBadRows = False,
 ) -> dict[str, Any]:
     """Write faces as one .npz file, which loads much faster than a CSV file; --data takes it."""
     if out.suffix.lower() != ".npz":
         raise typer.BadParameter(f"{out}: let the name end in .npz, so that --data knows it.", param_hint="OUT.npz")
-    splits = read_faces(source, votes, skip_bad_rows)
+    splits = read_faces(source, votes, skip_bad_rows, groups=groups, size=size, rgb=bool(rgb))
     splits.save(out)
     counts = {name: len(faces) for name, faces in splits}
     size = out.stat().st_size

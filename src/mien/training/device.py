@@ -89,14 +89,31 @@ class OnDevice:
         """(images, targets) in order, the last batch as large as it comes."""
         return zip(self.images.split(size), self.targets.split(size), strict=True)
 
-    def shuffled(self, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    def shuffled(
+        self, size: int, generator: torch.Generator, balanced: bool = False
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """(images, targets) in an order drawn from `generator`; a last batch of fewer than `size` is left out.
 
         Left out because batch normalisation suffers from a tiny batch; other faces are left out in the next epoch.
-        A set smaller than one batch is one batch.
+        A set smaller than one batch is one batch. `balanced`: as many draws, but every class is as likely as any other
+        (of soft targets the largest share counts), and a face may come twice.
         """
-        order = torch.randperm(len(self), generator=generator, device=generator.device).to(self.images.device)
+        draw = self._balanced if balanced else self._permuted
+        order = draw(generator).to(self.images.device)
         size = min(size, len(self))
         for start in range(0, len(self) - size + 1, size):
             pick = order[start : start + size]
             yield self.images[pick], self.targets[pick]
+
+    def _permuted(self, generator: torch.Generator) -> Tensor:
+        return torch.randperm(len(self), generator=generator, device=generator.device)
+
+    def _balanced(self, generator: torch.Generator) -> Tensor:
+        """A class for every draw, then one of its faces."""
+        labels = (self.targets.argmax(1) if self.targets.ndim == 2 else self.targets).to(generator.device)
+        counts = torch.bincount(labels)
+        present = counts.nonzero().flatten()
+        by_class, first = labels.argsort(stable=True), counts.cumsum(0) - counts
+        draws = torch.rand(2, len(self), generator=generator, device=generator.device, dtype=torch.float64)
+        chosen = present[(draws[0] * len(present)).long()]
+        return by_class[first[chosen] + (draws[1] * counts[chosen]).long()]

@@ -163,11 +163,12 @@ class _Learner:
         """One pass over the faces: (mean loss, accuracy). Its random numbers follow from the seed and its number."""
         generator = torch.Generator(self.where).manual_seed(self.recipe.seed * 100_003 + number)
         size = _size(self.recipe, self.faces.images.shape[-1], number)
+        balanced = self.recipe.sampling == "balanced"
         sums = torch.zeros(2, device=self.where)  # loss, right ones: read once an epoch, so a GPU never waits
         self.live.train()
         with torch.random.fork_rng(devices=[self.where] if self.where.type == "cuda" else []):
             torch.manual_seed(generator.initial_seed() + self.team.rank)  # dropout draws from here
-            for step, (images, targets) in enumerate(self.faces.shuffled(self.batch, generator)):
+            for step, (images, targets) in enumerate(self.faces.shuffled(self.batch, generator, balanced)):
                 done = (number + step / self.steps) / self.recipe.epochs
                 for group in self.optimiser.param_groups:
                     group["lr"] = self.recipe.lr * rate(self.recipe.schedule, done, self.recipe.warmup)

@@ -31,6 +31,9 @@ class Recipe(BaseModel):
 
     smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing: share of each target spread over all")
     class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare classes weigh more")
+    sampling: Literal["shuffled", "balanced"] = Field(
+        "shuffled", description="balanced: an epoch draws every class as often as any other, the rare ones repeatedly"
+    )
     mixup: float = Field(0.0, ge=0, description="alpha of mixup's Beta distribution; 0 mixes nothing")
     cutmix: float = Field(0.0, ge=0, description="alpha of cutmix's Beta distribution; 0 cuts nothing")
     second: float = Field(1.0, ge=0, description="weight of the loss on a second labelling, where there is one")
