@@ -15,7 +15,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(strip $(PIP_FIND_LINKS)))
 endif
 
-.PHONY: help demo test lint core-check bench soak clean
+.PHONY: help demo test lint core-check timm-check bench soak clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -41,6 +41,12 @@ core-check: $(READY) $(CORE)/.ready  ## the core in a venv that really has no to
 	$(CORE)/bin/mien evaluate $(CORE)/run/model.onnx --split val --json
 	$(BIN)/python tests/core_photo.py $(CORE)/photo.jpg && $(CORE)/bin/mien predict $(CORE)/photo.jpg --json
 	test "$$(du -sm $(CORE)/lib | cut -f1)" -le 400
+
+timm-check: $(READY)  ## timm backbones, in a venv with a torch and a torchvision that fit together (5 GB)
+	$(PY) -m venv build/timm
+	env -u UV_FIND_LINKS -u PIP_FIND_LINKS $(BIN)/uv pip install --quiet --python build/timm/bin/python \
+	    -c constraints.txt -e '.[timm,figures]' torchvision pytest hypothesis
+	build/timm/bin/python -m pytest tests/models/test_backbone.py
 
 bench: $(READY)  ## every benchmark, its log into benchmarks/results
 	@for script in benchmarks/*.py; do \

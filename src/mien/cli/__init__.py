@@ -31,6 +31,8 @@ EXTRAS = {
     "pyarrow": "parquet",
     "av": "h264",
     "captum": "explain",
+    "timm": "timm",
+    "torchvision": "timm",
 }
 """Packages that a bare install doesn't have, and the extra that brings each."""
 

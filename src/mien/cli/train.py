@@ -62,15 +62,16 @@ def train(
     Ctrl-C, or a power cut, loses at most the epoch under way; `--resume RUN` goes on.
     """
     from mien.runs import DataPath, read_setup
+    from mien.training.recipe import TIMM
 
     suit = False
     if resume is None:
-        kept = _start(fields) if fields["init"] else None
+        kept = _start(fields) if fields["init"] and fields["init"] != TIMM else None
         model = model or (kept.model if kept else None)
         if model is None:
             raise typer.BadParameter("name the model to train (see `mien models`), or a run to --resume.")
         suit = bool(data) and preset is None and fields["batch"] is None and fields["lr"] is None
-        preset = preset or ("finetune" if kept else "tuned" if data else "demo")
+        preset = preset or ("finetune" if fields["init"] else "tuned" if data else "demo")
         recipe = make_recipe(model, preset, fields, option or ())
         if kept:  # the network is what it was; the preset's options are for a new one
             recipe = recipe.model_copy(update={"options": {**_shapeless(kept.options), **options_of(option or ())}})
@@ -137,8 +138,8 @@ def _train(folder: Path, recipe: "Recipe", source: "DataPath", device: str | Non
     from mien.runs import check_free, history
     from mien.training.distributed import leave
 
-    if recipe.model not in list_models():  # said before minutes of reading
-        raise UnknownModel(f"There is no model {recipe.model!r}; the models are {', '.join(list_models())}.")
+    if recipe.model not in (known := list_models(unlisted=True)):  # said before minutes of reading
+        raise UnknownModel(f"There is no model {recipe.model!r}; the models are {', '.join(known)}.")
     if not resume:
         check_free(folder)
     splits = read_source(source)
