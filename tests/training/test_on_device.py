@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from mien.data.faces import FaceSet
@@ -77,3 +78,23 @@ def test_balanced_draws_by_the_largest_share() -> None:
     held = OnDevice(FaceSet(pixels(200, 2, 2), shares, classes=("a", "b")), CPU)
     drawn = torch.cat([targets for _, targets in held.shuffled(50, torch.Generator().manual_seed(0), True)])
     assert 80 < int((drawn[:, 1] > 0.5).sum()) < 120
+
+
+@pytest.mark.parametrize("shape", [(50, 8, 8), (50, 8, 8, 3)])
+@pytest.mark.parametrize("balanced", [False, True])
+def test_a_set_that_stays_on_disk_gives_the_same_batches(
+    tmp_path: Path, shape: tuple[int, ...], balanced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "faces.npy", pixels(*shape))
+    images = np.load(tmp_path / "faces.npy", mmap_mode="r")
+    targets, marks = np.arange(50) % 8 - 1, np.where(np.arange(50) % 9 == 4, "tie", "")
+    sets = []
+    for budget in (1 << 30, 1):
+        monkeypatch.setattr("mien.training.device.RESIDENT", budget)
+        monkeypatch.setattr("mien.training.device.LOOKED_AT", 10)
+        held = OnDevice(FaceSet(images, targets, marks=marks), CPU, judged=True)
+        assert (held.images is None) == (budget == 1)
+        assert len(held) == sum((targets >= 0) & (marks == ""))
+        drawn = [*held.shuffled(7, torch.Generator().manual_seed(1), balanced), *held.batches(9)]
+        sets.append([torch.cat([part[k].flatten() for part in drawn]) for k in (0, 1)])
+    assert all(torch.equal(*pair) for pair in zip(*sets, strict=True))

@@ -10,6 +10,7 @@ from mien.data.ferplus import load_ferplus
 from mien.data.folder import load_folder
 from mien.data.groups import Groups
 from mien.data.listing import SIZE, Tick
+from mien.data.mapped import is_mapped, load_mapped
 from mien.data.split import apart
 from mien.errors import DataError
 
@@ -27,8 +28,9 @@ def load_faces(
     """Read faces from wherever they are.
 
     Args:
-        path: None for drawn faces, which need no file; a `.npz` that `Splits.save` wrote; a folder of images, a
-            folder per class, or RAF-DB or AffectNet; else a CSV file of FER2013, packed or not.
+        path: None for drawn faces, which need no file; a `.npz` that `Splits.save` wrote, or a `.faces` folder of
+            `mien data convert`; a folder of images, a folder per class, or RAF-DB or AffectNet; else a CSV file of
+            FER2013, packed or not.
         votes: FER+'s `fer2013new.csv`, to be joined to FER2013's rows.
         skip_bad_rows: leave bad rows out and count them in `left_out`, rather than raise.
         size, rgb: how image files are read: the side in pixels (default 48), and whether colours are kept.
@@ -44,7 +46,7 @@ def load_faces(
         raise DataError(f"{votes}: votes belong to the rows of FER2013; say where its CSV file is.")
     if groups is not None and path is None:
         raise DataError(f"{groups}: drawn faces have no subjects; say where your data is.")
-    if path is not None and votes is None and Path(path).is_dir():
+    if path is not None and votes is None and Path(path).is_dir() and not is_mapped(Path(path)):
         return load_folder(path, size=size or SIZE, rgb=rgb, groups=groups, skip_bad_rows=skip_bad_rows, tick=tick)
     splits = _load(path, votes, skip_bad_rows, groups)
     shape = splits.train.images.shape[1:]
@@ -72,6 +74,8 @@ def _load(
         return drawn_faces()
     if votes is not None:
         return load_ferplus(votes, path, skip_bad_rows=skip_bad_rows)
+    if Path(path).is_dir():
+        return load_mapped(path)
     if Path(path).suffix.lower() == ".npz":
         return Splits.load(path)
     return load_fer2013(path, skip_bad_rows=skip_bad_rows, groups=groups)
