@@ -18,7 +18,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(strip $(PIP_FIND_LINKS)))
 endif
 
-.PHONY: help demo test lint core-check dist pages docs browser chromium lessons bench soak clean
+.PHONY: help demo test lint core-check timm-check dist pages docs browser chromium lessons bench soak clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -71,6 +71,12 @@ lessons: $(PAGES)  ## run the lessons as notebooks: build/lessons/NAME.ipynb, an
 
 build/lessons/%.md: lessons/%.py lessons/blackboard.py lessons/build.py $(READY)
 	$(BIN)/python lessons/build.py $*
+
+timm-check: $(READY)  ## timm backbones, in a venv with a torch and a torchvision that fit together (5 GB)
+	$(PY) -m venv build/timm
+	env -u UV_FIND_LINKS -u PIP_FIND_LINKS $(BIN)/uv pip install --quiet --python build/timm/bin/python \
+	    -c constraints.txt -e '.[timm,figures]' torchvision pytest hypothesis
+	build/timm/bin/python -m pytest tests/models/test_backbone.py
 
 bench: $(READY)  ## every benchmark, its log into benchmarks/results
 	@for script in benchmarks/*.py; do \

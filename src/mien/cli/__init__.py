@@ -36,6 +36,8 @@ EXTRAS = {
     "prometheus_client": "serve",
     "python_multipart": "serve",
     "uvicorn": "serve",
+    "timm": "timm",
+    "torchvision": "timm",
 }
 """Packages that a bare install doesn't have, and the extra that brings each."""
 
