@@ -1,6 +1,6 @@
 """Faces that belong together, because they show the same picture: who stands with whom, and what follows from it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +48,7 @@ class Groups:
         return of & np.isin(self.first, self.first[others])
 
 
-def joined(n: int, pairs: Iterable[tuple[int, int]], start: NDArray[np.int64] | None = None) -> Groups:
+def joined(n: int, pairs: Iterable[Sequence[int]], start: NDArray[np.int64] | None = None) -> Groups:
     """The groups that these pairs make of n faces, in addition to those of `start`: friends of friends belong together.
 
     >>> joined(5, [(3, 1), (4, 3)]).first.tolist()

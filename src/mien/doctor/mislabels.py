@@ -18,7 +18,7 @@ from mien.doctor.pool import Pool
 from mien.errors import DataError, MissingExtra
 
 FOLDS = 3
-SMALLEST, LARGEST = 24, 48
+SMALLEST, LARGEST = 24, 32
 """Pixels. The quick network learns from squares of such a side; other faces are resized."""
 
 STEPS, FEWEST, MOST = 1200, 2, 40

@@ -1,4 +1,4 @@
-"""Nearly identical pictures: the same one in other JPEG quality, size, light, with a watermark, shifted by a pixel.
+"""Nearly identical pictures: the same one in other JPEG quality, size or light, or with a watermark.
 
 A perceptual hash (the signs of the lowest frequencies of the cosine transform, after Zauner, "Implementation and
 benchmarking of perceptual image hash functions", 2010) proposes pairs; the correlation of the pictures decides.
@@ -39,11 +39,13 @@ def near(pool: Pool, identical: Groups, skip: NDArray[np.bool_]) -> Groups:
     hashes = np.empty((len(pool), BITS // 64), np.uint64)
     for start, images in pool.pieces(1024):
         hashes[start : start + len(images)] = phash(images)
-    found: set[tuple[int, int]] = set()
+    groups = identical
     for pairs in _candidates(hashes[chosen]):
         pairs = chosen[pairs]
-        found.update(map(tuple, pairs[_same(pool, pairs)].tolist()))
-    return joined(len(pool), sorted(found), identical.first)
+        pairs = pairs[groups.first[pairs[:, 0]] != groups.first[pairs[:, 1]]]  # the others are known to be alike
+        if len(pairs):
+            groups = joined(len(pool), pairs[_same(pool, pairs)].tolist(), groups.first)
+    return groups
 
 
 def phash(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -61,7 +63,7 @@ def likeness(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.flo
 
 
 def _candidates(hashes: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:
-    """Pairs `(n, 2)` whose hashes differ in few bits, the lower place first; some come more than once.
+    """Pairs `(n, 2)` whose hashes differ in few bits; some come more than once.
 
     Two faces that agree in a random sample of the bits land side by side when the samples are sorted (Indyk and
     Motwani, "Approximate nearest neighbors", 1998). A sample has so many bits that few strangers share one.
@@ -86,9 +88,7 @@ def _candidates(hashes: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:
             apart = np.bitwise_count(hashes[one] ^ hashes[other]).sum(1)
             close = apart <= CLOSE
             if close.any():
-                pair = np.stack([one[close], other[close]], 1)
-                pair.sort(1)
-                yield pair
+                yield np.stack([one[close], other[close]], 1)
 
 
 def _same(pool: Pool, pairs: NDArray[np.int64], piece: int = 2048) -> NDArray[np.bool_]:
