@@ -10,13 +10,13 @@ from PIL import Image
 from mien.doctor.pool import Pool
 from mien.recognition.detect import SIDE, Detector
 
-NO_FACE = 0.1
+NO_FACE = 0.3
 """Below this score of the detector, 0..1, a crop counts as no face. Chosen by FER+'s votes (docs/how-to/doctor.md)."""
 
 GRIDS = (4, 3)
 """Each crop is looked at on sheets of 4 × 4 and 3 × 3: a face that is missed in one size is often found in another."""
 
-DOUBTFUL, TURNS = 0.3, (-90, -60, -30, 30, 60, 90)
+DOUBTFUL, TURNS = 0.5, (-60, -30, 30, 60)
 """Crops with a lower score are looked at again, turned by so many degrees: many of them are faces that lie."""
 
 MARGIN = 0.25
@@ -56,12 +56,11 @@ def _on_sheets(detector: Detector, images: NDArray[np.uint8], grid: int) -> NDAr
         sheet = Image.new("RGB", (SIDE, SIDE))
         for place, image in enumerate(images[start : start + grid * grid]):
             sheet.paste(_framed(image, cell), (place % grid * cell, place // grid * cell))
-        for face in detector(np.asarray(sheet), tiles=False):
-            x, y, width, height = face.box
-            column, row = int((x + width / 2) // cell), int((y + height / 2) // cell)
-            place = start + row * grid + column
-            if 0 <= column < grid and 0 <= row < grid and place < len(found):
-                found[place] = max(found[place], face.score)
+        score, x, y, width, height = detector.candidates(np.asarray(sheet)).T
+        column, row = ((x + width / 2) // cell).astype(int), ((y + height / 2) // cell).astype(int)
+        place = start + row * grid + column
+        here = (column >= 0) & (column < grid) & (row >= 0) & (place < len(found))
+        np.maximum.at(found, place[here], score[here])
     return found
 
 
