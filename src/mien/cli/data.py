@@ -29,7 +29,7 @@ def get(
     return {"images": str(fetched.images), "votes": str(fetched.votes), "checked": list(fetched.checked)}
 
 
-def show_data(
+def show(
     data: Data = None,
     votes: Votes = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the pictures.")] = Path("runs/data"),

@@ -84,6 +84,13 @@ class Detector:
             for row in rows.astype(float)
         )
 
+    def candidates(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """All that may be a face in one picture, overlapping ones included: `(N, 5)`, score, x, y, width, height.
+
+        For those who ask how sure the detector is at best; calling it gives each face once.
+        """
+        return self._look(pixels, 0, 0, max(pixels.shape[:2]))[:, :5]
+
     def _look(self, pixels: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray[np.float32]:
         """What is found in one square window: `(N, 15)`, score, box, landmarks, in the frame's pixels."""
         window = pixels[top : top + side, left : left + side]
