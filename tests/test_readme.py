@@ -1,7 +1,7 @@
 """The commands and the Python of the README and of pages of the docs, run as they stand beside a small `fer2013.csv`.
 
-To make them affordable the preset `tuned` becomes `demo`, and the Python's twenty epochs become one. Pages of
-docs/how-to that aren't named here are run by the tests of what they are about.
+To make them affordable the preset `tuned` becomes `demo`, and twenty epochs, or as many as there would be, one. Pages
+of docs/how-to that aren't named here are run by the tests of what they are about.
 """
 
 import json
@@ -13,11 +13,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from mien.data.drawn import drawn_faces
+from mien.labels import FER2013
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/index.md", "docs/how-to/predict.md", "docs/how-to/train.md", "docs/how-to/data.md")
+HAPPY = FER2013.index("happy")
 QUICK = {"evaluate", "compare", "show", "models", "data"}  # these run a second time, with --json
 
 
@@ -32,6 +35,8 @@ def commands(page: str) -> list[list[str]]:
 
 
 def run(folder: Path, words: list[str]) -> str:
+    if words[0] == "train" and not {"--preset", "--epochs"} & set(words):
+        words = [*words, "--epochs", "1"]
     mien = shutil.which("mien", path=str(Path(sys.executable).parent))
     assert mien is not None
     done = subprocess.run([mien, *words], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
@@ -52,10 +57,14 @@ def python(folder: Path, page: str) -> list[str]:
 
 @pytest.fixture
 def folder(photo: Path, film: Path, tmp_path: Path) -> Path:
-    """A folder with a photo, a video, and 140 drawn faces in a `fer2013.csv` of Kaggle's form."""
+    """A folder with a photo, a video, and 140 drawn faces, in a `fer2013.csv` of Kaggle's form and in `my_folder`."""
     rows = ["emotion,pixels,Usage"]
     for usage, (_, faces) in zip(("Training", "PublicTest", "PrivateTest"), drawn_faces(140), strict=True):
         rows += [f"{label},{' '.join(map(str, face.ravel()))},{usage}" for face, label in faces]
+        for number, (face, label) in enumerate(faces):
+            place = tmp_path / "my_folder" / ("cheerful" if label == HAPPY else "grumpy") / f"{usage}{number}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(face[0]).save(place)
     (tmp_path / "fer2013.csv").write_text("\n".join(rows) + "\n")
     (tmp_path / "photos").mkdir()
     for name in ("photo.jpg", "photos/party.jpg"):
