@@ -64,6 +64,8 @@ def test_other_sites_pages_and_foreign_names_are_turned_away(client: httpx.Clien
         told = other.post("/v1/predict", content=picture, headers=elsewhere | {"authorization": f"Bearer {TOKEN}"})
         assert told.status_code == 200
         assert told.headers["access-control-allow-origin"] == elsewhere["origin"]
+        assert other.get("/", headers={"host": "elsewhere.example"}).status_code == 200  # as a proxy there sends it
+        assert other.get("/", headers={"host": "nowhere.example"}).status_code == 403
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no limits of resources")
