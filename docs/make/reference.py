@@ -10,6 +10,7 @@ ROOMS = {
     "evaluation": ("Judging", "Any network that is called with pixels, or a file of one."),
     "recognition": ("Recognising", "From a photo, a film or a camera to readings; none of it needs torch."),
     "export": ("Networks as files", "ONNX, and running it without torch."),
+    "client": ("Asking a server", "What `mien serve` answers, as a Recognizer gives it."),
     "errors": ("Errors", "All of them are a `MienError`: something that a person can mend."),
 }
 SAME = {"checkpoint": "experiment", "cards": "export", "net": "export"}

@@ -6,12 +6,13 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import nn
+from torch import Tensor, nn
 
 from mien.cards import Card
 from mien.errors import CheckpointError, UnknownModel
 from mien.files import atomic_write, replacing
 from mien.models import create_model
+from mien.models.stem import GRAY
 from mien.shipped import find
 
 WEIGHTS = "weights.safetensors"
@@ -62,10 +63,15 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
 def start_from(model: nn.Module, earlier: nn.Module, *, same_classes: bool) -> None:
     """Put the weights of `earlier` into `model`; its heads stay as they are unless both answer for the same classes.
 
+    A network of RGB faces may start from one of gray faces and the other way round: the filters that see the pixels are
+    weighed or added, so that it answers gray pictures as the earlier one did. Faces may have another size where the
+    layers allow it, as those of all networks but the first two rungs do.
+
     Raises:
-        CheckpointError: the networks differ in more than their heads.
+        CheckpointError: the networks differ in more than their heads and colours.
     """
-    own, given = model.state_dict(), earlier.state_dict()
+    own = model.state_dict()
+    given = {name: _recoloured(value, own.get(name)) for name, value in earlier.state_dict().items()}
     heads = {name for name in own if name.split(".")[0] in ("linear", "second")}
     if same_classes:
         heads = {name for name in heads if name not in given or given[name].shape != own[name].shape}
@@ -73,9 +79,18 @@ def start_from(model: nn.Module, earlier: nn.Module, *, same_classes: bool) -> N
     if unlike:
         raise CheckpointError(
             f"The earlier network has other layers ({unlike[0]} differs, and {len(unlike) - 1} more): give it no other "
-            "options, and faces of the same size and colours."
+            "options, and where it has no convolutions faces of the same size and colours (--size, --rgb)."
         )
     model.load_state_dict({name: value if name in heads else given[name] for name, value in own.items()})
+
+
+def _recoloured(value: Tensor, own: Tensor | None) -> Tensor:
+    """The filters `(out, 1 or 3, h, w)` that see the pixels, for as many colours as `own` has; others as they are."""
+    if own is None or value.ndim != 4 or own.ndim != 4 or value.shape[2:] != own.shape[2:]:
+        return value
+    if (value.shape[1], own.shape[1]) == (1, 3):
+        return value * torch.tensor(GRAY).view(1, 3, 1, 1)
+    return value.sum(1, keepdim=True) if (value.shape[1], own.shape[1]) == (3, 1) else value
 
 
 def save_state(state: dict[str, Any], path: str | os.PathLike[str]) -> None:

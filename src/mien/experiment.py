@@ -24,12 +24,13 @@ from mien.evaluation.scores import evaluate
 from mien.export import export_onnx
 from mien.files import atomic_write
 from mien.models import create_model, summarise
+from mien.models.backbone import Backbone
 from mien.net import MODEL
 from mien.runs import COLUMNS, DRAWN, DataPath, begin, check_free, write_history
 from mien.training.device import pick_device
 from mien.training.distributed import join
 from mien.training.fit import Epoch, fit
-from mien.training.recipe import Recipe
+from mien.training.recipe import TIMM, Recipe
 
 ENVIRONMENT = "environment.json"
 
@@ -109,6 +110,12 @@ def fresh(recipe: Recipe, splits: Splits) -> nn.Module:
     shape = {"classes": len(splits.classes), "channels": channels, "size": images.shape[1]}
     if not recipe.init:
         return create_model(recipe.model, **shape, **recipe.options)
+    if recipe.init == TIMM:
+        model = create_model(recipe.model, **shape, **recipe.options)
+        if not isinstance(model, Backbone):
+            raise CheckpointError(f"timm has no weights for a {recipe.model}, only for a backbone.")
+        model.load_pretrained()
+        return model
     earlier, card = load_run(recipe.init)
     if card.model != recipe.model:
         raise CheckpointError(f"{recipe.init} is a {card.model}; it can't be where a {recipe.model} starts from.")

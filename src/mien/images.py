@@ -26,6 +26,7 @@ def decode(
     *,
     size: int | None = None,
     gray: bool = True,
+    box: tuple[int, int, int, int] | None = None,
     max_bytes: int = MAX_BYTES,
     max_pixels: int = MAX_PIXELS,
 ) -> NDArray[np.uint8]:
@@ -35,6 +36,7 @@ def decode(
         data: the file's bytes, or its path.
         size: give a square of `size` × `size` pixels: the middle of the image, resized with antialiasing.
         gray: one channel (ITU-R 601 luma) rather than RGB.
+        box: (left, top, right, bottom) in pixels, the part of the upright image that is wanted.
         max_bytes, max_pixels: refuse files and pictures that are larger, before decoding them.
 
     Returns:
@@ -56,7 +58,7 @@ def decode(
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             width, height = image.size
             if width * height <= max_pixels:
-                return _pixels(image, size, gray)
+                return _pixels(image, size, gray, box)
     except UnidentifiedImageError:
         raise MediaError(f"{name}: not an image ({', '.join(FORMATS)}).") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -76,8 +78,16 @@ def _bytes_of(path: Path, most: int) -> bytes:
         raise MediaError(f"{path}: can't be read ({error}).") from None
 
 
-def _pixels(image: Image.Image, size: int | None, gray: bool) -> NDArray[np.uint8]:
+def _pixels(
+    image: Image.Image, size: int | None, gray: bool, box: tuple[int, int, int, int] | None
+) -> NDArray[np.uint8]:
     image = ImageOps.exif_transpose(image)
+    if box is not None:
+        left, top, right, bottom = box
+        box = max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height)
+        if box[0] >= box[2] or box[1] >= box[3]:
+            raise ValueError(f"its face is said to be at {left, top, right, bottom}, outside of it")
+        image = image.crop(box)
     if image.mode.startswith("I;16"):  # 16 bits a pixel, which Pillow's own conversion would cut at 255
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.has_transparency_data:  # what is seen through shows white, not whatever colour it happens to have

@@ -71,7 +71,7 @@ def plan(budget: str, *, second: int = 0) -> Plan:
         unmixed: dict[str, Any] = {"mixup": 0.0, "cutmix": 0.0, "batch": 128, "lr": 0.1, "erase": 0.4}
         return Plan((), {"flagship": recipe("flagship", epochs=72, start_size=24, options=size, **unmixed)})
     if budget == "taught":
-        return Plan(("flagship",), {"small": recipe("flagship_small", epochs=90, **head)}, 0.7)
+        return Plan(("flagship",), {"small": recipe("flagship_small", epochs=60, **head)}, 0.7)
     if budget == "gpu":
         teachers = tuple(recipe("flagship", seed=seed, **head) for seed in range(5))
         small = recipe("flagship_small", epochs=200, batch=256, lr=0.2, erase=0.5, ema=0.999, **head)

@@ -5,11 +5,12 @@ import io
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from mien.data.faces import Splits
+from mien.data.listing import Tick
 from mien.data.load import load_faces
 from mien.errors import CheckpointError
 from mien.files import atomic_write
@@ -28,10 +29,20 @@ class DataPath:
     path: str | None = None
     votes: str | None = None
     skip_bad_rows: bool = False
+    size: int | None = None
+    rgb: bool = False
+    groups: str | None = None
 
-    def load(self) -> Splits:
+    def load(self, tick: Tick | None = None) -> Splits:
         """Read the data. Raises DataError as `load_faces` does."""
-        return load_faces(self.path, self.votes, self.skip_bad_rows)
+        return load_faces(
+            self.path, self.votes, self.skip_bad_rows, size=self.size, rgb=self.rgb, groups=self.groups, tick=tick
+        )
+
+    def from_root(self) -> "DataPath":
+        """The same with paths from the root, so that a run can be resumed from another folder."""
+        named = {name: getattr(self, name) for name in ("path", "votes", "groups")}
+        return replace(self, **{name: path and os.path.abspath(path) for name, path in named.items()})
 
 
 DRAWN = DataPath()
@@ -68,7 +79,7 @@ def begin(folder: Path, splits: Splits, recipe: Recipe, data: DataPath) -> None:
 def read_setup(folder: str | os.PathLike[str]) -> tuple[Recipe, DataPath]:
     """What a run folder was begun with: its recipe, and where its data is. Raises CheckpointError when it is no run."""
     recipe, data = _read_json(Path(folder, RECIPE)), _read_json(Path(folder, DATA))
-    return read_recipe(recipe), DataPath(data.get("path"), data.get("votes"), bool(data.get("skip_bad_rows")))
+    return read_recipe(recipe), DataPath(**{one.name: data[one.name] for one in fields(DataPath) if one.name in data})
 
 
 def history(folder: str | os.PathLike[str]) -> tuple[dict[str, float], ...]:

@@ -189,9 +189,10 @@ def test_without_torch_it_evaluates_and_shows_onnx(finished: Path, faces_file: P
     assert 'pip install "mien[figures]"' in done.stderr
 
 
-@pytest.mark.parametrize("line", ["models", "train cnn", "ladder", "evaluate cnn"])
+@pytest.mark.parametrize("line", ["models", "train cnn", "ladder", "evaluate cnn", "explain photo.jpg"])
 def test_without_torch_the_rest_says_what_to_install(line: str, faces_file: Path, tmp_path: Path) -> None:
-    words = [] if line == "models" else ["--data", str(faces_file)]
+    words = ["--data", str(faces_file)] if line.split()[0] in ("train", "ladder", "evaluate") else []
+    extra = "explain" if line.startswith("explain") else "train"  # that extra brings torch, too
     done = without_extras(tmp_path, *line.split(), *words)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == 'error: This needs torch. Install it with: pip install "mien[train]"\n'
+    assert done.stderr == f'error: This needs torch. Install it with: pip install "mien[{extra}]"\n'

@@ -36,6 +36,14 @@ def server() -> Iterator[Served]:
 
 
 @pytest.fixture(scope="session")
+def in_browser() -> Iterator[Served]:
+    """One whose page runs the networks itself."""
+    served = start("--in-browser")
+    yield served
+    served.end()
+
+
+@pytest.fixture(scope="session")
 def client(server: Served) -> Iterator[httpx.Client]:
     with server.client() as client:
         yield client

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from mien.data.faces import FaceSet
@@ -55,3 +56,45 @@ def test_soft_targets_stay_shares_and_empty_ones_are_left_out() -> None:
     held = OnDevice(FaceSet(pixels(4, 8, 8), shares), CPU)
     assert held.targets.dtype == torch.float32
     np.testing.assert_array_equal(held.targets, shares[[0, 2, 3]])
+
+
+def test_balanced_draws_show_every_class_as_often() -> None:
+    labels = np.repeat([0, 2, 5], [900, 90, 10])  # 1, 3, 4 and 6 have no faces
+    faces = FaceSet(np.arange(1000, dtype=np.uint16).view(np.uint8).reshape(1000, 1, 2), labels)
+    held = OnDevice(faces, CPU)
+    drawn = [torch.cat(part) for part in zip(*held.shuffled(100, torch.Generator().manual_seed(0), True), strict=True)]
+    counts = torch.bincount(drawn[1], minlength=7)
+    assert counts[[1, 3, 4, 6]].sum() == 0
+    assert all(abs(int(counts[label]) - 333) < 60 for label in (0, 2, 5))
+    own = [int(np.ascontiguousarray(image).view(np.uint16)[0, 0, 0]) for image in drawn[0].numpy()]
+    assert labels[own].tolist() == drawn[1].tolist()  # each with its own target
+    assert len({row for row in own if row >= 990}) == 10  # of a class, every face has its turn
+    again = torch.cat([targets for _, targets in held.shuffled(100, torch.Generator().manual_seed(0), True)])
+    assert torch.equal(again, drawn[1])
+
+
+def test_balanced_draws_by_the_largest_share() -> None:
+    shares = np.tile(np.float32([[0.6, 0.4], [0.6, 0.4], [0.6, 0.4], [0.1, 0.9]]), (50, 1))
+    held = OnDevice(FaceSet(pixels(200, 2, 2), shares, classes=("a", "b")), CPU)
+    drawn = torch.cat([targets for _, targets in held.shuffled(50, torch.Generator().manual_seed(0), True)])
+    assert 80 < int((drawn[:, 1] > 0.5).sum()) < 120
+
+
+@pytest.mark.parametrize("shape", [(50, 8, 8), (50, 8, 8, 3)])
+@pytest.mark.parametrize("balanced", [False, True])
+def test_a_set_that_stays_on_disk_gives_the_same_batches(
+    tmp_path: Path, shape: tuple[int, ...], balanced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "faces.npy", pixels(*shape))
+    images = np.load(tmp_path / "faces.npy", mmap_mode="r")
+    targets, marks = np.arange(50) % 8 - 1, np.where(np.arange(50) % 9 == 4, "tie", "")
+    sets = []
+    for budget in (1 << 30, 1):
+        monkeypatch.setattr("mien.training.device.RESIDENT", budget)
+        monkeypatch.setattr("mien.training.device.LOOKED_AT", 10)
+        held = OnDevice(FaceSet(images, targets, marks=marks), CPU, judged=True)
+        assert (held.images is None) == (budget == 1)
+        assert len(held) == sum((targets >= 0) & (marks == ""))
+        drawn = [*held.shuffled(7, torch.Generator().manual_seed(1), balanced), *held.batches(9)]
+        sets.append([torch.cat([part[k].flatten() for part in drawn]) for k in (0, 1)])
+    assert all(torch.equal(*pair) for pair in zip(*sets, strict=True))

@@ -106,8 +106,8 @@ def test_every_preset_builds(model: str, preset: str) -> None:
 
 
 def test_every_rung_has_every_preset() -> None:
-    rungs = {(model, preset) for model in LADDER for preset in ("article", "tuned", "demo")}
-    beyond = {(model, preset) for model in ("flagship", "flagship_small") for preset in ("tuned", "demo")}
+    rungs = {(model, preset) for model in LADDER for preset in ("article", "tuned", "demo", "finetune")}
+    beyond = {(model, preset) for model in ("flagship", "flagship_small") for preset in ("tuned", "demo", "finetune")}
     assert set(PRESETS) == rungs | beyond  # the article knows no fifth rung
 
 
@@ -129,7 +129,7 @@ def test_a_wrong_recipe_says_what_is_allowed(fields: dict[str, Any], says: str) 
 
 
 def test_an_unknown_preset_lists_the_known() -> None:
-    with pytest.raises(RecipeError, match="article, demo, tuned"):
+    with pytest.raises(RecipeError, match="article, demo, finetune, tuned"):
         recipe("cnn", "best")
 
 

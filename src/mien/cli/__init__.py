@@ -36,8 +36,13 @@ EXTRAS = {
     "prometheus_client": "serve",
     "python_multipart": "serve",
     "uvicorn": "serve",
+    "timm": "timm",
+    "torchvision": "timm",
 }
 """Packages that a bare install doesn't have, and the extra that brings each."""
+
+VERB_EXTRAS = {"explain": "explain"}
+"""Verbs that need more than one of them, and the extra that brings all of these."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,7 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         package = (error.name or "").partition(".")[0]
         if package not in EXTRAS:
             raise
-        return _failed(f"error: {MissingExtra(package, EXTRAS[package], 'This')}", FAILED, flags)
+        verb = next((word for word in words if not word.startswith("-")), "")
+        extra = VERB_EXTRAS.get(verb, EXTRAS[package])
+        return _failed(f"error: {MissingExtra(package, extra, 'This')}", FAILED, flags)
 
 
 def _run(words: list[str], document: TextIO | None) -> int:

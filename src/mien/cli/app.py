@@ -22,7 +22,8 @@ VERBS = (
 )  # fmt: skip
 """Each has a module of its name."""
 
-DATA_VERBS = {"get": "get", "show": "show_data", "convert": "convert"}
+DATA_VERBS = {"get": "data", "show": "data", "convert": "data", "doctor": "doctor"}
+"""The verbs of `mien data`, and the module that has each."""
 
 USAGE = 2
 _UsageError: Any = typer.BadParameter.__bases__[0]  # click's or typer's own: typer has no public name for it
@@ -70,7 +71,7 @@ def _root(
 
 
 def _data(context: typer.Context) -> None:
-    """Get faces, look at them, convert them."""
+    """Get faces, look at them, convert them, find what is wrong with them."""
     _help_when_alone(context)
 
 
@@ -131,8 +132,8 @@ def build(only: str | None = None) -> typer.Typer:
     names = [only] if only in VERBS else VERBS
     app = _group(_root, {name: getattr(import_module(f"mien.cli.{name}"), name) for name in names}, FIRST, True)
     if only not in VERBS:
-        data = import_module("mien.cli.data")
-        app.add_typer(_group(_data, {name: getattr(data, verb) for name, verb in DATA_VERBS.items()}), name="data")
+        data = {name: getattr(import_module(f"mien.cli.{module}"), name) for name, module in DATA_VERBS.items()}
+        app.add_typer(_group(_data, data), name="data")
     return app
 
 

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, SkipBadRows, Votes, note, read_faces
+from mien.cli.options import Data, Groups, Rgb, Size, SkipBadRows, Votes, note, read_faces, read_source
 from mien.cli.pictures import write_picture
 from mien.cli.tables import print_table
 
 if TYPE_CHECKING:
     from mien.data.faces import FaceSet, Splits
+    from mien.runs import DataPath
 
 
 def get(
@@ -28,14 +29,17 @@ def get(
     return {"images": str(fetched.images), "votes": str(fetched.votes), "checked": list(fetched.checked)}
 
 
-def show_data(
+def show(
     data: Data = None,
     votes: Votes = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the pictures.")] = Path("runs/data"),
+    groups: Groups = None,
+    size: Size = None,
+    rgb: Rgb = None,
     skip_bad_rows: SkipBadRows = False,
 ) -> dict[str, Any]:
     """Look at the faces: how many of each class, pixel statistics, samples, the mean face of each class, one batch."""
-    splits = read_faces(data, votes, skip_bad_rows)
+    splits = read_faces(data, votes, skip_bad_rows, groups=groups, size=size, rgb=bool(rgb))
     found = {name: _described(faces) for name, faces in splits if len(faces)}
     _print(splits, found)
     return {
@@ -49,19 +53,54 @@ def show_data(
 
 def convert(
     source: Annotated[str, typer.Argument(metavar="SRC", help="Whatever --data takes.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT.npz", help="The file to write.")],
+    out: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help="What to write: one file NAME.npz, or a folder NAME.faces for large sets."),
+    ],
     votes: Votes = None,
+    groups: Groups = None,
+    size: Size = None,
+    rgb: Rgb = None,
     skip_bad_rows: SkipBadRows = False,
 ) -> dict[str, Any]:
-    """Write faces as one .npz file, which loads much faster than a CSV file; --data takes it."""
-    if out.suffix.lower() != ".npz":
-        raise typer.BadParameter(f"{out}: let the name end in .npz, so that --data knows it.", param_hint="OUT.npz")
-    splits = read_faces(source, votes, skip_bad_rows)
-    splits.save(out)
+    """Write faces as a file that loads much faster than pictures or a CSV file; --data takes it.
+
+    A .faces folder is mapped rather than read, so that sets larger than memory can be trained on. Building one from
+    pictures takes constant memory; stopped, it goes on where it was when the same command is given again.
+    """
+    from mien.runs import DataPath
+
+    if out.suffix.lower() not in (".npz", ".faces"):
+        raise typer.BadParameter(
+            f"{out}: let the name end in .npz or .faces, so that --data knows it.", param_hint="OUT"
+        )
+    if out.suffix.lower() == ".npz":
+        splits = read_faces(source, votes, skip_bad_rows, groups=groups, size=size, rgb=bool(rgb))
+        splits.save(out)
+    else:
+        splits = _convert_large(DataPath(source, votes, skip_bad_rows, size, bool(rgb), groups), out)
     counts = {name: len(faces) for name, faces in splits}
-    size = out.stat().st_size
-    print(f"{out}: {', '.join(f'{n:,} {name}' for name, n in counts.items())} faces, {size / 1e6:.1f} MB")
-    return {"path": str(out), "bytes": size, "faces": counts, "left_out": splits.left_out}
+    taken = sum(path.stat().st_size for path in ([out] if out.is_file() else out.iterdir()))
+    print(f"{out}: {', '.join(f'{n:,} {name}' for name, n in counts.items())} faces, {taken / 1e6:.1f} MB")
+    return {"path": str(out), "bytes": taken, "faces": counts, "left_out": splits.left_out}
+
+
+def _convert_large(source: "DataPath", out: Path) -> "Splits":
+    from mien.cli.progress import count_to
+    from mien.data.folder import list_folder
+    from mien.data.listing import SIZE
+    from mien.data.mapped import convert_listing, is_mapped, load_mapped, save_mapped
+
+    folder = Path(source.path or "")
+    if folder.is_dir() and not source.votes and not is_mapped(folder):
+        listing = list_folder(folder, groups=source.groups)
+        with count_to("reading") as tick:
+            convert_listing(
+                listing, out, size=source.size or SIZE, rgb=source.rgb, skip_bad_rows=source.skip_bad_rows, tick=tick
+            )
+    else:
+        save_mapped(read_source(source), out)
+    return load_mapped(out)
 
 
 def _described(faces: "FaceSet") -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, SkipBadRows, Split, Votes, note, open_net, read_faces
+from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, note, open_net, read_faces
 from mien.cli.tables import print_calibration, print_report
 from mien.errors import CheckpointError, DataError
 from mien.files import atomic_write
@@ -57,6 +57,7 @@ def evaluate(
             metavar="FILE", help="Draw confidence against accuracy, and accuracy against coverage (.svg, .png)."
         ),
     ] = None,
+    groups: Groups = None,
     skip_bad_rows: SkipBadRows = False,
 ) -> dict[str, Any]:
     """Judge a network on a split: accuracy with its interval, macro-F1, calibration, each class, confusion matrix.
@@ -71,7 +72,8 @@ def evaluate(
     trained = find(target).exists() or target.endswith(".onnx") or Path(target).name != target
     net = open_net(target) if trained else None  # before the data: a wrong name shows at once
     draw = _drawer(figure) if figure else None
-    splits = read_faces(data, votes, skip_bad_rows)
+    shape = net.card.input_shape if net else None
+    splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=shape)
     faces = splits[split]
     if without_leaks:
         faces = _without_leaks(splits, split)

@@ -43,7 +43,7 @@ def export(
         raise DataError("--int8 learns the ranges of values from training faces; name them with --data.")
     check_finished(Path(target))
     model, card = load_run(target)
-    splits = read_faces(data, None, skip_bad_rows) if data else drawn_faces(420)
+    splits = read_faces(data, None, skip_bad_rows, shape=card.input_shape) if data else drawn_faces(420)
     named = {"drawn faces": drawn_faces(420)["val"]} | ({data: splits["val"][:COMPARED]} if data else {})
     planes = {name: _planes(faces.images) for name, faces in named.items()}
     fitting = {name: pixels for name, pixels in planes.items() if pixels.shape[1:] == card.input_shape}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Device, SkipBadRows, Votes, data_path, note, read_faces
+from mien.cli.options import Data, Device, Groups, Rgb, Size, SkipBadRows, Votes, note, read_source
 from mien.cli.progress import watch
 from mien.cli.recipes import Preset, make_recipe, recipe_options
 from mien.cli.tables import print_table
@@ -28,6 +28,9 @@ def ladder(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Default runs/ladder; for drawn faces runs/demo.")
     ] = None,
+    groups: Groups = None,
+    size: Size = None,
+    rgb: Rgb = None,
     skip_bad_rows: SkipBadRows = False,
     device: Device = None,
     **fields: Any,
@@ -36,12 +39,15 @@ def ladder(
 
     Stopped, it goes on where it was when the same command is given again.
     """
+    from mien.runs import DataPath
+
     preset = preset or ("tuned" if data else "demo")
     folder = out or Path("runs", "ladder" if data else "demo")
     make_recipe("logistic", preset, fields)  # a wrong value is said before anything is read
-    splits = read_faces(data, votes, skip_bad_rows)
+    source = DataPath(data, votes, skip_bad_rows, size, bool(rgb), groups)
+    splits = read_source(source)
     try:
-        _climb(folder, splits, preset, data_path(data, votes, skip_bad_rows), device, fields)
+        _climb(folder, splits, preset, source.from_root(), device, fields)
         compared = _compare(folder, splits, device)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("every finished epoch is saved. The same command goes on where it was.") from None

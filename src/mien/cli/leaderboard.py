@@ -1,13 +1,16 @@
 """`mien leaderboard`: runs in order of how they do on validation, the seeds of one recipe in one row."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, SkipBadRows, check_finished, note, open_net, read_faces
+from mien.cli.options import Data, Groups, SkipBadRows, check_finished, note, open_net, read_faces
 from mien.cli.tables import print_table
 from mien.errors import DataError
+
+if TYPE_CHECKING:
+    from mien.data.faces import Splits
 
 
 def leaderboard(
@@ -17,6 +20,7 @@ def leaderboard(
         Path | None,
         typer.Option("--into", metavar="FILE.md", help="Also put the table between its marks in this Markdown file."),
     ] = None,
+    groups: Groups = None,
     skip_bad_rows: SkipBadRows = False,
 ) -> dict[str, Any]:
     """Rank runs by their accuracy on validation: mean and interval over seeds, three seeds or more for a claim.
@@ -33,7 +37,9 @@ def leaderboard(
     cards = {run: Card.read(find(run)) for run in dict.fromkeys(runs)}
     board = Leaderboard.of(cards)
     if data:
-        board = Leaderboard.of(cards, _leak_free(cards, data, skip_bad_rows, board.checksum))
+        shape = next(iter(cards.values())).input_shape
+        splits = read_faces(data, None, skip_bad_rows, groups=groups, shape=shape)
+        board = Leaderboard.of(cards, _leak_free(cards, splits, board.checksum))
     columns = ("network", "seeds", "accuracy", "95 % interval", "without leaks", "balanced", "macro-F1", "ECE")
     table = [[*cells(row)] for row in board.rows]
     print_table((*columns, "parameters", "multiply-adds"), table, f"{board.n:,} validation faces")
@@ -45,14 +51,13 @@ def leaderboard(
     return board.as_json()
 
 
-def _leak_free(cards: dict[str, Any], data: str, skip_bad_rows: bool, checksum: str) -> dict[str, float]:
+def _leak_free(cards: dict[str, Any], splits: "Splits", checksum: str) -> dict[str, float]:
     """The accuracy of each run on the validation faces that don't stand in training, too."""
     from mien.data.copies import leaked
     from mien.evaluation.scores import evaluate
 
-    splits = read_faces(data, None, skip_bad_rows)
     if splits["val"].checksum != checksum:
-        raise DataError(f"{data}: its validation faces aren't those that the runs were judged on.")
+        raise DataError(f"{splits.source}: its validation faces aren't those that the runs were judged on.")
     copies = leaked(splits["train"], splits["val"])
     note(f"{copies.sum():,} validation faces stand in train, too.")
     kept = splits["val"][~copies]

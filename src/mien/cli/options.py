@@ -1,6 +1,5 @@
 """Options that several verbs share, and the faces that they name."""
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -29,8 +28,8 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="PATH",
-        help="The faces: a CSV file of FER2013 (also .gz, .xz, .zip), a folder of images, or an .npz of "
-        "`mien data convert`. Without it: drawn faces.",
+        help="The faces: a CSV file of FER2013 (also .gz, .xz, .zip), a folder with a folder of images for each class, "
+        "RAF-DB or AffectNet, or an .npz of `mien data convert`. Without it: drawn faces.",
     ),
 ]
 Votes = Annotated[
@@ -40,6 +39,23 @@ Votes = Annotated[
 SkipBadRows = Annotated[
     bool, typer.Option("--skip-bad-rows", help="Leave bad rows out, and say how many, instead of stopping.")
 ]
+Size = Annotated[
+    int | None,
+    typer.Option(
+        "--size", min=8, max=1024, metavar="PIXELS",
+        help="The side that image files are resized to; default 48, or with --init that network's.",
+    ),
+]  # fmt: skip
+Rgb = Annotated[
+    bool | None, typer.Option("--rgb/--gray", help="Keep the colours of image files; default gray, or as --init.")
+]
+Groups = Annotated[
+    str | None,
+    typer.Option(
+        "--groups", metavar="CSV",
+        help="Who is in each picture, file,subject (or row,subject): nobody gets into two splits.",
+    ),
+]  # fmt: skip
 Device = Annotated[
     str | None, typer.Option("--device", metavar="NAME", help="cpu, cuda, mps; without it the fastest there is.")
 ]
@@ -53,11 +69,33 @@ def note(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def read_faces(data: str | None, votes: str | None, skip_bad_rows: bool) -> "Splits":
-    """The faces that a command line names; says how many rows were left out."""
-    from mien.data.load import load_faces
+def read_faces(
+    data: str | None,
+    votes: str | None,
+    skip_bad_rows: bool,
+    *,
+    groups: str | None = None,
+    size: int | None = None,
+    rgb: bool = False,
+    shape: tuple[int, int, int] | None = None,
+) -> "Splits":
+    """The faces that a command line names; says how many rows were left out.
 
-    splits = load_faces(data, votes, skip_bad_rows)
+    `shape`, (C, H, W), is what a network takes: image files are read so.
+    """
+    from mien.runs import DataPath
+
+    if shape and data and Path(data).is_dir():
+        size, rgb = shape[1], shape[0] == 3
+    return read_source(DataPath(data, votes, skip_bad_rows, size, rgb, groups))
+
+
+def read_source(source: "DataPath") -> "Splits":
+    """The faces that are there, with a bar while a folder is read; says how many rows were left out."""
+    from mien.cli.progress import count_to
+
+    with count_to("reading") as tick:
+        splits = source.load(tick)
     if splits.left_out:
         note(
             f"{splits.left_out:,} bad {'row was' if splits.left_out == 1 else 'rows were'} left out of {splits.source}."
@@ -65,11 +103,19 @@ def read_faces(data: str | None, votes: str | None, skip_bad_rows: bool) -> "Spl
     return splits
 
 
-def data_path(data: str | None, votes: str | None, skip_bad_rows: bool) -> "DataPath":
+def data_path(
+    data: str | None,
+    votes: str | None,
+    skip_bad_rows: bool,
+    *,
+    groups: str | None = None,
+    size: int | None = None,
+    rgb: bool = False,
+) -> "DataPath":
     """The same for a run folder to note: paths from the root, so that the run can be resumed from another folder."""
     from mien.runs import DataPath
 
-    return DataPath(data and os.path.abspath(data), votes and os.path.abspath(votes), skip_bad_rows)
+    return DataPath(data, votes, skip_bad_rows, size, rgb, groups).from_root()
 
 
 def open_net(target: str) -> "Net":

@@ -70,6 +70,20 @@ def watch(name: str, epochs: int, done: int = 0, *, several: bool = False) -> It
 
 
 @contextmanager
+def count_to(name: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, else nothing, from the first call of what it yields: (pieces done, all pieces)."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(name, total=None, visible=False)
+        yield lambda done, total: bars.update(task, completed=done, total=total, visible=True)
+
+
+@contextmanager
 def count(name: str, total: int) -> Iterator[Callable[[], None]]:
     """A bar for `total` pieces of work on a terminal, else nothing; call what it yields after each piece."""
     if not sys.stderr.isatty():
@@ -81,3 +95,23 @@ def count(name: str, total: int) -> Iterator[Callable[[], None]]:
     with Progress(console=Console(stderr=True)) as bars:
         task = bars.add_task(name, total=total)
         yield lambda: bars.advance(task)
+
+
+@contextmanager
+def shares() -> Iterator[Callable[[str, float], None]]:
+    """A bar on a terminal for each piece of work that is named, with the share of it that is done; else nothing."""
+    if not sys.stderr.isatty():
+        yield lambda name, share: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    tasks: dict[str, TaskID] = {}
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+
+        def show(name: str, share: float) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=1.0)
+            bars.update(tasks[name], completed=share)
+
+        yield show

@@ -14,7 +14,7 @@ from mien.training.recipe import Recipe, recipe
 NOT_OPTIONS = ("model", "preset", "options")
 """Fields that verbs give another way."""
 
-PRESETS = "article|tuned|demo"
+PRESETS = "article|tuned|demo|finetune"
 
 Preset = Annotated[
     str | None,
@@ -22,7 +22,7 @@ Preset = Annotated[
         "--preset",
         metavar=PRESETS,
         help="article: as the article did it. tuned: the best known for FER2013. demo: seconds, for drawn faces. "
-        "Without it: tuned with --data, else demo.",
+        "finetune: on from --init. Without it: finetune with --init, tuned with --data, else demo.",
     ),
 ]
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, SkipBadRows, Split, note, open_net, read_faces
+from mien.cli.options import Data, Groups, SkipBadRows, Split, note, open_net, read_faces
 from mien.cli.tables import print_table
 from mien.errors import DataError
 from mien.files import atomic_write
@@ -25,6 +25,7 @@ def robustness(
         Path | None,
         typer.Option(metavar="FILE", help="Draw what each corruption does to one of the faces (.svg, .png)."),
     ] = None,
+    groups: Groups = None,
     skip_bad_rows: SkipBadRows = False,
 ) -> dict[str, Any]:
     """Judge networks on faces that are cropped, rolled, blurred, coarse, compressed, dark or partly hidden.
@@ -42,7 +43,8 @@ def robustness(
     if figure or examples:
         from mien.evaluation import figures  # a missing matplotlib is said before minutes of work
     nets = {target: open_net(target) for target in dict.fromkeys(targets)}
-    faces = read_faces(data, None, skip_bad_rows)[split]
+    shape = next(iter(nets.values())).card.input_shape
+    faces = read_faces(data, None, skip_bad_rows, groups=groups, shape=shape)[split]
     found: dict[str, Robustness] = {}
     with count("corruptions", len(nets) * sum(len(kind.levels) for kind in CORRUPTIONS)) as tick:
         for name, net in nets.items():

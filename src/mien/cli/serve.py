@@ -55,6 +55,10 @@ def serve(
     ] = None,
     certificate: Annotated[Path | None, typer.Option(metavar="FILE", help="Serve https with this (PEM).")] = None,
     key: Annotated[Path | None, typer.Option(metavar="FILE", help="The certificate's key (PEM).")] = None,
+    in_browser: Annotated[
+        bool,
+        typer.Option("--in-browser", help="The page runs the networks itself: no picture leaves the browser."),
+    ] = False,
     log: Annotated[
         str, typer.Option(metavar="|".join(LEVELS), help="How much is logged, as JSON, on stderr.")
     ] = "info",
@@ -89,5 +93,6 @@ def serve(
         rate=rate,
         certificate=certificate,
         key=key,
+        in_browser=in_browser,
     )
     return {"answered": run(settings, level=log, announce=lambda at: note(f"mien is at {at} and ends with Ctrl-C."))}

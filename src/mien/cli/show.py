@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, SkipBadRows, Split, Votes, note, open_net, read_faces
+from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, note, open_net, read_faces
 from mien.cli.pictures import picture_kind, write_picture
 from mien.cli.tables import print_table
 from mien.errors import DataError
@@ -28,6 +28,7 @@ def show(
     out: Annotated[
         Path | None, typer.Option(metavar="PNG", help="The picture; default figures/show-SPLIT.png in the run folder.")
     ] = None,
+    groups: Groups = None,
     skip_bad_rows: SkipBadRows = False,
 ) -> dict[str, Any]:
     """Show faces with their true label and what a network says, as a picture and a table."""
@@ -36,7 +37,7 @@ def show(
 
     picture_kind(out)
     net = open_net(run)
-    faces = read_faces(data, votes, skip_bad_rows)[split]
+    faces = read_faces(data, votes, skip_bad_rows, groups=groups, shape=net.card.input_shape)[split]
     places = _places(faces, index or [], n, split)
     scores = score(net, faces[places], split=split)
     shown = [show(scores, faces[places], k) for k in range(len(places))]

@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     from mien.evaluation.report import Report
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
-    """Print a table: the first column to the left, the others to the right.
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", *, left: Sequence[int] = (0,)
+) -> None:
+    """Print a table: the first column, or those of `left`, to the left, the others to the right.
 
     Where no terminal is it gets as wide as it needs.
     """
@@ -21,7 +23,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
     unicode = (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
     table = Table(box=SIMPLE_HEAD if unicode else None, pad_edge=False)
     for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left")
+        table.add_column(column, justify="left" if place in left else "right")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     if title:

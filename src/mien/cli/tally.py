@@ -91,7 +91,7 @@ class Tally:
                 ("expression", "faces", "share"),
                 [(name, f"{count:,}", f"{count / self.faces:.1%}") for name, count in self.labels.most_common()],
             )
-        said = [f"{self.entries:,} pictures", f"{self.faces:,} faces ({self.uncertain:,} uncertain)"]
+        said = [_count(self.entries, "picture"), f"{_count(self.faces, 'face')} ({self.uncertain:,} uncertain)"]
         said += [f"{self.faceless:,} without a face", f"{self.failed:,} failed"]
         print(", ".join(said) + f"; {self.rate:.1f} a second on {self.device}.")
         if self.others:
@@ -127,6 +127,10 @@ def _line(reading: "Reading", face: "Face") -> tuple[object, ...]:
 def _mostly(labels: Counter[str]) -> tuple[str, str]:
     [(name, count)] = labels.most_common(1)
     return name, f"{count / labels.total():.0%}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _clock(seconds: float) -> str:

@@ -3,12 +3,24 @@
 import os
 import shlex
 from contextlib import redirect_stderr
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Device, SkipBadRows, Votes, check_finished, data_path, note, read_faces
+from mien.cli.options import (
+    Data,
+    Device,
+    Groups,
+    Rgb,
+    Size,
+    SkipBadRows,
+    Votes,
+    check_finished,
+    note,
+    read_source,
+)  # fmt: skip
 from mien.cli.progress import watch
 from mien.cli.recipes import Preset, make_recipe, options_of, recipe_options
 from mien.cli.tables import print_report
@@ -18,6 +30,10 @@ if TYPE_CHECKING:
     from mien.cards import Card
     from mien.runs import DataPath
     from mien.training.recipe import Recipe
+
+
+STEPS = 20
+"""An epoch of fewer steps than these teaches little: the presets' batches are made for tens of thousands of faces."""
 
 
 @recipe_options()
@@ -30,6 +46,9 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Go on with the training in this run folder, by its own recipe.")
     ] = None,
+    groups: Groups = None,
+    size: Size = None,
+    rgb: Rgb = None,
     skip_bad_rows: SkipBadRows = False,
     device: Device = None,
     option: Annotated[
@@ -42,72 +61,94 @@ def train(
 
     Ctrl-C, or a power cut, loses at most the epoch under way; `--resume RUN` goes on.
     """
+    from mien.runs import DataPath, read_setup
+    from mien.training.recipe import TIMM
+
+    suit = False
     if resume is None:
-        kept = _start(fields["init"]) if fields["init"] else None
+        kept = _start(fields) if fields["init"] and fields["init"] != TIMM else None
         model = model or (kept.model if kept else None)
         if model is None:
             raise typer.BadParameter("name the model to train (see `mien models`), or a run to --resume.")
-        if fields["init"] and Path(fields["init"]).exists():
-            fields["init"] = os.path.abspath(fields["init"])  # it may be resumed from another folder
-        recipe = make_recipe(model, preset or ("tuned" if data else "demo"), fields, option or ())
+        suit = bool(data) and preset is None and fields["batch"] is None and fields["lr"] is None
+        preset = preset or ("finetune" if fields["init"] else "tuned" if data else "demo")
+        recipe = make_recipe(model, preset, fields, option or ())
         if kept:  # the network is what it was; the preset's options are for a new one
             recipe = recipe.model_copy(update={"options": {**_shapeless(kept.options), **options_of(option or ())}})
-        folder, where = out or Path("runs", model), None
+            if data and Path(data).is_dir():
+                size = size or kept.input_shape[1]
+                rgb = kept.input_shape[0] == 3 if rgb is None else rgb
+        folder, source = out or Path("runs", model), DataPath(data, votes, skip_bad_rows, size, bool(rgb), groups)
     else:
-        given = {"MODEL": model, "--preset": preset, "--out": out, "--option": option or None}
+        given: dict[str, Any] = {"MODEL": model, "--preset": preset, "--out": out, "--option": option or None}
+        given |= {"--size": size, "--rgb": rgb}
         given |= {"--" + name.replace("_", "-"): value for name, value in fields.items()}
         if wrong := [name for name, value in given.items() if value is not None]:
             raise typer.BadParameter(f"the run has its recipe and its folder; leave out {', '.join(wrong)}.")
         folder = resume
-        recipe, where = _setup(folder)
-    if data is None and where is not None:
-        data, votes, skip_bad_rows = where.path, where.votes, where.skip_bad_rows
-    source = (data, votes, skip_bad_rows)
+        recipe, source = read_setup(folder)
+        if data is not None:  # it was moved since
+            source = replace(source, path=data, votes=votes, skip_bad_rows=skip_bad_rows)
+        source = replace(source, groups=groups or source.groups)
     if int(os.environ.get("RANK", "0")):  # under torchrun: the same work without a word
         with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
-            _train(folder, recipe, source, device, True)
+            _train(folder, recipe, source, device, True, suit)
         raise typer.Exit
-    _train(folder, recipe, source, device, resume is not None)
-    return _result(folder, data)
+    _train(folder, recipe, source, device, resume is not None, suit)
+    return _result(folder, source)
 
 
-def _start(init: str) -> "Card":
-    """The card of the network that a training starts from."""
+def _start(fields: dict[str, Any]) -> "Card":
+    """The card of the network that a training starts from, whose path is put down from the root."""
     from mien.cards import Card
     from mien.shipped import find
 
-    check_finished(Path(init))
-    return Card.read(find(init))
+    check_finished(Path(fields["init"]))
+    card = Card.read(find(fields["init"]))
+    if Path(fields["init"]).exists():
+        fields["init"] = os.path.abspath(fields["init"])  # it may be resumed from another folder
+    return card
 
 
 def _shapeless(options: dict[str, Any]) -> dict[str, Any]:
-    """A card's options without those that follow from the data."""
-    return {name: value for name, value in options.items() if name not in ("classes", "channels", "size")}
+    """A card's options without those that follow from the data; a second head is left out: nothing would train it."""
+    kept = {name: value for name, value in options.items() if name not in ("classes", "channels", "size")}
+    return {**kept, "second": 0} if "second" in kept else kept
 
 
-def _setup(folder: Path) -> "tuple[Recipe, DataPath]":
-    from mien.runs import read_setup
+def _suited(recipe: "Recipe", faces: int) -> "Recipe":
+    """The recipe with a batch that leaves `STEPS` steps in an epoch, where there are few faces; says so.
 
-    return read_setup(folder)
+    SGD's rate goes down with the batch (Goyal et al., 2017).
+    """
+    batch = max(16, 1 << (max(faces // STEPS, 1).bit_length() - 1))
+    if batch >= recipe.batch:
+        return recipe
+    lr = recipe.lr * batch / recipe.batch if recipe.optimiser == "sgd" else recipe.lr
+    note(
+        f"{faces:,} faces to learn from: --batch {batch} --lr {lr:g} rather than the preset's {recipe.batch} and "
+        f"{recipe.lr:g}, so that an epoch has more steps."
+    )
+    return recipe.model_copy(update={"batch": batch, "lr": lr})
 
 
-def _train(
-    folder: Path, recipe: "Recipe", source: tuple[str | None, str | None, bool], device: str | None, resume: bool
-) -> None:
+def _train(folder: Path, recipe: "Recipe", source: "DataPath", device: str | None, resume: bool, suit: bool) -> None:
     from mien.experiment import train
     from mien.models import list_models
     from mien.runs import check_free, history
     from mien.training.distributed import leave
 
-    if recipe.model not in list_models():  # said before minutes of reading
-        raise UnknownModel(f"There is no model {recipe.model!r}; the models are {', '.join(list_models())}.")
+    if recipe.model not in (known := list_models(unlisted=True)):  # said before minutes of reading
+        raise UnknownModel(f"There is no model {recipe.model!r}; the models are {', '.join(known)}.")
     if not resume:
         check_free(folder)
-    splits = read_faces(*source)
+    splits = read_source(source)
+    if suit:
+        recipe = _suited(recipe, len(splits["train"].labelled))
     done = len(history(folder)) if resume and (folder / "history.csv").exists() else 0
     try:
         with watch(recipe.model, recipe.epochs, done) as watcher:
-            where = data_path(*source)
+            where = source.from_root()
             for epoch in train(folder, splits, recipe, data=where, device=device, resume=resume, tick=watcher.tick):
                 watcher.epoch(epoch)
     except KeyboardInterrupt:
@@ -117,7 +158,7 @@ def _train(
         leave()
 
 
-def _result(folder: Path, data: str | None) -> dict[str, Any]:
+def _result(folder: Path, source: "DataPath") -> dict[str, Any]:
     """Print how the finished run did, and return it as plain data."""
     from mien.cards import Card
     from mien.evaluation.report import Report
@@ -125,10 +166,13 @@ def _result(folder: Path, data: str | None) -> dict[str, Any]:
 
     card, rows = Card.read(folder), history(folder)
     after = card.scores["after"]["val"]
-    print_report(Report.from_json(after), f"{folder}: {card.model} after {len(rows)} epochs, best {card.epoch}, on val")
-    given = ["--data", data] if data else []
+    epochs = "1 epoch" if len(rows) == 1 else f"{len(rows)} epochs"
+    print_report(Report.from_json(after), f"{folder}: {card.model} after {epochs}, best {card.epoch}, on val")
+    given = ["--data", source.path] if source.path else []
+    given += ["--groups", source.groups] if source.groups else []
     tips = (["mien", "show", str(folder), *given], ["mien", "evaluate", str(folder), *given, "--views", "2"])
-    note("\n  ".join([f"The run is in {folder}. Try next:", *map(shlex.join, tips)]))
+    use = ["mien", "predict", "photo.jpg", "--model", str(folder)]
+    note("\n  ".join([f"The run is in {folder}. Try next:", *map(shlex.join, (*tips, use))]))
     return {
         "run": str(folder),
         "model": card.model,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mien.data.pages import let_go
 from mien.errors import DataError, MissingExtra
 from mien.files import replacing
 from mien.labels import FER2013
@@ -144,6 +145,7 @@ class FaceSet:
         digest = hashlib.sha256(repr((self.images.shape, self.targets.shape, self.classes)).encode())
         for start in range(0, len(self), 4096):  # in pieces, so that a memory-mapped set isn't read whole
             digest.update(np.ascontiguousarray(self.images[start : start + 4096]).data)
+            let_go(self.images)
         digest.update(np.ascontiguousarray(self.targets.astype(np.float32 if self.soft else np.int64)).data)
         return digest.hexdigest()
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data.faces import UNLABELLED, FaceSet, Splits
+from mien.data.groups import Groups
 from mien.data.pixels import keep_freed_memory, parse_row, parse_rows
 from mien.data.split import VAL_SHARE, split_off
 from mien.data.table import Row, Table, open_table, shown
@@ -25,7 +26,9 @@ _SPLIT_OF = {usage.encode(): split for split, usage in enumerate(USAGES)}
 _LABEL_OF = {str(label).encode(): label for label in range(len(FER2013))}
 
 
-def load_fer2013(path: str | os.PathLike[str], *, skip_bad_rows: bool = False) -> Splits:
+def load_fer2013(
+    path: str | os.PathLike[str], *, skip_bad_rows: bool = False, groups: str | os.PathLike[str] | None = None
+) -> Splits:
     """Read FER2013 from a CSV file: Training -> train, PublicTest -> val, PrivateTest -> test.
 
     Takes Kaggle's `fer2013.csv` and `icml_face_data.csv`; the contest's `train.csv`, which has no Usage, so that
@@ -36,6 +39,7 @@ def load_fer2013(path: str | os.PathLike[str], *, skip_bad_rows: bool = False) -
     Args:
         path: the file.
         skip_bad_rows: leave bad rows out and count them in `left_out`, rather than raise.
+        groups: a CSV file of `row,subject`; where there is no Usage, whole subjects become the validation split.
 
     Returns:
         Splits of 48×48 gray faces. `rows` are the places in the file from 0, bad rows included in the count.
@@ -56,7 +60,7 @@ def load_fer2013(path: str | os.PathLike[str], *, skip_bad_rows: bool = False) -
             found = f"none of its {reader.bad_count:,} rows can be used" if reader.bad_count else "it has no rows"
             detail = "".join(f"\n  {row}" for row in reader.bad)
             raise DataError(f"{table.source}: {found}.{detail}")
-        return _splits(reader, columns, table.source)
+        return _splits(reader, columns, table.source, Groups.read(groups) if groups is not None else None)
 
 
 def _fits(columns: Sequence[str]) -> int:
@@ -169,9 +173,9 @@ class _Reader:
                 self.bad.append(row)
 
 
-def _splits(reader: _Reader, columns: dict[str, int], source: str) -> Splits:
+def _splits(reader: _Reader, columns: dict[str, int], source: str, groups: Groups | None) -> Splits:
     train, val, test = (part.faces(source) for part in reader.parts)
     if columns["usage"] < 0 and columns["emotion"] >= 0:
         source = f"{source} (no Usage: a stratified {VAL_SHARE:.0%} of it is the validation split, seed 0)"
-        train, val = split_off(train)
+        train, val = split_off(train, subjects=groups.of_rows(train.rows.tolist()) if groups else None)
     return Splits(train, val, test, source, reader.bad_count)

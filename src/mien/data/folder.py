@@ -1,4 +1,4 @@
-"""A folder of images, one folder for each class -> Splits."""
+"""A folder of images, one folder for each class, or RAF-DB or AffectNet as they are handed out -> Splits."""
 
 import os
 import re
@@ -6,17 +6,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mien.data.faces import FaceSet, Splits
+from mien.data.affectnet import list_affectnet
+from mien.data.faces import UNLABELLED, Splits
+from mien.data.groups import Groups
+from mien.data.listing import SIZE, TEST, TRAIN, VAL, Listed, Listing, Tick
 from mien.data.names import expression
-from mien.data.split import VAL_SHARE, split_off
-from mien.errors import BadRow, DataError, MediaError
-from mien.images import SUFFIXES, decode
+from mien.data.rafdb import list_rafdb, numbers_of
+from mien.data.split import VAL_SHARE
+from mien.errors import DataError
+from mien.images import SUFFIXES
 from mien.labels import FER2013, FERPLUS
-
-TRAIN, VAL, TEST = range(3)
 
 _SPLIT_FOLDERS = {
     **dict.fromkeys(("train", "training"), TRAIN),
@@ -39,14 +38,17 @@ def load_folder(
     *,
     val_share: float = VAL_SHARE,
     seed: int = 0,
-    size: int = 48,
+    size: int = SIZE,
+    rgb: bool = False,
+    groups: str | os.PathLike[str] | None = None,
     skip_bad_rows: bool = False,
+    tick: Tick | None = None,
 ) -> Splits:
     """Read a folder of images: `happy/1.jpg`, or `train/happy/1.jpg` with `val` and `test` beside `train`.
 
     The copy of FER2013 on Kaggle keeps both tests in one `test` folder; there the file names (`PublicTest_1.jpg`,
-    `PrivateTest_1.jpg`) tell them apart again. Where there is no validation split by folder or by name, a seeded,
-    stratified share of the training images becomes it.
+    `PrivateTest_1.jpg`) tell them apart again. RAF-DB and AffectNet are read as they are handed out. Where there is
+    no validation split by folder or by name, a seeded, stratified share of the training images becomes it.
 
     Folders may have any names. When all are names of FER2013's or FER+'s expressions (or "anger", "happiness" and
     such), or all are numbers 0..6, the classes are FER2013's (or FER+'s) in their usual order; else the folders'
@@ -56,32 +58,50 @@ def load_folder(
         path: the folder.
         val_share: the share for the validation split where there is none; 0 for none at all.
         seed: chooses which images those are.
-        size: pixels; each image's middle square is resized to `size` × `size`, gray, with antialiasing.
+        size: pixels; each image's middle square is resized to `size` × `size` with antialiasing.
+        rgb: keep the colours.
+        groups: a CSV file of `file,subject`; then the share is one of whole subjects (`mien.data.split.grouped`).
         skip_bad_rows: leave out files that are no readable image and count them in `left_out`, rather than raise.
+        tick: called with (files read, all files).
 
     Returns:
         Splits; `rows` are places in the sorted list of all files.
 
     Raises:
         DataError: no such folder or no images in it; a class in `val` or `test` that `train` lacks; folders that
-            can't be told apart; unreadable images and other files in class folders (names ten, counts all).
+            can't be told apart; a subject in two splits; unreadable images and other files in class folders (names
+            ten, counts all).
     """
+    listing = list_folder(path, val_share=val_share, seed=seed, groups=groups)
+    return listing.read(size=size, rgb=rgb, skip_bad_rows=skip_bad_rows, tick=tick)
+
+
+def list_folder(
+    path: str | os.PathLike[str],
+    *,
+    val_share: float = VAL_SHARE,
+    seed: int = 0,
+    groups: str | os.PathLike[str] | None = None,
+) -> Listing:
+    """The files of a folder with their splits and classes, as `load_folder` reads them; no picture is opened."""
+    subjects = Groups.read(groups) if groups is not None else None
     root = _root(Path(path))
-    files = _with_kaggle_splits(sorted(_files(root), key=lambda file: file.path.relative_to(root).as_posix()))
-    if not files:
+    listing = list_rafdb(root) or list_affectnet(root) or _list_classes(root)
+    if not listing.files:
         raise DataError(f"{path}: no images in it. Images are expected in a folder for each class.")
+    return listing.with_val(val_share, seed, subjects)
+
+
+def _list_classes(root: Path) -> Listing:
+    files = _with_kaggle_splits(sorted(_files(root), key=lambda file: file.path.relative_to(root).as_posix()))
     classes, numbers = _classes(root, files)
-    sets, bad = _read(root, files, classes, numbers, size)
-    if bad and not skip_bad_rows:
-        raise DataError.of_rows(str(path), bad)
-    if not any(map(len, sets)):
-        raise DataError(f"{path}: none of its {len(files):,} files is a readable image.\n  {bad[0]}")
-    train, val, test = sets
-    source = str(path)
-    if val_share and len(train) and not any(file.split == VAL for file in files):
-        train, val = split_off(train, val_share, seed)
-        source = f"{source} (a stratified {val_share:.0%} of train is the validation split, seed {seed})"
-    return Splits(train, val, test, source, len(bad))
+    return Listing(root, classes, [_listed(file, numbers) for file in files])
+
+
+def _listed(file: _File, numbers: dict[str, int]) -> Listed:
+    if not file.folder:
+        return Listed(file.split, UNLABELLED, file.path, problem="an image outside of all class folders.")
+    return Listed(file.split, numbers[file.folder], file.path)
 
 
 def _root(path: Path) -> Path:
@@ -153,7 +173,9 @@ def _classes(root: Path, files: list[_File]) -> tuple[tuple[str, ...], dict[str,
     names = {folder: expression(folder) for folder in folders}
     classes: tuple[str, ...] = tuple(folders)
     numbers = {folder: at for at, folder in enumerate(folders)}
-    if all(folder in map(str, range(len(FER2013))) for folder in folders):
+    if rafdb := numbers_of(folders, [file.path for file in files]):
+        classes, numbers = FER2013, rafdb
+    elif all(folder in map(str, range(len(FER2013))) for folder in folders):
         classes, numbers = FER2013, {folder: int(folder) for folder in folders}
     elif set(names.values()) <= set(FERPLUS):
         classes = FER2013 if set(names.values()) <= set(FER2013) else FERPLUS
@@ -167,34 +189,3 @@ def _classes(root: Path, files: list[_File]) -> tuple[tuple[str, ...], dict[str,
             known = ", ".join(sorted(of_split[TRAIN]))
             raise DataError(f"{root}: unknown class folder {unknown[0]!r} in {split}; train has {known}.")
     return classes, numbers
-
-
-def _read(
-    root: Path, files: list[_File], classes: tuple[str, ...], numbers: dict[str, int], size: int
-) -> tuple[list[FaceSet], list[BadRow]]:
-    sets: list[FaceSet] = []
-    bad: list[BadRow] = []
-    for split in (TRAIN, VAL, TEST):
-        mine = [(row, file) for row, file in enumerate(files) if file.split == split]
-        images = np.empty((len(mine), size, size), np.uint8)
-        rows: list[int] = []
-        labels: list[int] = []
-        for row, file in mine:
-            try:
-                images[len(rows)] = _face(file, size)
-            except MediaError as error:
-                found = str(error).removeprefix(f"{file.path}: ")
-                bad.append(BadRow(f"row {row + 1:,} ({file.path.relative_to(root)})", found))
-                continue
-            rows.append(row)
-            labels.append(numbers[file.folder])
-        sets.append(FaceSet(images[: len(rows)], labels, classes=classes, rows=rows, source=str(root)))
-    return sets, bad
-
-
-def _face(file: _File, size: int) -> NDArray[np.uint8]:
-    if not file.folder:
-        raise MediaError("an image outside of all class folders.")
-    if file.path.suffix.lower() not in SUFFIXES:
-        raise MediaError("not an image file.")
-    return decode(file.path, size=size)

@@ -20,7 +20,7 @@ from mien.evaluation.explanation import Explanation
 from mien.evaluation.gallery import Shown
 from mien.evaluation.robustness import Robustness
 from mien.labels import colour
-from mien.style import FAINT, INK, QUIET, SERIES, STYLE
+from mien.style import FAINT, INK, MARKS, QUIET, SERIES, STYLE
 
 try:
     import matplotlib
@@ -180,12 +180,14 @@ def robustness_picture(found: Mapping[str, Robustness], *, kind: Kind = "svg") -
         for axes, name in zip(cells, names, strict=False):
             for place, (network, one) in enumerate(found.items()):
                 levels = one.of(name)
-                shade = SERIES[place % len(SERIES)]
+                shade, mark = SERIES[place % len(SERIES)], MARKS[place % len(MARKS)]
                 at = range(len(levels))
                 lows, highs = zip(*(level.interval for level in levels), strict=True)
                 axes.axhline(one.clean, color=shade, ls="--", linewidth=0.9)
                 axes.fill_between(at, lows, highs, color=shade, alpha=0.15, linewidth=0)
-                axes.plot(at, [level.accuracy for level in levels], "o-", color=shade, label=network, linewidth=1.8)
+                axes.plot(
+                    at, [level.accuracy for level in levels], f"{mark}-", color=shade, label=network, linewidth=1.8
+                )
                 axes.set_xticks(at, [f"{level.level:g}" for level in levels])
                 axes.set_xlabel(levels[0].unit, size=9)
             axes.set_title(name)

@@ -38,23 +38,42 @@ def ladder_page(ladder: Ladder, title: str = "The ladder") -> str:
     Raises:
         MissingExtra: without jinja2 or matplotlib (the extra `figures`).
     """
-    try:
-        import jinja2
-    except ImportError:
-        raise MissingExtra("jinja2", "figures", "The HTML report") from None
-    source = resources.files("mien.evaluation").joinpath("report.html.j2").read_text("utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.lstrip_blocks = True
     columns, rows = ladder.table()
-    return environment.from_string(source).render(
+    return render(
+        "mien.evaluation",
+        "report.html.j2",
         title=title,
         ladder=ladder,
         columns=columns,
         rows=rows,
         picture=_ladder_picture(ladder),
         rungs=[_rung(rung, report) for rung, report in zip(ladder.rungs, ladder.reports, strict=True)],
-        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
+
+
+def render(package: str, template: str, **values: Any) -> str:
+    """A template of a package as a page, in the style that all pages share, with the time when it was written.
+
+    Raises:
+        MissingExtra: without jinja2 (the extra `figures`).
+    """
+    try:
+        import jinja2
+    except ImportError:
+        raise MissingExtra("jinja2", "figures", "The HTML report") from None
+    source = resources.files(package).joinpath(template).read_text("utf-8")
+    style = resources.files("mien.evaluation").joinpath("page.css").read_text("utf-8")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment.lstrip_blocks = True
+    written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return environment.from_string(source).render(style=style, written=written, **values)
+
+
+def picture(image: NDArray[np.uint8], alt: str) -> Picture:
+    """An image, uint8 `(H, W)` or `(H, W, 3)`, as a page holds it."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG", optimize=True)
+    return Picture(_uri("image/png", buffer.getvalue()), alt)
 
 
 def _ladder_picture(ladder: Ladder) -> Picture:
@@ -100,13 +119,7 @@ def _rung(rung: Rung, report: Report) -> dict[str, Any]:
 def _face(face: Shown) -> Picture:
     said = "right" if face.right else f"but it is {face.true}"
     alt = f"A face called {face.predicted} with {face.confidence:.2f}, {said}."
-    return Picture(_uri("image/png", _png(face.image)), alt)
-
-
-def _png(image: NDArray[np.uint8]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    return picture(face.image, alt)
 
 
 def _svg(content: bytes) -> str:

@@ -1,6 +1,6 @@
 """The networks. Every one takes pixels 0..255, `(B, C, H, W)`, uint8 or float, and gives logits `(B, K)`."""
 
-from mien.models import logistic, feedforward, cnn, resnet, flagship  # noqa: F401, I001 - registers, in the order of the ladder
+from mien.models import logistic, feedforward, cnn, resnet, flagship, backbone  # noqa: F401, I001 - registers, in the order of the ladder
 from mien.models.registry import create_model, list_models, register
 from mien.models.summary import Layer, Summary, summarise
 

@@ -11,10 +11,11 @@ from mien.errors import MienError, UnknownModel
 M = TypeVar("M", bound=type[nn.Module])
 
 _MODELS: dict[str, type[nn.Module]] = {}
+_UNLISTED: set[str] = set()
 
 
-def register(name: str) -> Callable[[M], M]:
-    """Class decorator: make a network known under `name`.
+def register(name: str, *, listed: bool = True) -> Callable[[M], M]:
+    """Class decorator: make a network known under `name`; `listed=False` for one that can't be built by its name alone.
 
     Its `__init__` takes `classes`, `channels` and `size` and whatever else the network has as keywords. It follows
     the one contract: pixels 0..255 in, `(B, C, H, W)`, uint8 or float; logits out, `(B, K)`.
@@ -27,14 +28,16 @@ def register(name: str) -> Callable[[M], M]:
         if name in _MODELS:
             raise MienError(f"A model called {name!r} is registered already ({_MODELS[name].__module__}).")
         _MODELS[name] = model
+        if not listed:
+            _UNLISTED.add(name)
         return model
 
     return put
 
 
-def list_models() -> list[str]:
-    """The names that create_model knows, in the order of the ladder."""
-    return list(_MODELS)
+def list_models(*, unlisted: bool = False) -> list[str]:
+    """The names that create_model knows, in the order of the ladder; `unlisted`: those that need more, too."""
+    return [name for name in _MODELS if unlisted or name not in _UNLISTED]
 
 
 def create_model(name: str, *, classes: int = 7, channels: int = 1, size: int = 48, **options: Any) -> nn.Module:
@@ -62,7 +65,12 @@ def create_model(name: str, *, classes: int = 7, channels: int = 1, size: int = 
     known = dict(classes=classes, channels=channels, size=size, **options)
     try:
         model = _MODELS[name](**known)
-    except (TypeError, ValueError, RuntimeError) as error:  # whatever a layer says to a size that it can't have
+    except (
+        TypeError,
+        ValueError,
+        RuntimeError,
+        AssertionError,
+    ) as error:  # whatever a layer says to a size that it can't have
         takes = ", ".join(inspect.signature(_MODELS[name]).parameters)
         raise UnknownModel(f"The model {name!r} can't be built with {options}: {error}. It takes {takes}.") from None
     model.name, model.options = name, known  # type: ignore[assignment]

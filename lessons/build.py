@@ -1,0 +1,67 @@
+"""Run lessons as notebooks: each becomes NAME.ipynb, and NAME.md with its pictures, in build/lessons.
+
+    python lessons/build.py                  all of them
+    python lessons/build.py lesson_1_logistic
+
+A lesson checks what it claims, so one that runs to its end is a test that passed; the first failing cell stops it.
+"""
+
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbconvert import MarkdownExporter
+
+HERE = Path(__file__).resolve().parent
+OUT = HERE.parent / "build" / "lessons"
+INLINE = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}  # pictures go into the notebook
+
+
+def build(name: str, out: Path = OUT) -> None:
+    """Execute one lesson and write its notebook, its page and its pictures.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: a cell failed; the message holds the cell and the traceback.
+    """
+    notebook = jupytext.read(HERE / f"{name}.py")
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    where, quiet = {"metadata": {"path": str(HERE)}}, ["--log-level=ERROR"]
+    NotebookClient(notebook, timeout=900, resources=where, extra_arguments=quiet).execute(env=os.environ | INLINE)
+    out.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, out / f"{name}.ipynb")
+    page, extras = MarkdownExporter().from_notebook_node(
+        notebook, resources={"unique_key": name, "output_files_dir": f"{name}_pictures"}
+    )
+    for path, content in extras["outputs"].items():
+        (out / path).parent.mkdir(exist_ok=True)
+        (out / path).write_bytes(content)
+    page = (
+        f"{_described(page).rstrip()}\n\n---\n\n*This page is a notebook that was run: [{name}.ipynb]({name}.ipynb).*\n"
+    )
+    (out / f"{name}.md").write_text(page, encoding="utf-8")
+
+
+def _described(page: str) -> str:
+    """The page with each picture described by the comment that begins the cell that drew it: `# Picture: ...`."""
+    text, parts = "a picture of this lesson", []
+    for part in re.split(r"(^# Picture: .*$|!\[png\])", page, flags=re.MULTILINE):
+        if part.startswith("# Picture: "):
+            text = part.removeprefix("# Picture: ").replace("[", "(").replace("]", ")")
+        parts.append(f"![{text}]" if part == "![png]" else part)
+    return "".join(parts)
+
+
+def main(names: list[str]) -> None:
+    for name in names or sorted(path.stem for path in HERE.glob("lesson_*.py")):
+        began = time.perf_counter()
+        build(name)
+        print(f"{name}: {time.perf_counter() - began:.0f} s -> {OUT / name}.md", flush=True)
+
+
+if __name__ == "__main__":
+    main([Path(name).stem for name in sys.argv[1:]])

@@ -1,0 +1,363 @@
+# %% [markdown]
+# # Lesson 3: a convolutional network
+#
+# The network of lesson 2 had to learn a mouth again for each place where a mouth may be. In this lesson it learns it
+# once, and looks for it everywhere. That one idea made computers see.
+#
+# **At the end you can** say what a filter, a feature map, padding, stride and pooling are; work out a convolution by
+# hand; see what a filter sees; and explain why this network does better with a sixteenth of the parameters.
+#
+# **You need** lesson 2. About 45 minutes.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from blackboard import BLUE, ORANGE, bars, curves, faces, show_answers
+from torch import nn
+from torch.nn import functional as F
+
+import mien
+
+splits = faces(3000, at_most=6000)
+CLASSES = splits.classes
+face = splits.train.images[2]
+
+# %% [markdown]
+# ## 1. A small stencil that walks
+#
+# Instead of a stencil as large as the face we take a tiny one, 3 × 3 weights. We lay it over the upper left corner,
+# multiply, add up, and write down the score. Then we move it one pixel to the right and do it again. And so on, over
+# the whole face. The small stencil is called a **filter** (or *kernel*), the walk a **convolution**, and the picture of
+# all its scores a **feature map**: it shows *where* the filter found what it looks for.
+#
+# Here it is, as plain as can be.
+
+
+# %%
+def convolve(image, kernel):
+    """A (H, W) image and a (3, 3) filter -> the (H - 2, W - 2) map of its scores."""
+    height, width = image.shape
+    scores = np.zeros((height - 2, width - 2), np.float32)
+    for row in range(height - 2):
+        for column in range(width - 2):
+            scores[row, column] = (image[row : row + 3, column : column + 3] * kernel).sum()
+    return scores
+
+
+kernel = np.array([[-1, -1, -1], [0, 0, 0], [1, 1, 1]], np.float32)
+pixels = face.astype(np.float32) / 255
+ours = convolve(pixels, kernel)
+torchs = F.conv2d(torch.tensor(pixels)[None, None], torch.tensor(kernel)[None, None])[0, 0].numpy()
+print("ours:", ours.shape, " PyTorch's:", torchs.shape, " largest difference:", np.abs(ours - torchs).max())
+assert np.allclose(ours, torchs, atol=1e-5)
+
+# %% [markdown]
+# The map has 46 rows and not 48: the filter can't stand half outside. If we want 48, we put a margin of zeros around
+# the face first; that is called **padding**. And if the filter moves 2 pixels at a time, it has a **stride** of 2, and
+# the map is half as large.
+#
+# ## 2. What a filter sees
+#
+# Look at the weights above: -1 in the upper row, +1 in the lower one. On an even surface they cancel out, and the score
+# is 0. Where it is dark above and light below, the score is high.
+#
+# > **Your guess.** Where in the face will this filter score high? And the same filter, turned by a quarter?
+
+# %%
+# Picture: a face and four maps of it: edges lying down (brows, mouth), edges standing up (nose, sides), a blur, spots
+FILTERS = {
+    "dark over light": kernel,
+    "dark left of light": kernel.T,
+    "mean of 9": np.full((3, 3), 1 / 9, np.float32),
+    "spots": np.array([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]], np.float32),
+}
+maps = {name: convolve(pixels, weights) for name, weights in FILTERS.items()}
+figure, cells = plt.subplots(1, 5, figsize=(8.6, 2.1))
+cells[0].imshow(pixels)
+cells[0].set_title("the face", fontsize=9, loc="center")
+for cell, (name, found) in zip(cells[1:], maps.items(), strict=True):
+    if name == "mean of 9":
+        cell.imshow(found)
+    else:
+        cell.imshow(found, cmap="RdBu", vmin=-np.abs(found).max(), vmax=np.abs(found).max())
+    cell.set_title(name, fontsize=9, loc="center")
+for cell in cells:
+    cell.axis("off")
+plt.show()
+assert np.allclose(maps["mean of 9"][0, 0], pixels[:3, :3].mean())
+
+# %% [markdown]
+# (Blue is a high score, red a negative one.) The first sees lids, brows and lips; the second sees the sides of the nose
+# and the head. People designed such filters by hand for thirty years. We shan't. **The network finds its own filters**,
+# by the gradient, as it found its stencils.
+#
+# > **Your guess.** A layer that makes 16 maps out of a face: how many parameters has it as a convolution? And as a
+# > linear layer, in which each of the numbers of the 16 maps has a weight for each pixel?
+
+# %%
+convolution = nn.Conv2d(1, 16, 3, padding=1)
+print(f"convolution: {sum(p.numel() for p in convolution.parameters()):,}")
+print(f"linear: {2304 * 16 * 2304 + 16 * 2304:,}")
+
+# %% [markdown]
+# 160 against 85 million. Two thoughts are behind this, and both are true of pictures:
+#
+# * **Neighbours belong together.** What a pixel means depends on those around it, not on one at the other end.
+# * **A thing is the same thing everywhere.** So the same weights will do at every place.
+#
+# A network that knows such things from the start needn't learn them from faces.
+#
+# ## 3. Pooling: a step back
+#
+# Whether the corner of the mouth is in column 30 or 31 doesn't matter. So we take each square of 2 × 2 numbers of a map
+# and keep only the largest. This is **max pooling**. The map becomes half as high and half as wide, and says "there was
+# something *about* here".
+
+
+# %%
+def max_pool(scores):
+    """(H, W) -> (H / 2, W / 2): the largest of each square of 2 × 2."""
+    height, width = scores.shape
+    return scores.reshape(height // 2, 2, width // 2, 2).max((1, 3))
+
+
+pooled = max_pool(ours)
+assert np.array_equal(pooled, F.max_pool2d(torch.tensor(ours)[None, None], 2)[0, 0].numpy())
+print(ours.shape, "->", pooled.shape)
+
+# %% [markdown]
+# > **Your guess.** We shift the face by one pixel to the right. By how much do the numbers of a feature map change, and
+# > by how much do they change after pooling once, twice, three times?
+
+
+# %%
+# Picture: how much a feature map changes when the face moves by one pixel: less and less after each pooling
+def change(levels):
+    """The mean difference between the map of the face and of its shifted twin, as a share of the map's mean."""
+    found = []
+    for image in (pixels[:, 1:], pixels[:, :-1]):
+        scores = torch.tensor(convolve(image, kernel)[:40, :40])[None, None].relu()
+        for _ in range(levels):
+            scores = F.max_pool2d(scores, 2)
+        found.append(scores)
+    return ((found[0] - found[1]).abs().mean() / found[0].abs().mean()).item()
+
+
+moved = {f"pooled {levels} times": change(levels) for levels in range(4)}
+bars(moved, "how much the map changes when the face moves by one pixel", colours=[BLUE] * 4)
+plt.show()
+assert moved["pooled 3 times"] < moved["pooled 0 times"]
+
+# %% [markdown]
+# Each step back makes the network more patient with where exactly things are.
+#
+# ## 4. The network
+#
+# Now we stack: filters, bend, pooling; filters, bend, pooling; once more. The second layer's filters don't look at
+# pixels any more but at the first layer's maps: at "edge here, edge there". So they can find *corners*. The third
+# layer's can find what corners are parts of. From pixels to edges, to parts: nobody tells the network to do so.
+#
+# In PyTorch:
+
+
+# %%
+class CNN(nn.Module):
+    """(B, 1, 48, 48) pixels 0..255 -> (B, 7) scores."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(1, 16, 3, padding=1)  # 16 filters, each 1 × 3 × 3
+        self.second = nn.Conv2d(16, 32, 3, padding=1)  # 32 filters, each 16 × 3 × 3: they see all 16 maps
+        self.third = nn.Conv2d(32, 64, 3, padding=1)
+        self.last = nn.Linear(64 * 6 * 6, 7)
+
+    def maps(self, pixels):
+        """The feature maps after each of the three steps."""
+        x = pixels.float()
+        x = (x - x.mean((1, 2, 3), keepdim=True)) / (x.std((1, 2, 3), keepdim=True) + 1)
+        one = F.max_pool2d(self.first(x).relu(), 2)  # (B, 16, 24, 24)
+        two = F.max_pool2d(self.second(one).relu(), 2)  # (B, 32, 12, 12)
+        three = F.max_pool2d(self.third(two).relu(), 2)  # (B, 64, 6, 6)
+        return one, two, three
+
+    def forward(self, pixels):
+        return self.last(self.maps(pixels)[-1].flatten(1))  # (B, 2304) -> (B, 7)
+
+
+class FeedForward(nn.Module):
+    """The network of lesson 2, to compare with."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(2304, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 7))
+
+    def forward(self, pixels):
+        x = pixels.float().flatten(1)
+        return self.layers((x - x.mean(1, keepdim=True)) / (x.std(1, keepdim=True) + 1))
+
+
+SETTINGS = {"optimiser": "adamw", "lr": 0.002, "weight_decay": 0.05, "batch": 64, "flip": True, "precision": "float32"}
+
+
+def train(model, epochs):
+    return list(mien.fit(model, splits.train, splits.val, mien.recipe("cnn", "demo", **SETTINGS | {"epochs": epochs})))
+
+
+def parameters(model):
+    return sum(p.numel() for p in model.parameters())
+
+
+torch.manual_seed(0)
+flat, cnn = FeedForward(), CNN()
+print(f"feed-forward: {parameters(flat):,} parameters, CNN: {parameters(cnn):,}")
+print(f"before training, the CNN is right on {mien.evaluate(cnn, splits.val).accuracy:.3f}")
+
+# %% [markdown]
+# We give both the same faces, the same flips, the same epochs. No shifts this time; you will see why.
+#
+# > **Your guess.** Which one will be better on the validation faces, and by how many points?
+
+# %%
+# Picture: loss and accuracy of the feed-forward network and of the CNN; the CNN's validation accuracy is far higher
+flat_history, cnn_history = train(flat, 14), train(cnn, 14)
+curves({"feed-forward": flat_history, "CNN": cnn_history})
+plt.show()
+scores = {"feed-forward": mien.evaluate(flat, splits.val), "CNN": mien.evaluate(cnn, splits.val)}
+for name, report in scores.items():
+    print(f"{name:13} accuracy {report.accuracy:.3f}, between {report.interval[0]:.3f} and {report.interval[1]:.3f}")
+assert scores["CNN"].accuracy > scores["feed-forward"].accuracy
+
+# %% [markdown]
+# Fewer parameters, and better. That isn't a contradiction: what the network knows from the start (neighbours belong
+# together, a thing is the same everywhere) it doesn't have to learn from a few thousand faces.
+#
+# ## 5. Does it really not mind where?
+#
+# We said that convolutions look everywhere. Let us not believe it; let us measure. We shift all validation faces to the
+# right, pixel by pixel. Neither network has seen a shifted face on purpose.
+#
+# > **Your guess.** How fast does the accuracy of each fall?
+
+
+# %%
+# Picture: accuracy as the faces are shifted by 0 to 8 pixels: the feed-forward network falls at once, the CNN slowly
+def shifted(faces, by):
+    """The same faces, `by` pixels further to the right; the edge goes on."""
+    padded = np.pad(faces.images, ((0, 0), (0, 0), (by, 0)), mode="edge")
+    return mien.FaceSet(padded[:, :, :48], faces.targets, classes=faces.classes)
+
+
+steps = range(0, 9, 2)
+fall = {
+    name: [mien.evaluate(model, shifted(splits.val, by)).accuracy for by in steps]
+    for name, model in (("feed-forward", flat), ("CNN", cnn))
+}
+plt.figure(figsize=(6.4, 3))
+for (name, values), colour, marker in zip(fall.items(), (BLUE, ORANGE), "os", strict=True):
+    plt.plot(steps, values, f"{marker}-", color=colour, label=name)
+plt.xlabel("faces shifted by so many pixels")
+plt.ylabel("validation accuracy")
+plt.ylim(0, None)
+plt.legend()
+plt.show()
+kept = {name: values[2] / values[0] for name, values in fall.items()}
+print("of its accuracy, kept at 4 pixels:", {name: f"{share:.0%}" for name, share in kept.items()})
+assert kept["CNN"] > kept["feed-forward"]
+
+# %% [markdown]
+# The CNN minds less, but it does mind. Its last layer still looks at 6 × 6 places, and it knows where mouths usually
+# are. Most later networks take the *mean* over all places instead; then it matters even less where something is. Lesson
+# 4 does that. And of course one can shift the training faces, too: the idea of lesson 2 and the idea of this lesson add
+# up.
+#
+# ## 6. What has it learned to see?
+#
+# The 16 filters of the first layer are too small to tell us much. Their maps tell more.
+#
+# > **Your guess.** Will you recognise the face in the maps of the first step? And in those of the third?
+
+# %%
+# Picture: a face and eight maps after each of the three steps: edges of the face, then coarser, then a few cells
+with torch.no_grad():
+    steps_seen = cnn.maps(torch.from_numpy(face)[None, None])
+figure, cells = plt.subplots(3, 9, figsize=(8.6, 3.2))
+for row, seen in zip(cells, steps_seen, strict=True):
+    strongest = seen[0].amax((1, 2)).topk(8).indices
+    row[0].imshow(face)
+    for cell, number in zip(row[1:], strongest, strict=True):
+        cell.imshow(seen[0, number].numpy(), cmap="magma")
+    row[0].set_title(f"{seen.shape[1]} maps of {seen.shape[2]}×{seen.shape[3]}", fontsize=8)
+    for cell in row:
+        cell.axis("off")
+plt.show()
+
+# %% [markdown]
+# First the face, drawn in edges. At the end only small bright cells: "something that I look for is *there*". But what
+# do they look for? We can ask. A cell of the third step is fed by a patch of 18 × 18 pixels of the face; this patch is
+# its **receptive field**. (Count with me: a 3 × 3 filter sees 3 pixels. Pooling doubles the distance between
+# neighbours. So the next filter sees 3 + 1 + 2 × 2 = 8, and the third one 8 + 2 + 2 × 4 = 18.) Let us take a few maps
+# of the third layer and collect the patches of validation faces that excite them most.
+
+# %%
+# Picture: six rows of eight patches of faces; each row excites one map most, and shows similar things
+with torch.no_grad():
+    batch = torch.from_numpy(splits.val.images)[:, None]
+    x = cnn.maps(batch)[1]
+    excited = cnn.third(x).relu()  # (N, 64, 12, 12): before the last pooling
+patches = np.pad(splits.val.images, ((0, 0), (7, 7), (7, 7)), mode="edge")
+weights = cnn.last.weight.detach().reshape(7, 64, 36).abs().sum((0, 2)) * excited.mean((0, 2, 3))
+figure, cells = plt.subplots(6, 8, figsize=(6.4, 4.9))
+for row, number in zip(cells, weights.topk(6).indices, strict=True):
+    peak, place = excited[:, number].flatten(1).max(1)  # the best place in each face
+    for cell, which in zip(row, peak.topk(8).indices, strict=True):
+        top, left = divmod(int(place[which]), 12)
+        cell.imshow(patches[which, 4 * top : 4 * top + 18, 4 * left : 4 * left + 18])
+        cell.axis("off")
+plt.show()
+
+# %% [markdown]
+# Look along a row: what do its patches have in common? An open mouth, a lid with light above it, the corner of a pair
+# of glasses... Nobody told it that faces have such parts.
+#
+# A word of caution. It is tempting to give each row a name: "the smile detector". Sometimes a row is mixed, and a map
+# that fires on mouths may fire on collars, too. Pictures like these *suggest*; they don't prove. (`mien explain` makes
+# heatmaps, and says of each whether it passed a check.)
+#
+# ## 7. Ask it
+
+# %%
+# Picture: twelve validation faces with the predicted label, a tick or cross, and the true label where it was wrong
+some = splits.val[:12]
+with torch.no_grad():
+    answers = cnn.eval()(torch.from_numpy(some.images)[:, None]).argmax(1)
+show_answers(some.images, [CLASSES[k] for k in answers], [CLASSES[k] for k in some.labels])
+plt.show()
+
+# %% [markdown]
+# ## What to take with you
+#
+# * A convolution is one small stencil, used everywhere. Few parameters, and it finds a thing wherever it is.
+# * Pooling steps back: less exact about *where*, so a larger patch comes into view.
+# * Stacked, they go from edges to parts. Nobody tells them to.
+# * Knowing something from the start (neighbours, sameness) is worth more than many parameters.
+#
+# ## Exercises
+#
+# Solutions: `lessons/solutions/solution_3.py`.
+#
+# **3.1 How far can it see?** Write `receptive_field(layers)`: `layers` is a list of (size, stride), such as `(3, 1)`
+# for a 3 × 3 filter and `(2, 2)` for pooling; it gives the side of the patch that one number at the end depends on. How
+# many more 3 × 3 filters does our network need to see a whole face of 48 pixels?
+#
+# ```python
+# assert receptive_field([(3, 1), (2, 2), (3, 1), (2, 2), (3, 1)]) == 18
+# ```
+#
+# **3.2 Without loops.** `convolve` above is slow. Write `fast_convolve(image, kernel)` with no loop over pixels, only
+# one over the nine weights. (Hint: slices of the whole picture.) How many times as fast is it?
+#
+# **3.3 Does the order matter?** Show that a convolution of a shifted picture is the shifted convolution: write
+# `commutes(image, kernel, by)`, true if both are the same where both are known. Why isn't that so for a linear layer?
+#
+# **Next:** [lesson 4](lesson_4_resnet.md). Three layers did it well. So thirty will do it ten times as well?

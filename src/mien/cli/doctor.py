@@ -1,0 +1,126 @@
+"""`mien data doctor`: what is wrong with a data set, and a clean one without it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mien.cli.options import Device, SkipBadRows, Votes, note, read_faces
+from mien.cli.progress import shares
+from mien.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from mien.doctor.clean import Cleaned
+    from mien.doctor.examine import Diagnosis
+
+
+def _kinds(text: str) -> list[str]:
+    return [kind.strip() for kind in text.split(",") if kind.strip()]
+
+
+def doctor(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="Whatever --data takes: a CSV file, a folder, an .npz.")],
+    votes: Votes = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a page that shows the faces in question.")
+    ] = None,
+    write_clean: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT.npz", help="Write the data without what --drop and --move name; --data takes it."),
+    ] = None,
+    drop: Annotated[
+        str,
+        typer.Option(
+            metavar="KINDS",
+            help="Leave these out, with commas: copies, near, leaks, leaking, conflicts, constant, faint, nonfaces, "
+            "mislabels.",
+        ),
+    ] = "",
+    move: Annotated[str, typer.Option(metavar="KINDS", help="Put these into OUT.aside.npz instead.")] = "",
+    skip: Annotated[
+        str, typer.Option(metavar="KINDS", help="Don't look for these, which take minutes: nonfaces, mislabels.")
+    ] = "",
+    folds: Annotated[
+        int, typer.Option(min=2, metavar="N", help="How many quick networks say which labels are likely wrong.")
+    ] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Decides which faces each of them learns from.")] = 0,
+    device: Device = None,
+    skip_bad_rows: SkipBadRows = False,
+) -> dict[str, Any]:
+    """Find copies, leaks into val and test, contradicting labels, blanks, non-faces and likely mislabels.
+
+    Nothing is changed, and no face is kept unless you ask for a page or a clean data set. With FER+'s votes it also
+    says how right it was.
+    """
+    from mien.doctor.clean import check
+    from mien.doctor.clean import write_clean as write
+    from mien.doctor.examine import SLOW, examine
+
+    drops, moves, skips = _kinds(drop), _kinds(move), _kinds(skip)
+    check(drops, moves)
+    if unknown := [kind for kind in skips if kind not in SLOW]:
+        raise typer.BadParameter(f"{unknown[0]!r} can't be skipped; {' and '.join(SLOW)} can.", param_hint="--skip")
+    if (drops or moves) and not write_clean:
+        raise typer.BadParameter("say with --write-clean where the clean data set shall go.", param_hint="--drop")
+    if write_clean and not (drops or moves):
+        raise typer.BadParameter("say with --drop or --move what it shall be clean of.", param_hint="--write-clean")
+    if needed := [kind for kind in skips if kind in (*drops, *moves)]:
+        raise typer.BadParameter(
+            f"{needed[0]} can't be dropped or moved when nobody looks for it.", param_hint="--skip"
+        )
+    splits = read_faces(path, None, skip_bad_rows)
+    joined = None
+    if votes:
+        from mien.data.ferplus import load_ferplus
+
+        joined = load_ferplus(votes, splits, skip_bad_rows=skip_bad_rows)
+    found: Diagnosis | None = None
+    stopped = False
+    with shares() as tick:
+        try:
+            for diagnosis in examine(
+                splits, skip=skips, votes=joined, folds=folds, seed=seed, device=device, tick=tick
+            ):
+                found = diagnosis
+        except KeyboardInterrupt:
+            stopped = True
+    if found is None:
+        raise KeyboardInterrupt
+    _print(found)
+    if report:
+        from mien.doctor.page import write_page
+
+        write_page(found, report)
+        note(f"The faces in question are shown in {report}.")
+    if stopped:
+        raise KeyboardInterrupt("what was found until then stands above.")
+    written = write(found, write_clean, drop=drops, move=moves) if write_clean else None
+    if written:
+        _say(written)
+    return found.as_json() | {
+        "report": str(report) if report else None,
+        "clean": _plain(written) if written else None,
+    }
+
+
+def _print(found: "Diagnosis") -> None:
+    from mien.doctor.page import findings
+
+    print_table(("finding", "faces", "what it means"), findings(found), found.pool.source, left=(0, 2))
+
+
+def _say(written: "Cleaned") -> None:
+    aside = f", {written.moved:,} set aside in {written.aside}" if written.aside else ""
+    print(f"{written.path}: {written.kept:,} faces kept, {written.dropped:,} dropped{aside}")
+    note(f"Every decision stands in {written.manifest}.")
+
+
+def _plain(written: "Cleaned") -> dict[str, Any]:
+    return {
+        "path": str(written.path),
+        "aside": str(written.aside) if written.aside else None,
+        "manifest": str(written.manifest),
+        "kept": written.kept,
+        "dropped": written.dropped,
+        "moved": written.moved,
+    }

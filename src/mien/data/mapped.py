@@ -1,0 +1,217 @@
+"""Faces in a folder of .npy files, which are mapped and not read: sets larger than memory.
+
+`NAME.faces/` holds `train_images.npy` and, beside it, `_targets`, `_rows` and `_marks`, the same of val and test, and
+`faces.json`, which is written last. It is built in `.NAME.faces.part/`; a building that was stopped goes on there.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.data.faces import FaceSet, Splits
+from mien.data.listing import SIZE, Listing, Tick
+from mien.errors import BadRow, DataError
+from mien.files import atomic_write, replacing
+
+SUFFIX = ".faces"
+HEAD = "faces.json"
+NAMES = ("train", "val", "test")
+BLOCK = 1024
+"""Faces between two notes of how far a building is."""
+
+
+def is_mapped(path: Path) -> bool:
+    """Whether this is such a folder, finished."""
+    return (path / HEAD).is_file()
+
+
+def load_mapped(path: str | os.PathLike[str]) -> Splits:
+    """The faces of such a folder, mapped into memory. Raises DataError when it is damaged or none."""
+    path = Path(path)
+    try:
+        head = json.loads((path / HEAD).read_bytes())
+        classes = [str(name) for name in head["classes"]]
+        train, val, test = (_load(path, name, classes) for name in NAMES)
+        return Splits(train, val, test, source=str(path), left_out=int(head["left_out"]))
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise DataError(f"{path}: not a folder of faces of mien's, or damaged ({error}). Convert it again.") from None
+
+
+def save_mapped(splits: Splits, out: str | os.PathLike[str]) -> None:
+    """Write faces that are in memory as such a folder, in one step. Raises DataError when something is there."""
+    part = _begin(Path(out))
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    for name, faces in splits:
+        with replacing(part / f"{name}_images.npy") as beside, beside.open("wb") as file:
+            _header(file, faces.images.shape)
+            for start in range(0, len(faces), BLOCK):
+                file.write(np.ascontiguousarray(faces.images[start : start + BLOCK]).data)
+        _save(part, name, faces.targets, faces.rows, faces.marks)
+    _finish(part, Path(out), splits.classes, splits.source, splits.left_out)
+
+
+def convert_listing(
+    listing: Listing,
+    out: str | os.PathLike[str],
+    *,
+    size: int = SIZE,
+    rgb: bool = False,
+    skip_bad_rows: bool = False,
+    tick: Tick | None = None,
+) -> None:
+    """Decode the files of a listing into such a folder, in constant memory; a call that was stopped goes on.
+
+    Raises:
+        DataError: something is there already, or files that are no readable image. What was decoded is kept, so that
+            the same call goes on once they are mended or may be left out.
+    """
+    out = Path(out)
+    part = _begin(out)
+    building = _Building(part, listing, size, rgb)
+    if building.bad and not skip_bad_rows:
+        building.go_back()  # they may have been mended since
+    building.run(tick)
+    bad = building.bad
+    if bad and not skip_bad_rows:
+        raise DataError.of_rows(str(listing.root), bad)
+    kept = building.kept()
+    if not any(kept):
+        raise DataError(f"{listing.root}: none of its {len(listing.files):,} files is a readable image.\n  {bad[0]}")
+    for name, places in zip(NAMES, kept, strict=True):
+        files = [listing.files[place] for place in places]
+        labels = np.array([file.label for file in files], np.int64)
+        _save(part, name, labels, np.array(places, np.int64), np.array([file.mark for file in files], np.str_))
+    (part / _Building.STATE).unlink()
+    _finish(part, out, listing.classes, listing.source or str(listing.root), len(bad))
+
+
+class _Building:
+    """The images of a listing, written one after another; `state.json` says how far they surely are on disk."""
+
+    STATE = "state.json"
+
+    def __init__(self, part: Path, listing: Listing, size: int, rgb: bool) -> None:
+        self.part, self.listing, self.size, self.rgb = part, listing, size, rgb
+        self.shape = (size, size, 3) if rgb else (size, size)
+        self.key = self._key()
+        self.bad: list[BadRow] = []
+        self.bad_places: set[int] = set()
+        self.done = 0
+        try:
+            state = json.loads((part / self.STATE).read_bytes())
+        except (OSError, ValueError):
+            state = {}
+        if state.get("key") == self.key:
+            self.done = state["done"]
+            self.bad = [BadRow(**row) for row in state["bad"]]
+            self.bad_places = set(state["bad_places"])
+        else:
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+
+    def run(self, tick: Tick | None) -> None:
+        """Decode what isn't decoded yet."""
+        item = int(np.prod(self.shape))
+        with ExitStack() as stack:
+            files = [stack.enter_context(self._open(name, count)) for name, count in self._counts()]
+            for file, places in zip(files, self.kept(), strict=True):
+                file.seek(file.tell() + item * sum(place < self.done for place in places))
+            for place, found in self.listing.decoded(self.size, self.rgb, self.done, tick):
+                if isinstance(found, BadRow):
+                    self.bad.append(found)
+                    self.bad_places.add(place)
+                else:
+                    files[self.listing.files[place].split].write(found.data)
+                if (place + 1) % BLOCK == 0:
+                    self._note(place + 1, files)
+            self._note(len(self.listing.files), files)
+
+    def kept(self) -> list[list[int]]:
+        """The places of each split that weren't bad so far."""
+        places: list[list[int]] = [[], [], []]
+        for place, file in enumerate(self.listing.files):
+            if place not in self.bad_places:
+                places[file.split].append(place)
+        return places
+
+    def _counts(self) -> list[tuple[str, int]]:
+        return [(name, sum(file.split == at for file in self.listing.files)) for at, name in enumerate(NAMES)]
+
+    def _open(self, name: str, count: int) -> BinaryIO:
+        """The file of a split's images, after its header. Bad files leave room at its end, which nobody looks at."""
+        path = self.part / f"{name}_images.npy"
+        file = path.open("rb+" if self.done else "wb")
+        _header(file, (count, *self.shape))
+        return file
+
+    def _note(self, done: int, files: Sequence[BinaryIO]) -> None:
+        for file in files:
+            file.flush()
+            os.fsync(file.fileno())
+        self.done = done
+        state = {"key": self.key, "done": done, "bad": [asdict(row) for row in self.bad]}
+        atomic_write(self.part / self.STATE, json.dumps({**state, "bad_places": sorted(self.bad_places)}))
+
+    def go_back(self) -> None:
+        """Go back to the first bad file: when it is none any more, all after it move on by one."""
+        self.done = min(self.bad_places)
+        self.bad_places, self.bad = set(), []
+
+    def _key(self) -> str:
+        """What is built, as a digest: files with their splits and sizes, and how they are read."""
+        digest = hashlib.sha256(repr((self.size, self.rgb, self.listing.classes)).encode())
+        for name, file in zip(self.listing.names, self.listing.files, strict=True):
+            digest.update(repr((name, file.split, file.label, file.box, file.mark)).encode())
+        return digest.hexdigest()
+
+
+def _begin(out: Path) -> Path:
+    if out.exists():
+        raise DataError(f"{out}: there is something at this place already. Remove it, or choose another name.")
+    return out.with_name(f".{out.name}.part")
+
+
+def _header(file: BinaryIO, shape: Sequence[int]) -> None:
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8)), "fortran_order": False, "shape": tuple(shape)}
+    )
+
+
+def _save(part: Path, name: str, targets: NDArray[Any], rows: NDArray[Any], marks: NDArray[Any]) -> None:
+    for kind, array in (("targets", targets), ("rows", rows), ("marks", marks)):
+        with replacing(part / f"{name}_{kind}.npy") as beside:
+            np.save(beside, array, allow_pickle=False)
+
+
+def _finish(part: Path, out: Path, classes: Sequence[str], source: str, left_out: int) -> None:
+    head = {"classes": list(classes), "source": source, "left_out": left_out}
+    atomic_write(part / HEAD, json.dumps(head, indent=2))
+    os.replace(part, out)
+
+
+def _load(path: Path, name: str, classes: Sequence[str]) -> FaceSet:
+    parts = {}
+    for kind in ("targets", "rows", "marks"):
+        parts[kind] = np.load(path / f"{name}_{kind}.npy", allow_pickle=False)
+    images = path / f"{name}_images.npy"
+    count = len(parts["targets"])
+    with images.open("rb") as file:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        whole = file.tell() + count * int(np.prod(shape[1:])) * dtype.itemsize
+    if dtype != np.uint8 or shape[0] < count or images.stat().st_size < whole:
+        raise DataError(f"{images}: cut off, or no faces: {count:,} were expected. Convert it again.")
+    if not count:
+        return FaceSet(np.empty((0, *shape[1:]), np.uint8), parts["targets"], classes=classes, source=str(path))
+    faces = np.memmap(images, np.uint8, "r", offset=whole - count * int(np.prod(shape[1:])), shape=(count, *shape[1:]))
+    return FaceSet(faces, parts["targets"], classes=classes, rows=parts["rows"], marks=parts["marks"], source=str(path))

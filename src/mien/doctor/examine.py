@@ -1,0 +1,197 @@
+"""All examinations of a data set, one after the other, and what they came to."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.data.faces import UNLABELLED, Splits
+from mien.doctor.blank import Looks, looks
+from mien.doctor.copies import identical
+from mien.doctor.groups import Groups
+from mien.doctor.mislabels import FOLDS, Suspects, out_of_sample, suspects
+from mien.doctor.near import near
+from mien.doctor.nonfaces import NO_FACE, faceness
+from mien.doctor.pool import Pool
+from mien.doctor.votes import Judged, judge
+from mien.errors import DataError, MissingExtra
+
+SLOW = ("nonfaces", "mislabels")
+"""The examinations that take minutes; the others take seconds."""
+
+KINDS = ("copies", "near", "leaks", "leaking", "conflicts", "constant", "faint", "nonfaces", "mislabels")
+"""What a face can be found to be; `leaking` are the training faces that the `leaks` are copies of."""
+
+Tick = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Diagnosis:
+    """What was found in the faces of `pool`. `looks`, `faceness` `(N,)` and `suspects` are None where nobody looked.
+
+    `left_out` says which examinations were left out, and why.
+    """
+
+    pool: Pool
+    identical: Groups
+    near: Groups
+    looks: Looks
+    faceness: NDArray[np.float32] | None = None
+    suspects: Suspects | None = None
+    judged: Judged | None = None
+    left_out: tuple[tuple[str, str], ...] = ()
+
+    def mask(self, kind: str) -> NDArray[np.bool_]:
+        """Which faces `(N,)` are of one of KINDS.
+
+        Raises:
+            DataError: there is no such kind, or nobody looked for it.
+        """
+        pool, train = self.pool, self.pool.split == 0
+        if kind == "nonfaces" and self.faceness is not None:
+            return np.asarray(self.faceness < NO_FACE)
+        if kind == "mislabels" and self.suspects is not None:
+            return np.isin(np.arange(len(pool)), self.suspects.order[: self.suspects.count])
+        simple: dict[str, Callable[[], NDArray[np.bool_]]] = {
+            "copies": lambda: self.identical.copies,
+            "near": lambda: self.near.copies & ~self.identical.copies,
+            "leaks": lambda: self.identical.shared(~train, train),
+            "leaking": lambda: self.identical.shared(train, ~train),
+            "conflicts": lambda: self.identical.conflicting(pool.labels),
+            "constant": lambda: self.looks.constant,
+            "faint": lambda: self.looks.faint,
+        }
+        if kind in simple:
+            return simple[kind]()
+        if kind in SLOW:
+            raise DataError(f"Nobody looked for {kind}: {dict(self.left_out).get(kind, 'it was left out')}.")
+        raise DataError(f"There is no finding {kind!r}; findings are {', '.join(KINDS)}.")
+
+    def as_json(self) -> dict[str, Any]:
+        """The findings as plain data: counts, and for the uncertain ones the faces, the most suspicious first."""
+        pool, groups, alike = self.pool, self.identical, self.near
+        nearly = np.flatnonzero(self.mask("near"))
+        none = None if self.faceness is None else np.flatnonzero(self.faceness < NO_FACE)
+        return {
+            "source": pool.source,
+            "faces": {name: len(faces) for name, faces in pool.splits},
+            "duplicates": {
+                "groups": groups.count,
+                "copies": int(groups.copies.sum()),
+                "conflicting": _count(groups, groups.conflicting(pool.labels)),
+            },
+            "leaks": {name: self._leaks(groups, name) for name in ("val", "test")},
+            "near": {
+                "groups": len(np.unique(alike.first[nearly])),
+                "copies": len(nearly),
+                "conflicting": _count(alike, alike.conflicting(pool.labels)),
+                "leaks": {name: self._leaks(alike, name) for name in ("val", "test")},
+            },
+            "constant": int(self.looks.constant.sum()),
+            "faint": int(self.looks.faint.sum()),
+            "nonfaces": None if none is None else {"count": len(none), "faces": self._nonfaces(none)},
+            "mislabels": self._mislabels(),
+            "classes": {name: faces.counts for name, faces in pool.splits if len(faces)},
+            "unlabelled": int((pool.labels == UNLABELLED).sum()),
+            "imbalance": self.imbalance,
+            "resolution": dict(zip(("height", "width", "channels"), (*pool.shape, 1), strict=False)),
+            "votes": None if self.judged is None else {**asdict(self.judged), "lift": self.judged.lift},
+            "left_out": dict(self.left_out),
+        }
+
+    @property
+    def imbalance(self) -> float | None:
+        """How many times as many training faces the largest class has as the smallest; None when that has none."""
+        counts = self.pool.splits.train.counts.values()
+        return max(counts) / min(counts) if counts and min(counts) else None
+
+    def where(self, number: int) -> dict[str, Any]:
+        """Which face that is: its split, its row in the file (from 0), its label."""
+        label = int(self.pool.labels[number])
+        return {
+            "split": self.pool.names[self.pool.split[number]],
+            "row": int(self.pool.rows[number]),
+            "label": None if label == UNLABELLED else self.pool.classes[label],
+        }
+
+    def _leaks(self, groups: Groups, name: str) -> int:
+        of = self.pool.split == self.pool.names.index(name)
+        return int(groups.shared(of, self.pool.split == 0).sum())
+
+    def _nonfaces(self, none: NDArray[np.int64], most: int = 1000) -> list[dict[str, Any]]:
+        assert self.faceness is not None
+        order = none[np.argsort(self.faceness[none], kind="stable")][:most]
+        return [self.where(i) | {"detection": round(float(self.faceness[i]), 3)} for i in order]
+
+    def _mislabels(self, most: int = 1000) -> dict[str, Any] | None:
+        if (found := self.suspects) is None:
+            return None
+        faces = [
+            self.where(i)
+            | {
+                "suggested": self.pool.classes[found.suggested[i]],
+                "p_label": round(float(found.own[i]), 4),
+                "p_suggested": round(float(found.other[i]), 4),
+            }
+            for i in found.order[: min(most, found.count)]
+        ]
+        return {"count": found.count, "accuracy": found.accuracy, "faces": faces}
+
+
+def examine(
+    splits: Splits,
+    *,
+    skip: Sequence[str] = (),
+    votes: Splits | None = None,
+    folds: int = FOLDS,
+    seed: int = 0,
+    device: str | None = None,
+    tick: Tick | None = None,
+) -> Iterator[Diagnosis]:
+    """Examine a data set, and yield what is known after each step: the quick ones, non-faces, mislabels.
+
+    Whoever stops in between keeps what was found until then.
+
+    Args:
+        skip: some of SLOW, to be left out.
+        votes: the same faces with FER+'s votes (`load_ferplus`), by which the findings are judged; not used to find.
+        folds, seed, device: of the quick networks that say which labels are likely wrong.
+        tick: called with the name of the examination and the share of it that is done.
+
+    Raises:
+        DataError: no faces, or faces of several sizes, or `votes` has other faces.
+    """
+    pool = Pool(splits)
+    if votes is not None and [len(faces) for _, faces in votes] != [len(faces) for faces in pool]:
+        raise DataError("The votes aren't for the same faces.")
+    same, seen = identical(pool), looks(pool)
+    alike = near(pool, same, seen.constant | seen.faint)
+    left_out = tuple((name, "it was skipped") for name in SLOW if name in skip)
+    found = Diagnosis(pool, same, alike, seen, left_out=left_out)
+
+    def told(found: Diagnosis) -> Diagnosis:
+        if votes is None:
+            return found
+        none = None if found.faceness is None else found.mask("nonfaces")
+        return replace(found, judged=judge(votes, pool.labels, none, found.suspects, same, alike))
+
+    yield told(found)
+    if "nonfaces" not in skip:
+        found = replace(found, faceness=faceness(pool, tick and partial(tick, "nonfaces")))
+        yield told(found)
+    if "mislabels" not in skip:
+        ticked = tick and partial(tick, "mislabels")
+        try:
+            answers = out_of_sample(pool, alike, folds=folds, seed=seed, device=device, tick=ticked)
+        except (DataError, MissingExtra) as error:  # too few faces, or no torch: the rest is true all the same
+            found = replace(found, left_out=(*left_out, ("mislabels", str(error).rstrip("."))))
+        else:
+            found = replace(found, suspects=suspects(answers, pool.labels))
+        yield told(found)
+
+
+def _count(groups: Groups, mask: NDArray[np.bool_]) -> int:
+    return len(np.unique(groups.first[mask]))

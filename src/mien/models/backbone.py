@@ -1,0 +1,107 @@
+"""Any network of timm (Wightman, 2019) behind mien's contract: pixels 0..255 in, logits out.
+
+timm and the torchvision that it needs are an extra, imported when a backbone is built. Weights are fetched only where
+`load_pretrained` is called; a backbone that is built, or read back from a run folder, asks no network.
+"""
+
+import re
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mien.errors import CheckpointError, MissingExtra, UnknownModel
+from mien.models.registry import register
+from mien.models.stem import Normalise, Pixels
+
+
+@register("backbone", listed=False)
+class Backbone(nn.Module):
+    """A timm network without its head, and one linear layer.
+
+    Args:
+        net: what timm calls it, such as "resnet18" or "mobilenetv3_small_050".
+        enlarge: the side that faces are resized to first; 0 keeps them, where the network allows it.
+        dropout: before the linear layer.
+    """
+
+    def __init__(
+        self,
+        *,
+        classes: int = 7,
+        channels: int = 1,
+        size: int = 48,
+        net: str = "",
+        enlarge: int = 0,
+        dropout: float = 0.2,
+        normalise: Normalise = "image",
+    ) -> None:
+        super().__init__()
+        timm = _timm()
+        if not net:
+            raise ValueError("it needs the name of a timm network: --option net=resnet18")
+        if net not in timm.list_models():
+            near = ", ".join(timm.list_models(f"*{re.split('[0-9_.]', net)[0]}*")[:8]) or "see timm.list_models()"
+            raise ValueError(f"timm has no network {net!r}; like it are {near}")
+        self.timm_name, self.side = net, enlarge or size
+        self.body, side = _body(timm, net, channels, self.side)
+        self.pixels = Pixels(channels, side or enlarge or None, normalise)
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(_width(self.body, net, channels, self.side), classes)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.linear(self.dropout(self.body(self.pixels(pixels))))  # (B, K)
+
+    def load_pretrained(self) -> None:
+        """Put in the weights that timm names for this network; they are fetched where they aren't there yet.
+
+        Raises:
+            CheckpointError: timm names none, or they can't be had.
+        """
+        timm = _timm()
+        channels = self.pixels.channels
+        try:
+            filled, _ = _body(timm, self.timm_name, channels, self.side, pretrained=True)
+            self.body.load_state_dict(filled.state_dict())
+        except Exception as error:  # timm and the hub's client raise many kinds
+            why = (str(error).splitlines() or [type(error).__name__])[0]
+            raise CheckpointError(
+                f"timm's weights for {self.timm_name} can't be had ({why}). Without --init timm it is trained from "
+                "random weights."
+            ) from None
+
+
+def _timm() -> Any:
+    try:
+        import timm
+    except ImportError as error:
+        if (error.name or "").split(".")[0] not in ("timm", "torchvision"):
+            raise
+        raise MissingExtra((error.name or "timm").split(".")[0], "timm", "A timm backbone") from None
+    except RuntimeError as error:  # a torchvision made for another torch: "operator torchvision::nms does not exist"
+        raise UnknownModel(
+            f"timm can't be imported: torchvision and torch don't fit together ({error}). Install both from one place."
+        ) from None
+    return timm
+
+
+def _body(timm: Any, name: str, channels: int, side: int, *, pretrained: bool = False) -> tuple[nn.Module, int]:
+    """The network without its head, and the side that it is built for, 0 where any will do."""
+    options = {"pretrained": pretrained, "num_classes": 0, "in_chans": channels}
+    try:
+        return timm.create_model(name, img_size=side, **options), side  # transformers and mixers are built for one size
+    except TypeError as error:
+        if "img_size" not in str(error):
+            raise
+    return timm.create_model(name, **options), 0
+
+
+def _width(body: nn.Module, name: str, channels: int, side: int) -> int:
+    """How many numbers it gives for a face. Raises ValueError where it can't have faces of this size."""
+    try:
+        with torch.inference_mode():
+            width: int = body.eval()(torch.zeros(1, channels, side, side)).shape[1]
+        body.train()
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"{name} has no use for faces of {side} pixels ({error}); try --option enlarge=224") from None
+    return width

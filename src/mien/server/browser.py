@@ -1,0 +1,103 @@
+"""What the page asks of Python: colours and constants, so that it copies none; with `--in-browser` the networks.
+
+onnxruntime-web isn't part of mien: `make browser` takes it from npm into build/browser, and it is served from there.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from starlette.responses import FileResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from mien.errors import MienError
+from mien.labels import COLOURS
+from mien.recognition import align, detect, track
+from mien.recognition.records import LANDMARKS
+from mien.server.envelope import as_json
+from mien.server.reader import Reader
+from mien.server.settings import Settings
+
+BUILD = Path("build", "browser", "node_modules", "onnxruntime-web", "dist")
+"""Where `make browser` puts onnxruntime-web, from the folder of mien's sources."""
+
+RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
+"""Its files that the page loads: for the CPU, in WebAssembly."""
+
+router = APIRouter(include_in_schema=False)
+networks = APIRouter(include_in_schema=False)
+
+
+def add_page(app: FastAPI, settings: Settings) -> None:
+    """Give an application what its page asks for.
+
+    Raises:
+        MienError: the page is to run the networks, and onnxruntime-web isn't there.
+    """
+    app.include_router(router)
+    if settings.in_browser:
+        app.include_router(networks)
+        app.mount("/browser", _Kept(directory=_runtime()), name="browser")
+
+
+@router.get("/page.json")
+async def page(request: Request) -> Response:
+    """Colours, the landmarks' names, and the constants of finding, cutting and following faces."""
+    certain = _reader(request).settings.certain
+    return as_json({"colours": COLOURS, "landmarks": LANDMARKS} | _constants(certain))
+
+
+@networks.get("/v1/networks/detector")
+async def detector() -> Response:
+    """The detector's ONNX file."""
+    return FileResponse(detect.weights(), media_type="application/octet-stream")
+
+
+@networks.get("/v1/networks/file")
+async def network(request: Request, model: str) -> Response:
+    """A served network's ONNX file."""
+    served = await _reader(request).networks.get(model)
+    return FileResponse(served.net.path, media_type="application/octet-stream")
+
+
+def _constants(certain: float) -> dict[str, Any]:
+    return {
+        "detect": {
+            "side": detect.SIDE,
+            "strides": detect.STRIDES,
+            "tile": detect.TILE,
+            "overlap": detect.OVERLAP,
+            "certain": certain,
+            "same": detect.SAME,
+            "enlarge": detect.ENLARGE,
+        },
+        "align": {"share": align.SHARE, "finest": align.FINEST},
+        "track": {"half_life": track.HALF_LIFE, "patience": track.PATIENCE, "near": track.NEAR},
+    }
+
+
+class _Kept(StaticFiles):
+    """Files of which a browser keeps its copy, and asks each time whether it is still the newest: they are large."""
+
+    def file_response(self, *args: Any, **options: Any) -> Response:
+        response = super().file_response(*args, **options)
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
+def _runtime() -> Path:
+    """The folder with onnxruntime-web's files: below this one, else below that of mien's sources."""
+    root = Path(__file__).parents[3]
+    for folder in (Path.cwd() / BUILD, root / BUILD):
+        if all((folder / name).is_file() for name in RUNTIME):
+            return folder
+    raise MienError(
+        f"onnxruntime-web isn't in {os.fspath(BUILD)}, neither here nor in {root}. `make browser` puts it there; "
+        "without make, see docs/how-to/page.md."
+    )
+
+
+def _reader(request: Request) -> Reader:
+    reader: Reader = request.app.state.reader
+    return reader

@@ -1,0 +1,128 @@
+// The faces of an answer: a card with a chart for each, and a box in the picture. Elements stay with their face from
+// frame to frame, so that bars move rather than jump.
+
+import { colourOf, inkOn } from "./settings.js";
+
+export const percent = (share) => `${Math.round(100 * share)} %`;
+
+export class Faces {
+  #cards = new Map();
+
+  constructor(page, list, boxes) {
+    Object.assign(this, { page, list, boxes });
+  }
+
+  /**
+   * Show an answer's faces. `picture` is what they were found in (a canvas or video, null if it can't be shown),
+   * `mirrored` says that it is shown so.
+   */
+  show(answer, picture, mirrored = false) {
+    const names = answer.faces.map((face, place) => face.face ?? `place ${place}`);
+    for (const [name, card] of this.#cards) {
+      if (names.includes(name)) continue;
+      card.item.remove();
+      card.box.remove();
+      this.#cards.delete(name);
+    }
+    answer.faces.forEach((face, place) => {
+      let card = this.#cards.get(names[place]);
+      if (!card) {
+        card = new Card(this.page, answer);
+        this.#cards.set(names[place], card);
+        this.list.append(card.item);
+        this.boxes.append(card.box);
+      }
+      card.show(face, answer, place);
+      card.place(face.box, answer, mirrored);
+      if (picture) card.portrait(picture, face.box, answer);
+    });
+  }
+
+  clear() {
+    this.list.replaceChildren();
+    this.boxes.replaceChildren();
+    this.#cards.clear();
+  }
+}
+
+class Card {
+  constructor(page, { classes, uncertain_below: threshold }) {
+    this.page = page;
+    this.canvas = made("canvas", { width: 112, height: 112, ariaHidden: "true" });
+    this.title = made("h3");
+    this.sure = made("span", { className: "sure" });
+    this.more = made("p", { className: "more" });
+    this.rows = classes.map((name, place) => row(name, colourOf(page, name, place)));
+    const chart = made("ul", { className: "chart", ariaLabel: "How likely each is" }, ...this.rows.map(({ line }) => line));
+    chart.style.setProperty("--threshold", `${100 * threshold}%`);
+    const who = made("div", { className: "who" }, this.canvas, this.title, this.sure, this.more);
+    this.item = made("li", { className: "face" }, who, chart);
+    this.caption = made("span");
+    this.box = made("div", { className: "box" }, this.caption);
+    for (const one of [this.item, this.box]) {
+      one.addEventListener("pointerenter", () => this.#mark(true));
+      one.addEventListener("pointerleave", () => this.#mark(false));
+    }
+    this.box.addEventListener("click", () => this.item.scrollIntoView({ block: "nearest" }));
+  }
+
+  show(face, { classes, uncertain_below: threshold }, place) {
+    const colour = colourOf(this.page, face.label, classes.indexOf(face.label));
+    for (const [name, value] of [["--colour", colour], ["--on-colour", inkOn(colour)]]) this.box.style.setProperty(name, value);
+    const number = face.face ?? place + 1;
+    this.title.textContent = face.uncertain ? "uncertain" : face.label;
+    this.sure.textContent = face.uncertain ? "" : percent(face.confidence);
+    this.more.textContent = face.uncertain
+      ? `most likely ${face.label}, but only ${percent(face.confidence)}`
+      : `face ${number}`;
+    this.caption.textContent = face.uncertain ? `${face.label}?` : `${face.label} ${percent(face.confidence)}`;
+    for (const one of [this.item, this.box]) one.classList.toggle("uncertain", face.uncertain);
+    this.rows.forEach(({ line, fill, value }, at) => {
+      const share = face.probabilities[classes[at]];
+      fill.style.width = `${100 * share}%`;
+      value.textContent = percent(share);
+      line.classList.toggle("most", classes[at] === face.label);
+    });
+  }
+
+  /** Put the box where it belongs, in shares of the picture. */
+  place(box, { width, height }, mirrored) {
+    this.box.hidden = !box;
+    if (!box) return;
+    const [x, y, wide, high] = box;
+    const left = mirrored ? width - x - wide : x;
+    const inset = { left: left / width, top: y / height, width: wide / width, height: high / height };
+    for (const [name, share] of Object.entries(inset)) this.box.style[name] = `${100 * share}%`;
+    this.box.classList.toggle("low", y / height < 0.08);
+    this.box.classList.toggle("right", left / width > 0.7);
+  }
+
+  portrait(picture, box, { width, height }) {
+    const [x, y, wide, high] = box ?? [0, 0, width, height];
+    const shown = (picture.videoWidth ?? picture.width) / width; // a photo may be shown smaller than it is
+    const side = (box ? 1.35 : 1) * Math.max(wide, high);
+    const [left, top] = [x + wide / 2 - side / 2, y + high / 2 - side / 2];
+    const context = this.canvas.getContext("2d");
+    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    context.imageSmoothingQuality = "high";
+    context.drawImage(picture, left * shown, top * shown, side * shown, side * shown, 0, 0, this.canvas.width, this.canvas.height);
+  }
+
+  #mark(on) {
+    for (const one of [this.item, this.box]) one.classList.toggle("marked", on);
+  }
+}
+
+function row(name, colour) {
+  const fill = made("i");
+  const value = made("span", { className: "value" });
+  const line = made("li", {}, made("span", { textContent: name }), made("span", { className: "bar" }, fill), value);
+  line.style.setProperty("--colour", colour);
+  return { line, fill, value };
+}
+
+export function made(tag, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}

@@ -1,0 +1,69 @@
+// What the page says in words: where pictures go, what was found and how, what went wrong.
+
+import { made, percent } from "./faces.js";
+import { colourOf } from "./settings.js";
+
+const $ = (id) => document.getElementById(id);
+
+/** Where pictures go. */
+export function where(inBrowser) {
+  if (inBrowser) return "Pictures never leave this browser: the networks run in this page.";
+  const here = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+  const server = here ? `on this computer (${location.host})` : `at ${location.host}`;
+  return `Pictures go to the mien server ${server}, which keeps none.`;
+}
+
+/** A class's name with its colour. */
+export function word(page, name, place) {
+  const item = made("li", { textContent: name });
+  item.style.setProperty("--colour", colourOf(page, name, place));
+  return item;
+}
+
+/** The words beside an answer of one of `models`; null while there is none yet. `whole` takes all for one face. */
+export function summary(answer, models, whole = null) {
+  const found = answer?.faces.length ?? 0;
+  for (const id of ["json", "csv"]) $(id).disabled = !answer;
+  $("count").textContent = answer ? counted(found) : "Faces";
+  for (const id of ["threshold", "timings"]) $(id).hidden = !found;
+  $("nothing").hidden = found > 0 || (answer === null && $("stage").dataset.mode !== "empty");
+  if (answer && !found) noFace(whole);
+  if (!answer) return;
+  const { total, detect, network } = answer.timings_ms;
+  $("threshold").textContent = `The fine line in the bars is at ${percent(answer.uncertain_below)}; an answer below it is called uncertain.`;
+  const { accuracy } = models.find(({ name }) => name === answer.model);
+  const right = accuracy ? `, which is right for ${(100 * accuracy).toFixed(0)} in 100 of FER2013's validation faces` : "";
+  const on = answer.device === "browser" ? "in this browser" : `on the server (${answer.device})`;
+  $("timings").textContent = `Read by ${answer.model}${right}, in ${total.toFixed(0)} ms ${on}: ${detect.toFixed(0)} for finding faces, ${network.toFixed(0)} for reading them.`;
+}
+
+function noFace(whole) {
+  const button = made("button", { textContent: "Take the whole picture as one face" });
+  button.addEventListener("click", whole);
+  const said = made("p", { textContent: "mien looks for faces that show both eyes, from about 20 pixels on." });
+  $("nothing").replaceChildren(said, ...(whole ? [button] : []));
+}
+
+const counted = (found) => (found === 0 ? "No face found" : found === 1 ? "1 face" : `${found} faces`);
+
+/** For screen readers: the faces in a sentence. */
+export function say({ faces: found }) {
+  const each = found.map(({ label, confidence, uncertain }) => (uncertain ? `uncertain, most likely ${label}` : `${label}, ${percent(confidence)}`));
+  $("said").textContent = `${counted(found.length)}${each.length ? `: ${each.join("; ")}` : ""}.`;
+}
+
+let saidAt = 0;
+
+export function sayNowAndThen(answer) {
+  if (performance.now() - saidAt < 5000) return;
+  saidAt = performance.now();
+  say(answer);
+}
+
+/** Say what went wrong; `again` tries once more. */
+export function complain(problem, again = null) {
+  const mend = again && made("button", { textContent: "Try again" });
+  mend?.addEventListener("click", again);
+  $("problem").replaceChildren(made("span", { textContent: problem.message }), ...(mend ? [mend] : []));
+  $("problem").hidden = false;
+}

@@ -1,0 +1,125 @@
+// The server as the one who reads faces: pictures go to it over HTTP, camera frames over a WebSocket.
+
+const KEY = "mien.token";
+
+/**
+ * What went wrong, in a sentence for people. `retry` is in how many seconds it may go well, null if that isn't known;
+ * `final` says that the same picture will never do.
+ */
+export class Problem extends Error {
+  constructor(message, { code = "", retry = null, final = code === "too_large" } = {}) {
+    super(message);
+    Object.assign(this, { code, retry, final });
+  }
+}
+
+const GONE = "The server doesn't answer. Is mien serve still running?";
+
+/** A server that wants a token is opened with it after a #, which browsers send nowhere: http://host:8000/#TOKEN */
+export function takeToken() {
+  const given = decodeURIComponent(location.hash.slice(1));
+  if (!/^[\w.~-]{16,256}$/.test(given)) return;
+  sessionStorage.setItem(KEY, given);
+  history.replaceState(null, "", location.pathname);
+}
+
+const token = () => sessionStorage.getItem(KEY);
+
+export const headers = () => (token() ? { authorization: `Bearer ${token()}` } : {});
+
+/** A request's JSON. Throws a Problem. */
+export async function json(path, options) {
+  let response, body;
+  try {
+    response = await fetch(path, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(GONE, { code: "gone" });
+  }
+  try {
+    body = await response.json();
+  } catch {
+    body = {};
+  }
+  if (response.ok) return body;
+  const { code = "", message = `The server answered with status ${response.status}.` } = body.error ?? {};
+  if (code === "no_token") throw new Problem("This server wants its token: open the page as …/#TOKEN.", { code });
+  const wait = Number(response.headers.get("retry-after"));
+  const retry = response.status === 429 || response.status === 503 ? wait || 1 : null;
+  throw new Problem(retry ? `The server is busy. ${message}` : message, { code, retry });
+}
+
+export class Server {
+  constructor({ limits }) {
+    this.limits = limits;
+  }
+
+  /** Read a picture file. */
+  read(blob, { model, detect, signal }) {
+    const { bytes } = this.limits;
+    if (blob.size > bytes) throw new Problem(`This file has ${size(blob.size)}; the limit is ${size(bytes)}.`, { code: "too_large" });
+    const form = new FormData();
+    form.append("file", blob, "picture"); // its name stays here
+    return json(`v1/predict?${query(model, detect)}`, { method: "POST", body: form, headers: headers(), signal });
+  }
+
+  /** Read a camera's frames: `frame(canvas)` sends one and gives its answer. */
+  follow({ model, detect }) {
+    const address = new URL(`v1/stream?${query(model, detect)}`, location.href);
+    address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+    return new Stream(address, token());
+  }
+}
+
+class Stream {
+  #waiting = null;
+
+  constructor(address, key) {
+    this.socket = new WebSocket(address, key ? ["mien", `bearer.${key}`] : ["mien"]);
+    this.opened = new Promise((open, fail) => {
+      this.socket.onopen = open;
+      this.socket.onclose = async () => {
+        const problem = await whyClosed();
+        fail(problem);
+        this.#waiting?.fail(problem);
+      };
+    });
+    this.opened.catch(() => {}); // told to whoever sends a frame
+    this.socket.onmessage = ({ data }) => {
+      const answer = JSON.parse(data);
+      const waiting = this.#waiting;
+      this.#waiting = null;
+      if (!answer.error) waiting?.done(answer);
+      else waiting?.fail(new Problem(answer.error.message, { code: answer.error.code, retry: 1 }));
+    };
+  }
+
+  async frame(canvas) {
+    await this.opened;
+    const jpeg = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.9));
+    if (this.socket.readyState !== WebSocket.OPEN) throw await whyClosed();
+    return new Promise((done, fail) => {
+      this.#waiting = { done, fail };
+      this.socket.send(jpeg);
+    });
+  }
+
+  close() {
+    this.socket.onclose = null;
+    this.#waiting = null;
+    this.socket.close();
+  }
+}
+
+/** A browser doesn't say why a WebSocket was refused; a plain request does. */
+async function whyClosed() {
+  try {
+    await json("v1/models", { headers: headers() });
+    return new Problem("The server closed the stream; it may have too many.", { code: "closed", retry: 3 });
+  } catch (problem) {
+    return problem;
+  }
+}
+
+const query = (model, detect) => new URLSearchParams({ model, detect }).toString();
+const size = (bytes) => (bytes < 1 << 20 ? `${Math.round(bytes / 1024)} kB` : `${(bytes / (1 << 20)).toFixed(1)} MB`);

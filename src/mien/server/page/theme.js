@@ -1,0 +1,28 @@
+// Light, dark, or as the system has it. Runs before the page is drawn, so that nothing flashes.
+{
+  const key = "mien.theme";
+  const show = (theme) => {
+    if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+    else delete document.documentElement.dataset.theme;
+  };
+  let chosen = "auto";
+  try {
+    chosen = localStorage.getItem(key) ?? "auto";
+  } catch {
+    // a browser that stores nothing: the choice lasts as long as the page
+  }
+  show(chosen);
+  document.addEventListener("DOMContentLoaded", () => {
+    for (const radio of document.querySelectorAll("#theme input")) {
+      radio.checked = radio.value === chosen;
+      radio.addEventListener("change", () => {
+        show(radio.value);
+        try {
+          localStorage.setItem(key, radio.value);
+        } catch {
+          // as above
+        }
+      });
+    }
+  });
+}

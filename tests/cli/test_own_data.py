@@ -1,0 +1,94 @@
+"""A folder of one's own photos, from pictures to predictions, by the commands that a person would give."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mien.cards import Card
+from mien.cli import main
+from mien.data.drawn import draw
+
+NAMES = {0: "grumpy", 3: "cheerful", 5: "wow"}
+TINY = ("--option", "widths=[8,8]", "--option", "depths=[1,1]", "--epochs", "1", "--batch", "32")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`my photos/CLASS/N.jpg`: drawn faces of three kinds, in colour, 90 × 120 pixels; `who.csv`: eight people."""
+    root = tmp_path_factory.mktemp("own")
+    drawn = draw(280, seed=5)
+    lines = ["file,subject"]
+    for number, (image, label) in enumerate(zip(drawn.images, drawn.labels, strict=True)):
+        if int(label) in NAMES:
+            path = root / "my photos" / NAMES[int(label)] / f"{number}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            face = np.asarray(Image.fromarray(image).resize((90, 90)), np.float32)
+            photo = np.full((120, 90, 3), 128, np.uint8)
+            photo[15:105] = (face[..., None] * [1.0, 0.8, 0.6]).astype(np.uint8)
+            Image.fromarray(photo).save(path, quality=95)
+            lines.append(f"{path.relative_to(root / 'my photos').as_posix()},person {number % 8}")
+    (root / "who.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def ask(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[Any, str]:
+    """A line of the command line: its document, and what it said."""
+    capsys.readouterr()
+    code = main([*map(str, words), "--json"])
+    said = capsys.readouterr()
+    assert code == 0, said.err
+    return json.loads(said.out), said.err
+
+
+def test_from_a_folder_of_photos_to_predictions(photos: Path, tmp_path: Path, capsys) -> None:
+    data, who, run = photos / "my photos", photos / "who.csv", tmp_path / "run"
+    line = ("train", "--init", "small", "--data", data, "--groups", who, "--rgb", "--size", "40", "--epochs", "5")
+    told, said = ask(capsys, *line, "--sampling", "balanced", "--out", run)
+    assert "--batch 16 --lr 0.002 rather than the preset's 64 and 0.002" in said  # of so few faces
+    assert told["preset"] == "finetune"
+    assert told["after"]["val"]["accuracy"] > max(0.5, told["before"]["val"]["accuracy"] + 0.15)
+
+    card = Card.read(run)
+    assert (card.classes, card.input_shape) == (("cheerful", "grumpy", "wow"), (3, 40, 40))
+    assert (card.recipe["sampling"], card.options["second"]) == ("balanced", 0)
+    again, _ = ask(capsys, "evaluate", run, "--data", data, "--groups", who)
+    assert again["confusion"] == told["after"]["val"]["confusion"]  # the same faces, read as the network takes them
+    resumed, _ = ask(capsys, "train", "--resume", run)  # finds size, colours and subjects again
+    assert resumed["after"] == told["after"]
+
+    exported, _ = ask(capsys, "export", run, tmp_path / "own.onnx", "--data", data)
+    assert exported["compared"][str(data)] > 0
+    found = {}
+    for model in (run, tmp_path / "own.onnx"):
+        rows = tmp_path / "rows.jsonl"
+        ask(capsys, "predict", data / "wow", "--no-detect", "--model", model, "--out", rows, "--overwrite")
+        found[model] = [json.loads(text) for text in rows.read_text().splitlines()]
+        assert {row["label"] for row in found[model]} <= {"cheerful", "grumpy", "wow"}
+    first, second = found.values()
+    assert [row["label"] for row in first] == [row["label"] for row in second]
+
+
+def test_a_run_in_the_shape_of_the_one_it_starts_from(photos: Path, tmp_path: Path, capsys) -> None:
+    data, first = photos / "my photos", tmp_path / "first"
+    wanted = ("--rgb", "--size", "32", "--class-weights", "balanced")
+    ask(capsys, "train", "cnn", "--data", data, *wanted, *TINY, "--out", first)
+    ask(capsys, "train", "--init", first, "--data", data, *TINY[-4:], "--out", tmp_path / "on")
+    assert Card.read(tmp_path / "on").input_shape == (3, 32, 32)
+    ask(capsys, "show", tmp_path / "on", "--data", data)
+    ask(capsys, "train", "--init", first, *TINY[-4:], "--out", tmp_path / "drawn")
+    assert Card.read(tmp_path / "drawn").input_shape == (1, 48, 48)  # drawn faces are what they are
+
+
+def test_what_other_data_cannot_be_asked_for(faces_file: Path, photos: Path, tmp_path: Path, capsys) -> None:
+    out = ["--out", str(tmp_path / "run")]
+    assert main(["train", "cnn", "--data", str(faces_file), "--size", "64", *out]) == 1
+    assert "these faces are gray of 48 pixels and stay so" in capsys.readouterr().err
+    assert main(["train", "cnn", "--groups", str(photos / "who.csv"), *out]) == 1
+    assert "drawn faces have no subjects" in capsys.readouterr().err
+    assert main(["train", "--resume", str(tmp_path), "--rgb"]) == 2
+    assert "leave out --rgb" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,134 @@
+"""Sets larger than memory: built once from pictures, stopped and gone on with, mapped, never half."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mien.data.drawn import draw, drawn_faces
+from mien.data.faces import Splits
+from mien.data.folder import list_folder, load_folder
+from mien.data.load import load_faces
+from mien.data.mapped import BLOCK, convert_listing, load_mapped, save_mapped
+from mien.data.pages import let_go, mapped
+from mien.errors import DataError
+
+
+def sums(splits: Splits) -> list[str]:
+    return [faces.checksum for _, faces in splits]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("photos")
+    for number, (image, label) in enumerate(zip(*_drawn(), strict=True)):
+        path = root / f"kind {label % 3}" / f"{number:03d}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(image).save(path)
+    return root
+
+
+def _drawn() -> tuple[np.ndarray, np.ndarray]:
+    faces = draw(90, seed=3)
+    return faces.images, faces.labels
+
+
+@pytest.mark.parametrize("rgb", [False, True])
+def test_pictures_become_the_same_faces(photos: Path, tmp_path: Path, rgb: bool) -> None:
+    convert_listing(list_folder(photos), tmp_path / "out.faces", size=32, rgb=rgb)
+    found = load_faces(tmp_path / "out.faces")
+    assert sums(found) == sums(load_folder(photos, size=32, rgb=rgb))
+    assert mapped(found.train.images)
+    assert found.train.rows.tolist() == load_folder(photos).train.rows.tolist()
+    let_go(found.train.images)
+    assert sums(found) == sums(load_folder(photos, size=32, rgb=rgb))
+    assert not [path for path in tmp_path.iterdir() if path.name != "out.faces"]
+
+
+def test_faces_in_memory_become_the_same_faces(tmp_path: Path) -> None:
+    splits = drawn_faces(300)
+    save_mapped(splits, tmp_path / "drawn.faces")
+    assert sums(load_mapped(tmp_path / "drawn.faces")) == sums(splits)
+    with pytest.raises(DataError, match="something at this place already"):
+        save_mapped(splits, tmp_path / "drawn.faces")
+
+
+class Stop(Exception):
+    """What a kill is to this process."""
+
+
+@pytest.mark.parametrize("at", [1, 40, 89])
+def test_a_stopped_building_goes_on(photos: Path, tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mien.data.mapped.BLOCK", 8)
+    out = tmp_path / "out.faces"
+
+    def stop(done: int, total: int) -> None:
+        if done == at:
+            raise Stop
+
+    with pytest.raises(Stop):
+        convert_listing(list_folder(photos), out, tick=stop)
+    assert not out.exists()
+    seen: list[int] = []
+    convert_listing(list_folder(photos), out, tick=lambda done, total: seen.append(done))
+    assert seen[0] == at // 8 * 8 + 1  # what was noted isn't decoded again
+    assert sums(load_mapped(out)) == sums(load_folder(photos))
+
+
+def test_a_building_of_other_pictures_begins_anew(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.data.mapped.BLOCK", 8)
+
+    def stop(done: int, total: int) -> None:
+        if done == 50:
+            raise Stop
+
+    with pytest.raises(Stop):
+        convert_listing(list_folder(photos), tmp_path / "out.faces", size=32, tick=stop)
+    convert_listing(list_folder(photos), tmp_path / "out.faces", size=40)
+    assert sums(load_mapped(tmp_path / "out.faces")) == sums(load_folder(photos, size=40))
+
+
+def test_bad_pictures_are_named_mended_or_left_out(photos: Path, tmp_path: Path) -> None:
+    own, out = tmp_path / "own", tmp_path / "out.faces"
+    for path in photos.rglob("*.png"):
+        (own / path.parent.name).mkdir(parents=True, exist_ok=True)
+        (own / path.parent.name / path.name).write_bytes(path.read_bytes())
+    bad = sorted(own.rglob("*.png"))[10:60:20]
+    kept = {path: path.read_bytes() for path in bad}
+    for path in bad:
+        path.write_bytes(b"no picture")
+    with pytest.raises(DataError, match="3 bad rows"):
+        convert_listing(list_folder(own), out)
+    bad[0].write_bytes(kept[bad[0]])
+    with pytest.raises(DataError, match="2 bad rows"):
+        convert_listing(list_folder(own), out)
+    convert_listing(list_folder(own), out, skip_bad_rows=True)
+    found = load_mapped(out)
+    assert found.left_out == 2
+    assert sums(found) == sums(load_folder(own, skip_bad_rows=True))
+
+
+def test_damage_is_told(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.faces"
+    convert_listing(list_folder(photos), out)
+    images = out / "train_images.npy"
+    whole = images.read_bytes()
+    images.write_bytes(whole[:-1])
+    with pytest.raises(DataError, match="cut off"):
+        load_faces(out)
+    images.write_bytes(b"nothing")
+    with pytest.raises(DataError, match="Convert it again"):
+        load_faces(out)
+    images.write_bytes(whole)
+    head = json.loads((out / "faces.json").read_text())
+    (out / "faces.json").write_text(json.dumps({**head, "classes": 3}))
+    with pytest.raises(DataError, match="damaged"):
+        load_faces(out)
+
+
+def test_notes_are_far_enough_apart() -> None:
+    assert BLOCK >= 512  # each waits for the disk

@@ -1,0 +1,141 @@
+"""`mien data doctor` as a person runs it."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from mien.cli import main
+from mien.data.faces import Splits
+
+VOTES = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
+
+
+@pytest.fixture(scope="session")
+def data(planted: Splits, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("planted") / "faces.npz"
+    planted.save(path)
+    return path
+
+
+def ask(capsys: pytest.CaptureFixture[str], *words: str | Path, code: int = 0) -> dict:
+    capsys.readouterr()
+    assert main(["data", "doctor", *map(str, words), "--json"]) == code
+    return json.loads(capsys.readouterr().out)
+
+
+def test_everything_at_once(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page, clean = tmp_path / "page.html", tmp_path / "clean.npz"
+    wanted = (
+        "--report",
+        page,
+        "--write-clean",
+        clean,
+        "--drop",
+        "copies,constant",
+        "--move",
+        "mislabels",
+        "--folds",
+        2,
+    )
+    found = ask(capsys, data, *wanted)
+    assert found["duplicates"] == {"groups": 5, "copies": 5, "conflicting": 1}
+    assert found["leaks"] == {"val": 2, "test": 1}
+    assert (found["constant"], found["faint"], found["unlabelled"]) == (2, 1, 0)
+    assert found["faces"] == {"train": 294, "val": 63, "test": 63}
+    assert found["resolution"] == {"height": 48, "width": 48, "channels": 1}
+    assert found["nonfaces"]["count"] >= 3  # the blanks at least; the detector knows drawn faces, too, or not
+    assert {(f["split"], f["row"]) for f in found["nonfaces"]["faces"]} >= {("train", 30), ("train", 31), ("train", 32)}
+    suspects = found["mislabels"]
+    assert len(suspects["faces"]) == suspects["count"]
+    assert set(suspects["faces"][0]) == {"split", "row", "label", "suggested", "p_label", "p_suggested"}
+    assert suspects["faces"][0]["p_label"] < suspects["faces"][0]["p_suggested"]
+    assert found["votes"] is None
+    assert found["left_out"] == {}
+    assert found["clean"]["kept"] == sum(len(faces) for _, faces in Splits.load(clean))
+    assert found["clean"]["kept"] + found["clean"]["dropped"] + found["clean"]["moved"] == 420
+    check_page(page.read_text())
+
+
+def check_page(text: str) -> None:
+    class Reader(HTMLParser):
+        images = 0
+
+        def handle_starttag(self, tag: str, attributes: list) -> None:
+            named = dict(attributes)
+            assert tag not in ("script", "iframe")
+            if tag == "img":
+                self.images += 1
+                assert named["src"].startswith("data:image/png;base64,")
+                assert named["alt"]
+
+    reader = Reader()
+    reader.feed(text)
+    assert reader.images > 20
+    assert not re.search(r"https?://|src=\"(?!data:)|url\(", text)  # it loads nothing
+    for name in ("copies", "conflicts", "leaks", "constant", "mislabels"):
+        assert f'<h2 id="{name}">' in text
+
+
+def test_for_people(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "doctor", str(data), "--skip", "nonfaces,mislabels"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"copies +5 +identical to an earlier face, in 5 groups", said)
+    assert re.search(r"mislabels +- +not looked for: it was skipped", said)
+
+
+def test_votes_say_how_right_it_was(tmp_path: Path, planted: Splits, capsys: pytest.CaptureFixture[str]) -> None:
+    usages = ("Training", "PublicTest", "PrivateTest")
+    rows, votes = (
+        ["emotion,pixels,Usage"],
+        [VOTES],
+    )
+    columns = (4, 5, 6, 1, 3, 2, 0)  # where FER2013's label stands among the votes
+    for usage, (_, faces) in zip(usages, planted, strict=True):
+        for image, label in zip(faces.images, faces.labels, strict=True):
+            rows.append(f"{label},{' '.join(map(str, image.ravel()))},{usage}")
+            counts = [0] * 10
+            counts[9 if image.std() < 3 else columns[label]] = 10
+            votes.append(f"{usage},,{','.join(map(str, counts))}")
+    (tmp_path / "fer2013.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "votes.csv").write_text("\n".join(votes) + "\n")
+    found = ask(capsys, tmp_path / "fer2013.csv", "--votes", tmp_path / "votes.csv", "--skip", "mislabels")["votes"]
+    assert (found["no_face"], found["recall"]) == (3, 1.0)
+    assert found["base"] == pytest.approx(3 / 420)
+    assert found["apart_identical"] == pytest.approx(1 / 4)  # of the four that have votes one differs
+    assert found["lift"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--drop", "ugly", "--write-clean", "out.npz"), 1, "no finding 'ugly'"),
+        (("--drop", "copies"), 2, "--write-clean"),
+        (("--write-clean", "out.npz"), 2, "--drop or --move"),
+        (("--skip", "copies"), 2, "can't be skipped"),
+        (("--skip", "nonfaces", "--drop", "nonfaces", "--write-clean", "out.npz"), 2, "nobody looks for it"),
+    ],
+)
+def test_wrong_use(data: Path, words: tuple, code: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "doctor", str(data), *words]) == code
+    message = capsys.readouterr().err
+    assert said in message
+    assert "Traceback" not in message
+
+
+def test_ctrl_c_keeps_what_was_found(data: Path) -> None:
+    line = [sys.executable, "-u", "-m", "mien", "data", "doctor", str(data), "--folds", "200"]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(25)  # the quick part is done; two hundred networks are not
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "what was found until then stands above" in error
+    assert "in 5 groups" in out

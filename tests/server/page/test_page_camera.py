@@ -1,0 +1,60 @@
+"""The camera on the page: Chromium's own, which plays a film."""
+
+import json
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+
+def bars(page: Page) -> str:
+    return page.locator(".face .bar i").evaluate_all("all => all.map(i => i.style.width).join()")
+
+
+def test_a_camera_is_watched_until_it_is_stopped(page: Page) -> None:
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.locator(".face").first).to_be_visible()
+    first, where = bars(page), page.locator(".box").first.get_attribute("style")
+    page.wait_for_function("before => document.querySelector('.box')?.getAttribute('style') !== before", arg=where)
+    page.wait_for_function(
+        "before => [...document.querySelectorAll('.face .bar i')].map(i => i.style.width).join() !== before", arg=first
+    )
+    assert [socket.url.split("?")[0].rpartition("/")[2] for socket in page.seen.sockets] == ["stream"]
+    expect(page.locator("#timeline")).to_be_visible()
+    lane = page.locator("#lanes canvas").first
+    painted = "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)"
+    assert lane.evaluate(painted)
+    assert "happy" in lane.evaluate("canvas => canvas.ariaLabel")
+    page.get_by_role("button", name="Stop the camera").click()
+    expect(page.get_by_role("button", name="Use the camera")).to_be_visible()
+    assert page.evaluate("document.getElementById('video').srcObject") is None
+    with page.expect_download() as download:
+        page.get_by_role("button", name="JSON").click()
+    rows = json.loads(Path(download.value.path()).read_text())["rows"]
+    assert [row["frame"] for row in rows] == sorted(row["frame"] for row in rows)
+    assert {row["source"] for row in rows} == {"camera"}
+    assert all(row["face"] is not None for row in rows if row["status"] == "face")
+    times = [row["time"] for row in rows]
+    assert times == sorted(times)
+    assert len(set(times)) > 1
+
+
+def test_the_picture_is_a_mirror_and_the_box_too(page: Page) -> None:
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.locator(".face").first).to_be_visible()
+    page.get_by_role("button", name="Stop the camera").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="JSON").click()
+    last = json.loads(Path(download.value.path()).read_text())["rows"][-1]
+    left = page.locator(".box").first.evaluate("box => parseFloat(box.style.left)")
+    x, _, width, _ = last["box"]
+    assert abs(left / 100 - (last["width"] - x - width) / last["width"]) < 1e-3
+    assert "matrix(-1" in page.locator("#photo").evaluate("photo => getComputedStyle(photo).transform")
+
+
+def test_a_camera_that_may_not_be_used(page: Page) -> None:
+    page.evaluate("""() => {
+      navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("denied", "NotAllowedError"); };
+    }""")
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.get_by_role("alert")).to_contain_text("wasn't allowed to use the camera")
+    expect(page.locator("#stage")).to_have_attribute("data-mode", "empty")

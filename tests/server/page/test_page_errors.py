@@ -1,0 +1,76 @@
+"""What the page says when something goes wrong, and how it goes on."""
+
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Page, expect
+
+Files = dict[str, Path]
+
+
+def test_a_file_that_is_no_picture(page: Page, files: Files) -> None:
+    page.set_input_files("#file", files["letter"])
+    expect(page.get_by_role("alert")).to_contain_text("letter.png: not an image (JPEG, PNG,")
+    expect(page.locator("#stage")).to_have_attribute("data-mode", "empty")
+    expect(page.locator("#json")).to_be_disabled()
+    page.set_input_files("#file", files["photo"])
+    expect(page.locator(".face")).to_have_count(1)
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_the_server_goes_and_comes_back(serve: Callable[..., Any], visit: Any, files: Files) -> None:
+    served = serve()
+    page = visit(served.address)
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.locator(".face").first).to_be_visible()
+    served.end()
+    expect(page.get_by_role("alert")).to_contain_text("The server doesn't answer.")
+    expect(page.get_by_role("button", name="Use the camera")).to_be_visible()
+    page.set_input_files("#file", files["photo"])
+    expect(page.get_by_role("alert")).to_contain_text("The server doesn't answer.")
+    expect(page.locator(".face")).to_have_count(0)
+    serve("--port", str(urlsplit(served.address).port))
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".face h3")).to_have_text("happy")
+
+
+def test_a_busy_server_is_asked_again_and_no_large_file_sent(
+    serve: Callable[..., Any], visit: Any, files: Files
+) -> None:
+    served = serve("--queue", "32", "--max-bytes", "1000000")
+    page = visit(served.address)
+    host, port = urlsplit(served.address).hostname, urlsplit(served.address).port
+    with ExitStack() as slow:  # their bodies don't come, and they hold every place
+        for _ in range(32):
+            client = slow.enter_context(socket.create_connection((host, port)))
+            client.sendall(f"POST /v1/predict HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 9\r\n\r\n".encode())
+        page.set_input_files("#file", files["photo"])
+        expect(page.get_by_role("alert")).to_contain_text("The server is busy.")
+        expect(page.get_by_role("alert")).to_contain_text("Trying again in 1 s.")
+    expect(page.locator(".face h3")).to_have_text("happy")
+    expect(page.get_by_role("alert")).to_be_hidden()
+    sent = len(page.seen.requests)
+    large = {"name": "large.jpg", "mimeType": "image/jpeg", "buffer": files["photo"].read_bytes() + bytes(1_000_000)}
+    page.set_input_files("#file", large)
+    expect(page.get_by_role("alert")).to_contain_text("the limit is 977 kB")
+    assert len(page.seen.requests) == sent
+
+
+def test_a_server_that_wants_a_token(serve: Callable[..., Any], visit: Any, files: Files, chromium: Any) -> None:
+    token = "a-token-of-enough-letters"
+    address = serve(environment={"MIEN_TOKEN": token}).address
+    stranger = chromium.new_page()
+    stranger.goto(address)
+    expect(stranger.get_by_role("alert")).to_contain_text("wants its token")
+    stranger.context.close()
+    page = visit(f"{address}/#{token}")
+    assert page.url == f"{address}/"
+    page.set_input_files("#file", files["photo"])
+    expect(page.locator(".face h3")).to_have_text("happy")
+    page.get_by_role("button", name="Use the camera").click()
+    page.wait_for_selector("#lanes canvas")
+    assert token not in "".join(request.url for request in page.seen.requests)

@@ -1,0 +1,147 @@
+"""Photos on the page: chosen, pasted, dropped; what is then shown, and taken away."""
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+import mien
+from mien.labels import COLOURS, FER2013
+from mien.recognition.write import RowWriter
+
+Files = dict[str, Path]
+
+
+def shares(page: Page, face: int = 0) -> list[float]:
+    """How long a face's bars are, 0..1."""
+    fills = page.locator(".face").nth(face).locator(".bar i")
+    return [float(width.removesuffix("%")) / 100 for width in fills.evaluate_all("all => all.map(i => i.style.width)")]
+
+
+def test_a_photo_is_chosen_and_its_face_charted(page: Page, server: Any, files: Files) -> None:
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose a photo").press("Enter")
+    chooser.value.set_files(files["photo"])
+    expect(page.locator("#count")).to_have_text("1 face")
+    answer = httpx.post(f"{server.address}/v1/predict", files={"file": files["photo"].read_bytes()}).json()
+    [face] = answer["faces"]
+    assert shares(page) == pytest.approx(list(face["probabilities"].values()), abs=1e-4)
+    chart = page.get_by_role("list", name="How likely each is")
+    assert re.findall(r"[a-z]+", chart.inner_text()) == list(FER2013)
+    expect(page.locator(".face h3")).to_have_text("happy")
+    expect(page.locator(".box span")).to_have_text(f"happy {face['confidence']:.0%}".replace("%", " %"))
+    frame, box = page.locator("#frame").bounding_box(), page.locator(".box").bounding_box()
+    found = [box["x"] - frame["x"], box["y"] - frame["y"], box["width"], box["height"]]
+    assert np.array(found) * 512 / frame["width"] == pytest.approx(face["box"], abs=1)
+    expect(page.get_by_role("status")).to_contain_text("1 face: happy")
+
+
+def test_colours_are_those_of_python(page: Page, files: Files) -> None:
+    page.set_input_files("#file", files["photo"])
+    expect(page.locator(".face")).to_have_count(1)
+    drawn = page.locator(".face .bar i").evaluate_all("all => all.map(i => getComputedStyle(i).backgroundColor)")
+    wanted = [tuple(int(COLOURS[name][at : at + 2], 16) for at in (1, 3, 5)) for name in FER2013]
+    assert [tuple(map(int, re.findall(r"\d+", text))) for text in drawn] == wanted
+
+
+def test_the_faces_of_a_scene_and_the_card_that_goes_with_a_box(page: Page, files: Files) -> None:
+    page.set_input_files("#file", files["scene"])
+    expect(page.locator(".face")).to_have_count(3)
+    expect(page.locator("#count")).to_have_text("3 faces")
+    page.locator(".box").nth(2).hover()
+    expect(page.locator(".face").nth(2)).to_have_class(re.compile("marked"))
+    expect(page.locator(".face.marked")).to_have_count(1)
+
+
+def test_a_doubtful_face_is_called_uncertain(page: Page, files: Files) -> None:
+    page.check("#cropped")
+    page.set_input_files("#file", files["doubtful"])
+    expect(page.locator(".face h3")).to_have_text("uncertain")
+    expect(page.locator(".face .more")).to_contain_text("most likely")
+    line = page.locator(".face .chart").evaluate("chart => parseFloat(chart.style.getPropertyValue('--threshold'))")
+    assert line / 100 == pytest.approx(mien.Net("small").card.uncertain)
+    assert max(shares(page)) < line / 100
+
+
+def test_no_face_and_the_whole_picture_as_one(page: Page, files: Files) -> None:
+    page.set_input_files("#file", files["wall"])
+    expect(page.locator("#count")).to_have_text("No face found")
+    page.get_by_role("button", name="Take the whole picture as one face").click()
+    expect(page.locator(".face")).to_have_count(1)
+    expect(page.locator(".box")).to_be_hidden()
+
+
+def test_a_picture_is_pasted(page: Page, files: Files) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    copy = """async (input) => {
+      const [file] = input.files;
+      await navigator.clipboard.write([new ClipboardItem({ "image/png": file })]);
+    }"""
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<input type=file id=other>')")
+    page.set_input_files("#other", files["photo"])
+    page.locator("#other").evaluate(copy)
+    page.keyboard.press("Control+V")
+    expect(page.locator(".face h3")).to_have_text("happy")
+
+
+def test_a_picture_is_dropped(page: Page, files: Files) -> None:
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<input type=file id=other>')")
+    page.set_input_files("#other", files["photo"])
+    drop = """(input) => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(input.files[0]);
+      for (const kind of ["dragover", "drop"]) {
+        stage.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
+        seen.push(stage.classList.contains("over"));
+      }
+    }"""
+    page.evaluate("Object.assign(window, {seen: [], stage: document.getElementById('stage')})")
+    page.locator("#other").evaluate(drop)
+    assert page.evaluate("seen") == [True, False]
+    expect(page.locator(".face h3")).to_have_text("happy")
+
+
+def test_another_network_is_chosen(page: Page, files: Files) -> None:
+    page.set_input_files("#file", files["photo"])
+    expect(page.locator("#timings")).to_contain_text("Read by small,")
+    with page.expect_response(lambda response: "small%3Aint8" in response.url) as again:
+        page.select_option("#model", "small:int8")
+    assert again.value.json()["model"] == "small:int8"
+    expect(page.locator("#timings")).to_contain_text("Read by small:int8")
+
+
+def test_downloads_are_the_rows_that_the_command_line_writes(page: Page, files: Files, tmp_path: Path) -> None:
+    page.set_input_files("#file", files["scene"])
+    expect(page.locator(".face")).to_have_count(3)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="JSON").click()
+    taken = json.loads(Path(download.value.path()).read_text())
+    reading = mien.Recognizer()(files["scene"])
+    expected = [row | {"source": "scene.png"} for row in reading.rows()]
+    assert [list(row) for row in taken["rows"]] == [list(row) for row in expected]
+    for row, wanted in zip(taken["rows"], expected, strict=True):
+        assert row.pop("probabilities") == pytest.approx(wanted.pop("probabilities"), abs=1e-4)
+        assert row.pop("confidence") == pytest.approx(wanted.pop("confidence"), abs=1e-4)
+        assert row == wanted
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+    with RowWriter(tmp_path / "own.csv", classes=reading.faces[0].probabilities) as writer:
+        writer.write(reading)
+    paths = (tmp_path / "own.csv", Path(download.value.path()))
+    own, theirs = (list(csv.reader(path.read_text().splitlines())) for path in paths)
+    assert theirs[0] == own[0]
+    assert [row[1:5] for row in theirs] == [row[1:5] for row in own]
+
+
+def test_its_words_are_plain(page: Page, server: Any) -> None:
+    host = server.address.removeprefix("http://")
+    expect(page.locator("#where")).to_have_text(
+        f"Pictures go to the mien server on this computer ({host}), which keeps none."
+    )
+    expect(page.locator("footer")).to_contain_text("An expression is not an emotion.")
