@@ -62,7 +62,7 @@ def start(
 
     served.reading = threading.Thread(target=read, daemon=True)
     served.reading.start()
-    listening.wait(30)
+    listening.wait(120)
     if not served.address:
         served.end()
         raise AssertionError("".join(served.lines))

@@ -60,6 +60,22 @@ def test_each_gets_its_own_answers_and_what_waits_goes_together(network: Doubler
     assert sum(network.sizes) == sum(n % 3 + 1 for n in range(20))
 
 
+def test_two_calls_at_once_lose_nothing() -> None:
+    network = Doubler()
+
+    async def main() -> list[np.ndarray]:
+        with ThreadPoolExecutor(2) as threads:
+            ask = Batcher(network, threads, most=4, calls=2)
+            rounds = []
+            for _ in range(50):
+                rounds += await asyncio.wait_for(asyncio.gather(*(ask(crops(n)) for n in range(11))), 10)
+            return rounds
+
+    answers = asyncio.run(main())
+    assert [answer.item() for answer in answers] == 50 * [2.0 * n for n in range(11)]
+    assert max(network.sizes) <= 4
+
+
 def test_a_lone_one_is_asked_at_once_and_one_with_many_faces_alone(network: Doubler) -> None:
     async def work(ask: Batcher) -> float:
         began = asyncio.get_running_loop().time()

@@ -1,6 +1,6 @@
 """Micro-batching: what concurrent requests want from a network goes into one call of it.
 
-Nobody waits for a batch to fill. While one call runs, faces gather; the next call takes all that have come. So a lone
+Nobody waits for a batch to fill. While calls run, faces gather; the next call takes all that have come. So a lone
 request is answered at once, and the batches grow by themselves as the load does.
 """
 
@@ -27,43 +27,57 @@ class Batcher:
     """Calls a network for many at once.
 
     Args:
-        network: crops `(N, C, H, W)` to probabilities `(N, K)`; called in `executor`, one call at a time.
+        network: crops `(N, C, H, W)` to probabilities `(N, K)`; called in `executor`, `calls` at a time.
         most: the most crops in one call, unless a single picture has more. seen: is told the size of each call.
     """
 
     def __init__(
-        self, network: Network, executor: Executor, *, most: int = 32, seen: Callable[[int], Any] = lambda size: None
+        self,
+        network: Network,
+        executor: Executor,
+        *,
+        most: int = 32,
+        calls: int = 1,
+        seen: Callable[[int], Any] = lambda size: None,
     ) -> None:
         self._network, self._executor, self._most, self._seen = network, executor, most, seen
         self._waiting: deque[_Ask] = deque()
-        self._running: asyncio.Task[None] | None = None
+        self._free = calls
+        self._running: set[asyncio.Task[None]] = set()  # the loop itself holds its tasks weakly
 
     async def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The network's answers for these crops; what the network raises comes out here."""
         ask = _Ask(crops, asyncio.get_running_loop().create_future())
         self._waiting.append(ask)
-        if self._running is None:
-            self._running = asyncio.create_task(self._run())
+        if self._free:
+            self._free -= 1
+            run = asyncio.create_task(self._run())
+            self._running.add(run)
+            run.add_done_callback(self._running.discard)
         return await ask.answer
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        while asks := self._take():
-            together = np.concatenate([ask.crops for ask in asks])
-            self._seen(len(together))
-            try:
-                answers = await loop.run_in_executor(self._executor, self._network, together)
-            except Exception as error:
-                for ask in asks:
-                    if not ask.answer.done():
-                        ask.answer.set_exception(error)
-                continue
-            first = 0
+        try:
+            while asks := self._take():
+                await self._answer(asks)
+        finally:
+            self._free += 1
+
+    async def _answer(self, asks: list[_Ask]) -> None:
+        together = np.concatenate([ask.crops for ask in asks])
+        self._seen(len(together))
+        try:
+            answers = await asyncio.get_running_loop().run_in_executor(self._executor, self._network, together)
+        except Exception as error:
             for ask in asks:
-                if not ask.answer.done():  # it may have run out of time
-                    ask.answer.set_result(answers[first : first + len(ask.crops)])
-                first += len(ask.crops)
-        self._running = None
+                if not ask.answer.done():
+                    ask.answer.set_exception(error)
+            return
+        first = 0
+        for ask in asks:
+            if not ask.answer.done():  # it may have run out of time
+                ask.answer.set_result(answers[first : first + len(ask.crops)])
+            first += len(ask.crops)
 
     def _take(self) -> list[_Ask]:
         """As many of those that wait as go into one call; those that were given up are left out."""

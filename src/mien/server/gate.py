@@ -21,6 +21,7 @@ class Gate:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._names = {urlsplit(origin).netloc for origin in settings.origins}  # a proxy's on this machine, say
         self._buckets = Buckets(settings.rate, 2 * settings.rate)
 
     def check(self, path: str, headers: Mapping[str, str], client: str) -> None:
@@ -30,7 +31,7 @@ class Gate:
             headers: names in lower case. client: its address.
         """
         host = headers.get("host", "")
-        if self.settings.local and not loopback(_name(host)) and _name(host) != self.settings.host:
+        if self.settings.local and not loopback(_name(host)) and host not in self._names:
             # a name of another site that was made to point here (DNS rebinding)
             raise Refusal("foreign_host", f"This server is for this machine only; it isn't called {host!r}.")
         if path in OPEN:

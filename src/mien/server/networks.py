@@ -42,45 +42,50 @@ class Served:
 
 
 class Networks:
-    """Named networks. All their calls go through one thread, one after another.
+    """Named networks, each call of them in one thread.
+
+    On a busy machine a call that is spread over threads waits at every layer for the slowest of them to get its turn;
+    calls side by side don't.
 
     Args:
         names: what `mien.Net` takes, each its own name here; the first is opened at once.
-        device: as `mien.Net` has it. most, seen: as `Batcher` has them.
+        device: as `mien.Net` has it. most, calls, seen: as `Batcher` has them.
 
     Raises:
         CheckpointError: the first isn't there, or is damaged.
     """
 
     def __init__(
-        self, names: tuple[str, ...], *, device: str | None, most: int, seen: Callable[[int], Any] = lambda size: None
+        self,
+        names: tuple[str, ...],
+        *,
+        device: str | None,
+        most: int,
+        calls: int = 1,
+        seen: Callable[[int], Any] = lambda size: None,
     ) -> None:
-        self.names, self._device, self._most, self._seen = names, device, most, seen
-        self._thread = ThreadPoolExecutor(1, "mien network")
+        self.names, self._device, self._most, self._calls, self._seen = names, device, most, calls, seen
+        self._threads = ThreadPoolExecutor(calls, "mien network")
+        self._opening = asyncio.Lock()
         self._open = {names[0]: self._served(names[0])}
-
-    @property
-    def first(self) -> Served:
-        return self._open[self.names[0]]
 
     async def get(self, name: str | None) -> Served:
         """The network of that name, the first for None. Raises Refusal for one that isn't served."""
         name = name or self.names[0]
         if name not in self.names:
             raise Refusal("unknown_model", f"There is no network {name!r} here; there are {', '.join(self.names)}.")
-        if name not in self._open:  # in the one thread, so that it is opened once
-            loop = asyncio.get_running_loop()
-            self._open[name] = await loop.run_in_executor(
-                self._thread, lambda: self._open.get(name) or self._served(name)
-            )
+        if name not in self._open:
+            async with self._opening:
+                if name not in self._open:
+                    self._open[name] = await asyncio.to_thread(self._served, name)
         return self._open[name]
 
     async def all(self) -> list[Served]:
         return [await self.get(name) for name in self.names]
 
     def close(self) -> None:
-        self._thread.shutdown(cancel_futures=True)
+        self._threads.shutdown(cancel_futures=True)
 
     def _served(self, name: str) -> Served:
-        net = Net(name, device=self._device, spin=False)
-        return Served(name, net, Batcher(net, self._thread, most=self._most, seen=self._seen))
+        net = Net(name, device=self._device, threads=1, spin=False)
+        return Served(name, net, Batcher(net, self._threads, most=self._most, calls=self._calls, seen=self._seen))

@@ -60,10 +60,11 @@ class Reader:
 
     def __init__(self, settings: Settings, *, seen: Callable[[int], Any] = lambda size: None) -> None:
         self.settings = settings
-        self.networks = Networks(settings.models, device=settings.device, most=settings.batch, seen=seen)
+        calls = max(1, settings.workers // 2)
+        self.networks = Networks(settings.models, device=settings.device, most=settings.batch, calls=calls, seen=seen)
         self.held = self.streams = 0
         self.draining = False
-        self._detector = Detector(device=settings.device, certain=settings.certain)
+        self._detector = Detector(device=settings.device, threads=1, certain=settings.certain)
         self._workers = ThreadPoolExecutor(settings.workers, "mien worker")
         self._usual = 0.05  # seconds that a picture takes from its coming to its answer, lately
 
