@@ -109,12 +109,13 @@ def test_crops_are_fitted_as_by_the_server(page: Page, in_browser: Any, astronau
 
 
 def test_faces_are_followed_as_in_python(page: Page, in_browser: Any) -> None:
-    """Three faces that cross, leave, and come back: the same numbers, the same smoothed shares."""
+    """Faces that cross, leave for a moment or longer, and come back: the same numbers, the same smoothed shares."""
     rng = np.random.default_rng(5)
     spread = np.array([[-10, -10], [10, -10], [0, 0], [-8, 10], [8, 10]])
     films, tracker, expected = [], Tracker(), []
     for step in range(60):
         at = [(100 + 4 * step, 100), (340 - 4 * step, 108)] + ([(200, 220)] if step < 20 or step > 45 else [])
+        at += [(30 + 14 * step, 330)] if step < 10 or 17 <= step < 30 else []  # it goes farther meanwhile than expected
         faces = [(np.add(middle, spread + rng.normal(0, 1, (5, 2)))).tolist() for middle in at]
         boxes = [[x - 20, y - 25, 40 + place, 50] for place, (x, y) in enumerate(at)]
         chances = rng.dirichlet(np.ones(7), len(at))
@@ -134,7 +135,7 @@ def test_faces_are_followed_as_in_python(page: Page, in_browser: Any) -> None:
         }""",
         films,
     )
-    assert len({number for ids, _ in expected for number in ids}) == 4  # the third comes back as a fourth
+    assert len({number for ids, _ in expected for number in ids}) == 6  # two of four come back as others
     for some, (ids, smooth) in zip(answered, expected, strict=True):
         assert [one["id"] for one in some] == ids
         np.testing.assert_allclose([one["probabilities"] for one in some], smooth, atol=1e-9)
