@@ -17,6 +17,8 @@ from mien.data.drawn import drawn_faces
 from mien.recognition.detect import Detection
 from mien.recognition.track import Tracker
 
+SAME = ("width", "height", "classes", "uncertain_below", "model")
+
 READ = """async ({ files, model, detect }) => {
   const [{ Browser }, { load }] = await Promise.all([import("/static/browser.js"), import("/static/settings.js")]);
   const { page, models } = await load();
@@ -58,7 +60,9 @@ def test_the_golden_set_is_answered_as_by_the_server(page: Page, in_browser: Any
     for model in ("small", "small:int8"):
         inside, outside = both(page, in_browser, files, model, detect=False)
         chances = [[list(one["faces"][0]["probabilities"].values()) for one in some] for some in (inside, outside)]
-        assert np.abs(np.subtract(*chances)).max() < 1e-3, model
+        apart = np.abs(np.subtract(*chances)).max()
+        print(f"\n{len(faces)} drawn faces, {model}: probabilities differ by up to {apart:.5f}")
+        assert apart < 1e-3
         assert [one["faces"][0]["label"] for one in inside] == [one["faces"][0]["label"] for one in outside]
         assert {one["device"] for one in inside} == {"browser"}
 
@@ -72,18 +76,24 @@ def test_photos_are_answered_as_by_the_server(page: Page, in_browser: Any, files
     sent.append(cv2.imencode(".png", large)[1].tobytes())
     inside, outside = both(page, in_browser, sent, "small", detect=True)
     assert [len(one["faces"]) for one in outside] == [1, 1, 3, 3]
+    apart = {"box": 0.0, "landmarks": 0.0, "detection": 0.0, "probabilities": 0.0}
     for one, other in zip(inside, outside, strict=True):
         assert set(one) | {"request_id"} == set(other)
-        assert [one[name] for name in ("width", "height", "classes")] == [
-            other[name] for name in ("width", "height", "classes")
-        ]
+        assert [one[name] for name in SAME] == [other[name] for name in SAME]
         assert len(one["faces"]) == len(other["faces"])
         for here, there in zip(one["faces"], other["faces"], strict=True):
             assert set(here) == set(there)
-            assert here["box"] == pytest.approx(there["box"], abs=1)
-            assert np.abs(np.subtract(here["landmarks"], there["landmarks"])).max() < 1
-            assert here["detection"] == pytest.approx(there["detection"], abs=0.005)
-            assert here["probabilities"] == pytest.approx(there["probabilities"], abs=0.005)
+            for name in apart:
+                numbers = [
+                    np.array(list(f[name].values()) if name == "probabilities" else f[name]) for f in (here, there)
+                ]
+                apart[name] = max(apart[name], float(np.abs(np.subtract(*numbers)).max()))
+    times = [[round(one["timings_ms"]["total"]) for one in some] for some in (inside, outside)]
+    print(f"\nphotos: largest differences {apart}; ms in the page {times[0]}, on the server {times[1]}")
+    assert apart["box"] < 1
+    assert apart["landmarks"] < 1
+    assert apart["detection"] < 0.005
+    assert apart["probabilities"] < 0.005
 
 
 def test_crops_are_fitted_as_by_the_server(page: Page, in_browser: Any, astronaut: np.ndarray) -> None:
@@ -99,12 +109,13 @@ def test_crops_are_fitted_as_by_the_server(page: Page, in_browser: Any, astronau
 
 
 def test_faces_are_followed_as_in_python(page: Page, in_browser: Any) -> None:
-    """Three faces that cross, leave, and come back: the same numbers, the same smoothed shares."""
+    """Faces that cross, leave for a moment or longer, and come back: the same numbers, the same smoothed shares."""
     rng = np.random.default_rng(5)
     spread = np.array([[-10, -10], [10, -10], [0, 0], [-8, 10], [8, 10]])
     films, tracker, expected = [], Tracker(), []
     for step in range(60):
         at = [(100 + 4 * step, 100), (340 - 4 * step, 108)] + ([(200, 220)] if step < 20 or step > 45 else [])
+        at += [(30 + 14 * step, 330)] if step < 10 or 17 <= step < 30 else []  # it goes farther meanwhile than expected
         faces = [(np.add(middle, spread + rng.normal(0, 1, (5, 2)))).tolist() for middle in at]
         boxes = [[x - 20, y - 25, 40 + place, 50] for place, (x, y) in enumerate(at)]
         chances = rng.dirichlet(np.ones(7), len(at))
@@ -124,7 +135,7 @@ def test_faces_are_followed_as_in_python(page: Page, in_browser: Any) -> None:
         }""",
         films,
     )
-    assert len({number for ids, _ in expected for number in ids}) == 4  # the third comes back as a fourth
+    assert len({number for ids, _ in expected for number in ids}) == 6  # two of four come back as others
     for some, (ids, smooth) in zip(answered, expected, strict=True):
         assert [one["id"] for one in some] == ids
         np.testing.assert_allclose([one["probabilities"] for one in some], smooth, atol=1e-9)

@@ -84,6 +84,7 @@ function refused(problem, blob, name) {
   if (problem.code !== "bad_picture") return complain(problem, problem.final ? null : () => read(blob, name));
   begin("empty");
   shown = null;
+  summary(null);
   $("frame").hidden = $("unseen-photo").hidden = true;
   complain(new Problem(problem.message.replace(/^the image:/, `${name}:`)));
 }
@@ -220,7 +221,9 @@ function wholly() {
 
 function take(files) {
   const [file] = files;
-  if (file && reader) read(file, file.name || "pasted picture");
+  if (!file || !reader) return;
+  read(file, file.name || "pasted picture");
+  if (files.length > 1) complain(new Problem(`One photo at a time: of these ${files.length} files the first was taken.`));
 }
 
 $("choose").addEventListener("click", () => $("file").click());

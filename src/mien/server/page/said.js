@@ -26,9 +26,10 @@ export function summary(answer, models, whole = null) {
   for (const id of ["json", "csv"]) $(id).disabled = !answer;
   $("count").textContent = answer ? counted(found) : "Faces";
   for (const id of ["threshold", "timings"]) $(id).hidden = !found;
-  $("nothing").hidden = found > 0 || (answer === null && $("stage").dataset.mode !== "empty");
-  if (answer && !found) noFace(whole);
+  $("nothing").hidden = answer !== null || $("stage").dataset.mode !== "empty";
+  $("no-face").hidden = answer === null || found > 0;
   if (!answer) return;
+  if (!found) noFace(whole);
   const { total, detect, network } = answer.timings_ms;
   $("threshold").textContent = `The fine line in the bars is at ${percent(answer.uncertain_below)}; an answer below it is called uncertain.`;
   const { accuracy } = models.find(({ name }) => name === answer.model);
@@ -40,8 +41,8 @@ export function summary(answer, models, whole = null) {
 function noFace(whole) {
   const button = made("button", { textContent: "Take the whole picture as one face" });
   button.addEventListener("click", whole);
-  const said = made("p", { textContent: "mien looks for faces that show both eyes, from about 20 pixels on." });
-  $("nothing").replaceChildren(said, ...(whole ? [button] : []));
+  const said = made("p", { textContent: "mien finds faces that look more or less this way, and aren't very small." });
+  $("no-face").replaceChildren(said, ...(whole ? [button] : []));
 }
 
 const counted = (found) => (found === 0 ? "No face found" : found === 1 ? "1 face" : `${found} faces`);

@@ -4,7 +4,7 @@ import { made, percent } from "./faces.js";
 import { colourOf } from "./settings.js";
 
 const SECONDS = 60;
-const LANES = 4;
+const LANES = 3;
 
 export class Timeline {
   #courses = new Map(); // a face's number -> {points: [{time, shares}], lane}
@@ -17,8 +17,8 @@ export class Timeline {
     this.classes = classes;
     this.colours = classes.map((name, place) => colourOf(this.page, name, place));
     this.#courses.clear();
-    this.axis = made("p", { className: "axis" }, made("span", { textContent: "60 s ago" }), made("span", { textContent: "now" }));
-    this.lanes.replaceChildren(this.axis);
+    const ends = ["60 s ago", "now"].map((textContent) => made("span", { textContent }));
+    this.lanes.replaceChildren(made("p", { className: "axis" }, ...ends));
     this.legend.replaceChildren(
       ...classes.map((name, place) => {
         const item = made("li", { textContent: name });
@@ -48,24 +48,27 @@ export class Timeline {
     this.section.hidden = true;
   }
 
+  /** Draw the lanes: faces in sight first, then those that were seen longest. */
   #draw(now) {
-    const longest = [...this.#courses].sort(([, one], [, other]) => other.points.length - one.points.length);
-    longest.slice(LANES).forEach(([, course]) => {
+    const seen = ({ points }) => (points.at(-1).time === now ? 1e9 : 0) + points.length;
+    const order = [...this.#courses].sort(([, one], [, other]) => seen(other) - seen(one));
+    for (const [, course] of order.splice(LANES)) {
       course.lane?.line.remove();
       course.lane = null;
-    });
-    for (const [id, course] of longest.slice(0, LANES)) {
-      course.lane ??= this.#lane(id);
-      paint(course.lane.canvas, course.points, now, this.colours);
-      course.lane.canvas.ariaLabel = this.#said(course.points);
     }
+    order.forEach(([id, course], place) => {
+      course.lane ??= this.#lane(id);
+      const { line, canvas } = course.lane;
+      if (this.lanes.children[place] !== line) this.lanes.insertBefore(line, this.lanes.children[place]);
+      paint(canvas, course.points, now, this.colours);
+      canvas.ariaLabel = this.#said(course.points);
+    });
   }
 
   #lane(id) {
     const canvas = made("canvas");
     canvas.setAttribute("role", "img");
     const line = made("div", { className: "lane" }, made("span", { textContent: `face ${id ?? ""}` }), canvas);
-    this.axis.before(line);
     return { line, canvas };
   }
 

@@ -42,7 +42,9 @@ async function network(name) {
 }
 
 async function open(path) {
-  const response = await fetch(new URL(path, setup.at), { headers: setup.headers });
+  const response = await fetch(new URL(path, setup.at), { headers: setup.headers }).catch(() => {
+    throw new Error("The networks can't be fetched: the server doesn't answer.");
+  });
   if (!response.ok) throw new Error((await response.json()).error.message);
   return ort.InferenceSession.create(new Uint8Array(await response.arrayBuffer()), { executionProviders: ["wasm"] });
 }
