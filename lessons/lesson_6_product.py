@@ -35,12 +35,12 @@ CLASSES = splits.classes
 
 # %%
 folder = Path(tempfile.mkdtemp(prefix="mien-lesson-")) / "cnn"
-for epoch in mien.train(folder, splits, mien.recipe("cnn", "demo", epochs=6, precision="float32")):
+for epoch in mien.train(folder, splits, mien.recipe("cnn", "demo", epochs=8, batch=32, precision="float32")):
     print(epoch)
 print("\nin the folder:", ", ".join(sorted(path.name for path in folder.iterdir())))
 card = mien.Card.read(folder)
 print("model:", card.model, " parameters:", f"{card.parameters:,}", " classes:", ", ".join(card.classes))
-print("learned from:", card.data.source, " validation accuracy:", round(card.scores["val"]["accuracy"], 3))
+print("learned from:", card.data.source, " validation accuracy:", round(card.scores["after"]["val"]["accuracy"], 3))
 
 # %% [markdown]
 # ## 2. Export: the network without its school
