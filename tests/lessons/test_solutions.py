@@ -140,7 +140,9 @@ def test_a_good_start_keeps_the_gradient_of_twenty_layers_alive() -> None:
         return float(network[-2].weight.grad.norm() / network[0].weight.grad.norm())
 
     assert shrinks_by(deep_plain(20)) > 1e4
-    assert shrinks_by(solution_4.start_well(deep_plain(20))) < 100
+    started = solution_4.start_well(deep_plain(20))
+    assert shrinks_by(started) < 100
+    assert 0.1 < float(started(x).square().mean().sqrt()) < 10, "the numbers themselves keep their size, too"
 
 
 @pytest.mark.parametrize("warmup", [0.1, 0.3])
