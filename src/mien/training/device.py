@@ -72,7 +72,7 @@ class DeviceLoader:
 RESIDENT = 1 << 30
 """Bytes. A memory-mapped set of more than this stays on disk, and each batch is read from there."""
 
-LOOKED_AT = 4096
+LOOKED_AT = 1024
 """Faces read from a mapped set before its pages are let go: the system maps up to 64 kB around each."""
 
 
