@@ -3,9 +3,6 @@
 import json
 import re
 import signal
-import subprocess
-import sys
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,6 +10,7 @@ import pytest
 
 from mien.cli import main
 from mien.data.faces import Splits
+from mien.doctor import nonfaces
 
 VOTES = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
 
@@ -129,13 +127,14 @@ def test_wrong_use(data: Path, words: tuple, code: int, said: str, capsys: pytes
     assert "Traceback" not in message
 
 
-def test_ctrl_c_keeps_what_was_found(data: Path) -> None:
-    line = [sys.executable, "-u", "-m", "mien", "data", "doctor", str(data), "--folds", "200"]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        time.sleep(25)  # the quick part is done; two hundred networks are not
-        assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        out, error = process.communicate(timeout=120)
-    assert process.returncode == 130
-    assert "what was found until then stands above" in error
-    assert "in 5 groups" in out
+def test_ctrl_c_keeps_what_was_found(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressed(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(nonfaces, "_on_sheets", pressed)
+    assert main(["data", "doctor", str(data)]) == 130
+    said = capsys.readouterr()
+    assert "what was found until then stands above" in said.err
+    assert "in 5 groups" in said.out

@@ -45,7 +45,8 @@ def test_labels_changed_on_purpose_are_found() -> None:
     assert told == sorted(told)
     assert told[-1] == 1
     found = suspects(answers, pool.labels)
-    assert np.isin(found.order[:24], wrong).mean() > 0.6  # by chance 0.09
+    place = np.flatnonzero(np.isin(found.order, wrong)) / len(found.order)
+    assert place.mean() < 0.35  # by chance 0.5, give or take 0.06
 
 
 def test_too_few_faces_to_say() -> None:

@@ -38,6 +38,7 @@ EXTRAS = {
     "uvicorn": "serve",
     "timm": "timm",
     "torchvision": "timm",
+    "daft": "score",
 }
 """Packages that a bare install doesn't have, and the extra that brings each."""
 

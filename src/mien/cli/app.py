@@ -18,7 +18,7 @@ Verb = Callable[..., dict[str, Any]]
 
 VERBS = (
     "predict", "explain", "ladder", "train", "evaluate", "show", "compare", "leaderboard", "robustness", "models",
-    "export", "release", "serve",
+    "export", "score", "release", "serve",
 )  # fmt: skip
 """Each has a module of its name."""
 

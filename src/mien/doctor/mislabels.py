@@ -22,7 +22,10 @@ SMALLEST, LARGEST = 24, 32
 """Pixels. The quick network learns from squares of such a side; other faces are resized."""
 
 STEPS, FEWEST, MOST = 1200, 2, 40
-"""How long the quick network learns: about so many steps of 128 faces, and so many epochs at least and at most."""
+"""How long a quick network learns: about so many steps of BATCH faces, and so many epochs at least and at most."""
+
+BATCH, SMALLEST_BATCH = 128, 16
+"""Faces in a step; of a small data set fewer, so that there are steps enough."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,12 +128,12 @@ def _answers(
     from mien.training.fit import fit
     from mien.training.recipe import recipe
 
-    epochs = min(max(math.ceil(STEPS * 128 / len(learn)), FEWEST), MOST)
+    epochs = min(max(math.ceil(STEPS * BATCH / len(learn)), FEWEST), MOST)
     channels = 1 if learn.images.ndim == 3 else 3
     plan = recipe(
         "cnn", epochs=epochs, seed=seed, options={"widths": [32, 64, 128, 256], "depths": [1, 1, 1, 1], "dropout": 0.2},
         optimiser="adamw", lr=0.004, weight_decay=0.05, smoothing=0.0, erase=0.0, shift=0.06, scale=0.08, rotate=8,
-        ema=0.99, start_size=24,
+        ema=0.99, start_size=24, batch=min(max(len(learn) // 16, SMALLEST_BATCH), BATCH),
     )  # fmt: skip
     torch.manual_seed(seed)
     model = create_model(

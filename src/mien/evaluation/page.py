@@ -38,6 +38,7 @@ def ladder_page(ladder: Ladder, title: str = "The ladder") -> str:
     Raises:
         MissingExtra: without jinja2 or matplotlib (the extra `figures`).
     """
+    _jinja()  # what is missing is said before anything is drawn
     columns, rows = ladder.table()
     return render(
         "mien.evaluation",
@@ -57,16 +58,22 @@ def render(package: str, template: str, **values: Any) -> str:
     Raises:
         MissingExtra: without jinja2 (the extra `figures`).
     """
-    try:
-        import jinja2
-    except ImportError:
-        raise MissingExtra("jinja2", "figures", "The HTML report") from None
+    jinja2 = _jinja()
     source = resources.files(package).joinpath(template).read_text("utf-8")
     style = resources.files("mien.evaluation").joinpath("page.css").read_text("utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.lstrip_blocks = True
     written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return environment.from_string(source).render(style=style, written=written, **values)
+    page: str = environment.from_string(source).render(style=style, written=written, **values)
+    return page
+
+
+def _jinja() -> Any:
+    try:
+        import jinja2
+    except ImportError:
+        raise MissingExtra("jinja2", "figures", "The HTML report") from None
+    return jinja2
 
 
 def picture(image: NDArray[np.uint8], alt: str) -> Picture:

@@ -1,0 +1,64 @@
+"""`mien score`: very many images into Parquet files, here or on a Ray cluster."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mien.cli.options import note
+from mien.cli.progress import shares
+from mien.errors import Incomplete
+
+
+def score(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A folder or a pattern of images, or a table (.parquet, .csv, .jsonl) that lists or holds them: here, "
+            "s3://..., https://...",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the results, Parquet files.")],
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="A network in the box (small, small:int8), a run folder, an .onnx file.")
+    ] = "small",
+    column: Annotated[
+        str, typer.Option(metavar="NAME", help="The table's column with their addresses, or their bytes.")
+    ] = "",
+    detect: Annotated[
+        bool, typer.Option("--detect/--no-detect", help="--no-detect: each image is one cropped face.")
+    ] = True,
+    endpoint: Annotated[str, typer.Option(metavar="URL", help="An S3 server that isn't Amazon's.")] = "",
+    workers: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Images read side by side; 0 for as many as there are cores.")
+    ] = 0,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Run on this Ray cluster; auto for the one on this machine.")
+    ] = None,
+    rows: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Rows in a file of results; a kill loses at most so many.")
+    ] = 1000,
+) -> dict[str, Any]:
+    """Read every image where it lies and write a row for it, with its faces or with the error.
+
+    The same command given again goes on where it was stopped or killed; each input has one row in the end.
+    """
+    from mien.score import Job, Progress
+    from mien.score import score as run
+
+    at = Progress(0, 0, 0)
+    with shares() as tick:
+        try:
+            for at in run(
+                Job(source, model, detect, column, endpoint), out, workers=workers or None, ray=ray, rows=rows
+            ):
+                tick("scored", at.done / at.total)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"{at.done:,} of {at.total:,} are in {out}; the same command goes on.") from None
+    print(f"{out}: {at.done:,} rows")
+    result = {"out": str(out), "rows": at.done, "failed": at.failed}
+    if at.failed:
+        note("Their rows have status failed and the error.")
+        raise Incomplete(f"{at.failed:,} of {at.total:,} couldn't be read.", result)
+    return result

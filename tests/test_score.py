@@ -1,0 +1,173 @@
+"""Scoring many images: from folders, S3, HTTP and tables; whatever happens, each input has exactly one row."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+import pytest
+
+from mien.errors import DataError
+from mien.recognition.recognizer import Recognizer
+from mien.score import Job, score
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(scope="module")
+def album(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nine photos of one face in two folders, a picture without one, a damaged file and a text."""
+    folder = tmp_path_factory.mktemp("album")
+    (folder / "deep").mkdir()
+    for number in range(9):
+        (folder / ("deep" if number % 2 else ".") / f"{number}.jpg").write_bytes(photo.read_bytes())
+    (folder / "damaged.jpg").write_bytes(photo.read_bytes()[:3000])
+    (folder / "empty.ppm").write_bytes(b"P6 64 64 255 " + bytes(64 * 64 * 3))
+    (folder / "notes.txt").write_text("not an image")
+    return folder
+
+
+def rows(out: Path) -> list[dict]:
+    return [row for path in sorted(out.glob("part-*.parquet")) for row in parquet.read_table(path).to_pylist()]
+
+
+def run(job: Job, out: Path, **options: object) -> list[dict]:
+    for at in score(job, out, workers=1, **options):
+        assert at.done <= at.total
+    assert at.done == at.total
+    return sorted(rows(out), key=lambda row: row["row"])
+
+
+def test_a_folder(album: Path, photo: Path, tmp_path: Path) -> None:
+    found = run(Job(str(album)), tmp_path / "out", rows=4)
+    assert [row["row"] for row in found] == list(range(11))
+    by_name = {Path(row["source"]).name: row for row in found}
+    assert by_name["damaged.jpg"]["status"] == "failed"
+    assert "damaged" in by_name["damaged.jpg"]["error"]
+    assert by_name["empty.ppm"]["status"] == "no face"
+    (face,) = Recognizer()(photo).faces
+    for number in range(9):
+        row = by_name[f"{number}.jpg"]
+        (seen,) = row["faces"]
+        assert (row["status"], row["error"], row["width"]) == ("face", None, 512)
+        assert seen["label"] == face.label
+        assert seen["probabilities"] == pytest.approx(list(face.probabilities.values()), abs=1e-5)
+    assert [len(parquet.read_table(path)) for path in sorted((tmp_path / "out").glob("part-*"))] == [4, 4, 3]
+
+
+def test_done_is_done(album: Path, tmp_path: Path) -> None:
+    job, out = Job(str(album)), tmp_path / "out"
+    for at in score(job, out, workers=1, rows=3):
+        if at.done >= 6:
+            break  # someone stops it
+    kept = {path.name: path.stat().st_mtime_ns for path in out.glob("part-*")}
+    found = run(job, out, rows=3)
+    assert [row["row"] for row in found] == list(range(11))
+    assert {name: (out / name).stat().st_mtime_ns for name in kept} == kept
+    with pytest.raises(DataError, match="another job: its detect is True"):
+        next(score(Job(str(album), detect=False), out))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "mine.txt").write_text("mine")
+    with pytest.raises(DataError, match="a folder of their own"):
+        next(score(job, tmp_path / "other"))
+
+
+def test_tables_of_addresses_and_of_bytes(album: Path, tmp_path: Path) -> None:
+    paths = [str(album / "0.jpg"), str(album / "gone.jpg"), str(album / "2.jpg")]
+    parquet.write_table(arrow.table({"where": paths, "id": [1, 2, 3]}), tmp_path / "list.parquet")
+    found = run(Job(str(tmp_path / "list.parquet"), column="where"), tmp_path / "a")
+    assert [row["status"] for row in found] == ["face", "failed", "face"]
+    assert "gone.jpg" in found[1]["error"]
+    crop = np.zeros((48, 48), np.uint8)
+    data = [b"P5 48 48 255 " + crop.tobytes(), b"junk"]
+    parquet.write_table(arrow.table({"image": data}), tmp_path / "held.parquet")
+    found = run(Job(str(tmp_path / "held.parquet"), detect=False, column="image"), tmp_path / "b")
+    assert [row["status"] for row in found] == ["face", "failed"]
+    assert found[1]["source"].endswith("held.parquet#1")
+    with pytest.raises(DataError, match="--column"):
+        next(score(Job(str(tmp_path / "list.parquet")), tmp_path / "c"))
+
+
+@pytest.fixture
+def bucket(album: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The album in a bucket `faces` of an S3 server on this machine; gives the server's address."""
+    import boto3
+    from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    s3 = boto3.client("s3", endpoint_url=address)
+    s3.create_bucket(Bucket="faces")
+    for name in ("0.jpg", "2.jpg", "damaged.jpg", "notes.txt"):
+        s3.put_object(Bucket="faces", Key=f"in/{name}", Body=(album / name).read_bytes())
+    s3.close()
+    yield address
+    server.stop()
+
+
+def test_s3(bucket: str, tmp_path: Path) -> None:
+    found = run(Job("s3://faces/in", endpoint=bucket), tmp_path / "out")
+    assert [(row["source"], row["status"]) for row in found] == [
+        ("s3://faces/in/0.jpg", "face"),
+        ("s3://faces/in/2.jpg", "face"),
+        ("s3://faces/in/damaged.jpg", "failed"),
+    ]
+
+
+def test_http(album: Path, tmp_path: Path) -> None:
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(album))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        at = f"http://127.0.0.1:{server.server_port}"
+        (tmp_path / "list.csv").write_text(f"url\n{at}/0.jpg\n{at}/gone.jpg\n")
+        found = run(Job(str(tmp_path / "list.csv"), column="url"), tmp_path / "out")
+        server.shutdown()
+    assert [row["status"] for row in found] == ["face", "failed"]
+    assert "404" in found[1]["error"] or "not" in found[1]["error"].lower()
+
+
+def killed_and_started_again(folder: Path, out: Path, seed: int, kills: int) -> None:
+    line = [sys.executable, "-m", "mien", "score", str(folder), "--out", str(out), "--rows", "3", "--workers", "1"]
+    line += ["--no-detect"]
+    dice = random.Random(seed)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    for _ in range(kills):
+        process = subprocess.Popen(line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        before, began = len(list(out.glob("part-*"))), time.monotonic()
+        while process.poll() is None and len(list(out.glob("part-*"))) == before and time.monotonic() - began < 120:
+            time.sleep(0.02)  # it is at work: something is written
+        time.sleep(dice.uniform(0, 0.3))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        for path in out.glob("part-*.parquet"):
+            parquet.read_table(path)  # whole, at any time
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = sorted(row["row"] for row in rows(out))
+    assert found == list(range(60))
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(100, marks=pytest.mark.soak)])
+def test_kill_9(kills: int, tmp_path: Path) -> None:
+    (tmp_path / "faces").mkdir()
+    for number in range(60):
+        pixels = np.full((48, 48), number, np.uint8)
+        (tmp_path / "faces" / f"{number:03d}.pgm").write_bytes(b"P5 48 48 255 " + pixels.tobytes())
+    killed_and_started_again(tmp_path / "faces", tmp_path / "out", seed=kills, kills=kills)
