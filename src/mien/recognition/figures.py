@@ -114,7 +114,8 @@ class Sheet:
                 axis.imshow(tile)
                 said = f"{face.label}{'?' if face.uncertain else ''}\n{face.confidence:.0%}"
                 axis.set_title(said, fontsize=8, loc="center")
-            said = f"{len(order)} faces" + (f"; {self.left_out} more aren't shown" if self.left_out else "")
+            said = f"{len(order)} face{'' if len(order) == 1 else 's'}"
+            said += f"; {self.left_out} more aren't shown" if self.left_out else ""
             figure.suptitle(said, fontsize=9, color=QUIET)
             return _bytes(figure, kind)
 
