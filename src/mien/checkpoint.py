@@ -1,5 +1,6 @@
 """Run folder <-> network: the weights, the state that a training resumes from, and the card beside them."""
 
+import io
 import os
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from mien.cards import Card
 from mien.errors import CheckpointError, UnknownModel
-from mien.files import atomic_write, replacing
+from mien.files import atomic_write
 from mien.models import create_model
 from mien.models.stem import GRAY
 from mien.shipped import find
@@ -95,8 +96,9 @@ def _recoloured(value: Tensor, own: Tensor | None) -> Tensor:
 
 def save_state(state: dict[str, Any], path: str | os.PathLike[str]) -> None:
     """Write what a training resumes from, in one step."""
-    with replacing(path) as beside:
-        torch.save(state, beside)
+    held = io.BytesIO()  # torch's own writer of files says of a full disk nothing that a person could use
+    torch.save(state, held)
+    atomic_write(path, held.getvalue())
 
 
 def load_state(path: str | os.PathLike[str]) -> dict[str, Any]:

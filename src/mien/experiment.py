@@ -28,7 +28,7 @@ from mien.models.backbone import Backbone
 from mien.net import MODEL
 from mien.runs import COLUMNS, DRAWN, DataPath, begin, check_free, write_history
 from mien.training.device import pick_device
-from mien.training.distributed import join
+from mien.training.distributed import join, restarted
 from mien.training.fit import Epoch, fit
 from mien.training.recipe import TIMM, Recipe
 
@@ -50,6 +50,8 @@ def train(
 
     Under `torchrun` every process calls it alike; rank 0 alone writes.
 
+    A process that torchrun starts again goes on with the run.
+
     Stopping it, by `break`, Ctrl-C or kill -9, loses at most the epoch under way; with `resume` the next call goes on
     after the last saved one, and yields nothing when the run is finished. The test split isn't looked at.
 
@@ -66,18 +68,20 @@ def train(
     """
     folder, team = Path(folder), join(pick_device(device))
     leads = team.rank == 0
-    if not resume and leads:
+    if leads and not (resume or restarted()):
         check_free(folder)
     splits["val"]  # what is wrong with device, data or recipe is said before a folder is made
     model = fresh(recipe, splits)
     if leads:
         begin(folder, splits, recipe, data)
     team.wait()
-    if (folder / CARD).exists():
+    finished = (folder / CARD).exists()
+    state = load_state(folder / STATE) if not finished and (folder / STATE).exists() else None
+    team.agree(-1 if finished else state["fit"]["epoch"] if state else 0, "epochs in the run folder")
+    if finished:
         return
     if leads and not (folder / ENVIRONMENT).exists():
         atomic_write(folder / ENVIRONMENT, json.dumps(environment(), indent=2))
-    state = load_state(folder / STATE) if (folder / STATE).exists() else None
     before = state["before"] if state else evaluate(model, splits["val"], split="val").as_json()
     rows: list[dict[str, float]] = state["history"] if state else []
     for epoch in fit(

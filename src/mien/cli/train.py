@@ -136,10 +136,11 @@ def _train(folder: Path, recipe: "Recipe", source: "DataPath", device: str | Non
     from mien.experiment import train
     from mien.models import list_models
     from mien.runs import check_free, history
-    from mien.training.distributed import leave
+    from mien.training.distributed import leave, restarted
 
     if recipe.model not in (known := list_models(unlisted=True)):  # said before minutes of reading
         raise UnknownModel(f"There is no model {recipe.model!r}; the models are {', '.join(known)}.")
+    resume = resume or restarted()
     if not resume:
         check_free(folder)
     splits = read_source(source)

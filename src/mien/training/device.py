@@ -72,8 +72,8 @@ class DeviceLoader:
 RESIDENT = 1 << 30
 """Bytes. A memory-mapped set of more than this stays on disk, and each batch is read from there."""
 
-LOOKED_AT = 1024
-"""Faces read from a mapped set before its pages are let go: the system maps up to 64 kB around each."""
+LOOKED_AT = 64
+"""Faces read from a mapped set before its pages are let go: around each the system may map a megabyte."""
 
 
 class OnDevice:
@@ -93,7 +93,7 @@ class OnDevice:
         self.targets = torch.from_numpy(np.require(targets, requirements=["C", "W"])).to(device)
         self.images: Tensor | None = None
         if mapped(faces.images) and faces.images.nbytes > RESIDENT:
-            self._map, self._places, self._looked_at = faces.images, np.flatnonzero(keep), 0
+            self._map, self._places = faces.images, np.flatnonzero(keep)
         else:
             self.images = _planes(faces.images if keep.all() else faces.images[keep]).to(device)
 
@@ -105,12 +105,11 @@ class OnDevice:
         if self.images is not None:
             return self.images[pick], self.targets[pick]
         places = self._places[pick if isinstance(pick, slice) else pick.cpu().numpy()]
-        found = _planes(self._map[places]).to(self.device)
-        self._looked_at += len(places)
-        if self._looked_at >= LOOKED_AT:
+        found = np.empty((len(places), *self._map.shape[1:]), np.uint8)
+        for at in range(0, len(places), LOOKED_AT):
+            found[at : at + LOOKED_AT] = self._map[places[at : at + LOOKED_AT]]
             let_go(self._map)
-            self._looked_at = 0
-        return found, self.targets[pick]
+        return _planes(found).to(self.device), self.targets[pick]
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """(images, targets) in order, the last batch as large as it comes."""

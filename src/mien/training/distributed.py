@@ -41,6 +41,18 @@ class Team:
         for tensor, part in zip(held, parts, strict=True):
             tensor.copy_(part.view_as(tensor))
 
+    def agree(self, number: int, what: str) -> None:
+        """Raise MienError in every process unless all of them bring the same number."""
+        if self.size == 1:
+            return
+        found = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
+        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+        found = [part.to(device) for part in found]
+        dist.all_gather(found, torch.tensor([number], device=device))
+        numbers = [int(part) for part in found]
+        if len(set(numbers)) > 1:
+            raise MienError(f"The processes find different {what} ({numbers}): is the folder shared by all of them?")
+
     def wait(self) -> None:
         """Until every process is here."""
         if self.size > 1:
@@ -55,6 +67,11 @@ def join(device: torch.device) -> Team:
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     return Team(dist.get_rank(), size)
+
+
+def restarted() -> bool:
+    """Whether torchrun started this process in place of one that died: then the run in the folder is its own."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
 
 
 def leave() -> None:

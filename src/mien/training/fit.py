@@ -191,6 +191,21 @@ class _Learner:
         pixels = augment(images, self.recipe, generator, size)
         pixels, goals = mix(pixels, targets, self.classes, self.recipe, generator)
         pixels, goals, targets = (self.team.share(part) for part in (pixels, goals, targets))
+        self.optimiser.zero_grad()
+        sums = torch.zeros(2, device=self.where)
+        for part in zip(*(whole.chunk(self.recipe.accumulate) for whole in (pixels, goals, targets)), strict=True):
+            loss, right = self._loss(*part)
+            share = len(part[0]) / len(pixels)
+            (loss * share).backward()
+            sums += torch.stack([loss.detach(), right]) * share
+        self.team.mean_(p.grad for p in self.live.parameters() if p.grad is not None)
+        if self.recipe.clip:
+            nn.utils.clip_grad_norm_(self.live.parameters(), self.recipe.clip)
+        self.optimiser.step()
+        return sums
+
+    def _loss(self, pixels: Tensor, goals: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss on these faces, and the share of them that are right."""
         with torch.autocast(self.where.type, torch.bfloat16, enabled=self.half):
             given = self.forward(pixels)  # (B, K), or with a second labelling (B, K + K2), goals and targets likewise
         own = slice(self.classes)
@@ -198,13 +213,7 @@ class _Learner:
         loss = cross_entropy(logits, first, self.recipe.smoothing, self.weights)
         if given.shape[1] > self.classes:
             loss = loss + self.recipe.second * cross_entropy(given[:, self.classes :], goals[:, self.classes :])
-        self.optimiser.zero_grad()
-        loss.backward()
-        self.team.mean_(p.grad for p in self.live.parameters() if p.grad is not None)
-        if self.recipe.clip:
-            nn.utils.clip_grad_norm_(self.live.parameters(), self.recipe.clip)
-        self.optimiser.step()
-        return torch.stack([loss.detach(), (logits.argmax(1) == _hard(targets, self.classes)).float().mean()])
+        return loss, (logits.argmax(1) == _hard(targets, self.classes)).float().mean()
 
 
 def _check(train: FaceSet, val: FaceSet, second: FaceSet | None) -> None:

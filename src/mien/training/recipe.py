@@ -25,6 +25,7 @@ class Recipe(BaseModel):
     )
     epochs: int = Field(20, ge=1, description="passes over the training faces")
     batch: int = Field(128, ge=1, description="faces in a step")
+    accumulate: int = Field(1, ge=1, description="parts that a step's faces are computed in, where memory is short")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="decides first weights, order and augmentation")
 
     optimiser: Literal["sgd", "adamw"] = Field("sgd", description="SGD with Nesterov momentum, or AdamW")
