@@ -2,7 +2,7 @@
 
 A perceptual hash (the signs of the lowest frequencies of the cosine transform, after Zauner, "Implementation and
 benchmarking of perceptual image hash functions", 2010) proposes pairs; the correlation of the pictures decides.
-The hash alone can't: crops of faces are so alike that its usual distance proposes many pairs of strangers (docs/LOG.md).
+The hash alone can't: crops of faces are so alike that its usual distance proposes many strangers (docs/LOG.md).
 """
 
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ CLOSE = 32
 
 SIDE = 24
 SAME = 0.93
-"""Pictures of SIDE × SIDE pixels that correlate by more are the same one. Chosen by eye on a dozen of FER2013's pairs in
-each band of correlation: below it strangers begin to stand among them."""
+"""Pictures of SIDE × SIDE pixels that correlate by more are the same one. Chosen by eye on a dozen of FER2013's pairs
+in each band of correlation: below it strangers begin to stand among them."""
 
 TABLES, REACH = 48, 32
 """How many samples of the bits are looked up, and how many neighbours with the same sample each face is compared to."""
