@@ -81,7 +81,7 @@ def plan(budget: str, *, second: int = 0) -> Plan:
         small = recipe("flagship_small", init="small", epochs=18, **slow, **head)
         return Plan(("small",), {"small": small}, 0.5)
     if budget == "toy":
-        options = {"stem": 4, "widths": [4, 8], "depths": [1, 1], "second": second}
+        options = {"stem": 4, "widths": [4, 8], "depths": [1, 1], "squeeze": True, "second": second}
         tiny = recipe("flagship_small", epochs=2, options=options)
         return Plan((tiny, tiny.model_copy(update={"seed": 1})), {"small": tiny}, 0.7)
     raise MienError(f"There is no budget {budget!r}; the budgets are cpu, cpu-flagship, taught, gpu, again, toy.")
