@@ -95,9 +95,9 @@ def score(
         frame = frame.join(there, on="row", how="anti")
     if ray is not None:
         frame = frame.into_partitions(max(1, -(-(total - done) // rows)))
-    number = 1 + max((int(path.stem.removeprefix("part-")) for path in _parts(out)), default=-1)
+    first = 1 + max((int(path.stem.removeprefix("part-")) for path in _parts(out)), default=-1)
     found = _readings(daft, job, frame, workers or os.cpu_count() or 1)
-    for number, table in enumerate(_in_files(found, rows), number):
+    for number, table in enumerate(_in_files(found, rows), first):
         _write(out / f"part-{number:06d}.parquet", table)
         done += len(table)
         failed += table["status"].to_pylist().count("failed")
