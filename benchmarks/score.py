@@ -97,9 +97,8 @@ def table(found: dict[int, tuple[Run, Run]]) -> str:
             if count > least:
                 each[place] = 1000 * (run.cpu - found[least][place].cpu) / (count - least)
             cost = f"{each[place]:14.3f}" if count > least else f"{'-':>14}"
-            lines.append(
-                f"{count:8,}  {name:12}{run.clock:9.1f}{run.cpu:9.2f}{cost}{run.peak / 1e6:9.0f}{run.written / count:11.0f}"
-            )
+            seconds, space = f"{run.clock:9.1f}{run.cpu:9.2f}", f"{run.peak / 1e6:9.0f}{run.written / count:11.0f}"
+            lines.append(f"{count:8,}  {name:12}{seconds}{cost}{space}")
         ratio = f", without the start {each[1] / each[0]:.3f}" if count > least else ""
         lines.append(f"{'':10}ratio of processor time {runs[1].cpu / runs[0].cpu:.3f}{ratio}; "
                      f"of the clock {runs[1].clock / runs[0].clock:.3f}")  # fmt: skip
