@@ -143,31 +143,45 @@ def test_http(album: Path, tmp_path: Path) -> None:
     assert "404" in found[1]["error"] or "not" in found[1]["error"].lower()
 
 
-def killed_and_started_again(folder: Path, out: Path, seed: int, kills: int) -> None:
-    line = [sys.executable, "-m", "mien", "score", str(folder), "--out", str(out), "--rows", "3", "--workers", "1"]
-    line += ["--no-detect"]
-    dice = random.Random(seed)
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    for _ in range(kills):
-        process = subprocess.Popen(line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        before, began = len(list(out.glob("part-*"))), time.monotonic()
+def killed(line: list[str], out: Path, dice: random.Random) -> bool:
+    """Start it and kill it: one time in three whatever it does just then, else soon after a file of results."""
+    process = subprocess.Popen(
+        line, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    before, began = len(list(out.glob("part-*"))), time.monotonic()
+    if dice.random() < 1 / 3:
+        time.sleep(dice.uniform(0, 2))
+    else:
         while process.poll() is None and len(list(out.glob("part-*"))) == before and time.monotonic() - began < 120:
-            time.sleep(0.02)  # it is at work: something is written
-        time.sleep(dice.uniform(0, 0.3))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        for path in out.glob("part-*.parquet"):
-            parquet.read_table(path)  # whole, at any time
-    done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    found = sorted(row["row"] for row in rows(out))
-    assert found == list(range(60))
+            time.sleep(0.01)
+        time.sleep(dice.uniform(0, 0.1))
+    process.send_signal(signal.SIGKILL)
+    return process.wait() == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(100, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.soak)])
 def test_kill_9(kills: int, tmp_path: Path) -> None:
-    (tmp_path / "faces").mkdir()
-    for number in range(60):
-        pixels = np.full((48, 48), number, np.uint8)
-        (tmp_path / "faces" / f"{number:03d}.pgm").write_bytes(b"P5 48 48 255 " + pixels.tobytes())
-    killed_and_started_again(tmp_path / "faces", tmp_path / "out", seed=kills, kills=kills)
+    folder, out, images, dice = tmp_path / "faces", tmp_path / "out", 120 * kills, random.Random(kills)
+    folder.mkdir()
+    for number in range(images):
+        pixels = np.full((48, 48), number % 256, np.uint8)
+        (folder / f"{number:05d}.pgm").write_bytes(b"P5 48 48 255 " + pixels.tobytes())
+    line = [sys.executable, "-m", "mien", "score", str(folder), "--out", str(out), "--no-detect"]
+    line += ["--rows", "20", "--workers", "1"]
+    for _ in range(kills):
+        assert killed(line, out, dice)  # it was at work still
+        rows(out)  # each file is whole, at any time
+    assert 0 < len(rows(out)) < images
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert sorted(row["row"] for row in rows(out)) == list(range(images))
+    assert not list(out.glob(".*"))  # and nothing half done is left
+
+
+def test_killed_before_it_had_begun(album: Path, tmp_path: Path) -> None:
+    """What a kill in the first instant leaves isn't taken for somebody's files."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".0a1b2c3d.job.json").write_text("{")
+    assert next(score(Job(str(album)), out, workers=1)).total == 11
+    assert not list(out.glob(".*"))

@@ -95,15 +95,13 @@ def score(
         frame = frame.join(there, on="row", how="anti")
     if ray is not None:
         frame = frame.into_partitions(max(1, -(-(total - done) // rows)))
-    held: list[dict[str, Any]] = []
-    for found in _readings(daft, job, frame, workers or os.cpu_count() or 1):
-        held.append(found)
-        if len(held) == rows or done + len(held) == total:
-            _write(out, held)
-            done += len(held)
-            failed += sum(row["status"] == "failed" for row in held)
-            held = []
-            yield Progress(done, total, failed)
+    first = 1 + max((int(path.stem.removeprefix("part-")) for path in _parts(out)), default=-1)
+    found = _readings(daft, job, frame, workers or os.cpu_count() or 1)
+    for number, table in enumerate(_in_files(found, rows), first):
+        _write(out / f"part-{number:06d}.parquet", table)
+        done += len(table)
+        failed += table["status"].to_pylist().count("failed")
+        yield Progress(done, total, failed)
 
 
 def _daft() -> Any:
@@ -118,6 +116,9 @@ def _daft() -> Any:
 
 def _claim(job: Job, out: Path) -> None:
     """Note the job in its folder, or check that it is the one noted there."""
+    for left in out.glob(".*.*"):  # what a kill left of a file that wasn't in its place yet
+        if left.name[10:] in (JOB, INPUTS) or left.name[10:].startswith("part-"):
+            left.unlink()
     note = out / JOB
     if not note.exists():
         if out.exists() and any(out.iterdir()):
@@ -189,8 +190,10 @@ def _images(daft: Any, job: Job) -> Any:
     return daft.from_pydict({"source": [name.removeprefix("file://") for name in names]})
 
 
-def _readings(daft: Any, job: Job, frame: Any, workers: int) -> Iterator[dict[str, Any]]:
-    """Rows, as the workers finish them."""
+def _readings(daft: Any, job: Job, frame: Any, workers: int) -> Iterator[Any]:
+    """Tables of rows, as the workers finish them."""
+    import pyarrow as arrow
+
     config = _config(daft, job)
     kinds = daft.DataType
     face = {
@@ -220,9 +223,27 @@ def _readings(daft: Any, job: Job, frame: Any, workers: int) -> Iterator[dict[st
         name = daft.col("row").cast(kinds.string())
         frame = frame.with_column("source", daft.lit(f"{job.source}#") + name)
     frame = frame.with_column("found", Worker().read(daft.col("bytes"), daft.col("source")))
-    for batch in frame.select("row", "source", "found").to_arrow_iter():
-        for one in batch.to_pylist():
-            yield {"row": one["row"], "source": one["source"]} | one["found"]
+    names = [daft.col("found").get(name).alias(name) for name in row]
+    schema = _schema(arrow)
+    for batch in frame.select("row", "source", *names).to_arrow_iter():
+        yield arrow.Table.from_batches([batch]).cast(schema)
+
+
+def _in_files(tables: Iterator[Any], rows: int) -> Iterator[Any]:
+    """The same rows in tables of `rows` each; the last may have fewer."""
+    import pyarrow as arrow
+
+    held, count = [], 0
+    for table in tables:
+        held.append(table)
+        count += len(table)
+        if count >= rows:
+            together = arrow.concat_tables(held)
+            whole = count // rows * rows
+            yield from (together.slice(start, rows) for start in range(0, whole, rows))
+            held, count = [together.slice(whole)], count - whole
+    if count:
+        yield arrow.concat_tables(held)
 
 
 def _read(recognizer: Recognizer, data: bytes | None, source: str, config: Any) -> dict[str, Any]:
@@ -262,13 +283,11 @@ def _parts(out: Path) -> list[Path]:
     return sorted(out.glob("part-*.parquet"))
 
 
-def _write(out: Path, rows: list[dict[str, Any]]) -> None:
-    import pyarrow as arrow
+def _write(path: Path, table: Any) -> None:
     import pyarrow.parquet as parquet
 
-    number = 1 + max((int(path.stem.removeprefix("part-")) for path in _parts(out)), default=-1)
-    with replacing(out / f"part-{number:06d}.parquet") as beside:
-        parquet.write_table(arrow.Table.from_pylist(rows, _schema(arrow)), beside)
+    with replacing(path) as beside:
+        parquet.write_table(table, beside)
 
 
 def _schema(arrow: Any) -> Any:
