@@ -29,7 +29,16 @@ def torchrun(folder: Path, *words: str | Path) -> "subprocess.CompletedProcess[s
 
 
 def test_two_processes_train_as_one_does(mien, faces_file: Path, tmp_path: Path) -> None:
-    plain = ("--option", "hidden=[32]", "--option", "batch_norm=false", "--option", "dropout=0.0")
+    plain = (
+        "--option",
+        "hidden=[32]",
+        "--option",
+        "batch_norm=false",
+        "--option",
+        "dropout=0.0",
+        "--precision",
+        "float32",
+    )
     line = ("train", "feedforward", "--data", faces_file, *LINE, *plain)
     one, two = mien(tmp_path, *line, "--out", "one"), torchrun(tmp_path, *line, "--out", "two")
     assert one.returncode == two.returncode == 0, two.stderr

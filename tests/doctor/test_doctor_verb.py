@@ -134,7 +134,11 @@ def test_ctrl_c_keeps_what_was_found(
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(nonfaces, "_on_sheets", pressed)
-    assert main(["data", "doctor", str(data)]) == 130
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    try:
+        assert main(["data", "doctor", str(data)]) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     said = capsys.readouterr()
     assert "what was found until then stands above" in said.err
     assert "in 5 groups" in said.out

@@ -47,6 +47,8 @@ def start(
 ) -> Served:
     """Start `mien serve` on a free port, and wait until it listens."""
     line = [*program, "serve", "--port", "0", *words]
+    # a shell's background jobs ignore Ctrl-C, and hand that on
+    how = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)} | how
     process = subprocess.Popen(
         line, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=ENVIRONMENT | (environment or {}), **how
     )

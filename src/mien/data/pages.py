@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 def mapped(array: NDArray[Any]) -> bool:
     """Whether this array's numbers lie in a file rather than in memory.
 
+    >>> import numpy as np
     >>> mapped(np.zeros(3))
     False
     """

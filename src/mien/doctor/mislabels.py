@@ -53,10 +53,10 @@ def suspects(answers: NDArray[np.floating], labels: NDArray[np.int64]) -> Suspec
     classes whose threshold it reaches another one than its label is the likeliest. These stand first; within, the order
     is the margin, the probability of the label less that of the likeliest other class.
 
-    >>> answers = np.array([[0.9, 0.1], [0.8, 0.2], [0.2, 0.8], [0.9, 0.1]])
+    >>> answers = np.array([[0.9, 0.1], [0.75, 0.25], [0.2, 0.8], [0.9, 0.1]])
     >>> found = suspects(answers, np.array([0, 0, 1, 1]))
     >>> found.order.tolist(), found.count
-    ([3, 2, 1, 0], 1)
+    ([3, 1, 2, 0], 1)
     """
     known = np.flatnonzero(labels != UNLABELLED)
     chances = np.asarray(answers, np.float32)
