@@ -121,3 +121,39 @@ def test_text_ends_it_and_so_does_the_server_ending(server, serve) -> None:
             return closed.value.rcvd.code
 
     assert asyncio.run(end()) == 1012
+
+
+HANDSHAKE = (
+    b"GET /v1/stream?model=flagship HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+def test_a_client_that_leaves_in_the_middle_is_no_fault(serve, crop_files: list[bytes]) -> None:
+    server = serve()
+    host, port = server.address.removeprefix("http://").split(":")
+
+    async def before_it_is_let_in(number: int) -> None:
+        _, writer = await asyncio.open_connection(host, port)
+        writer.write(HANDSHAKE)
+        await asyncio.sleep(0.0005 * (number % 5))
+        writer.transport.abort()
+
+    async def before_its_answer(number: int) -> None:
+        async with connect(url(server.address, "?detect=false")) as socket:
+            for picture in crop_files[:5]:
+                await socket.send(picture)
+                await asyncio.sleep(0.0003 * (number % 40))
+            socket.transport.abort() if number % 2 else await socket.close()
+
+    async def many() -> None:
+        for first in range(0, 400, 8):
+            numbers = range(first, first + 8)
+            await asyncio.gather(
+                *(leave(number) for leave in (before_it_is_let_in, before_its_answer) for number in numbers)
+            )
+
+    asyncio.run(many())
+    server.end()
+    assert len(server.log("request")) > 400
+    assert [failure["traceback"] for failure in server.log("failed")] == []

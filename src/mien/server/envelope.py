@@ -26,6 +26,10 @@ PATHS = frozenset(
 METHODS = frozenset(("GET", "HEAD", "POST", "OPTIONS", "WEBSOCKET"))
 
 
+class Left(OSError):  # a kind of OSError, as starlette expects one
+    """The client had left when something was sent to it."""
+
+
 class Envelope:
     """An ASGI application around another. It logs no query, no header and no body."""
 
@@ -55,7 +59,10 @@ class Envelope:
                 message["headers"] = [*message["headers"], *added, (b"x-request-id", request_id.encode())]
             elif message["type"] == "websocket.accept":
                 status = 101
-            await send(message)
+            try:
+                await send(message)
+            except OSError as error:
+                raise Left from error
 
         client = (scope.get("client") or ("", 0))[0]
         try:
@@ -65,6 +72,8 @@ class Envelope:
             except Refusal as refusal:
                 await refuse(refusal, request_id, scope, receive, sending)
                 state["refused"] = refusal.code
+        except Left:
+            state["refused"] = "left"
         except Exception:
             log.error("failed", exc_info=True, extra={"fields": {"request_id": request_id}})
             if not status:

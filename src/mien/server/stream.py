@@ -111,4 +111,7 @@ async def _answer(
         except Refusal as refusal:
             answer = {"error": {"code": refusal.code, "message": refusal.message}}
         answer |= {"frame": number, "request_id": socket.state.request_id}
-        await socket.send_text(json.dumps(answer, ensure_ascii=False, separators=(",", ":")))
+        try:
+            await socket.send_text(json.dumps(answer, ensure_ascii=False, separators=(",", ":")))
+        except RuntimeError:  # what a connection says that ended in the middle of its handshake
+            raise WebSocketDisconnect(1006) from None
