@@ -1,10 +1,13 @@
-"""Working ahead: an iterator that runs in a thread of its own, some items before they are asked for."""
+"""Working ahead: what will be asked for is made ready in other threads, some items before."""
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -49,6 +52,32 @@ def ahead(items: Iterable[T], depth: int = 4) -> Iterator[T]:
     finally:
         left.set()
         thread.join()
+
+
+def side_by_side(work: Callable[[S], T], items: Iterable[S], workers: int, depth: int) -> Iterator[T]:
+    """`work` of each item, in the items' order, done by so many threads for up to `depth` items at a time.
+
+    What `work` raises is raised where its result would have come. With a depth of 1 nothing is done before it's asked
+    for.
+
+    >>> list(side_by_side(abs, [-1, 2, -3], workers=2, depth=4))
+    [1, 2, 3]
+    """
+    waiting: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(workers, "mien side by side") as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) >= depth:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for one in waiting:
+                one.cancel()
+            close = getattr(items, "close", None)
+            if close:
+                close()
 
 
 def _put(ready: "queue.Queue[T | _End]", item: "T | _End", left: threading.Event) -> bool:

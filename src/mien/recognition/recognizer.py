@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mien.cards import Card
 from mien.images import MAX_PIXELS
 from mien.net import Net
-from mien.recognition.ahead import ahead
+from mien.recognition.ahead import ahead, side_by_side
 from mien.recognition.align import crops, whole
 from mien.recognition.detect import CERTAIN, Detection, Detector
 from mien.recognition.records import Face, Frame, Reading
@@ -58,6 +58,7 @@ class Recognizer:
         certain: how sure (0..1) the detector must be that something is a face.
         smooth: half-life in seconds of the probabilities' smoothing in videos; 0 takes each frame by itself.
         max_pixels: the largest picture that is decoded.
+        threads: how many may work at once; 0: as many as there are cores.
 
     `device` says where it runs, `classes` what it can answer.
 
@@ -82,8 +83,9 @@ class Recognizer:
     ) -> None:
         self.net = Net(model, device=device, threads=threads, spin=False)
         self.classes, self.device = self.net.classes, self.net.device
-        self.smooth, self.max_pixels = smooth, max_pixels
-        self._detector = Detector(device=device, threads=threads, certain=certain) if detect else None
+        self.smooth, self.max_pixels, self.threads = smooth, max_pixels, threads or os.cpu_count() or 1
+        # a thread for each of two frames does more than two threads for one, which wait for each other in every layer
+        self._detector = Detector(device=device, threads=1, certain=certain) if detect else None
 
     def __call__(self, picture: Any) -> Reading:
         """Read one picture: iterate over what comes back to get its faces, the largest first.
@@ -133,9 +135,8 @@ class Recognizer:
             names = [sources] if isinstance(sources, (str, os.PathLike)) else sources
             sources = Sources(names, every=every, after=after, max_pixels=self.max_pixels)
         tracker, source = Tracker(half_life=self.smooth), None
-        depth = 1 if sources.live else 4  # a camera's pictures mustn't grow old in a queue
-        frames = ahead(sources, depth)
-        for frame, found in ahead(((frame, self._find(frame, tiles=frame.time is None)) for frame in frames), depth):
+        depth = 1 if sources.live else 2 * self.threads  # a camera's pictures mustn't grow old in a queue
+        for frame, found in side_by_side(self._found, ahead(sources, depth), self.threads, depth):
             if frame.source != source:
                 tracker, source = Tracker(half_life=self.smooth), frame.source
             reading = self._read_on(frame, found, tracker)
@@ -147,6 +148,9 @@ class Recognizer:
             return self._reading(frame, found, answers)
         ids, smooth = tracker.update(frame.time, found, answers)
         return self._reading(frame, found, smooth, ids)
+
+    def _found(self, frame: Frame) -> Found:
+        return frame, self._find(frame, tiles=frame.time is None)
 
     def _find(self, frame: Frame, *, tiles: bool) -> tuple[Detection, ...]:
         if frame.pixels is None or not self._detector:

@@ -1,0 +1,55 @@
+"""Work done ahead in other threads: in order, bounded, and its errors where their results would have come."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from mien.recognition.ahead import side_by_side
+
+
+def test_results_keep_the_items_order_though_later_ones_are_done_first() -> None:
+    def slow(number: int) -> int:
+        time.sleep(0.02 if number % 3 == 0 else 0)
+        return number
+
+    assert list(side_by_side(slow, range(20), workers=3, depth=6)) == list(range(20))
+
+
+def test_two_are_worked_on_at_once() -> None:
+    meeting = threading.Barrier(2, timeout=20)
+    assert len(list(side_by_side(lambda item: meeting.wait(), range(4), workers=2, depth=4))) == 4
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_no_more_is_taken_than_the_depth(depth: int) -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    results = side_by_side(abs, items(), workers=2, depth=depth)
+    for number in range(10):
+        assert next(results) == number
+        assert len(taken) == number + depth
+    results.close()  # type: ignore[attr-defined]
+    assert len(taken) == 9 + depth
+
+
+def test_an_error_comes_in_its_place_and_ends_the_work() -> None:
+    ended = []
+
+    def items() -> Iterator[int]:
+        try:
+            yield from (1, 2, 0, 4, 5, 6)
+        finally:
+            ended.append(True)
+
+    results = side_by_side(lambda number: 1 / number, items(), workers=2, depth=4)
+    assert [next(results), next(results)] == [1, 0.5]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+    assert ended
