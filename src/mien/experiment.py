@@ -28,7 +28,7 @@ from mien.models.backbone import Backbone
 from mien.net import MODEL
 from mien.runs import COLUMNS, DRAWN, DataPath, begin, check_free, write_history
 from mien.training.device import pick_device
-from mien.training.distributed import join, restarted
+from mien.training.distributed import join
 from mien.training.fit import Epoch, fit
 from mien.training.recipe import TIMM, Recipe
 
@@ -68,7 +68,7 @@ def train(
     """
     folder, team = Path(folder), join(pick_device(device))
     leads = team.rank == 0
-    if leads and not (resume or restarted()):
+    if leads and not (resume or team.again):
         check_free(folder)
     splits["val"]  # what is wrong with device, data or recipe is said before a folder is made
     model = fresh(recipe, splits)

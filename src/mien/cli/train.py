@@ -136,17 +136,16 @@ def _train(folder: Path, recipe: "Recipe", source: "DataPath", device: str | Non
     from mien.experiment import train
     from mien.models import list_models
     from mien.runs import check_free, history
-    from mien.training.distributed import leave, restarted
+    from mien.training.distributed import leave
 
     if recipe.model not in (known := list_models(unlisted=True)):  # said before minutes of reading
         raise UnknownModel(f"There is no model {recipe.model!r}; the models are {', '.join(known)}.")
-    resume = resume or restarted()
-    if not resume:
+    if not (resume or "WORLD_SIZE" in os.environ):  # several processes first find out whether they were here before
         check_free(folder)
     splits = read_source(source)
     if suit:
         recipe = _suited(recipe, len(splits["train"].labelled))
-    done = len(history(folder)) if resume and (folder / "history.csv").exists() else 0
+    done = len(history(folder)) if (folder / "history.csv").exists() else 0
     try:
         with watch(recipe.model, recipe.epochs, done) as watcher:
             where = source.from_root()

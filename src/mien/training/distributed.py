@@ -7,8 +7,13 @@ averaged at the end of an epoch). Rank 0 alone writes and speaks.
 """
 
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,13 +21,20 @@ from torch import distributed as dist
 
 from mien.errors import MienError
 
+PATIENCE = timedelta(minutes=10)
+"""How long the processes wait for one another: much longer than one of them writes or reads while the others don't."""
+
 
 @dataclass(frozen=True)
 class Team:
-    """This process's place among `size` processes. Alone, everything here does nothing."""
+    """This process's place among `size` processes. Alone, everything here does nothing.
+
+    `again`: torchrun started these processes in place of others, so the run in the folder is their own.
+    """
 
     rank: int = 0
     size: int = 1
+    again: bool = False
 
     def share(self, batch: Tensor) -> Tensor:
         """This process's rows of a batch."""
@@ -35,7 +47,8 @@ class Team:
         if self.size == 1 or not held:
             return
         flat = torch.cat([tensor.flatten() for tensor in held])
-        dist.all_reduce(flat)
+        with _together():
+            dist.all_reduce(flat)
         flat /= self.size
         parts = flat.split([tensor.numel() for tensor in held])
         for tensor, part in zip(held, parts, strict=True):
@@ -48,7 +61,8 @@ class Team:
         found = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
         device = "cuda" if dist.get_backend() == "nccl" else "cpu"
         found = [part.to(device) for part in found]
-        dist.all_gather(found, torch.tensor([number], device=device))
+        with _together():
+            dist.all_gather(found, torch.tensor([number], device=device))
         numbers = [int(part) for part in found]
         if len(set(numbers)) > 1:
             raise MienError(f"The processes find different {what} ({numbers}): is the folder shared by all of them?")
@@ -56,28 +70,75 @@ class Team:
     def wait(self) -> None:
         """Until every process is here."""
         if self.size > 1:
-            dist.barrier()
+            with _together():
+                dist.barrier()
 
 
 def join(device: torch.device) -> Team:
-    """The team that torchrun made this process part of, through nccl on GPUs and gloo elsewhere; else a team of one."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
+    """The team that torchrun made this process part of, through nccl on GPUs and gloo elsewhere; else a team of one.
+
+    Raises:
+        MienError: the others don't come.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 and "TORCHELASTIC_RUN_ID" not in os.environ:
         return Team()
-    if not dist.is_initialized():
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    return Team(dist.get_rank(), size)
+    return _join("nccl" if device.type == "cuda" else "gloo")
 
 
-def restarted() -> bool:
-    """Whether torchrun started this process in place of one that died: then the run in the folder is its own."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+@cache
+def _join(backend: str) -> Team:
+    if dist.is_initialized():  # by whoever calls mien
+        return Team(dist.get_rank(), dist.get_world_size())
+    with _together():
+        store, rank, size = next(dist.rendezvous("env://", timeout=PATIENCE))  # type: ignore[attr-defined]
+        start = meet(store, rank, size)
+        store = dist.PrefixStore(f"start {start}", store)  # type: ignore[attr-defined]
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
+    restarts = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))  # tells it where torchrun doesn't keep its store
+    return Team(rank, size, again=start > 1 or restarts > 0)
+
+
+def meet(store: Any, rank: int, size: int) -> int:
+    """Which start of the team this is, counted from 1 in the torch.distributed.Store; all get the same answer.
+
+    torchrun keeps its store when it starts the processes again. A process that came early would find the addresses of
+    those that died, and two that listen at once, each for the other to call, wait for ever. So each start needs a place
+    of its own in the store. No process can know its number by itself (torchrun counts by machine, and not every start);
+    rank 0 counts, and the others ask until it has heard them.
+
+    Raises:
+        MienError: rank 0 didn't come within the store's timeout.
+        torch.distributed.DistStoreError: another didn't.
+    """
+    if rank == 0:
+        start: int = store.add("starts", 1)
+        for other in range(1, size):
+            store.set(store.get(f"start {start}, rank {other}").decode(), "heard")
+        return start
+    ticket, until = f"ticket {store.add('tickets', 1)}", time.monotonic() + store.timeout.total_seconds()
+    while not store.check([ticket]):
+        if time.monotonic() > until:
+            raise MienError(f"The first of the {size} processes of this training didn't come.")
+        store.set(f"start {store.add('starts', 0)}, rank {rank}", ticket)  # the last start's, before rank 0 is here
+        time.sleep(0.05)
+    return int(store.add("starts", 0))
+
+
+@contextmanager
+def _together() -> Iterator[None]:
+    """What the processes do together; that it fails in one of them is mostly because another has died."""
+    try:
+        yield
+    except RuntimeError as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise MienError(f"Another process of this training died or doesn't answer ({first}).") from None
 
 
 def leave() -> None:
     """Leave the team; nothing when there is none."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
+    _join.cache_clear()
 
 
 def check_divides(batch: int, team: Team) -> None:
