@@ -39,6 +39,10 @@ class DataError(MienError):
         return error
 
 
+class Diverged(DataError):
+    """A training whose loss is no longer a number; the message says what to lower."""
+
+
 class MediaError(MienError):
     """An image or a video that can't be read: not one, damaged, or larger than the limits."""
 

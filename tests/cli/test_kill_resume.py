@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -118,3 +119,43 @@ def test_a_killed_ladder_goes_on_where_it_was(mien, faces_file: Path, tmp_path: 
     page = (tmp_path / document["report"]).read_text(encoding="utf-8")
     assert "resnet" in page
     assert f"Open {document['report']}" in done.stderr
+
+
+def test_a_stopped_sweep_ends_as_one_that_was_never_stopped(mien, faces_file: Path, tmp_path: Path) -> None:
+    line = ("sweep", "logistic", "--field", "lr=0.001..0.1:log", "--field", "batch=16,32", "--field", "flip=true,false")
+    line = (*line, "--data", faces_file, "--preset", "demo", "--epochs", "4")
+    done = mien(tmp_path, *line, "--trials", "3", "--out", "whole", "--json")
+    assert done.returncode == 0, done.stderr
+
+    line = (*line, "--out", "parts")
+    code, said = stop(tmp_path, "trial 0      epoch   2/4", signal.SIGINT, *line)
+    assert code == 130
+    assert said.endswith("every finished epoch is saved. The same command goes on where it was.\n")
+    code, said = stop(tmp_path, "trial 1      epoch   1/4", signal.SIGKILL, *line)
+    assert code == -signal.SIGKILL
+    assert "trial 0      epoch   1/4" not in said
+    again = mien(tmp_path, *line, "--trials", "3", "--json")
+    assert again.returncode == 0, again.stderr
+    assert "trial 0 " not in again.stderr
+    assert "trial 1      epoch   1/4" not in again.stderr
+
+    whole, parts = json.loads(done.stdout), json.loads(again.stdout)
+    assert len(whole["trials"]) == 3
+    assert len({json.dumps(trial["values"]) for trial in whole["trials"]}) == 3
+    for name in ("trials", "best"):
+        assert json.dumps(whole[name]).replace("whole", "parts") == json.dumps(parts[name])
+    assert whole["best"]["val_accuracy"] == max(trial["val_accuracy"] for trial in whole["trials"])
+    assert parts["command"] in again.stderr
+
+    repeated = mien(tmp_path, *shlex.split(parts["command"])[1:])
+    assert repeated.returncode == 0, repeated.stderr
+    weights = [tmp_path / run / "weights.safetensors" for run in (parts["best"]["run"], "parts/best")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+    for words, code, text in (
+        ((*line, "--seed", "1"), 1, "begun with other recipe"),
+        ((*line, "--lr", "0.1"), 2, "lr: swept, and given a value, too"),
+        ((*line, "--field", "depth=1..2"), 2, "There is no field 'depth' to sweep"),
+    ):
+        refused = mien(tmp_path, *words)
+        assert (refused.returncode, text in refused.stderr) == (code, True), refused.stderr

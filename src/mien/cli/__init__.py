@@ -39,6 +39,8 @@ EXTRAS = {
     "timm": "timm",
     "torchvision": "timm",
     "daft": "score",
+    "optuna": "sweep",
+    "tensorboard": "tensorboard",
 }
 """Packages that a bare install doesn't have, and the extra that brings each."""
 

@@ -17,8 +17,8 @@ from mien.cli import DONE
 Verb = Callable[..., dict[str, Any]]
 
 VERBS = (
-    "predict", "explain", "ladder", "train", "evaluate", "show", "compare", "leaderboard", "robustness", "models",
-    "export", "score", "release", "serve",
+    "predict", "explain", "ladder", "train", "sweep", "evaluate", "show", "compare", "leaderboard", "robustness",
+    "models", "export", "score", "release", "serve",
 )  # fmt: skip
 """Each has a module of its name."""
 

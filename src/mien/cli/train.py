@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections.abc import Sequence
 from contextlib import redirect_stderr
 from dataclasses import replace
 from pathlib import Path
@@ -62,23 +63,13 @@ def train(
     Ctrl-C, or a power cut, loses at most the epoch under way; `--resume RUN` goes on.
     """
     from mien.runs import DataPath, read_setup
-    from mien.training.recipe import TIMM
 
     suit = False
     if resume is None:
-        kept = _start(fields) if fields["init"] and fields["init"] != TIMM else None
-        model = model or (kept.model if kept else None)
-        if model is None:
-            raise typer.BadParameter("name the model to train (see `mien models`), or a run to --resume.")
-        suit = bool(data) and preset is None and fields["batch"] is None and fields["lr"] is None
-        preset = preset or ("finetune" if fields["init"] else "tuned" if data else "demo")
-        recipe = make_recipe(model, preset, fields, option or ())
-        if kept:  # the network is what it was; the preset's options are for a new one
-            recipe = recipe.model_copy(update={"options": {**_shapeless(kept.options), **options_of(option or ())}})
-            if data and Path(data).is_dir():
-                size = size or kept.input_shape[1]
-                rgb = kept.input_shape[0] == 3 if rgb is None else rgb
-        folder, source = out or Path("runs", model), DataPath(data, votes, skip_bad_rows, size, bool(rgb), groups)
+        source = DataPath(data, votes, skip_bad_rows, size, bool(rgb), groups)
+        suit = suits(source, preset, fields)
+        recipe, source = asked(model, preset, source, rgb, fields, option or ())
+        folder = out or Path("runs", recipe.model)
     else:
         given: dict[str, Any] = {"MODEL": model, "--preset": preset, "--out": out, "--option": option or None}
         given |= {"--size": size, "--rgb": rgb}
@@ -96,6 +87,39 @@ def train(
         raise typer.Exit
     _train(folder, recipe, source, device, resume is not None, suit)
     return _result(folder, source)
+
+
+def suits(source: "DataPath", preset: str | None, fields: dict[str, Any]) -> bool:
+    """Whether batch and rate are left to be suited to the number of faces."""
+    return bool(source.path) and preset is None and fields["batch"] is None and fields["lr"] is None
+
+
+def asked(
+    model: str | None,
+    preset: str | None,
+    source: "DataPath",
+    rgb: bool | None,
+    fields: dict[str, Any],
+    option: Sequence[str],
+) -> tuple["Recipe", "DataPath"]:
+    """The recipe that a line asks for, and its faces, sized as the network takes them that it starts from, if any."""
+    from mien.models import list_models
+    from mien.training.recipe import TIMM
+
+    kept = _start(fields) if fields["init"] and fields["init"] != TIMM else None
+    model = model or (kept.model if kept else None)
+    if model is None:
+        raise typer.BadParameter("name the model to train (see `mien models`), or a run to --resume.")
+    preset = preset or ("finetune" if fields["init"] else "tuned" if source.path else "demo")
+    recipe = make_recipe(model, preset, fields, option)
+    if model not in (known := list_models(unlisted=True)):  # said before minutes of reading
+        raise UnknownModel(f"There is no model {model!r}; the models are {', '.join(known)}.")
+    if kept:  # the network is what it was; the preset's options are for a new one
+        recipe = recipe.model_copy(update={"options": {**_shapeless(kept.options), **options_of(option)}})
+        if source.path and Path(source.path).is_dir():
+            colours = kept.input_shape[0] == 3 if rgb is None else rgb
+            source = replace(source, size=source.size or kept.input_shape[1], rgb=colours)
+    return recipe, source
 
 
 def _start(fields: dict[str, Any]) -> "Card":
@@ -116,7 +140,7 @@ def _shapeless(options: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "second": 0} if "second" in kept else kept
 
 
-def _suited(recipe: "Recipe", faces: int) -> "Recipe":
+def suited(recipe: "Recipe", faces: int) -> "Recipe":
     """The recipe with a batch that leaves `STEPS` steps in an epoch, where there are few faces; says so.
 
     SGD's rate goes down with the batch (Goyal et al., 2017).
@@ -134,17 +158,14 @@ def _suited(recipe: "Recipe", faces: int) -> "Recipe":
 
 def _train(folder: Path, recipe: "Recipe", source: "DataPath", device: str | None, resume: bool, suit: bool) -> None:
     from mien.experiment import train
-    from mien.models import list_models
     from mien.runs import check_free, history
     from mien.training.distributed import leave
 
-    if recipe.model not in (known := list_models(unlisted=True)):  # said before minutes of reading
-        raise UnknownModel(f"There is no model {recipe.model!r}; the models are {', '.join(known)}.")
     if not (resume or "WORLD_SIZE" in os.environ):  # several processes first find out whether they were here before
         check_free(folder)
     splits = read_source(source)
     if suit:
-        recipe = _suited(recipe, len(splits["train"].labelled))
+        recipe = suited(recipe, len(splits["train"].labelled))
     done = len(history(folder)) if (folder / "history.csv").exists() else 0
     try:
         with watch(recipe.model, recipe.epochs, done) as watcher:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mien.data.faces import UNLABELLED, FaceSet
-from mien.errors import DataError
+from mien.errors import DataError, Diverged
 from mien.training.augment import augment
 from mien.training.averaging import average_
 from mien.training.device import OnDevice, pick_device
@@ -84,7 +84,8 @@ def fit(
 
     Raises:
         DataError: when either set has no labelled face, the two have other classes, `second` has other faces than
-            `train`, or the loss is no longer a number.
+            `train`.
+        Diverged: the loss is no longer a number; a DataError, too.
     """
     where = pick_device(device)
     _check(train, val, second)
@@ -181,9 +182,7 @@ class _Learner:
         self.team.mean_([sums, *_norms(self.live), *(_norms(self.model) if self.recipe.ema else ())])
         loss, accuracy = (sums / self.steps).tolist()
         if not math.isfinite(loss):
-            raise DataError(
-                f"The loss is {loss} after epoch {number + 1}: lower lr (now {self.recipe.lr}) or set clip."
-            )
+            raise Diverged(f"The loss is {loss} after epoch {number + 1}: lower lr (now {self.recipe.lr}) or set clip.")
         return loss, accuracy
 
     def _step(self, images: Tensor, targets: Tensor, size: int, generator: torch.Generator) -> Tensor:

@@ -1,0 +1,153 @@
+"""`mien sweep`: many short trainings in search of the recipe's best fields."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mien.cli.options import Data, Device, Groups, Rgb, Size, SkipBadRows, Votes, note, read_source
+from mien.cli.progress import watch
+from mien.cli.recipes import NOT_OPTIONS, Preset, recipe_options
+from mien.cli.tables import print_table
+from mien.cli.train import asked, suited, suits
+from mien.errors import Incomplete, RecipeError
+
+if TYPE_CHECKING:
+    from mien.runs import DataPath
+    from mien.sweep import Sweep
+    from mien.training.recipe import Recipe
+
+SHOWN = 10
+"""Trials in the closing table; `--json` has them all."""
+
+
+@recipe_options()
+def sweep(
+    model: Annotated[str | None, typer.Argument(metavar="MODEL", help="A name from `mien models`.")] = None,
+    field: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUES",
+            help="A recipe field and what is tried for it: lr=0.01..0.3:log, erase=0..0.6, batch=64,128. Repeatable.",
+        ),
+    ] = None,
+    trials: Annotated[int, typer.Option(min=1, metavar="N", help="Trials in all, with those of earlier runs.")] = 20,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default runs/sweep-MODEL.")] = None,
+    spare: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Trials that run to their end before the worse ones are cut short.")
+    ] = 5,
+    data: Data = None,
+    votes: Votes = None,
+    preset: Preset = None,
+    groups: Groups = None,
+    size: Size = None,
+    rgb: Rgb = None,
+    skip_bad_rows: SkipBadRows = False,
+    device: Device = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="An option of the network, such as widths=[32,64,128]. Repeatable."),
+    ] = None,
+    **fields: Any,
+) -> dict[str, Any]:
+    """Try recipes, each in a run folder of its own, and rank them by validation accuracy; test isn't looked at.
+
+    Ctrl-C, or a power cut, loses at most the epoch under way; the same command goes on. A higher --trials adds some.
+    """
+    from mien.runs import DataPath
+    from mien.sweep import Sweep, read_space
+
+    source = DataPath(data, votes, skip_bad_rows, size, bool(rgb), groups)
+    suit = suits(source, preset, fields)
+    recipe, source = asked(model, preset, source, rgb, fields, option or ())
+    try:
+        space = read_space(field or (), recipe)
+    except RecipeError as error:
+        raise typer.BadParameter(str(error), param_hint="--field") from None
+    if twice := [name for name in space if fields[name] is not None]:
+        raise typer.BadParameter(f"{', '.join(twice)}: swept, and given a value, too. Leave one of them out.")
+    splits = read_source(source)
+    if suit and not {"batch", "lr"} & space.keys():
+        recipe = suited(recipe, len(splits["train"].labelled))
+    folder = out or Path("runs", f"sweep-{recipe.model}")
+    search = Sweep(folder, splits, recipe, space, data=source.from_root(), device=device, spared=spare)
+    try:
+        _run(search, trials)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("every finished epoch is saved. The same command goes on where it was.") from None
+    return _result(search, source, device)
+
+
+def _run(search: "Sweep", count: int) -> None:
+    """Run the trials that are left, each with a bar of its own, and say how each one ended."""
+    for trial in search.trials(count):
+        with watch(f"trial {trial.number}", trial.recipe.epochs, trial.epochs, several=True) as watcher:
+            for epoch in search.run(trial, watcher.tick):
+                watcher.epoch(epoch)
+        ended = next(one for one in search.ranked() if one.number == trial.number)
+        at = "" if ended.accuracy is None else f" at {ended.accuracy:.4f} after epoch {ended.epochs}"
+        note(f"trial {trial.number}: {ended.status}{at}: {_said(trial.values)}")
+
+
+def _result(search: "Sweep", source: "DataPath", device: str | None) -> dict[str, Any]:
+    """Print the best trials and the command that repeats the first; the same as plain data."""
+    ranked = search.ranked()
+    print_table(
+        ("trial", "val accuracy", "epochs", "best", *search.space, "ended"),
+        [
+            (
+                one.number,
+                "" if one.accuracy is None else f"{one.accuracy:.4f}",
+                one.epochs,
+                one.best_epoch,
+                *map(_short, one.values.values()),
+                one.status,
+            )
+            for one in ranked[:SHOWN]
+        ],
+        f"{search.folder}: {len(ranked)} trials, the best by validation",
+        left=(),
+    )
+    result: dict[str, Any] = {"sweep": str(search.folder), "trials": [one.as_json() for one in ranked]}
+    best = ranked[0]
+    if best.status != "finished":
+        raise Incomplete("No trial came to its end: try other ranges, such as lower learning rates.", result)
+    command = shlex.join(_command(best.recipe, source, device, search.folder / "best"))
+    note(
+        f"Trial {best.number} is in {best.folder}. Chosen as the best of several, its accuracy is flattered: judge it "
+        f"once on faces that it wasn't chosen by. The same training again:\n  {command}"
+    )
+    return {**result, "best": best.as_json(), "command": command}
+
+
+def _command(recipe: "Recipe", source: "DataPath", device: str | None, out: Path) -> list[str]:
+    """The `mien train` that trains by this very recipe on these faces: what differs from the preset, in full."""
+    from mien.training.recipe import recipe as of_preset
+
+    words = ["mien", "train", recipe.model, "--preset", recipe.preset]
+    for name in ("path", "votes", "groups", "size"):
+        if (value := getattr(source, name)) is not None:
+            words += ["--data" if name == "path" else f"--{name}", str(value)]
+    words += ["--rgb" if source.rgb else "--gray"] if source.rgb or recipe.init else []
+    words += ["--skip-bad-rows"] if source.skip_bad_rows else []
+    plain = of_preset(recipe.model, recipe.preset)
+    for name in type(recipe).model_fields:
+        value = getattr(recipe, name)
+        if name in NOT_OPTIONS or value == getattr(plain, name):
+            continue
+        flag = name.replace("_", "-")
+        words += [f"--{'' if value else 'no-'}{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
+    for key, value in recipe.options.items():
+        if key not in plain.options or plain.options[key] != value:
+            words += ["--option", f"{key}={json.dumps(value)}"]
+    return [*words, *(["--device", device] if device else []), "--out", str(out)]
+
+
+def _said(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {_short(value)}" for name, value in values.items())
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
