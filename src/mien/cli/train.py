@@ -2,8 +2,8 @@
 
 import os
 import shlex
-from collections.abc import Sequence
-from contextlib import redirect_stderr
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, redirect_stderr
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -56,6 +56,9 @@ def train(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="An option of the network, such as widths=[32,64,128]. Repeatable."),
     ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write the epochs' scalars into RUN/tensorboard, too.")
+    ] = False,
     **fields: Any,
 ) -> dict[str, Any]:
     """Train one network into a run folder: weights, ONNX file, card, history and figures.
@@ -63,6 +66,9 @@ def train(
     Ctrl-C, or a power cut, loses at most the epoch under way; `--resume RUN` goes on.
     """
     from mien.runs import DataPath, read_setup
+
+    if tensorboard:
+        import mien.events  # noqa: F401 # when the extra isn't there it is said before anything is read
 
     suit = False
     if resume is None:
@@ -83,9 +89,9 @@ def train(
         source = replace(source, groups=groups or source.groups)
     if int(os.environ.get("RANK", "0")):  # under torchrun: the same work without a word
         with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
-            _train(folder, recipe, source, device, True, suit)
+            _train(folder, recipe, source, device, True, suit, False)
         raise typer.Exit
-    _train(folder, recipe, source, device, resume is not None, suit)
+    _train(folder, recipe, source, device, resume is not None, suit, tensorboard)
     return _result(folder, source)
 
 
@@ -156,7 +162,9 @@ def suited(recipe: "Recipe", faces: int) -> "Recipe":
     return recipe.model_copy(update={"batch": batch, "lr": lr})
 
 
-def _train(folder: Path, recipe: "Recipe", source: "DataPath", device: str | None, resume: bool, suit: bool) -> None:
+def _train(
+    folder: Path, recipe: "Recipe", source: "DataPath", device: str | None, resume: bool, suit: bool, tensorboard: bool
+) -> None:
     from mien.experiment import train
     from mien.runs import check_free, history
     from mien.training.distributed import leave
@@ -168,15 +176,27 @@ def _train(folder: Path, recipe: "Recipe", source: "DataPath", device: str | Non
         recipe = suited(recipe, len(splits["train"].labelled))
     done = len(history(folder)) if (folder / "history.csv").exists() else 0
     try:
-        with watch(recipe.model, recipe.epochs, done) as watcher:
+        with _logged(folder, tensorboard) as log, watch(recipe.model, recipe.epochs, done) as watcher:
             where = source.from_root()
             for epoch in train(folder, splits, recipe, data=where, device=device, resume=resume, tick=watcher.tick):
                 watcher.epoch(epoch)
+                log()
+            log()  # of a run that was finished already
     except KeyboardInterrupt:
-        resume_it = shlex.join(["mien", "train", "--resume", str(folder)])
+        asked_too = ["--tensorboard"] if tensorboard else []
+        resume_it = shlex.join(["mien", "train", "--resume", str(folder), *asked_too])
         raise KeyboardInterrupt(f"every finished epoch is saved. Go on with: {resume_it}") from None
     finally:
         leave()
+
+
+def _logged(folder: Path, tensorboard: bool) -> AbstractContextManager[Callable[[], None]]:
+    """What to call after each epoch: it writes TensorBoard's events, or nothing."""
+    if not tensorboard:
+        return nullcontext(lambda: None)
+    from mien.events import events
+
+    return events(folder)
 
 
 def _result(folder: Path, source: "DataPath") -> dict[str, Any]:
