@@ -1,12 +1,15 @@
 """Sweeps of real, small trainings: what is tried, what is cut short, and what is refused."""
 
+from pathlib import Path
+
 import pytest
 
-from mien.errors import RecipeError
-from mien.sweep import read_space
+from mien.data.drawn import drawn_faces
+from mien.errors import CheckpointError, RecipeError
+from mien.sweep import Sweep, read_space
 from mien.training.recipe import recipe
 
-RECIPE = recipe("logistic", "demo", epochs=3, optimiser="sgd", batch=32)
+RECIPE = recipe("logistic", "demo", epochs=3, batch=32)
 
 
 @pytest.mark.parametrize(
@@ -46,3 +49,36 @@ def test_a_space_is_read_in_the_fields_own_types() -> None:
         read_space(["lr=0.1..0.2", "lr=0.1,0.2"], RECIPE)
     with pytest.raises(RecipeError, match="at least one field"):
         read_space([], RECIPE)
+
+
+def test_hopeless_and_diverging_trials_end_early_and_rank_last(tmp_path: Path) -> None:
+    splits = drawn_faces(420)
+    space = read_space(["lr=1e-9,0.02,1e30"], RECIPE)
+    search = Sweep(tmp_path / "a ?#% name", splits, RECIPE, space, spared=2)
+    first = search.trials(1)
+    next(first)
+    with pytest.raises(CheckpointError, match="another process is at work on this sweep"):
+        next(Sweep(search.folder, splits, RECIPE, space, spared=2).trials(1))
+    first.close()  # what it proposed is the first trial of the next
+    trained = {trial.number: [epoch.val_accuracy for epoch in search.run(trial)] for trial in search.trials(7)}
+    ranked = search.ranked()
+    assert len(ranked) == len(trained) == 7
+    assert {trial.status for trial in ranked} == {"finished", "pruned", "diverged"}
+    assert ranked[0].values == {"lr": 0.02}
+    finished = [trial for trial in ranked if trial.status == "finished"]
+    assert list(ranked[: len(finished)]) == sorted(finished, key=lambda trial: -max(trained[trial.number]))
+    for trial in ranked:
+        assert trial.accuracy == max(trained[trial.number], default=None)
+        assert trial.epochs == len(trained[trial.number])
+        assert (trial.folder / "card.json").exists() == (trial.status == "finished")
+        assert (trial.status == "diverged") == (trial.values["lr"] == 1e30)
+        assert trial.status != "pruned" or (trial.values["lr"], trial.epochs) == (1e-9, 1)
+    assert list(search.trials(7)) == []
+
+    with pytest.raises(CheckpointError, match="begun with other recipe and fields"):
+        Sweep(search.folder, splits, RECIPE.model_copy(update={"seed": 1}), read_space(["lr=0.1,0.2"], RECIPE))
+    with pytest.raises(CheckpointError, match="begun with other data"):
+        Sweep(search.folder, drawn_faces(140), RECIPE, space)
+    (search.folder / "sweep.db").write_bytes(b"no database " * 99)
+    with pytest.raises(CheckpointError, match=r"sweep\.db: can't go on"):
+        Sweep(search.folder, splits, RECIPE, space)

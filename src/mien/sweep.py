@@ -9,6 +9,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from mien.runs import DRAWN, HISTORY, DataPath, history
 from mien.training.fit import Epoch
 from mien.training.recipe import Recipe, read_recipe
 
-PLAN, DATABASE = "sweep.json", "sweep.db"
+PLAN, DATABASE, LOCK = "sweep.json", "sweep.db", "sweep.lock"
 
 SPARED = 5
 """Trials that run to their end before others are measured by them."""
@@ -126,7 +127,7 @@ class Sweep:
     """A search in a folder, begun or gone on with.
 
     `for trial in sweep.trials(20): for epoch in sweep.run(trial): ...` does the work; `ranked()` says what came of it.
-    One process at a time.
+    One process at a time: a second one is refused.
 
     Args:
         folder: for `sweep.json`, `sweep.db` and a run folder `trial-000`, ... for each trial; made when it isn't there.
@@ -193,9 +194,27 @@ class Sweep:
             )
 
     def trials(self, count: int) -> Iterator[Trial]:
-        """Each trial that is still to run until `count` are done; first the one that was stopped on its way."""
-        while len(self._done()) < count:
-            yield self._trial(self._stopped() or self._asked())
+        """Each trial that is still to run until `count` are done; first the one that was stopped on its way.
+
+        Raises:
+            CheckpointError: another process is at work on this sweep.
+        """
+        with self._alone():
+            while len(self._done()) < count:
+                yield self._trial(self._stopped() or self._asked())
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keeps others out, by a lock of SQLite's, which ends with the process however that ends."""
+        with closing(sqlite3.connect(self.folder / LOCK, timeout=0, isolation_level=None)) as lock:
+            try:
+                lock.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError as error:
+                raise CheckpointError(
+                    f"{self.folder}: another process is at work on this sweep ({error}). "
+                    "Wait for it, or choose another folder."
+                ) from None
+            yield
 
     def _done(self) -> list[FrozenTrial]:
         return self._study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))

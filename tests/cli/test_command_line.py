@@ -13,7 +13,7 @@ from mien.data.drawn import drawn_faces
 
 WITHOUT_EXTRAS = """
 import sys
-EXTRAS = {"torch", "safetensors", "onnx", "onnxscript", "matplotlib", "jinja2", "pandas", "kagglehub"}
+EXTRAS = {"torch", "safetensors", "onnx", "onnxscript", "matplotlib", "jinja2", "pandas", "kagglehub", "optuna"}
 class Refuse:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in EXTRAS:
@@ -56,6 +56,12 @@ def test_help_loads_nothing_heavy() -> None:
     loaded = {line.split(".")[0] for line in done.stdout.splitlines()}
     assert {"mien", "typer"} <= loaded
     assert loaded.isdisjoint({"torch", "onnx", "onnxruntime", "matplotlib", "pandas", "numpy", "PIL"})
+
+
+def test_sweeps_and_tensorboard_load_only_when_asked_for() -> None:
+    code = "import sys, mien.experiment, mien.cli.train, mien.cli.sweep; print(*sys.modules, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=True)
+    assert {"optuna", "sqlalchemy", "tensorboard"}.isdisjoint(done.stdout.splitlines())
 
 
 @pytest.mark.parametrize(
@@ -196,3 +202,10 @@ def test_without_torch_the_rest_says_what_to_install(line: str, faces_file: Path
     done = without_extras(tmp_path, *line.split(), *words)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f'error: This needs torch. Install it with: pip install "mien[{extra}]"\n'
+
+
+def test_without_optuna_a_sweep_says_what_to_install(tmp_path: Path) -> None:
+    done = without_extras(tmp_path, "sweep", "cnn", "--field", "lr=0.01..0.1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == 'error: This needs optuna. Install it with: pip install "mien[sweep]"\n'
+    assert not list(tmp_path.iterdir())

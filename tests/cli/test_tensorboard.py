@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+import signal
 import subprocess
 import sys
 import warnings
@@ -46,11 +47,19 @@ def check(run: Path, epochs: int) -> None:
         assert times == sorted(times)
 
 
-def test_each_epoch_stands_in_the_events_once(mien, faces_file: Path, tmp_path: Path) -> None:
-    line = ("train", "logistic", "--preset", "demo", "--epochs", "3", "--data", faces_file)
-    done = mien(tmp_path, *line, "--out", "run", "--tensorboard")
+def test_each_epoch_stands_in_the_events_once_however_the_run_was_stopped(mien, faces_file, tmp_path: Path) -> None:
+    line = ("train", "logistic", "--preset", "demo", "--epochs", "4", "--data", str(faces_file), "--out", "run")
+    words = [sys.executable, "-m", "mien", *line, "--tensorboard"]
+    with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for text in process.stderr:
+            if "epoch   2/4" in text:
+                process.kill()
+    assert process.returncode == -signal.SIGKILL
+    done = mien(tmp_path, "train", "--resume", "run", "--tensorboard")
     assert done.returncode == 0, done.stderr
-    check(tmp_path / "run", 3)
+    assert "epoch   1/4" not in done.stderr
+    check(tmp_path / "run", 4)
 
 
 def test_a_finished_run_gets_them_from_its_history_and_only_when_asked(mien, finished: Path, tmp_path: Path) -> None:
