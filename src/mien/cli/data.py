@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Groups, Rgb, Size, SkipBadRows, Votes, note, read_faces, read_source
+from mien.cli.options import Data, Groups, Rgb, Size, SkipBadRows, Votes, note, read_source
 from mien.cli.pictures import write_picture
 from mien.cli.tables import print_table
 
@@ -39,7 +39,9 @@ def show(
     skip_bad_rows: SkipBadRows = False,
 ) -> dict[str, Any]:
     """Look at the faces: how many of each class, pixel statistics, samples, the mean face of each class, one batch."""
-    splits = read_faces(data, votes, skip_bad_rows, groups=groups, size=size, rgb=bool(rgb))
+    from mien.runs import DataPath
+
+    splits = read_source(DataPath(data, votes, skip_bad_rows, size, bool(rgb), groups))
     found = {name: _described(faces) for name, faces in splits if len(faces)}
     _print(splits, found)
     return {
@@ -74,11 +76,12 @@ def convert(
         raise typer.BadParameter(
             f"{out}: let the name end in .npz or .faces, so that --data knows it.", param_hint="OUT"
         )
+    where = DataPath(source, votes, skip_bad_rows, size, bool(rgb), groups)
     if out.suffix.lower() == ".npz":
-        splits = read_faces(source, votes, skip_bad_rows, groups=groups, size=size, rgb=bool(rgb))
+        splits = read_source(where)
         splits.save(out)
     else:
-        splits = _convert_large(DataPath(source, votes, skip_bad_rows, size, bool(rgb), groups), out)
+        splits = _convert_large(where, out)
     counts = {name: len(faces) for name, faces in splits}
     taken = sum(path.stat().st_size for path in ([out] if out.is_file() else out.iterdir()))
     print(f"{out}: {', '.join(f'{n:,} {name}' for name, n in counts.items())} faces, {taken / 1e6:.1f} MB")

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,19 +76,15 @@ def read_faces(
     skip_bad_rows: bool,
     *,
     groups: str | None = None,
-    size: int | None = None,
-    rgb: bool = False,
     shape: tuple[int, int, int] | None = None,
 ) -> "Splits":
-    """The faces that a command line names; says how many rows were left out.
-
-    `shape`, (C, H, W), is what a network takes: image files are read so.
-    """
+    """The faces that a command line names; from image files in the `shape`, (C, H, W), that a network takes."""
     from mien.runs import DataPath
 
+    source = DataPath(data, votes, skip_bad_rows, groups=groups)
     if shape and data and Path(data).is_dir():
-        size, rgb = shape[1], shape[0] == 3
-    return read_source(DataPath(data, votes, skip_bad_rows, size, rgb, groups))
+        source = replace(source, size=shape[1], rgb=shape[0] == 3)
+    return read_source(source)
 
 
 def read_source(source: "DataPath") -> "Splits":
@@ -101,21 +98,6 @@ def read_source(source: "DataPath") -> "Splits":
             f"{splits.left_out:,} bad {'row was' if splits.left_out == 1 else 'rows were'} left out of {splits.source}."
         )
     return splits
-
-
-def data_path(
-    data: str | None,
-    votes: str | None,
-    skip_bad_rows: bool,
-    *,
-    groups: str | None = None,
-    size: int | None = None,
-    rgb: bool = False,
-) -> "DataPath":
-    """The same for a run folder to note: paths from the root, so that the run can be resumed from another folder."""
-    from mien.runs import DataPath
-
-    return DataPath(data, votes, skip_bad_rows, size, rgb, groups).from_root()
 
 
 def open_net(target: str) -> "Net":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Device, SkipBadRows, Votes, data_path, note, read_faces
+from mien.cli.options import Data, Device, SkipBadRows, Votes, note, read_source
 from mien.cli.progress import watch
 
 if TYPE_CHECKING:
@@ -51,9 +51,11 @@ def release(
     from mien.data.load import load_faces
     from mien.release import SHIPPED, OutOfTime, done, plan
     from mien.release import release as steps
+    from mien.runs import DataPath
     from mien.shards import pack, unpack
 
-    splits = read_faces(data, None, skip_bad_rows)
+    source = DataPath(data, skip_bad_rows=skip_bad_rows)
+    splits = read_source(source)
     voted = load_faces(data, votes, skip_bad_rows) if votes else None
     chosen = plan(budget, second=len(voted.classes) if voted else 0)
     with ExitStack() as held:
@@ -63,7 +65,7 @@ def release(
         try:
             shown = _Shown()
             for step in steps(
-                chosen, splits, work, stage=stage, votes=voted, data=data_path(data, None, skip_bad_rows),
+                chosen, splits, work, stage=stage, votes=voted, data=source.from_root(),
                 minutes=float("inf") if minutes is None else minutes, device=device, tick=shown.tick,
             ):  # fmt: skip
                 shown.step(step)

@@ -115,7 +115,7 @@ def asked(
     kept = _start(fields) if fields["init"] and fields["init"] != TIMM else None
     model = model or (kept.model if kept else None)
     if model is None:
-        raise typer.BadParameter("name the model to train (see `mien models`), or a run to --resume.")
+        raise typer.BadParameter("name the model to train (see `mien models`), or a run to start from (--init).")
     preset = preset or ("finetune" if fields["init"] else "tuned" if source.path else "demo")
     recipe = make_recipe(model, preset, fields, option)
     if model not in (known := list_models(unlisted=True)):  # said before minutes of reading
