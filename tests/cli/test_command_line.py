@@ -34,7 +34,7 @@ def test_alone_it_says_what_to_try_first(capsys: pytest.CaptureFixture[str]) -> 
     said = capsys.readouterr()
     assert "mien ladder" in said.out
     assert said.err == ""
-    for verb in ("ladder", "train", "evaluate", "show", "compare", "models", "data"):
+    for verb in ("ladder", "train", "sweep", "evaluate", "show", "compare", "models", "data"):
         assert f" {verb} " in said.out
 
 
