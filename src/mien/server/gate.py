@@ -86,7 +86,7 @@ class Buckets:
         return wait
 
 
-@lru_cache(1024)
+@lru_cache(64)
 def _name(host: str) -> str:
     """A Host header without its port."""
     try:

@@ -87,7 +87,7 @@ def boxed() -> tuple[str, ...]:
     return tuple(name for pair in names for name in pair if name)
 
 
-@lru_cache(1024)
+@lru_cache(64)
 def loopback(host: str) -> bool:
     """Whether an address or name is this machine's own, seen by nobody else.
 

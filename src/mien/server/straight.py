@@ -26,7 +26,7 @@ class Straight:
         await self.app(scope, receive, send)
 
 
-@lru_cache(256)
+@lru_cache(64)
 def _asked(query: bytes) -> Asked | None:
     """What a query asks for; None where it's wrong, or names something twice."""
     try:
