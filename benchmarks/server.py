@@ -1,15 +1,18 @@
 """`mien serve` beside a server that reads one request at a time, in one run: crops and photos, 64 clients.
 
-    python benchmarks/server.py [--rounds 5] [--seconds 6] [--clients 64] [--out table.txt]
+    python benchmarks/server.py [--rounds 3] [--seconds 3] [--clients 64] [--out table.txt] [--json table.json]
 
-The other server is what one would write first with the same parts: FastAPI on uvicorn, and a `mien.Recognizer` that
-is called where the request is answered. It does the same work for a picture: decode, find, cut, read. Both run as
-processes of their own and are asked in turn, round by round; the load generator shares their cores.
+The other server is what one would write first with the same parts: FastAPI on uvicorn, a `mien.Recognizer`, and a
+lock around it, since requests come at once. It does the same work for a picture: decode, find, cut, read. There are two
+of it: "lock" reads in a thread and stays there for other requests, as FastAPI's manual has it; "blocking" reads where
+the request is answered, which costs less and has all others wait. All have uvloop and httptools. Each is a process of
+its own, asked in turn, round by round; the load generator shares their cores. Ratios are those of the same round.
 """
 
 import argparse
 import asyncio
 import io
+import json
 import os
 import platform
 import re
@@ -18,6 +21,8 @@ import subprocess
 import sys
 import time
 import warnings
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
@@ -27,26 +32,33 @@ from PIL import Image
 HOME = Path(__file__).parents[1]
 sys.path.insert(0, str(HOME / "tests" / "server"))
 
-from load import Load, load  # noqa: E402
+from load import load  # noqa: E402
 
 CROPS, PHOTOS = "/v1/predict?detect=false", "/v1/predict"
+CASES = (("crops", "small", CROPS), ("crops", "small:int8", CROPS), ("photos", "small", PHOTOS))
+OURS, OTHERS = "mien serve", ("lock", "blocking")
 
 
-def one_at_a_time(port: int) -> None:
+def one_at_a_time(how: str, model: str, port: int) -> None:
     """The other server."""
     import uvicorn
     from fastapi import FastAPI, Request
 
     import mien
 
-    app, photos = FastAPI(), mien.Recognizer()
-    faces = mien.Recognizer(detect=False)
+    app, lock = FastAPI(), asyncio.Lock()
+    photos, faces = mien.Recognizer(model), mien.Recognizer(model, detect=False)
 
     @app.post("/v1/predict")
     async def predict(request: Request, detect: bool = True) -> dict:
-        reading = (photos if detect else faces)(await request.body())
+        picture, recognizer = await request.body(), photos if detect else faces
+        if how == "blocking":
+            reading = recognizer(picture)
+        else:
+            async with lock:
+                reading = await asyncio.to_thread(recognizer, picture)
         return {
-            "model": "small",
+            "model": model,
             "width": reading.width,
             "height": reading.height,
             "faces": [face.as_json() for face in reading],
@@ -80,10 +92,24 @@ class Running:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def end(self) -> None:
+        self.process.terminate()
+        self.process.communicate(timeout=30)
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return listening.getsockname()[1]
+
+def servers(model: str) -> dict[str, Running]:
+    """Ours and the others, running, with one network."""
+    running = {
+        OURS: Running([sys.executable, "-m", "mien", "serve", "--port", "0", "--log", "warning", "--model", model])
+    }
+    for how in OTHERS:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            port = str(listening.getsockname()[1])
+        line = [sys.executable, __file__, "--one-at-a-time", how, "--model", model, "--port", port]
+        running[how] = Running(line, f"http://127.0.0.1:{port}")
+    for server in running.values():
+        server.wait()
+    return running
 
 
 def crops() -> list[bytes]:
@@ -107,65 +133,107 @@ def _file(pixels: np.ndarray, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def measure(server: Running, path: str, pictures: list[bytes], clients: int, seconds: float) -> tuple[Load, float]:
-    """Load on a server; and its processor time, in milliseconds a picture."""
+@dataclass(frozen=True)
+class Round:
+    """What one server did in one round: milliseconds, and of them those of its processor time for a picture."""
+
+    pictures_a_second: float
+    faces_a_second: float
+    p50: float
+    p99: float
+    processor: float
+    errors: int
+
+
+def measure(server: Running, path: str, pictures: list[bytes], clients: int, seconds: float) -> Round:
+    """Load on a server."""
     before = server.processor_seconds()
     done = asyncio.run(load(server.address, pictures, path=path, clients=clients, seconds=seconds))
-    return done, 1000 * (server.processor_seconds() - before) / max(1, done.statuses[200])
+    spent = 1000 * (server.processor_seconds() - before) / max(1, done.statuses[200])
+    errors = sum(count for status, count in done.statuses.items() if status != 200) + sum(done.lost.values())
+    return Round(done.rate, done.faces / done.seconds, done.quantile(0.5), done.quantile(0.99), spent, errors)
+
+
+def compare(
+    path: str, model: str, pictures: list[bytes], rounds: int, seconds: float, clients: int
+) -> dict[str, list[Round]]:
+    """All servers in turn; the first round of each is warmer than a server is at first, and a short one."""
+    running = servers(model)
+    try:
+        for server in running.values():
+            measure(server, path, pictures, clients, min(0.5, seconds))
+        told: dict[str, list[Round]] = {name: [] for name in running}
+        for _ in range(rounds):
+            for name, server in running.items():
+                told[name].append(measure(server, path, pictures, clients, seconds))
+        return told
+    finally:
+        for server in running.values():
+            server.end()
+
+
+HEAD = (
+    f"{'what':7} {'network':11} {'server':11} {'pictures/s':>10} {'faces/s':>8} {'p50 ms':>8} {'p99 ms':>8} "
+    f"{'cpu ms':>7} {'errors':>6}   times its pictures/s     times less cpu"
+)
+"""Of the table; `cpu ms` is processor time for a picture, and the last two are mien serve's beside this server."""
+
+
+def lines(what: str, model: str, told: dict[str, list[Round]]) -> list[str]:
+    """The table's lines for one case."""
+    table = []
+    for name, rounds in told.items():
+        one = {key: median(getattr(each, key) for each in rounds) for key in Round.__dataclass_fields__}
+        line = (
+            f"{what:7} {model:11} {name:11} {one['pictures_a_second']:10.1f} {one['faces_a_second']:8.1f} "
+            f"{one['p50']:8.1f} {one['p99']:8.1f} {one['processor']:7.3f} {sum(each.errors for each in rounds):6}"
+        )
+        if name != OURS:
+            pairs = list(zip(told[OURS], rounds, strict=True))
+            faster = [ours.pictures_a_second / other.pictures_a_second for ours, other in pairs]
+            cheaper = [other.processor / ours.processor for ours, other in pairs]
+            line += f"   {median(faster):4.2f} ({min(faster):.2f} to {max(faster):.2f})      {median(cheaper):4.2f}"
+        table.append(line)
+    return table
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=6.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--clients", type=int, default=64)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--one-at-a-time", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, help="the table, as text")
+    parser.add_argument("--json", type=Path, help="every round, as JSON")
+    for hidden in ("--one-at-a-time", "--model"):
+        parser.add_argument(hidden, help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one_at_a_time:
-        one_at_a_time(asked.one_at_a_time)
+        one_at_a_time(asked.one_at_a_time, asked.model, asked.port)
         return
-    ours = Running([sys.executable, "-m", "mien", "serve", "--port", "0", "--log", "warning", *asked.words])
-    port = free_port()
-    other = Running([sys.executable, __file__, "--one-at-a-time", str(port)], f"http://127.0.0.1:{port}")
-    other.wait()
-    lines = [
-        f"{asked.clients} clients, {asked.rounds} rounds of {asked.seconds:g} s each, "
-        f"{os.cpu_count()} cores, {platform.machine()}"
-    ]
-    try:
-        for what, path, pictures in (("crops", CROPS, crops()), ("photos", PHOTOS, photos())):
-            rounds: dict[str, list[tuple[Load, float]]] = {"mien serve": [], "one at a time": []}
-            for _ in range(asked.rounds):
-                for name, server in zip(rounds, (ours, other), strict=True):
-                    rounds[name].append(measure(server, path, pictures, asked.clients, asked.seconds))
-            for name, some in rounds.items():
-                rate, p50, p99 = (
-                    median(values)
-                    for values in zip(
-                        *((one.rate, one.quantile(0.5), one.quantile(0.99)) for one, _ in some), strict=True
-                    )
-                )
-                faces = median(one.faces / one.seconds for one, _ in some)
-                wrong = sum(count for one, _ in some for status, count in one.statuses.items() if status != 200)
-                lines.append(
-                    f"{what:7} {name:14} {rate:8.1f} pictures/s {faces:8.1f} faces/s  "
-                    f"p50 {p50:7.1f} ms  p99 {p99:7.1f} ms  "
-                    f"{median(spent for _, spent in some):6.2f} ms processor a picture  {wrong} errors"
-                )
-                print(lines[-1], flush=True)
-            ratios = [a.rate / b.rate for (a, _), (b, _) in zip(*rounds.values(), strict=True)]
-            lines.append(
-                f"{what:7} ratio of pictures/s: median {median(ratios):.2f}, {min(ratios):.2f} to {max(ratios):.2f}"
-            )
-            print(lines[-1], flush=True)
-    finally:
-        for server in (ours, other):
-            server.process.terminate()
-            server.process.communicate(timeout=30)
+    machine = {
+        "clients": asked.clients,
+        "rounds": asked.rounds,
+        "seconds": asked.seconds,
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 1),
+        "versions": {name: version(name) for name in ("fastapi", "uvicorn", "onnxruntime", "pillow")},
+    }
+    table = [", ".join(f"{name} {value}" for name, value in machine.items() if name != "versions"), HEAD]
+    print(*table, sep="\n", flush=True)
+    cases, pictures = [], {CROPS: crops(), PHOTOS: photos()}
+    for what, model, path in CASES:
+        told = compare(path, model, pictures[path], asked.rounds, asked.seconds, asked.clients)
+        for name, rounds in told.items():
+            cases.append({"what": what, "network": model, "server": name, "rounds": list(map(asdict, rounds))})
+        table += lines(what, model, told)
+        print(*table[-len(told) :], sep="\n", flush=True)
     if asked.out:
-        asked.out.write_text("\n".join(lines) + "\n")
+        asked.out.write_text("\n".join(table) + "\n")
+    if asked.json:
+        asked.json.write_text(json.dumps(machine | {"cases": cases}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

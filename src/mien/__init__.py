@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mien.cards import Card
     from mien.checkpoint import load_run
-    from mien.client import AsyncClient, Client
+    from mien.client.clients import AsyncClient, Client
     from mien.data.drawn import drawn_faces
     from mien.data.faces import FaceSet, Splits
     from mien.data.fer2013 import load_fer2013
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 __version__ = _version("mien")
 
 _HOMES = {
-    "AsyncClient": "client",
+    "AsyncClient": "client.clients",
     "Card": "cards",
-    "Client": "client",
+    "Client": "client.clients",
     "CheckpointError": "errors",
     "DataError": "errors",
     "DeviceLoader": "training.device",

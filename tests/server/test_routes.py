@@ -28,6 +28,15 @@ def test_a_photo_as_bytes_and_as_a_form_is_read_as_recognizer_reads_it(client: h
     assert client.post("/v1/predict?detect=false", content=picture).json()["faces"][0]["box"] is None
 
 
+def test_the_short_way_answers_as_the_framework_does(client: httpx.Client, picture: bytes) -> None:
+    twice = "detect=false&detect=false"  # which only the framework judges
+    short, long = (client.post(f"/v1/predict?{query}", content=picture) for query in ("detect=false", twice))
+    assert (short.status_code, long.status_code) == (200, 200)
+    assert short.json()["faces"] == long.json()["faces"]
+    assert short.json().keys() == long.json().keys()
+    assert short.headers.keys() == long.headers.keys()
+
+
 def test_a_batch_answers_each_picture_or_says_why_not(client: httpx.Client, picture: bytes) -> None:
     sent = [("file", ("a.jpg", picture)), ("file", ("b.jpg", b"nothing")), ("file", ("c.jpg", picture))]
     answer = client.post("/v1/predict/batch", files=sent)

@@ -180,7 +180,7 @@ import sys
 import time
 from mien.server.app import create_app
 from mien.server.settings import Settings
-import mien.server.run, mien.client
+import mien.server.run, mien.client.clients
 create_app(Settings())
 print(sorted({"torch", "onnx", "matplotlib", "pandas"} & set(sys.modules)))
 """

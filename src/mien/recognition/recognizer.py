@@ -31,7 +31,7 @@ def faces_of(
     """
     faces = []
     for place, answer in enumerate(answers.tolist()):
-        likeliest = int(np.argmax(answer))
+        likeliest = answer.index(max(answer))
         at = found[place] if found else None
         faces.append(
             Face(

@@ -22,6 +22,7 @@ from mien.server.metrics import Metrics
 from mien.server.reader import Reader
 from mien.server.refusal import Refusal
 from mien.server.settings import Settings
+from mien.server.straight import Straight
 
 PAGE = Path(__file__).with_name("page")
 
@@ -61,6 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _wrong)
     app.add_exception_handler(WebSocketRequestValidationError, _wrong)
     app.add_exception_handler(HTTPException, _missing)
+    app.add_middleware(Straight)
     app.add_middleware(Envelope, settings=settings, metrics=metrics)
     if settings.origins:  # outermost: a browser's question beforehand has no token
         app.add_middleware(
@@ -78,11 +80,9 @@ async def _index() -> Response:
 
 
 async def _refused(request: Request | WebSocket, error: Any) -> Response:
+    """The answer; to a WebSocket, which isn't open yet, starlette gives it as that to its handshake."""
     request.state.refused = error.code
-    response = as_json(error.as_json(request.state.request_id), error.status, dict(error.headers))
-    if isinstance(request, WebSocket):  # which isn't open yet: this is the answer to its handshake
-        await request.send_denial_response(response)
-    return response
+    return as_json(error.as_json(request.state.request_id), error.status, dict(error.headers))
 
 
 async def _wrong(request: Request | WebSocket, error: Any) -> Response:

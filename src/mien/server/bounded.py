@@ -10,12 +10,16 @@ HEAD_SECONDS = 10.0
 
 
 class BoundedHead(HttpToolsProtocol):
-    """uvicorn's protocol; a connection whose next head is too large gets 400, one whose head is too slow is closed."""
+    """uvicorn's protocol; a connection whose next head is too large gets 400, one whose head is too slow is closed.
+
+    Most heads come whole. Only where one doesn't is its time taken, from its first part; and from the connection's
+    beginning, on which nothing may come at all.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._timer: asyncio.TimerHandle | None = None
-        self._begin()
+        self._size, self._in_head = 0, True
+        self._timer: asyncio.TimerHandle | None = self.loop.call_later(HEAD_SECONDS, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end()
@@ -23,26 +27,25 @@ class BoundedHead(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._timer is not None:
-            self._size += len(data)
-            if self._size > HEAD_BYTES and not self.transport.is_closing():
-                self._end()
-                self.send_400_response(f"A request's head may have {HEAD_BYTES:,} bytes.")
+        if not self._in_head or self.transport.is_closing():
+            return
+        self._size += len(data)
+        if self._size > HEAD_BYTES:
+            self._end()
+            self.send_400_response(f"A request's head may have {HEAD_BYTES:,} bytes.")
+        elif self._timer is None:
+            self._timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._begin()
+        self._size, self._in_head = 0, True
 
     def on_headers_complete(self) -> Any:
         self._end()
         return super().on_headers_complete()
 
-    def _begin(self) -> None:
-        self._end()
-        self._size = 0
-        self._timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
-
     def _end(self) -> None:
+        self._in_head = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

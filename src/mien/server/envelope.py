@@ -1,12 +1,11 @@
 """Around every request: its id, the gate, security headers, one line of log, its count in the metrics."""
 
 import json
+import random
 import re
-import secrets
 import time
 from typing import Any
 
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,6 +25,10 @@ PATHS = frozenset(
 METHODS = frozenset(("GET", "HEAD", "POST", "OPTIONS", "WEBSOCKET"))
 
 
+GONE = "handler is closed"
+"""What uvloop's RuntimeError says of a connection that is gone, before uvicorn is told so."""
+
+
 class Left(OSError):  # a kind of OSError, as starlette expects one
     """The client had left when something was sent to it."""
 
@@ -43,9 +46,10 @@ class Envelope:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        # where a name comes twice the first counts, as it does for starlette
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
         asked = headers.get("x-request-id", "")
-        request_id = asked if ID.fullmatch(asked) else secrets.token_hex(8)
+        request_id = asked if ID.fullmatch(asked) else f"{random.getrandbits(64):016x}"  # it needn't be a secret
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
         began, status = time.perf_counter(), 0
@@ -61,7 +65,9 @@ class Envelope:
                 status = 101
             try:
                 await send(message)
-            except OSError as error:
+            except (OSError, RuntimeError) as error:
+                if isinstance(error, RuntimeError) and GONE not in str(error):
+                    raise
                 raise Left from error
 
         client = (scope.get("client") or ("", 0))[0]
@@ -89,10 +95,10 @@ class Envelope:
         )
         method = scope.get("method", "WEBSOCKET")
         method = method if method in METHODS else "other"
-        self.metrics.requests.labels(path, method, str(status)).inc()
-        self.metrics.seconds.labels(path).observe(seconds)
+        self.metrics.requests(path, method, str(status)).inc()
+        self.metrics.seconds(path).observe(seconds)
         if refused := state.get("refused"):
-            self.metrics.refused.labels(refused).inc()
+            self.metrics.refused(refused).inc()
         fields = {
             "request_id": state["request_id"],
             "client": client,

@@ -4,6 +4,7 @@ import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from mien.server.refusal import Refusal
@@ -85,6 +86,7 @@ class Buckets:
         return wait
 
 
+@lru_cache(64)
 def _name(host: str) -> str:
     """A Host header without its port."""
     try:

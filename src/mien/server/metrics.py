@@ -1,5 +1,7 @@
 """What `/metrics` tells Prometheus: requests, their times, refusals, faces, batches, the queue."""
 
+from functools import cache
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -22,13 +24,15 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        self.requests = Counter(
+        requests = Counter(
             "mien_requests", "Requests that were answered", ("path", "method", "status"), registry=registry
         )
-        self.seconds = Histogram(
+        seconds = Histogram(
             "mien_request_seconds", "From a request's head to its answer", ("path",), buckets=SECONDS, registry=registry
         )
-        self.refused = Counter("mien_refused", "Requests without an answer, by why", ("code",), registry=registry)
+        refused = Counter("mien_refused", "Requests without an answer, by why", ("code",), registry=registry)
+        # a label's counter is looked up under a lock, each time: kept, since there are few
+        self.requests, self.seconds, self.refused = cache(requests.labels), cache(seconds.labels), cache(refused.labels)
         self.pictures = Counter("mien_pictures", "Pictures that were read", registry=registry)
         self.faces = Counter("mien_faces", "Faces that were read", registry=registry)
         self.batch = Histogram("mien_batch_faces", "Faces in a call of a network", buckets=SIZES, registry=registry)

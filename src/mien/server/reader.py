@@ -60,8 +60,9 @@ class Reader:
 
     def __init__(self, settings: Settings, *, seen: Callable[[int], Any] = lambda size: None) -> None:
         self.settings = settings
-        calls = max(1, settings.workers // 2)
-        self.networks = Networks(settings.models, device=settings.device, most=settings.batch, calls=calls, seen=seen)
+        self.networks = Networks(
+            settings.models, device=settings.device, most=settings.batch, calls=settings.workers, seen=seen
+        )
         self.held = self.streams = 0
         self.draining = False
         self._detector = Detector(device=settings.device, threads=1, certain=settings.certain)

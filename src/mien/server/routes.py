@@ -19,6 +19,8 @@ from mien.server.settings import Settings
 
 router = APIRouter()
 
+PREDICT = "/v1/predict"
+
 
 class Asked(BaseModel):
     """What a request may say about how to read its pictures. Another parameter is an error."""
@@ -59,7 +61,7 @@ def _takes(many: bool) -> dict[str, Any]:
 
 
 @router.post(
-    "/v1/predict",
+    PREDICT,
     response_class=Response,
     responses={200: {"model": Prediction}, **_REFUSED},
     openapi_extra=_takes(False),

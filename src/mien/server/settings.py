@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -86,6 +87,7 @@ def boxed() -> tuple[str, ...]:
     return tuple(name for pair in names for name in pair if name)
 
 
+@lru_cache(64)
 def loopback(host: str) -> bool:
     """Whether an address or name is this machine's own, seen by nobody else.
 

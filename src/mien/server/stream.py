@@ -59,9 +59,19 @@ async def stream(
     served = await reader.networks.get(model)
     if reader.streams >= reader.settings.streams:
         raise Refusal("busy", f"{reader.streams} streams are open; that is the limit.", retry_after=5)
-    await socket.accept(PROTOCOL if PROTOCOL in socket.scope.get("subprotocols", []) else None)
-    reader.streams += 1
+    reader.streams += 1  # before anything is waited for: others come meanwhile
     metrics.streams.set(reader.streams)
+    try:
+        await socket.accept(PROTOCOL if PROTOCOL in socket.scope.get("subprotocols", []) else None)
+        await _talk(socket, reader, metrics, served, detect, smooth)
+    finally:
+        reader.streams -= 1
+        metrics.streams.set(reader.streams)
+
+
+async def _talk(
+    socket: WebSocket, reader: Reader, metrics: Metrics, served: Served, detect: bool, smooth: float
+) -> None:
     newest, tracker = Newest(), Tracker(half_life=smooth)
     answering = asyncio.create_task(_answer(socket, reader, metrics, served, detect, newest, tracker))
     receiving = asyncio.create_task(_receive(socket, newest))
@@ -72,8 +82,6 @@ async def stream(
     except WebSocketDisconnect:
         pass
     finally:
-        reader.streams -= 1
-        metrics.streams.set(reader.streams)
         for task in (answering, receiving):
             task.cancel()
         await asyncio.gather(answering, receiving, return_exceptions=True)

@@ -54,6 +54,7 @@ def test_the_faces_of_a_scene_and_the_card_that_goes_with_a_box(page: Page, file
     page.set_input_files("#file", files["scene"])
     expect(page.locator(".face")).to_have_count(3)
     expect(page.locator("#count")).to_have_text("3 faces")
+    assert [text[0] for text in page.locator(".box").all_inner_texts()] == ["1", "2", "3"]  # as on the cards
     page.locator(".box").nth(2).hover()
     expect(page.locator(".face").nth(2)).to_have_class(re.compile("marked"))
     expect(page.locator(".face.marked")).to_have_count(1)

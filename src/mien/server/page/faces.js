@@ -57,8 +57,9 @@ class Card {
     chart.style.setProperty("--threshold", `${100 * threshold}%`);
     const who = made("div", { className: "who" }, this.canvas, this.title, this.sure, this.more);
     this.item = made("li", { className: "face" }, who, chart);
-    this.caption = made("span");
-    this.box = made("div", { className: "box" }, this.caption);
+    this.number = made("b");
+    this.caption = made("em");
+    this.box = made("div", { className: "box" }, made("span", {}, this.number, this.caption));
     for (const one of [this.item, this.box]) {
       one.addEventListener("pointerenter", () => this.#mark(true));
       one.addEventListener("pointerleave", () => this.#mark(false));
@@ -66,14 +67,16 @@ class Card {
     this.box.addEventListener("click", () => this.item.scrollIntoView({ block: "nearest" }));
   }
 
-  show(face, { classes, uncertain_below: threshold }, place) {
+  show(face, { classes, faces: { length: count } }, place) {
     const colour = colourOf(this.page, face.label, classes.indexOf(face.label));
     for (const [name, value] of [["--colour", colour], ["--on-colour", inkOn(colour)]]) this.box.style.setProperty(name, value);
     const number = face.face ?? place + 1;
+    this.number.textContent = count > 1 ? number : "";
+    this.box.classList.toggle("among", count > 1);
     this.title.textContent = face.uncertain ? "uncertain" : face.label;
     this.sure.textContent = face.uncertain ? "" : percent(face.confidence);
     this.more.textContent = face.uncertain
-      ? `most likely ${face.label}, but only ${percent(face.confidence)}`
+      ? `${count > 1 ? `face ${number}: ` : ""}most likely ${face.label}, but only ${percent(face.confidence)}`
       : `face ${number}`;
     this.caption.textContent = face.uncertain ? `${face.label}?` : `${face.label} ${percent(face.confidence)}`;
     for (const one of [this.item, this.box]) one.classList.toggle("uncertain", face.uncertain);

@@ -1,0 +1,147 @@
+"""The two clients: one that waits, one for asyncio. They differ only in how they take a call's steps."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Any, Self
+
+import httpx
+
+from mien.client.calls import Calls, Request, ServedNetwork, Steps, lost
+from mien.client.files import together
+from mien.recognition.records import Reading
+
+ADDRESS = "http://127.0.0.1:8000"
+
+
+class Client:
+    """Asks a server for the faces of pictures.
+
+    Args:
+        address: the server's. token: what it was started with. timeout: seconds for an answer.
+        patience: seconds to go on trying while the server is busy.
+
+    A picture is a path, a file's bytes, or an array, uint8 `(H, W)` gray or `(H, W, 3)` RGB.
+
+    Raises (from every call):
+        ServerError: there is no server, or it refuses. MediaError: it can't read the picture.
+    """
+
+    def __init__(
+        self, address: str = ADDRESS, *, token: str = "", timeout: float = 60.0, patience: float = 30.0
+    ) -> None:
+        self._calls = Calls(address, token, timeout, patience)
+        self._http = httpx.Client(**self._calls.options)
+
+    def __call__(self, picture: Any, *, model: str | None = None, detect: bool = True) -> Reading:
+        """The same as `predict`."""
+        return self.predict(picture, model=model, detect=detect)
+
+    def predict(self, picture: Any, *, model: str | None = None, detect: bool = True) -> Reading:
+        """Read one picture.
+
+        Args:
+            model: one of `networks()`. detect: False takes it for one face that is cropped already.
+        """
+        reading: Reading = self._run(self._calls.predict(picture, model, detect))
+        return reading
+
+    def predict_many(
+        self, pictures: Iterable[Any], *, model: str | None = None, detect: bool = True
+    ) -> Iterator[Reading]:
+        """Read many pictures, several in a request. What can't be read gives a Reading with an `error`."""
+        for files in together(pictures):
+            yield from self._run(self._calls.predict_batch(files, model, detect))
+
+    def networks(self) -> tuple[ServedNetwork, ...]:
+        """What the server can be asked for; the first is its default."""
+        networks: tuple[ServedNetwork, ...] = self._run(self._calls.networks())
+        return networks
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def _run(self, steps: Steps) -> Any:
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, float):
+                    time.sleep(step)
+                    step = next(steps)
+                else:
+                    step = steps.send(self._send(step))
+        except StopIteration as done:
+            return done.value
+
+    def _send(self, request: Request) -> httpx.Response:
+        try:
+            return self._http.request(request.method, request.path, params=request.query, **request.what)
+        except httpx.HTTPError as error:
+            raise lost(self._calls.address, error) from None
+
+
+class AsyncClient:
+    """The same for asyncio: `async with AsyncClient() as client: await client.predict("photo.jpg")`."""
+
+    def __init__(
+        self, address: str = ADDRESS, *, token: str = "", timeout: float = 60.0, patience: float = 30.0
+    ) -> None:
+        self._calls = Calls(address, token, timeout, patience)
+        self._http = httpx.AsyncClient(**self._calls.options)
+
+    async def __call__(self, picture: Any, *, model: str | None = None, detect: bool = True) -> Reading:
+        """The same as `predict`."""
+        return await self.predict(picture, model=model, detect=detect)
+
+    async def predict(self, picture: Any, *, model: str | None = None, detect: bool = True) -> Reading:
+        """As `Client.predict`."""
+        reading: Reading = await self._run(self._calls.predict(picture, model, detect))
+        return reading
+
+    async def predict_many(
+        self, pictures: Iterable[Any], *, model: str | None = None, detect: bool = True
+    ) -> AsyncIterator[Reading]:
+        """As `Client.predict_many`."""
+        for files in together(pictures):
+            for reading in await self._run(self._calls.predict_batch(files, model, detect)):
+                yield reading
+
+    async def networks(self) -> tuple[ServedNetwork, ...]:
+        """As `Client.networks`."""
+        networks: tuple[ServedNetwork, ...] = await self._run(self._calls.networks())
+        return networks
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        await self.close()
+
+    async def _run(self, steps: Steps) -> Any:
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, float):
+                    await asyncio.sleep(step)
+                    step = next(steps)
+                else:
+                    step = steps.send(await self._send(step))
+        except StopIteration as done:
+            return done.value
+
+    async def _send(self, request: Request) -> httpx.Response:
+        try:
+            return await self._http.request(request.method, request.path, params=request.query, **request.what)
+        except httpx.HTTPError as error:
+            raise lost(self._calls.address, error) from None

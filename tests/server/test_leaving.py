@@ -1,0 +1,130 @@
+"""Clients that leave at any moment of anything: nothing of it is a fault, and nothing that they held stays held."""
+
+import asyncio
+import json
+import random
+import re
+import time
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+TOKEN = "a-token-of-some-length"
+
+
+def head(method: str, path: str, more: str = "") -> bytes:
+    return f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n{more}\r\n".encode()
+
+
+def upload(dice: random.Random, pictures: list[bytes]) -> bytes:
+    """A picture as bytes, or several as a form."""
+    picture, detect = dice.choice(pictures), dice.choice(("", "?detect=false"))
+    expect = dice.choice(("", "", "Expect: 100-continue\r\n"))
+    if dice.random() < 0.6:
+        return head("POST", f"/v1/predict{detect}", f"{expect}Content-Length: {len(picture)}\r\n") + picture
+    part = b'--edge\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + picture + b"\r\n"
+    form = part * dice.randint(1, 6) + b"--edge--\r\n"
+    kind = "Content-Type: multipart/form-data; boundary=edge\r\n"
+    return head("POST", f"/v1/predict/batch{detect}", f"{kind}{expect}Content-Length: {len(form)}\r\n") + form
+
+
+def look(dice: random.Random, pictures: list[bytes]) -> bytes:
+    """The page and what is beside it."""
+    return head("GET", dice.choice(("/", "/static/main.js", "/v1/models", "/metrics", "/openapi.json", "/nothing")))
+
+
+def socket(dice: random.Random, pictures: list[bytes]) -> bytes:
+    """A handshake, right or wrong, and frames: pictures, text, a damaged one, a goodbye."""
+    query = dice.choice(("", "?detect=false", "?detect=false", "?model=flagship", "?model=nothing", "?smooth=x"))
+    version, token = dice.choice((13, 13, 13, 12)), dice.choice((TOKEN, TOKEN, TOKEN, "not-the-right-token"))
+    sent = (
+        f"GET /v1/stream{query} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Protocol: mien, bearer.{token}\r\n"
+        f"Sec-WebSocket-Version: {version}\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    ).encode()
+    for _ in range(dice.randint(0, 4)):
+        picture = dice.choice(pictures)
+        size = bytes([0xFE]) + len(picture).to_bytes(2, "big") if 125 < len(picture) < 1 << 16 else b"\x80"
+        sent += b"\x82" + size + bytes(4) + (picture if len(size) > 1 else b"")
+    return sent + dice.choice((b"", b"", b"\x81\x80" + bytes(4), b"\xff\xff\xff", b"\x88\x82" + bytes(4) + b"\x03\xe8"))
+
+
+async def leave(dice: random.Random, address: str, pictures: list[bytes]) -> None:
+    """Send something or a part of it, perhaps twice at once, perhaps in pieces; wait a little, read a little, leave."""
+    host, port = address.removeprefix("http://").split(":")
+    what: Callable[..., bytes] = dice.choice((upload, upload, socket, socket, look))
+    sent = b"".join(what(dice, pictures) for _ in range(dice.choice((1, 1, 1, 2))))
+    sent = sent[: dice.choice((len(sent), len(sent), dice.randrange(len(sent))))]
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        cut = dice.randrange(len(sent) + 1)
+        writer.write(sent[:cut])
+        await asyncio.sleep(dice.choice((0, 0, 0.001, 0.01)))
+        writer.write(sent[cut:])
+        if dice.random() < 0.1:
+            writer.write_eof()
+        await asyncio.sleep(dice.choice((0, 0, dice.uniform(0, 0.003), dice.uniform(0, 0.1))))
+        if dice.random() < 0.3:
+            await asyncio.wait_for(reader.read(dice.choice((1, 100, 10_000))), 0.2)
+    except (OSError, TimeoutError):
+        pass
+    finally:
+        writer.transport.abort() if dice.random() < 0.6 else writer.close()
+
+
+async def storm(seed: int, address: str, pictures: list[bytes], count: int) -> None:
+    """So many, twenty at a time; once the server is gone they give up."""
+    dices = iter([random.Random(f"{seed} {number}") for number in range(count)])
+
+    async def one_after_another() -> None:
+        for dice in dices:
+            try:
+                await leave(dice, address, pictures)
+            except OSError:
+                return
+
+    await asyncio.gather(*(one_after_another() for _ in range(20)))
+
+
+def held(client: httpx.Client) -> list[float]:
+    """Pictures in the queue and open streams, as /metrics has them."""
+    said = client.get("/metrics").text
+    names = ("mien_queue_pictures", "mien_streams")
+    return [float(re.search(rf"^{name} (\S+)", said, re.MULTILINE)[1]) for name in names]
+
+
+def test_clients_that_leave_at_any_moment_leave_nothing_behind(serve, crop_files: list[bytes], picture: bytes) -> None:
+    leaving(serve, [*crop_files[:20], picture, b"nothing"], seed=1, count=500)
+
+
+@pytest.mark.soak
+def test_many_more_clients_that_leave(serve, crop_files: list[bytes], picture: bytes) -> None:
+    for seed in range(2, 12):
+        leaving(serve, [*crop_files[:20], picture, b"nothing"], seed=seed, count=1000)
+
+
+def leaving(serve, pictures: list[bytes], seed: int, count: int) -> None:
+    server = serve("--queue", "32", "--token", TOKEN, "--timeout", "5")
+    asyncio.run(storm(seed, server.address, pictures, count))
+    with server.client(headers={"authorization": f"Bearer {TOKEN}"}) as client:
+        until = time.monotonic() + 20
+        while held(client) != [0, 0] and time.monotonic() < until:
+            time.sleep(0.1)
+        assert held(client) == [0, 0]
+        assert client.post("/v1/predict?detect=false", content=pictures[0]).json()["faces"]
+
+    async def ending() -> int:
+        going = asyncio.create_task(storm(seed + 1000, server.address, pictures, count))
+        await asyncio.sleep(0.5)
+        code = await asyncio.to_thread(server.end)
+        await going
+        return code
+
+    assert asyncio.run(ending()) == 0
+    odd = [line for line in server.lines if not line.startswith(("{", "mien is at "))]
+    faults = [json.loads(line) for line in server.lines if '"failed"' in line or '"traceback"' in line]
+    assert "\n".join([*odd, *(fault["traceback"] for fault in faults)]) == ""
+    statuses = {one["status"] for one in server.log()}
+    assert not {500, 504} & statuses
+    assert {101, 200, 401} <= statuses
