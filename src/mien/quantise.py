@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mien.data.faces import FaceSet
 from mien.errors import CheckpointError
 from mien.files import replacing
-from mien.net import METADATA, Net
+from mien.net import BESIDE, METADATA, Net
 
 CALIBRATION_FACES = 512
 AGREEMENT = 0.95
@@ -34,8 +34,7 @@ def export_int8(path: str | os.PathLike[str], out: str | os.PathLike[str], faces
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     pick = np.sort(np.random.default_rng(0).permutation(len(faces))[:CALIBRATION_FACES])
-    images = faces.images[pick]
-    pixels = np.ascontiguousarray(images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2))
+    pixels = np.ascontiguousarray(faces[pick].pixels)
     full = Net(path)
     logger = logging.getLogger()
     level = logger.level
@@ -84,11 +83,12 @@ def _reader(pixels: NDArray[np.uint8]) -> Any:
 
 
 def _keep_card(source: Path, target: Path) -> None:
-    """Pre-processing drops what stands in the file beside the graph."""
+    """Pre-processing drops what stands in the file beside the graph; all weights are in the new one."""
     import onnx
 
-    kept = {prop.key: prop.value for prop in onnx.load(source).metadata_props}
+    kept = {prop.key: prop.value for prop in onnx.load(source, load_external_data=False).metadata_props}
     assert METADATA in kept  # Net has read it
+    kept.pop(BESIDE, None)
     model = onnx.load(target)
     onnx.helper.set_model_props(model, kept)
     onnx.save(model, target)

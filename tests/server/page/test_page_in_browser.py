@@ -178,7 +178,14 @@ def test_networks_are_handed_out_only_to_be_run_in_the_page(
 ) -> None:
     assert client.get("/v1/networks/detector").status_code == 404
     with in_browser.client() as other:
-        assert other.get("/v1/networks/file", params={"model": "/etc/passwd"}).status_code == 404
+        for wanted in ({"model": "/etc/passwd", "name": "passwd"}, {"model": "small", "name": "card.json"}):
+            assert other.get("/v1/networks/file", params=wanted).status_code == 404
+        [small, *_] = other.get("/v1/models").json()["models"]
+        sizes = [
+            len(other.get("/v1/networks/file", params={"model": "small", "name": n}).content) for n in small["files"]
+        ]
+        assert small["files"] == ["model.onnx", "weights.safetensors"]
+        assert sum(sizes) == small["bytes"]
         assert other.get("/browser/../../../../README.md").status_code == 404
         policy = other.get("/").headers["content-security-policy"]
     assert "'wasm-unsafe-eval'" in policy
