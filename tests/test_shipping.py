@@ -129,6 +129,14 @@ def test_the_graph_knows_its_weights_without_the_card(box: Path, tmp_path: Path)
         Net(tmp_path)
 
 
+def test_in_int8_the_first_convolution_stays_in_float(box: Path) -> None:
+    graph = onnx.load(box / "tiny" / "model.int8.onnx").graph
+    made_by = {output: node.op_type for node in graph.node for output in node.output}
+    first, *others = (node for node in graph.node if node.op_type == "Conv")
+    assert made_by[first.input[0]] != "DequantizeLinear"
+    assert {made_by[node.input[0]] for node in others} == {"DequantizeLinear"}
+
+
 def test_it_is_written_as_one_file(box: Path, installed: None, tmp_path: Path) -> None:
     """What `mien export` makes of a network in the box, in float32 and int8, goes where it likes."""
     model, card = mien.load_run("tiny")
@@ -182,6 +190,7 @@ def test_what_is_in_the_box_is_whole(name: str) -> None:
     card = Card.read(shipped.BOX / name)
     card.verify(shipped.BOX / name)
     assert Net(name).card == card
+    assert card.scores["int8"]["val"]["accuracy"] >= card.scores["after"]["val"]["accuracy"] - 0.005
     model, _ = mien.load_run(name)
     faces = drawn_faces(70).train.images[:, None]
     import torch

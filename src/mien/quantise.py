@@ -25,11 +25,14 @@ def export_int8(path: str | os.PathLike[str], out: str | os.PathLike[str], faces
     """Write the int8 twin of an ONNX file of mien's, and return the share of `faces` looked at on which they agree.
 
     Static quantisation of convolutions and linear layers, a scale for each channel of the weights, ranges from a seeded
-    sample of `faces` (take training faces). The card stands inside the new file too.
+    sample of `faces` (take training faces): the mean of what batches of 32 reach, as a single face may reach far. The
+    first convolution stays in float: it took two thirds of the error, and no time. The card stands inside the new file
+    too.
 
     Raises:
         CheckpointError: the two answer differently for more than 5 % of the sample; `out` is then left as it was.
     """
+    import onnx
     import onnxruntime.quantization as quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -45,16 +48,19 @@ def export_int8(path: str | os.PathLike[str], out: str | os.PathLike[str], faces
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 quant_pre_process(str(full.path), str(plain), skip_symbolic_shape=True)
+                convolutions = [node.name for node in onnx.load(plain).graph.node if node.op_type == "Conv"]
                 quantization.quantize_static(
                     str(plain),
                     str(beside),
                     _reader(pixels),
                     quant_format=quantization.QuantFormat.QDQ,
                     op_types_to_quantize=["Conv", "MatMul", "Gemm"],
+                    nodes_to_exclude=convolutions[:1],
                     per_channel=True,
                     reduce_range=True,  # 7 bits: with 8, chips without VNNI overflow, and 18 % of answers changed
                     activation_type=quantization.QuantType.QUInt8,
                     weight_type=quantization.QuantType.QInt8,
+                    extra_options={"CalibMovingAverage": True},
                 )
         finally:
             logger.setLevel(level)
