@@ -57,12 +57,14 @@ def test_the_golden_set_is_answered_as_by_the_server(page: Page, in_browser: Any
     for face in faces:
         Image.fromarray(face).save(tmp_path / "face.png")
         files.append((tmp_path / "face.png").read_bytes())
-    for model in ("small", "small:int8"):
+    # In int8 a value between two steps may be rounded to the other one by another build of onnxruntime, and what
+    # follows differs by whole steps.
+    for model, within in {"small": 1e-3, "small:int8": 0.03}.items():
         inside, outside = both(page, in_browser, files, model, detect=False)
         chances = [[list(one["faces"][0]["probabilities"].values()) for one in some] for some in (inside, outside)]
         apart = np.abs(np.subtract(*chances)).max()
         print(f"\n{len(faces)} drawn faces, {model}: probabilities differ by up to {apart:.5f}")
-        assert apart < 1e-3
+        assert apart < within
         assert [one["faces"][0]["label"] for one in inside] == [one["faces"][0]["label"] for one in outside]
         assert {one["device"] for one in inside} == {"browser"}
 
