@@ -18,7 +18,7 @@ from typing import Any
 from mien.cards import Card
 from mien.environment import environment
 from mien.files import atomic_write
-from mien.net import MODEL
+from mien.net import WEIGHTS
 from mien.shipped import find, shipped
 
 HOME = Path(__file__).parents[1]
@@ -36,7 +36,7 @@ def main() -> None:
             command = f"mien evaluate {name} {way}"
             scores = _mien(command, data)
             kept = {key: value for key, value in scores.items() if key not in ("per_class", "confusion")}
-            checksum = Card.read(find(name)).checksums[MODEL]
+            checksum = Card.read(find(name)).checksums[WEIGHTS]
             rows.append({"network": name, "command": command, "checksum": checksum, "scores": kept})
             print(f"{command:44} {scores['n']:,} faces: accuracy {scores['accuracy']:.4f}, ECE {scores['ece']:.3f}")
         if data:

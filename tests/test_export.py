@@ -62,6 +62,16 @@ def test_averaging_before_a_convolution_becomes_one_with_it(size: int, pools: in
     assert any(isinstance(module, nn.AvgPool2d) for module in model.modules())  # the model itself stays as it was
 
 
+def test_the_largest_is_picked_before_negative_values_become_0(tmp_path: Path) -> None:
+    model = shaken("flagship", stem=4, widths=(4, 6), depths=(1, 1))
+    export_onnx(model, tmp_path / "m.onnx", Card(model="flagship", classes=FER2013))
+    kinds = [node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node]
+    first = kinds.index("Conv")
+    assert kinds[first : first + 3] == ["Conv", "MaxPool", "Relu"]
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 1, 48, 48), np.uint8)
+    np.testing.assert_allclose(Net(tmp_path / "m.onnx")(pixels), probabilities(model, pixels), atol=1e-5)
+
+
 def test_colour_other_sizes_and_other_classes(tmp_path: Path) -> None:
     model = shaken("cnn", classes=3, channels=3, size=32)
     card = Card(model="cnn", classes=("no", "maybe", "yes"), input_shape=(3, 32, 32))

@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 from mien.cards import Card
-from mien.net import MODEL
+from mien.net import MODEL, WEIGHTS, Net
 from mien.shipped import BOX, INT8, shipped
 
 TEMPLATE = Path(__file__).with_name("models.md.j2")
@@ -42,8 +42,9 @@ def short_table() -> str:
     ]
     for name, card in cards().items():
         for file, scores in _judged(card):
-            target = f"`{name}:int8`" if file == INT8 else f"`{name}`"
-            cells = [target, _millions(card.parameters), _size(name, file), *_numbers(scores)[:4]]
+            target = f"{name}:int8" if file == INT8 else name
+            size = f"{sum(path.stat().st_size for path in Net(target).files) / 1e6:.1f} MB"
+            cells = [f"`{target}`", _millions(card.parameters), size, *_numbers(scores)[:4]]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -58,7 +59,7 @@ def long_table(root: Path) -> str:
     for name, card in cards().items():
         rows = {f"mien evaluate {name}{':int8' * (file == INT8)}": scores for file, scores in _judged(card)}
         for row in measured.get("rows", ()):  # of other weights of this name they say nothing
-            if row["network"] == name and row["checksum"] == card.checksums[MODEL]:
+            if row["network"] == name and row["checksum"] == card.checksums[WEIGHTS]:
                 rows[row["command"]] = row["scores"]
         lines += [f"| `{said}` | {s['n']:,} | {' | '.join(_numbers(s))} |" for said, s in rows.items()]
     return "\n".join(lines)

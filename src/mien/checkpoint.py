@@ -14,9 +14,9 @@ from mien.errors import CheckpointError, UnknownModel
 from mien.files import atomic_write
 from mien.models import create_model
 from mien.models.stem import GRAY
+from mien.net import WEIGHTS
 from mien.shipped import find
 
-WEIGHTS = "weights.safetensors"
 STATE = "state.pt"
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from mien.cards import CARD, Card, TrainedOn, checksum
-from mien.checkpoint import STATE, WEIGHTS, load_run, load_state, load_weights, save_state, save_weights, start_from
+from mien.checkpoint import STATE, load_run, load_state, load_weights, save_state, save_weights, start_from
 from mien.data.faces import FaceSet, Splits
 from mien.environment import environment
 from mien.errors import CheckpointError, MissingExtra
@@ -25,7 +25,7 @@ from mien.export import export_onnx
 from mien.files import atomic_write
 from mien.models import create_model, summarise
 from mien.models.backbone import Backbone
-from mien.net import MODEL
+from mien.net import MODEL, WEIGHTS
 from mien.runs import COLUMNS, DRAWN, DataPath, begin, check_free, write_history
 from mien.training.device import pick_device
 from mien.training.distributed import join

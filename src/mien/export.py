@@ -15,10 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mien.cards import Card
+from mien.cards import Card, checksum
 from mien.errors import CheckpointError
+from mien.external import refer
 from mien.files import replacing
-from mien.net import METADATA, Net
+from mien.net import BESIDE, METADATA, WEIGHTS, Net
 
 OPSET = 18
 """The ONNX operator set that PyTorch's exporter writes without conversion; onnxruntime reads it since 1.14."""
@@ -42,7 +43,12 @@ class _Probabilities(nn.Module):
 
 
 def export_onnx(
-    model: nn.Module, path: str | os.PathLike[str], card: Card, faces: NDArray[np.uint8] | None = None
+    model: nn.Module,
+    path: str | os.PathLike[str],
+    card: Card,
+    faces: NDArray[np.uint8] | None = None,
+    *,
+    beside: bool = False,
 ) -> None:
     """Write a network and its card to one ONNX file that `mien.net.Net` runs.
 
@@ -52,6 +58,8 @@ def export_onnx(
 
     Args:
         faces: `(N, C, H, W)` uint8, to be compared on beside noise, black, gray and white.
+        beside: take the weights from the `weights.safetensors` in the same folder, which holds this network's in fp16,
+            instead of holding them once more; the file then goes nowhere without that one.
 
     Raises:
         CheckpointError: the model doesn't fit the card, or the file doesn't answer as PyTorch does (every probability
@@ -65,13 +73,19 @@ def export_onnx(
     with torch.inference_mode():
         expected = network(torch.from_numpy(pixels)).numpy()
         _fold(network, torch.from_numpy(pixels[:1]))
+        _pool_first(network)
     if expected.shape != (len(pixels), len(card.classes)):
         raise CheckpointError(
             f"The network gives {expected.shape[1]} outputs; its card has {len(card.classes)} classes."
         )
-    with replacing(path) as beside:
-        onnx.save(_graph(network, pixels, card), beside)
-        _compare(beside, pixels, expected, Path(path))
+    proto = _graph(network, pixels, card)
+    if beside:
+        weights = Path(path).with_name(WEIGHTS)
+        refer(proto, weights)
+        proto.metadata_props.add(key=BESIDE, value=checksum(weights))
+    with replacing(path) as written:
+        onnx.save(proto, written)
+        _compare(written, pixels, expected, Path(path))
 
 
 def _fold(network: nn.Module, pixels: Tensor) -> None:
@@ -104,6 +118,17 @@ def _fold(network: nn.Module, pixels: Tensor) -> None:
             row[place], row[place + 1] = merged, nn.Identity()
 
 
+def _pool_first(network: nn.Module) -> None:
+    """Let the largest value be picked before negative ones become 0 where a network does it after, in place.
+
+    It is the same. In int8 onnxruntime rounds after the ReLU, so it pools floats, in a layout of its own, not bytes.
+    """
+    for row in (part for part in network.modules() if isinstance(part, nn.Sequential)):
+        for place in range(len(row) - 1):
+            if isinstance(row[place], nn.ReLU) and isinstance(row[place + 1], nn.MaxPool2d):
+                row[place], row[place + 1] = row[place + 1], row[place]
+
+
 def _graph(network: nn.Module, pixels: NDArray[np.uint8], card: Card) -> onnx.ModelProto:
     with _quiet():
         program = torch.onnx.export(
@@ -130,8 +155,8 @@ def _graph(network: nn.Module, pixels: NDArray[np.uint8], card: Card) -> onnx.Mo
     return proto
 
 
-def _compare(beside: Path, pixels: NDArray[np.uint8], expected: NDArray[np.float32], path: Path) -> None:
-    net = Net(beside)
+def _compare(written: Path, pixels: NDArray[np.uint8], expected: NDArray[np.float32], path: Path) -> None:
+    net = Net(written)
     allowance = np.where(np.ptp(pixels, axis=(1, 2, 3)) == 0, 10, 1)[:, None]
     for n in (len(pixels), 1):  # another batch size than the one that was traced
         worst = float((np.abs(net(pixels[:n]) - expected[:n]) / allowance[:n]).max())

@@ -7,15 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.cards import CARD, Card
+from mien.cards import CARD, Card, checksum
 from mien.errors import CheckpointError, DataError, MienError
 from mien.shipped import find
 
 MODEL = "model.onnx"
 """The network's name in a run folder."""
 
+WEIGHTS = "weights.safetensors"
+"""The name there of the weights as PyTorch takes them."""
+
 METADATA = "mien.card"
 """Where in the ONNX file's metadata its card stands, as JSON."""
+
+BESIDE = "mien.weights"
+"""Where in it the SHA-256 of `weights.safetensors` stands, if the graph takes its weights from there."""
 
 
 class Net:
@@ -29,16 +35,20 @@ class Net:
         spin: whether its threads stay awake between calls; see `open_session`.
 
     The card in the file says what the network is. Where a `card.json` beside the file lists it, that card is taken
-    (it may know scores that came later) and the file must have the checksum that stands there.
+    (it may know scores that came later) and the file must have the checksum that stands there. The ONNX file of a
+    network in the box takes its weights from the `weights.safetensors` beside it, whose checksum it knows; `files` are
+    the file and, where it is so, that one.
 
     Raises:
-        CheckpointError: the file is missing, truncated, changed, or wasn't written by mien.
+        CheckpointError: a file is missing, truncated, changed, or wasn't written by mien.
     """
 
     card: Card
     classes: tuple[str, ...]
 
     device: str
+
+    files: tuple[Path, ...]
 
     def __init__(
         self, path: str | os.PathLike[str], *, threads: int = 0, device: str | None = None, spin: bool = True
@@ -54,9 +64,16 @@ class Net:
             listed.verify(self.path.parent, [self.path.name])
         else:
             listed = None
-        self._session = open_session(self.path, threads, device, spin=spin)
+        try:
+            self._session = open_session(self.path, threads, device, spin=spin)
+        except CheckpointError:
+            if listed is not None:
+                listed.verify(self.path.parent)  # the file is whole; the one it takes its weights from may not be
+            raise
         self.device = device_of(self._session)
-        inside = _card_inside(self._session, self.path)
+        known = _metadata(self._session, self.path)
+        self.files = (self.path, *_beside(known, self.path))
+        inside = _card_inside(known, self._session, self.path)
         if listed is not None and (listed.classes, listed.input_shape) != (inside.classes, inside.input_shape):
             raise CheckpointError(f"{beside}: its classes or input shape aren't those in {self.path.name}.")
         self.card = listed or inside
@@ -157,14 +174,31 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _card_inside(session: Any, path: Path) -> Card:
+def _metadata(session: Any, path: Path) -> dict[str, str]:
     try:
-        text = session.get_modelmeta().custom_metadata_map.get(METADATA)
+        known: dict[str, str] = session.get_modelmeta().custom_metadata_map
     except UnicodeDecodeError:
         raise CheckpointError(f"{path}: damaged: its metadata isn't text. Copy or export it again.") from None
-    if text is None:
+    return known
+
+
+def _beside(known: dict[str, str], path: Path) -> tuple[Path, ...]:
+    """The file that the graph takes its weights from, if it does, once its checksum is the one that the graph knows."""
+    if BESIDE not in known:
+        return ()
+    weights = path.with_name(WEIGHTS)
+    if checksum(weights) != known[BESIDE]:
+        raise CheckpointError(
+            f"{weights}: changed or damaged, or another network's: its SHA-256 isn't the one that {path.name} knows. "
+            "Copy both again from where they came."
+        )
+    return (weights,)
+
+
+def _card_inside(known: dict[str, str], session: Any, path: Path) -> Card:
+    if METADATA not in known:
         raise CheckpointError(f"{path}: an ONNX file, but not one of mien's: it holds no card ({METADATA}).")
-    card = Card.from_json(text, f"{path}, card inside")
+    card = Card.from_json(known[METADATA], f"{path}, card inside")
     takes, gives = session.get_inputs(), session.get_outputs()
     shapes = [tuple(value.shape[1:]) for value in (*takes, *gives)]
     names = [value.name for value in (*takes, *gives)]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mien.data.faces import FaceSet
 from mien.errors import CheckpointError
 from mien.files import replacing
-from mien.net import METADATA, Net
+from mien.net import BESIDE, METADATA, Net
 
 CALIBRATION_FACES = 512
 AGREEMENT = 0.95
@@ -25,17 +25,19 @@ def export_int8(path: str | os.PathLike[str], out: str | os.PathLike[str], faces
     """Write the int8 twin of an ONNX file of mien's, and return the share of `faces` looked at on which they agree.
 
     Static quantisation of convolutions and linear layers, a scale for each channel of the weights, ranges from a seeded
-    sample of `faces` (take training faces). The card stands inside the new file too.
+    sample of `faces` (take training faces): the mean of what batches of 32 reach, as a single face may reach far. The
+    first convolution stays in float: it took two thirds of the error, and no time. The card stands inside the new file
+    too.
 
     Raises:
         CheckpointError: the two answer differently for more than 5 % of the sample; `out` is then left as it was.
     """
+    import onnx
     import onnxruntime.quantization as quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     pick = np.sort(np.random.default_rng(0).permutation(len(faces))[:CALIBRATION_FACES])
-    images = faces.images[pick]
-    pixels = np.ascontiguousarray(images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2))
+    pixels = np.ascontiguousarray(faces[pick].pixels)
     full = Net(path)
     logger = logging.getLogger()
     level = logger.level
@@ -46,16 +48,19 @@ def export_int8(path: str | os.PathLike[str], out: str | os.PathLike[str], faces
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 quant_pre_process(str(full.path), str(plain), skip_symbolic_shape=True)
+                convolutions = [node.name for node in onnx.load(plain).graph.node if node.op_type == "Conv"]
                 quantization.quantize_static(
                     str(plain),
                     str(beside),
                     _reader(pixels),
                     quant_format=quantization.QuantFormat.QDQ,
                     op_types_to_quantize=["Conv", "MatMul", "Gemm"],
+                    nodes_to_exclude=convolutions[:1],
                     per_channel=True,
                     reduce_range=True,  # 7 bits: with 8, chips without VNNI overflow, and 18 % of answers changed
                     activation_type=quantization.QuantType.QUInt8,
                     weight_type=quantization.QuantType.QInt8,
+                    extra_options={"CalibMovingAverage": True},
                 )
         finally:
             logger.setLevel(level)
@@ -84,11 +89,12 @@ def _reader(pixels: NDArray[np.uint8]) -> Any:
 
 
 def _keep_card(source: Path, target: Path) -> None:
-    """Pre-processing drops what stands in the file beside the graph."""
+    """Pre-processing drops what stands in the file beside the graph; all weights are in the new one."""
     import onnx
 
-    kept = {prop.key: prop.value for prop in onnx.load(source).metadata_props}
+    kept = {prop.key: prop.value for prop in onnx.load(source, load_external_data=False).metadata_props}
     assert METADATA in kept  # Net has read it
+    kept.pop(BESIDE, None)
     model = onnx.load(target)
     onnx.helper.set_model_props(model, kept)
     onnx.save(model, target)

@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.cards import CARD, checksum
-from mien.checkpoint import STATE, WEIGHTS, load_run, save_weights
+from mien.checkpoint import STATE, load_run, save_weights
 from mien.data.faces import UNLABELLED, FaceSet, Splits, load_arrays, save_arrays
 from mien.errors import CheckpointError, MienError
 from mien.evaluation.scores import evaluate, score
 from mien.experiment import train
 from mien.export import export_onnx
 from mien.models import create_model, summarise
-from mien.net import MODEL
+from mien.net import MODEL, WEIGHTS
 from mien.runs import DRAWN, DataPath
 from mien.shipping import ship
 from mien.training.fit import Epoch

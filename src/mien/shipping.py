@@ -6,13 +6,13 @@ from pathlib import Path
 import torch
 
 from mien.cards import CARD, checksum
-from mien.checkpoint import WEIGHTS, load_run, load_weights, save_weights
+from mien.checkpoint import load_run, load_weights, save_weights
 from mien.data.faces import Splits
 from mien.errors import CheckpointError
 from mien.evaluation.calibration import Calibration
 from mien.evaluation.scores import evaluate, score
 from mien.export import export_onnx
-from mien.net import MODEL, Net
+from mien.net import MODEL, WEIGHTS, Net
 from mien.quantise import export_int8
 from mien.shipped import BOX, INT8
 
@@ -22,6 +22,8 @@ LIMITS = (
     "faces come from web searches, so expect uneven errors between groups of people. Not for judging, ranking, "
     "hiring, policing or diagnosing anyone, nor for people who haven't agreed to it."
 )
+COMPARED = 512
+"""The most validation faces on which the ONNX file is compared with PyTorch, beside those that every export is."""
 
 
 def ship(
@@ -33,7 +35,8 @@ def ship(
 ) -> Path:
     """Put the network of a finished run into the box: weights in fp16, ONNX in float32 and int8, and the card.
 
-    The ONNX files are made from the weights as fp16 rounds them, so all files answer alike. The temperature and the
+    The ONNX files are made from the weights as fp16 rounds them, so all files answer alike; that in float32 takes them
+    from the file with the weights, so they are there once. The temperature and the
     threshold of uncertainty come from validation (`mien.evaluation.calibration`), and the scores are measured again on
     the files that are shipped. The card comes last: a folder with one is complete.
 
@@ -67,7 +70,7 @@ def ship(
         }
     )
     with torch.inference_mode():
-        export_onnx(model, folder / MODEL, plain)
+        export_onnx(model, folder / MODEL, plain, splits["val"][:COMPARED].pixels, beside=True)
     export_int8(folder / MODEL, folder / INT8, splits["train"])
     scores = {
         kind: {"val": evaluate(Net(folder / file), splits["val"], split="val").as_json()}

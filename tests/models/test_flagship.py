@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mien.errors import UnknownModel
 from mien.models import create_model, summarise
 
 
@@ -11,6 +12,16 @@ def test_it_stays_within_its_budget(name: str, parameters: float, macs: float | 
     cost = summarise(create_model(name, second=8))
     assert cost.parameters <= parameters
     assert macs is None or cost.macs <= macs
+
+
+@pytest.mark.parametrize("options", [{"squeeze": [False, True]}, {"depths": [1, 1, 1, 1]}, {"widths": [16, 32]}])
+def test_each_stage_has_its_width_depth_and_squeeze(options: dict[str, list[int]]) -> None:
+    with pytest.raises(
+        UnknownModel, match=r"can't be built with .*: [23] widths, [34] depths, squeeze for [23] stages"
+    ):
+        create_model("flagship_small", **options)
+    blocks = create_model("flagship_small", squeeze=[False, True, False]).blocks
+    assert [len(block.f) == 6 for block in blocks] == [False, True, True, False]
 
 
 def test_joint_gives_both_heads_and_forward_the_first() -> None:

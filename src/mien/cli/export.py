@@ -2,16 +2,12 @@
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from mien.cli.options import Data, SkipBadRows, check_finished, note, read_faces
 from mien.errors import DataError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 COMPARED = 2048
 """The most faces of a data set that the file is compared on."""
@@ -45,8 +41,7 @@ def export(
     model, card = load_run(target)
     splits = read_faces(data, None, skip_bad_rows, shape=card.input_shape) if data else drawn_faces(420)
     named = {"drawn faces": drawn_faces(420)["val"]} | ({data: splits["val"][:COMPARED]} if data else {})
-    planes = {name: _planes(faces.images) for name, faces in named.items()}
-    fitting = {name: pixels for name, pixels in planes.items() if pixels.shape[1:] == card.input_shape}
+    fitting = {name: faces.pixels for name, faces in named.items() if faces.pixels.shape[1:] == card.input_shape}
     if data and data not in fitting:
         raise DataError(f"{data}: its faces aren't of the shape {card.input_shape} that the network takes.")
     faces = np.concatenate(list(fitting.values())) if fitting else None
@@ -67,7 +62,3 @@ def export(
     print(f"{out}: {size / 1e6:.1f} MB, {len(card.classes)} classes; compared with PyTorch on {seen}.")
     print(f"Use it with: mien predict photo.jpg --model {out}")
     return result
-
-
-def _planes(images: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
-    return images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)

@@ -110,6 +110,11 @@ class FaceSet:
         return f"FaceSet({len(self):,} faces of {shape}, {len(self.classes)} classes, from {self.source or 'memory'})"
 
     @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """`(N, C, H, W)` uint8: a view of `images` as networks take them."""
+        return self.images[:, None] if self.images.ndim == 3 else self.images.transpose(0, 3, 1, 2)
+
+    @property
     def soft(self) -> bool:
         """Whether the targets are shares of the classes rather than one class each."""
         return self.targets.ndim == 2

@@ -64,7 +64,7 @@ class Flagship(nn.Module):
         stem: channels of the first convolution. widths, depths: channels and blocks of each stage.
         enlarge: the side that the face is resized to first; 0 keeps it.
         stride: 1: the first convolution looks at full size, and the larger of its answers are kept; 2: at half of it.
-        squeeze: squeeze-excitation in the blocks, of all stages or of those that it says.
+        squeeze: squeeze-excitation in the blocks: of all stages or none, or a list that says it of each.
         drop: stochastic depth of the last block, rising from 0.
         second: classes of the second head; 0 for none. `joint` gives its logits too.
     """
@@ -97,6 +97,8 @@ class Flagship(nn.Module):
         if stride == 1:
             self.stem.append(nn.MaxPool2d(2))  # (B, stem, 24, 24)
         squeezed = [squeeze] * len(widths) if isinstance(squeeze, bool) else squeeze
+        if not len(widths) == len(depths) == len(squeezed):
+            raise ValueError(f"{len(widths)} widths, {len(depths)} depths, squeeze for {len(squeezed)} stages")
         blocks: list[nn.Module] = []
         inside, last = stem, max(1, sum(depths) - 1)
         for stage, (width, depth, squeeze) in enumerate(zip(widths, depths, squeezed, strict=True)):

@@ -136,6 +136,7 @@ class ModelAnswer(BaseModel):
     input_shape: list[int]
     parameters: int
     bytes: int
+    files: list[str] = Field(description="The ONNX file, and the file beside it that it takes its weights from, if so.")
     accuracy: Share | None = Field(description="On FER2013's validation faces; null where it wasn't judged.")
     balanced_accuracy: Share | None
     interval: list[float] | None = Field(description="95 % interval of the accuracy.")

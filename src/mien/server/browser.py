@@ -17,6 +17,7 @@ from mien.recognition import align, detect, track
 from mien.recognition.records import LANDMARKS
 from mien.server.envelope import as_json
 from mien.server.reader import Reader
+from mien.server.refusal import Refusal
 from mien.server.settings import Settings
 
 BUILD = Path("build", "browser", "node_modules", "onnxruntime-web", "dist")
@@ -55,10 +56,13 @@ async def detector() -> Response:
 
 
 @networks.get("/v1/networks/file")
-async def network(request: Request, model: str) -> Response:
-    """A served network's ONNX file."""
+async def network(request: Request, model: str, name: str) -> Response:
+    """A file of a served network: one of those that `/v1/models` names."""
     served = await _reader(request).networks.get(model)
-    return FileResponse(served.net.path, media_type="application/octet-stream")
+    for path in served.net.files:
+        if path.name == name:
+            return FileResponse(path, media_type="application/octet-stream")
+    raise Refusal("not_found", f"{model} has no file {name!r}; it has {', '.join(p.name for p in served.net.files)}.")
 
 
 def _constants(certain: float) -> dict[str, Any]:

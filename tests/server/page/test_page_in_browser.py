@@ -57,12 +57,14 @@ def test_the_golden_set_is_answered_as_by_the_server(page: Page, in_browser: Any
     for face in faces:
         Image.fromarray(face).save(tmp_path / "face.png")
         files.append((tmp_path / "face.png").read_bytes())
-    for model in ("small", "small:int8"):
+    # In int8 a value between two steps may be rounded to the other one by another build of onnxruntime, and what
+    # follows differs by whole steps.
+    for model, within in {"small": 1e-3, "small:int8": 0.03}.items():
         inside, outside = both(page, in_browser, files, model, detect=False)
         chances = [[list(one["faces"][0]["probabilities"].values()) for one in some] for some in (inside, outside)]
         apart = np.abs(np.subtract(*chances)).max()
         print(f"\n{len(faces)} drawn faces, {model}: probabilities differ by up to {apart:.5f}")
-        assert apart < 1e-3
+        assert apart < within
         assert [one["faces"][0]["label"] for one in inside] == [one["faces"][0]["label"] for one in outside]
         assert {one["device"] for one in inside} == {"browser"}
 
@@ -178,7 +180,14 @@ def test_networks_are_handed_out_only_to_be_run_in_the_page(
 ) -> None:
     assert client.get("/v1/networks/detector").status_code == 404
     with in_browser.client() as other:
-        assert other.get("/v1/networks/file", params={"model": "/etc/passwd"}).status_code == 404
+        for wanted in ({"model": "/etc/passwd", "name": "passwd"}, {"model": "small", "name": "card.json"}):
+            assert other.get("/v1/networks/file", params=wanted).status_code == 404
+        [small, *_] = other.get("/v1/models").json()["models"]
+        sizes = [
+            len(other.get("/v1/networks/file", params={"model": "small", "name": n}).content) for n in small["files"]
+        ]
+        assert small["files"] == ["model.onnx", "weights.safetensors"]
+        assert sum(sizes) == small["bytes"]
         assert other.get("/browser/../../../../README.md").status_code == 404
         policy = other.get("/").headers["content-security-policy"]
     assert "'wasm-unsafe-eval'" in policy

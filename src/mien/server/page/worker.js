@@ -29,31 +29,40 @@ async function start() {
   ort.env.wasm.wasmPaths = new URL("browser/", setup.at).href;
   ort.env.wasm.numThreads = crossOriginIsolated ? Math.min(4, Math.ceil(navigator.hardwareConcurrency / 2)) : 1;
   ort.env.logLevel = "error";
-  detector = await open("v1/networks/detector");
+  detector = await open(await bytes("v1/networks/detector"));
   const [first] = setup.models;
   const { side } = setup.page.detect;
   await look(new Float32Array(3 * side * side)); // the first call of each takes longer: not with somebody's photo
-  await ask(await network(first.name), new Uint8Array(first.input_shape.reduce((one, other) => one * other)), first);
+  await ask(await network(first), new Uint8Array(first.input_shape.reduce((one, other) => one * other)), first);
 }
 
-async function network(name) {
-  if (!networks.has(name)) networks.set(name, await open(`v1/networks/file?${new URLSearchParams({ model: name })}`));
-  return networks.get(name);
+async function network({ name: model, files }) {
+  if (!networks.has(model)) {
+    const fetched = files.map((name) => bytes(`v1/networks/file?${new URLSearchParams({ model, name })}`));
+    const [graph, ...weights] = await Promise.all(fetched);
+    networks.set(model, await open(graph, weights.map((data, place) => ({ path: files[place + 1], data }))));
+  }
+  return networks.get(model);
 }
 
-async function open(path) {
+/** An ONNX file ready to run; `externalData` are the files that it takes its weights from. */
+function open(graph, externalData = []) {
+  return ort.InferenceSession.create(graph, { executionProviders: ["wasm"], externalData });
+}
+
+async function bytes(path) {
   const response = await fetch(new URL(path, setup.at), { headers: setup.headers }).catch(() => {
     throw new Error("The networks can't be fetched: the server doesn't answer.");
   });
   if (!response.ok) throw new Error((await response.json()).error.message);
-  return ort.InferenceSession.create(new Uint8Array(await response.arrayBuffer()), { executionProviders: ["wasm"] });
+  return new Uint8Array(await response.arrayBuffer());
 }
 
 async function read({ picture, model, detect: find, tiles, stream, time }) {
   await start();
   const { page, models } = setup;
   const about = models.find(({ name }) => name === model);
-  const session = await network(model);
+  const session = await network(about);
   const began = performance.now();
   const rgb = pixelsOf(picture);
   const decoded = performance.now();
