@@ -135,7 +135,7 @@ chance = 2 * spread * np.sqrt(2 / len(SEEDS))
 #
 # With drawn faces one result is far larger than chance, and it may not be the one you guessed: here the network is
 # *better without* augmentation. In lesson 2 augmentation was worth many points! What is different? There the network
-# learned for 40 epochs, long enough to learn its faces by heart, and augmentation kept it from that. Here it has 8
+# learned for 30 epochs, long enough to learn its faces by heart, and augmentation kept it from that. Here it has 8
 # epochs, and hasn't even learned the plain faces yet; making them harder only slows it down. **A trick isn't good or
 # bad. It is good or bad for a network, a data set and a length of training.** Label smoothing, for one, is meant for
 # labels that are sometimes wrong, and those of drawn faces never are.
