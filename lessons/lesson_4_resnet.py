@@ -106,8 +106,8 @@ for depth, history in plain.items():
 assert plain[20][-1].train_loss > plain[2][-1].train_loss + 0.1
 
 # %% [markdown]
-# The deepest one learned nothing. And mind what this *isn't*: it isn't overfitting. Overfitting is good on the training
-# faces and bad on others. This one is bad on its training faces. It **can't be trained**.
+# 8 layers learn later than 2, and 20 learned nothing. And mind what this *isn't*: it isn't overfitting. Overfitting is
+# good on the training faces and bad on others. This one is bad on its training faces. It **can't be trained**.
 #
 # That is odd, if you think of it. A network of 20 layers can do all that one of 2 can: two layers work, the other 18
 # hand on what they get. A good solution exists. Gradient descent doesn't find it.
@@ -329,13 +329,13 @@ assert np.mean(late["onecycle"]) > np.mean(late["constant"])
 #
 # ## 7. The whole network
 #
-# > **Your guess.** The CNN of lesson 3 had about 39,000 parameters, and 14 epochs. How far will this one get in 10?
+# > **Your guess.** The CNN of lesson 3 had about 39,000 parameters, and 14 epochs. How far will this one get in 8?
 
 # %%
-# Picture: loss and accuracy of the residual network over 10 epochs on faces of full size
+# Picture: loss and accuracy of the residual network over 8 epochs on faces of full size
 floor = max(splits.val.counts.values()) / len(splits.val)
 before = mien.evaluate(resnet, splits.val).accuracy
-recipe = mien.recipe("resnet", "demo", epochs=10, batch=32, precision="float32")
+recipe = mien.recipe("resnet", "demo", epochs=8, batch=32, precision="float32")
 history = list(mien.fit(resnet, splits.train, splits.val, recipe))
 curves({"resnet": history})
 plt.show()
