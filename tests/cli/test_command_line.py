@@ -38,6 +38,15 @@ def test_alone_it_says_what_to_try_first(capsys: pytest.CaptureFixture[str]) -> 
         assert f" {verb} " in said.out
 
 
+@pytest.mark.parametrize("line", ["--help", "predict --help", "train --help", "data get --help"])
+def test_a_flag_names_no_type_in_its_help(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == 0
+    said = capsys.readouterr().out
+    assert "--help" in said
+    assert " -h " in said
+    assert "bool" not in said.lower()
+
+
 def test_data_alone_lists_its_verbs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data"]) == 0
     said = capsys.readouterr().out
