@@ -10,6 +10,7 @@ import pytest
 
 from mien.cli import main
 from mien.data.drawn import drawn_faces
+from mien.shipped import shipped
 
 WITHOUT_EXTRAS = """
 import sys
@@ -132,7 +133,11 @@ def test_debug_shows_the_traceback_wherever_it_stands(place: int, capsys: pytest
     assert main([*line[:place], "--debug", *line[place:]]) == 1
     said = capsys.readouterr().err
     assert said.startswith("Traceback")
-    assert said.endswith("error: nosuch.onnx: no such file. Name a .onnx file or a run folder that mien wrote.\n")
+    assert (
+        "\nerror: nosuch.onnx: no such file. Name a .onnx file, a run folder that mien wrote, or one of the box: "
+        in said
+    )
+    assert said.endswith(f"{', '.join(shipped())}.\n")
 
 
 def test_a_file_that_cant_be_written_is_1(faces_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
