@@ -329,13 +329,13 @@ assert np.mean(late["onecycle"]) > np.mean(late["constant"])
 #
 # ## 7. The whole network
 #
-# > **Your guess.** The CNN of lesson 3 had about 39,000 parameters, and 14 epochs. How far will this one get in 8?
+# > **Your guess.** The CNN of lesson 3 had about 39,000 parameters, and 14 epochs. How far will this one get in 10?
 
 # %%
-# Picture: loss and accuracy of the residual network over 8 epochs on faces of full size
+# Picture: loss and accuracy of the residual network over 10 epochs on faces of full size
 floor = max(splits.val.counts.values()) / len(splits.val)
 before = mien.evaluate(resnet, splits.val).accuracy
-recipe = mien.recipe("resnet", "demo", epochs=8, batch=32, precision="float32")
+recipe = mien.recipe("resnet", "demo", epochs=10, batch=32, precision="float32")
 history = list(mien.fit(resnet, splits.train, splits.val, recipe))
 curves({"resnet": history})
 plt.show()
