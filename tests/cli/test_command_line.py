@@ -1,6 +1,8 @@
 """Exit codes, messages, and what goes to stdout and what to stderr."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -210,3 +212,21 @@ def test_without_torch_the_rest_says_what_to_install(line: str, faces_file: Path
     done = without_extras(tmp_path, *line.split(), *words)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f'error: This needs torch. Install it with: pip install "mien[{extra}]"\n'
+
+
+NARROW = """
+from mien.cli.tables import print_table
+print_table(["source", "expression"], [["abcdefgh" * 4 + ".jpg", "happy"]])
+"""
+
+
+def test_a_narrow_terminal_cuts_nothing_off() -> None:
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    settings = os.environ | {"COLUMNS": "30", "TERM": "xterm"}
+    subprocess.run([sys.executable, "-c", NARROW], stdout=theirs, env=settings, check=True, timeout=120)
+    os.close(theirs)
+    said = re.sub(r"\x1b\[[\d;]*m", "", os.read(ours, 10_000).decode())
+    os.close(ours)
+    assert max(map(len, said.splitlines())) <= 30
+    assert "abcdefgh" * 4 + ".jpg" in said.replace("happy", "").translate(dict.fromkeys(map(ord, " \r\n")))
