@@ -73,10 +73,11 @@ FOLDED = """
 
 
 def made(folder: Path, lessons: Path) -> Path:
-    line = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    line = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]  # --quiet counts no warning
     settings = {"NO_MKDOCS_2_WARNING": "1", "LESSONS": str(lessons)}
     done = subprocess.run(line, cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
     return folder
 
 
