@@ -57,7 +57,7 @@ pages: $(READY)  ## write what is generated in README.md and docs/: help, refere
 	$(BIN)/python docs/make/pages.py
 	$(BIN)/python docs/make/pictures.py
 
-docs: $(READY)  ## build the site into site/; a broken link is an error
+docs: $(PAGES)  ## build the site into site/, lessons included; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 browser: $(WEB)/.ready  ## onnxruntime-web from npm, for `mien serve --in-browser`; and axe-core, for the page's tests

@@ -73,7 +73,7 @@ def fer2013_csv(n=1200):
 def show_faces(images, titles=(), columns=8, colours=None, height=1.3, **options):
     """Pictures side by side, each with its title. `options` go to matplotlib's imshow (say, vmin and vmax)."""
     rows = -(-len(images) // columns)
-    figure, cells = plt.subplots(rows, columns, figsize=(1.12 * columns, height * rows), squeeze=False)
+    figure, cells = plt.subplots(rows, columns, figsize=(0.86 * height * columns, height * rows), squeeze=False)
     if not options:
         options = {"vmin": 0, "vmax": 255}
     for place, cell in enumerate(cells.ravel()):

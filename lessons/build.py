@@ -2,6 +2,7 @@
 
     python lessons/build.py                  all of them
     python lessons/build.py lesson_1_logistic
+    python lessons/build.py --unrun          words and code only, in seconds
 
 A lesson checks what it claims, so one that runs to its end is a test that passed; the first failing cell stops it.
 """
@@ -21,8 +22,13 @@ HERE = Path(__file__).resolve().parent
 OUT = HERE.parent / "build" / "lessons"
 INLINE = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}  # pictures go into the notebook
 
+GUESSED = re.compile(
+    r"(^> \*\*Your guess\.\*\*.*\n(?:>.*\n)*\n*```python\n(?:.*\n)*?```\n)((?:\n| {4}.*\n|!\[.*\n)+)", re.MULTILINE
+)
+"""A guess that is asked for, the cell that answers it, and what this cell gave: lines of output and pictures."""
 
-def build(name: str, out: Path = OUT) -> None:
+
+def build(name: str, out: Path = OUT, run: bool = True) -> None:
     """Execute one lesson and write its notebook, its page and its pictures.
 
     Raises:
@@ -30,8 +36,9 @@ def build(name: str, out: Path = OUT) -> None:
     """
     notebook = jupytext.read(HERE / f"{name}.py")
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    where, quiet = {"metadata": {"path": str(HERE)}}, ["--log-level=ERROR"]
-    NotebookClient(notebook, timeout=900, resources=where, extra_arguments=quiet).execute(env=os.environ | INLINE)
+    if run:
+        where, quiet = {"metadata": {"path": str(HERE)}}, ["--log-level=ERROR"]
+        NotebookClient(notebook, timeout=900, resources=where, extra_arguments=quiet).execute(env=os.environ | INLINE)
     out.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, out / f"{name}.ipynb")
     page, extras = MarkdownExporter().from_notebook_node(
@@ -40,10 +47,11 @@ def build(name: str, out: Path = OUT) -> None:
     for path, content in extras["outputs"].items():
         (out / path).parent.mkdir(exist_ok=True)
         (out / path).write_bytes(content)
-    page = (
-        f"{_described(page).rstrip()}\n\n---\n\n*This page is a notebook that was run: [{name}.ipynb]({name}.ipynb).*\n"
+    was = "that was run" if run else "that wasn't run, so its results are missing"
+    end = (
+        f"*This page is a notebook {was}: [{name}.ipynb]({name}.ipynb). It runs in the folder `lessons` of a checkout.*"
     )
-    (out / f"{name}.md").write_text(page, encoding="utf-8")
+    (out / f"{name}.md").write_text(f"{_guess_first(_described(page)).rstrip()}\n\n---\n\n{end}\n", encoding="utf-8")
 
 
 def _described(page: str) -> str:
@@ -56,12 +64,22 @@ def _described(page: str) -> str:
     return "".join(parts)
 
 
-def main(names: list[str]) -> None:
-    for name in names or sorted(path.stem for path in HERE.glob("lesson_*.py")):
+def _guess_first(page: str) -> str:
+    """The page with each result that a guess was asked for folded away, to be opened by who has guessed."""
+    shown = (
+        r"\1" + '\n<details markdown="1"><summary>You have guessed? This came out.</summary>\n' + r"\2\n</details>\n\n"
+    )
+    return GUESSED.sub(lambda found: found.expand(shown) if found[2].strip() else found[0], page)
+
+
+def main(words: list[str]) -> None:
+    run = "--unrun" not in words
+    named = [Path(word).stem for word in words if word != "--unrun"]
+    for name in named or sorted(path.stem for path in HERE.glob("lesson_*.py")):
         began = time.perf_counter()
-        build(name)
+        build(name, run=run)
         print(f"{name}: {time.perf_counter() - began:.0f} s -> {OUT / name}.md", flush=True)
 
 
 if __name__ == "__main__":
-    main([Path(name).stem for name in sys.argv[1:]])
+    main(sys.argv[1:])

@@ -366,10 +366,11 @@ print(f"kept on the device: {slowest / fastest:.0f} times as fast as from text")
 assert fastest < took["array, one by one"] < slowest
 
 # %% [markdown]
-# On a machine without a GPU there is nothing to carry, and the second way still wins, since it handles a whole batch in
-# one step instead of face by face. With a GPU the gap grows: the GPU is so fast that it would mostly *wait for faces*.
-# A waiting GPU is the most common waste in all of deep learning. `mien.fit`, which does our training from lesson 2 on,
-# keeps all faces on the device for this reason.
+# The title of the picture says where this was measured. Without a GPU there is nothing to carry, and the last way still
+# wins: it cuts out a whole batch in one step, instead of fetching face by face. With a GPU each batch must be carried
+# over, too, and the GPU is done with it before the next one is ready: it *waits for faces*. Run this cell where there
+# is one, and see how far the bars are apart. `mien.fit`, which does our training from lesson 2 on, keeps all faces on
+# the device for this reason.
 #
 # ## What to take with you
 #

@@ -63,7 +63,7 @@ line = nn.Linear(2, 2)
 print(f"one line: {learn(line):.1%} right; without looking: {max(ring.float().mean(), 1 - ring.float().mean()):.1%}")
 
 # %% [markdown]
-# Hardly better than not looking at all. So we add a **layer** in between: 16 stencils first, each gives a score; then a
+# No better than not looking at all. So we add a **layer** in between: 16 stencils first, each gives a score; then a
 # second layer that looks at those 16 scores instead of the points. The 16 in the middle are called **hidden units**,
 # because nobody outside ever sees them.
 #
@@ -180,14 +180,14 @@ untrained = mien.evaluate(network, splits.val)
 print(f"before training: accuracy {untrained.accuracy:.3f}, loss {untrained.loss:.3f} (no idea: {np.log(7):.3f})")
 
 # %% [markdown]
-# > **Your guess.** With the bend and without it, 25 epochs each: how far will they get on the validation faces? And on
+# > **Your guess.** With the bend and without it, 30 epochs each: how far will they get on the validation faces? And on
 # > the *training* faces?
 
 # %%
-# Picture: loss and accuracy over 25 epochs; with the bend training accuracy nears 1 and validation loss climbs
+# Picture: loss and accuracy over 30 epochs; with the bend training accuracy nears 1 and validation loss climbs
 torch.manual_seed(0)
-straight_history = train(FeedForward(bend=False), epochs=25)
-plain_history = train(network, epochs=25)
+straight_history = train(FeedForward(bend=False), epochs=30)
+plain_history = train(network, epochs=30)
 curves({"no bend": straight_history, "ReLU": plain_history})
 plt.show()
 last = plain_history[-1]
@@ -218,7 +218,7 @@ assert last.train_accuracy > straight_history[-1].train_accuracy + 0.1
 shuffled = np.random.default_rng(0).permutation(splits.train.labels)[:1000]
 nonsense = mien.FaceSet(splits.train.images[:1000], shuffled, classes=CLASSES)
 torch.manual_seed(0)
-nonsense_history = train(FeedForward(), nonsense, epochs=40)
+nonsense_history = train(FeedForward(), nonsense, epochs=25)
 curves({"nonsense": nonsense_history})
 plt.show()
 print(f"training {nonsense_history[-1].train_accuracy:.3f}, validation {nonsense_history[-1].val_accuracy:.3f}")
@@ -279,7 +279,7 @@ assert torch.equal(augmented(one[None], reach=0)[0].sum(), one.float().sum()), "
 # Picture: without and with augmentation; with it training accuracy is lower and validation accuracy higher
 torch.manual_seed(0)
 better = FeedForward()
-better_history = train(better, epochs=40, flip=True, shift=0.04, scale=0.08, rotate=6)
+better_history = train(better, epochs=30, flip=True, shift=0.04, scale=0.08, rotate=6)
 curves({"plain": plain_history, "augmented": better_history})
 plt.show()
 best = {name: max(e.val_accuracy for e in h) for name, h in (("plain", plain_history), ("augmented", better_history))}
@@ -296,7 +296,7 @@ assert gap["augmented"] < gap["plain"]
 # The training accuracy went *down* and the validation accuracy *up*. We made the exercise book harder, and the pupil
 # did better in the mock exam. And the validation loss no longer runs away.
 #
-# One honest remark: "best validation accuracy" is the best of 40 looks at the same faces, so it flatters a little. How
+# One honest remark: "best validation accuracy" is the best of 30 looks at the same faces, so it flatters a little. How
 # much? Lesson 5 measures it.
 #
 # ## 6. What do the hidden units look for?

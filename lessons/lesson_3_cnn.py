@@ -317,8 +317,8 @@ for row, number in zip(cells, weights.topk(6).indices, strict=True):
 plt.show()
 
 # %% [markdown]
-# Look along a row: what do its patches have in common? An open mouth, a lid with light above it, the corner of a pair
-# of glasses... Nobody told it that faces have such parts.
+# Look along a row: what do its patches have in common? Two brows with the root of the nose between them, a brow in an
+# arch, something white in the dark: an eye, or teeth. Nobody told it that faces have such parts.
 #
 # A word of caution. It is tempting to give each row a name: "the smile detector". Sometimes a row is mixed, and a map
 # that fires on mouths may fire on collars, too. Pictures like these *suggest*; they don't prove. (`mien explain` makes

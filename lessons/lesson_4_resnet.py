@@ -106,8 +106,8 @@ for depth, history in plain.items():
 assert plain[20][-1].train_loss > plain[2][-1].train_loss + 0.1
 
 # %% [markdown]
-# The deepest one learned nothing. And mind what this *isn't*: it isn't overfitting. Overfitting is good on the training
-# faces and bad on others. This one is bad on its training faces. It **can't be trained**.
+# 8 layers learn later than 2, and 20 learned nothing. And mind what this *isn't*: it isn't overfitting. Overfitting is
+# good on the training faces and bad on others. This one is bad on its training faces. It **can't be trained**.
 #
 # That is odd, if you think of it. A network of 20 layers can do all that one of 2 can: two layers work, the other 18
 # hand on what they get. A good solution exists. Gradient descent doesn't find it.

@@ -135,13 +135,13 @@ chance = 2 * spread * np.sqrt(2 / len(SEEDS))
 #
 # With drawn faces one result is far larger than chance, and it may not be the one you guessed: here the network is
 # *better without* augmentation. In lesson 2 augmentation was worth many points! What is different? There the network
-# learned for 40 epochs, long enough to learn its faces by heart, and augmentation kept it from that. Here it has 8
+# learned for 30 epochs, long enough to learn its faces by heart, and augmentation kept it from that. Here it has 8
 # epochs, and hasn't even learned the plain faces yet; making them harder only slows it down. **A trick isn't good or
 # bad. It is good or bad for a network, a data set and a length of training.** Label smoothing, for one, is meant for
 # labels that are sometimes wrong, and those of drawn faces never are.
 #
-# So don't carry this table away. Carry away how to make one: one change at a time, several seeds, and chance stated
-# beside the difference.
+# So don't carry this table away; with the real faces (`MIEN_DATA`) it is another one. Carry away how to make one: one
+# change at a time, several seeds, and chance stated beside the difference.
 #
 # ## 3. Calibration: does "90 % sure" mean 90 %?
 #
@@ -184,7 +184,7 @@ temperature = float(temperatures[int(np.argmin(losses))])
 after = mien.evaluate(model, other, temperature=temperature)
 print(f"temperature {temperature:.2f}: calibration error {before.ece:.3f} -> {after.ece:.3f}")
 print(f"cross-entropy {before.loss:.3f} -> {after.loss:.3f}")
-print("too modest" if temperature < 1 else "too sure", f"; accuracy {before.accuracy:.3f} -> {after.accuracy:.3f}")
+print(f"it was too {'modest' if temperature < 1 else 'sure'}; accuracy {before.accuracy:.3f} -> {after.accuracy:.3f}")
 figure, panels = plt.subplots(1, 2, figsize=(8.6, 3.6))
 panels[0].plot([0, 1], [0, 1], "--", color=GRAY, label="means what it says", linewidth=1)
 for name, degree, colour, marker in (("as trained", 1.0, ORANGE, "v"), ("with temperature", temperature, BLUE, "o")):
@@ -201,6 +201,10 @@ assert after.accuracy == before.accuracy
 assert min(losses) <= mien.evaluate(model, half).loss
 
 # %% [markdown]
+# Is the error that is left real? Each point of the picture stands for so few faces that chance alone moves it up or
+# down by several points, and such distances add up in the `ece`: with few faces it is never 0. The cross-entropy needs
+# no bins.
+#
 # With a confidence that can be believed we can do something useful: answer "**uncertain**" below a threshold. Then the
 # answers that remain are more often right. (Exercise 5.2. `mien`'s networks come with such a threshold.)
 #

@@ -1,32 +1,67 @@
-"""A hook of mkdocs: the navigation of mkdocs.yml, without pages that aren't there and with every page of a folder.
+"""Hooks of mkdocs: the lessons as pages, and the navigation of mkdocs.yml with every page of a folder.
 
-So a page can be added by putting its file there, and one that isn't written yet is no error.
+So a page can be added by putting its file there, and one that isn't written yet is no error. The lessons' pages, with
+their pictures and notebooks, are taken from where `make lessons` puts them; without all of them the site has none.
 """
 
+import re
 from pathlib import Path
 from typing import Any
+
+from mkdocs.structure.files import File
+
+PYTHON = re.compile(r"\[([^]]+)\]\(\.\./lessons/(lesson_\w+)\.py\)")
+"""A link to a lesson's Python file, as a page has it that is read in the checkout."""
 
 
 def on_config(config: Any) -> Any:
     """Replace the navigation by one of pages that exist. mkdocs calls this before it reads them."""
     docs = Path(config["docs_dir"])
-    config["nav"] = _existing(config["nav"], docs, set(_pages(config["nav"])))
+    there = {page.relative_to(docs).as_posix() for page in docs.rglob("*.md")} | {
+        f"lessons/{p}.md" for p in _run(config)
+    }
+    config["nav"] = _existing(config["nav"], there, set(_pages(config["nav"])))
     return config
 
 
-def _existing(entries: list[Any], docs: Path, named: set[str]) -> list[Any]:
+def on_files(files: Any, config: Any) -> Any:
+    """Add the lessons that were run, as if they lay in docs/lessons."""
+    folder = _folder(config)
+    for name in _run(config):
+        for path in (folder / f"{name}.md", folder / f"{name}.ipynb", *folder.glob(f"{name}_pictures/*.png")):
+            inside = path.relative_to(folder.parent).as_posix()
+            files.append(File(inside, str(folder.parent), config["site_dir"], config["use_directory_urls"]))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
+    """Let links to lessons' Python files lead to their pages."""
+    names = _run(config)
+    return PYTHON.sub(lambda link: f"[{link[1]}](lessons/{link[2]}.md)" if link[2] in names else link[1], markdown)
+
+
+def _folder(config: Any) -> Path:
+    return Path(config["config_file_path"]).parent / config["extra"]["lessons"]
+
+
+def _run(config: Any) -> list[str]:
+    """The names of all lessons, if each has its page; they lead to each other, so some alone would be broken links."""
+    names = sorted(path.stem for path in (Path(config["config_file_path"]).parent / "lessons").glob("lesson_*.py"))
+    return names if all((_folder(config) / f"{name}.md").exists() for name in names) else []
+
+
+def _existing(entries: list[Any], there: set[str], named: set[str]) -> list[Any]:
     """The entries whose page exists; for a folder (`name/`) its pages that no other entry names, by name."""
     found: list[Any] = []
     for entry in entries:
         if isinstance(entry, dict):
             ((title, target),) = entry.items()
-            kept = _existing(target if isinstance(target, list) else [target], docs, named)
+            kept = _existing(target if isinstance(target, list) else [target], there, named)
             if kept:
                 found.append({title: kept if isinstance(target, list) else kept[0]})
         elif entry.endswith("/"):
-            pages = sorted(path.relative_to(docs).as_posix() for path in (docs / entry).glob("*.md"))
-            found += [page for page in pages if page not in named]
-        elif (docs / entry).exists():
+            found += sorted(page for page in there - named if page.rpartition("/")[0] == entry.rstrip("/"))
+        elif entry in there:
             found.append(entry)
     return found
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mien.cards import CARD, Card, checksum
 from mien.errors import CheckpointError, DataError, MienError
-from mien.shipped import find
+from mien.shipped import find, shipped
 
 MODEL = "model.onnx"
 """The network's name in a run folder."""
@@ -57,7 +57,10 @@ class Net:
         self.path = given / MODEL if given.is_dir() else given
         if not self.path.is_file():
             found = f"{given}: no {MODEL} in this folder" if given.is_dir() else f"{given}: no such file"
-            raise CheckpointError(f"{found}. Name a .onnx file or a run folder that mien wrote.")
+            box = ", ".join(shipped())
+            raise CheckpointError(
+                f"{found}. Name a .onnx file, a run folder that mien wrote, or one of the box: {box}."
+            )
         beside = self.path.with_name(CARD)
         listed = Card.read(beside) if beside.is_file() else None
         if listed is not None and self.path.name in listed.checksums:

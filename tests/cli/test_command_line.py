@@ -1,6 +1,8 @@
 """Exit codes, messages, and what goes to stdout and what to stderr."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -10,6 +12,7 @@ import pytest
 
 from mien.cli import main
 from mien.data.drawn import drawn_faces
+from mien.shipped import shipped
 
 WITHOUT_EXTRAS = """
 import sys
@@ -36,6 +39,15 @@ def test_alone_it_says_what_to_try_first(capsys: pytest.CaptureFixture[str]) -> 
     assert said.err == ""
     for verb in ("ladder", "train", "sweep", "evaluate", "show", "compare", "models", "data"):
         assert f" {verb} " in said.out
+
+
+@pytest.mark.parametrize("line", ["--help", "predict --help", "train --help", "data get --help"])
+def test_a_flag_names_no_type_in_its_help(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == 0
+    said = capsys.readouterr().out
+    assert "--help" in said
+    assert " -h " in said
+    assert "bool" not in said.lower()
 
 
 def test_data_alone_lists_its_verbs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,7 +141,11 @@ def test_debug_shows_the_traceback_wherever_it_stands(place: int, capsys: pytest
     assert main([*line[:place], "--debug", *line[place:]]) == 1
     said = capsys.readouterr().err
     assert said.startswith("Traceback")
-    assert said.endswith("error: nosuch.onnx: no such file. Name a .onnx file or a run folder that mien wrote.\n")
+    assert (
+        "\nerror: nosuch.onnx: no such file. Name a .onnx file, a run folder that mien wrote, or one of the box: "
+        in said
+    )
+    assert said.endswith(f"{', '.join(shipped())}.\n")
 
 
 def test_a_file_that_cant_be_written_is_1(faces_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -209,3 +225,21 @@ def test_without_optuna_a_sweep_says_what_to_install(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == 'error: This needs optuna. Install it with: pip install "mien[sweep]"\n'
     assert not list(tmp_path.iterdir())
+
+
+NARROW = """
+from mien.cli.tables import print_table
+print_table(["source", "expression"], [["abcdefgh" * 4 + ".jpg", "happy"]])
+"""
+
+
+def test_a_narrow_terminal_cuts_nothing_off() -> None:
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    settings = os.environ | {"COLUMNS": "30", "TERM": "xterm"}
+    subprocess.run([sys.executable, "-c", NARROW], stdout=theirs, env=settings, check=True, timeout=120)
+    os.close(theirs)
+    said = re.sub(r"\x1b\[[\d;]*m", "", os.read(ours, 10_000).decode())
+    os.close(ours)
+    assert max(map(len, said.splitlines())) <= 30
+    assert "abcdefgh" * 4 + ".jpg" in said.replace("happy", "").translate(dict.fromkeys(map(ord, " \r\n")))

@@ -39,6 +39,11 @@ def test_a_lesson_becomes_a_notebook_and_a_page_with_described_pictures(tmp_path
     page = (tmp_path / "lesson_0_faces.md").read_text(encoding="utf-8")
     pictures = re.findall(r"!\[(.+?)\]\((.+?)\)", page)
     assert len(pictures) >= 6
+    assert page.count("<details") == page.count("</details>") >= 5
+    folded = page.partition("</summary>")[2].partition("</details>")[0]
+    assert "200 + 100 in uint8 is 44" in folded
+    assert "![" in folded
+    assert "```" not in folded
     for text, path in pictures:
         assert len(text) > 20, path
         assert (tmp_path / path).read_bytes().startswith(b"\x89PNG")

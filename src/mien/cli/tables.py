@@ -14,7 +14,7 @@ def print_table(
 ) -> None:
     """Print a table: the first column, or those of `left`, to the left, the others to the right.
 
-    Where no terminal is it gets as wide as it needs.
+    Where no terminal is it gets as wide as it needs; in a narrow one a cell goes on in the next line.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -23,7 +23,7 @@ def print_table(
     unicode = (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
     table = Table(box=SIMPLE_HEAD if unicode else None, pad_edge=False)
     for place, column in enumerate(columns):
-        table.add_column(column, justify="left" if place in left else "right")
+        table.add_column(column, justify="left" if place in left else "right", overflow="fold")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     if title:

@@ -33,7 +33,8 @@ def load_faces(
             FER2013, packed or not.
         votes: FER+'s `fer2013new.csv`, to be joined to FER2013's rows.
         skip_bad_rows: leave bad rows out and count them in `left_out`, rather than raise.
-        size, rgb: how image files are read: the side in pixels (default 48), and whether colours are kept.
+        size: the side in pixels that image files are brought to; default 48.
+        rgb: keep the colours of image files.
         groups: a CSV file that says who is in each picture (`file,subject`; of other data `row,subject`), so that
             nobody stands in two splits.
         tick: called with (files read, all files) while a folder is read.
