@@ -19,7 +19,8 @@ import pytest
 
 from mien.errors import DataError
 from mien.recognition.recognizer import Recognizer
-from mien.score import Job, score
+from mien.score.job import Job
+from mien.score.run import score
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -175,7 +176,7 @@ def test_kill_9(kills: int, tmp_path: Path) -> None:
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert sorted(row["row"] for row in rows(out)) == list(range(images))
-    assert not list(out.glob(".*"))  # and nothing half done is left
+    assert [path.name for path in out.glob(".*")] == [".lock"]  # and nothing half done is left
 
 
 def test_killed_before_it_had_begun(album: Path, tmp_path: Path) -> None:
@@ -184,4 +185,4 @@ def test_killed_before_it_had_begun(album: Path, tmp_path: Path) -> None:
     out.mkdir()
     (out / ".0a1b2c3d.job.json").write_text("{")
     assert next(score(Job(str(album)), out, workers=1)).total == 11
-    assert not list(out.glob(".*"))
+    assert [path.name for path in out.glob(".*")] == [".lock"]
