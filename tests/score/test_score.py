@@ -83,6 +83,19 @@ def test_done_is_done(album: Path, tmp_path: Path) -> None:
         next(score(job, tmp_path / "other"))
 
 
+def test_two_at_once(album: Path, tmp_path: Path) -> None:
+    job, out = Job(str(album)), tmp_path / "out"
+    first = score(job, out, workers=1)
+    next(first)
+    with pytest.raises(DataError, match=r"out: another mien score is at work in this folder\."):
+        next(score(job, out, workers=1))
+    line = [sys.executable, "-m", "mien", "score", str(album), "--out", str(out)]
+    second = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert (second.returncode, second.stderr.count("another mien score is at work")) == (1, 1)
+    first.close()  # it was stopped; a test further down kills it
+    assert [row["row"] for row in run(job, out)] == list(range(11))
+
+
 def test_tables_of_addresses_and_of_bytes(album: Path, tmp_path: Path) -> None:
     paths = [str(album / "0.jpg"), str(album / "gone.jpg"), str(album / "2.jpg")]
     parquet.write_table(arrow.table({"where": paths, "id": [1, 2, 3]}), tmp_path / "list.parquet")

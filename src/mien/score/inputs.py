@@ -62,7 +62,8 @@ def access(daft: Any, job: Job) -> Any:
 
 def reason(error: Exception) -> str:
     """What an error of daft's or of a disk says, in one line."""
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return lines[-1 if "ray::" in lines[0] else 0].strip().rstrip(".")  # Ray tells first where it was, then what
 
 
 def _table(daft: Any, job: Job) -> Any:

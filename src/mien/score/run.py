@@ -80,6 +80,8 @@ def _daft() -> Any:
 
 def _join(daft: Any, address: str) -> None:
     """Let daft run on that Ray cluster. Ray takes no address for "start one here", which nobody asked for."""
+    os.environ.setdefault("DAFT_RAY_WORKER_STARTUP_TIMEOUT", "600")  # seconds; on a busy machine two minutes are few
+    os.environ.setdefault("DAFT_PROGRESS_BAR", "0")  # there is one already
     try:
         import ray  # noqa: F401
     except ImportError:
