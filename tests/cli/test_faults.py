@@ -32,7 +32,6 @@ QUICK = (
     "import sys, mien.data.mapped as mapped; mapped.BLOCK = 16; from mien.cli import main; sys.exit(main(sys.argv[1:]))"
 )
 TRAINING = ("train", "cnn", "--preset", "demo", "--epochs", "6", "--batch", "32", "--option", "widths=[8,8,8]")
-KILLS = 5
 
 
 def start(folder: Path, code: str, *words: str | Path) -> "subprocess.Popen[str]":
@@ -128,18 +127,19 @@ def kill_conversions(folder: Path, photos: Path, kills: int, seed: int) -> None:
     print(f"convert: {starts} starts, {kills} kills at work; every set whole, the same faces in the end")
 
 
-def test_killed_at_five_moments_a_training_ends_as_never_stopped(faces_file: Path, tmp_path: Path) -> None:
-    kill_trainings(tmp_path, faces_file, KILLS, seed=1)
+MOMENTS = [(5, 1), pytest.param(100, 2, marks=pytest.mark.soak)]
 
 
-def test_killed_at_five_moments_a_conversion_ends_whole(photos: Path, tmp_path: Path) -> None:
-    kill_conversions(tmp_path, photos, KILLS, seed=1)
+@pytest.mark.parametrize(("kills", "seed"), MOMENTS)
+def test_killed_at_any_moment_a_training_ends_as_never_stopped(
+    faces_file: Path, tmp_path: Path, kills: int, seed: int
+) -> None:
+    kill_trainings(tmp_path, faces_file, kills, seed)
 
 
-@pytest.mark.soak
-def test_killed_at_a_hundred_moments_each(faces_file: Path, photos: Path, tmp_path: Path) -> None:
-    kill_trainings(tmp_path, faces_file, 100, seed=2)
-    kill_conversions(tmp_path, photos, 100, seed=2)
+@pytest.mark.parametrize(("kills", "seed"), MOMENTS)
+def test_killed_at_any_moment_a_conversion_ends_whole(photos: Path, tmp_path: Path, kills: int, seed: int) -> None:
+    kill_conversions(tmp_path, photos, kills, seed)
 
 
 @pytest.mark.parametrize("limit", [60_000, 1_000])

@@ -185,6 +185,7 @@ def test_kill_9(kills: int, tmp_path: Path) -> None:
     for _ in range(kills):
         assert killed(line, out, dice)  # it was at work still
         rows(out)  # each file is whole, at any time
+    print(f"score: {kills} kills at work, {len(rows(out)):,} of {images:,} rows then; every file whole each time")
     assert 0 < len(rows(out)) < images
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
