@@ -6,6 +6,7 @@ and what stands in them isn't done again.
 """
 
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,9 +87,12 @@ def _join(daft: Any, address: str) -> None:
         import ray  # noqa: F401
     except ImportError:
         raise MissingExtra("Ray", "ray", "Scoring on a Ray cluster") from None
+    host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
+        if port.isdigit():
+            socket.create_connection((host, int(port)), timeout=10).close()  # Ray would try for many minutes
         daft.set_runner_ray(address)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise MienError(f"No Ray cluster at {address} ({reason(error)}). Start one with: ray start --head") from None
 
 
