@@ -42,8 +42,8 @@ def near(pool: Pool, identical: Groups, skip: NDArray[np.bool_]) -> Groups:
     for pairs in _candidates(hashes[chosen]):
         pairs = chosen[pairs]
         pairs = pairs[groups.first[pairs[:, 0]] != groups.first[pairs[:, 1]]]  # the others are known to be alike
-        if len(pairs):
-            groups = joined(len(pool), pairs[_same(pool, pairs)].tolist(), groups.first)
+        if len(pairs) and len(alike := pairs[_same(pool, pairs)]):  # joining goes over all faces
+            groups = joined(len(pool), alike.tolist(), groups.first)
     return groups
 
 
