@@ -78,6 +78,11 @@ timm-check: $(READY)  ## timm backbones, in a venv with a torch and a torchvisio
 	    -c constraints.txt -e '.[timm,figures]' torchvision pytest hypothesis
 	build/timm/bin/python -m pytest tests/models/test_backbone.py
 
+ray-check: $(READY)  ## `mien score` on a Ray cluster of this machine, in a venv with Ray (1 GB)
+	$(PY) -m venv build/ray
+	$(BIN)/uv pip install --quiet --python build/ray/bin/python -c constraints.txt -e '.[ray,train,figures]' pytest hypothesis
+	build/ray/bin/python -m pytest -s -m soak tests/score/test_score_on_ray.py
+
 bench: $(READY)  ## every benchmark, its log into benchmarks/results
 	@for script in benchmarks/*.py; do \
 	    echo "== $$script"; \

@@ -1,23 +1,29 @@
 """What `mien score` costs beside a plain loop: seconds, processor time, memory, as the images grow in number.
 
-Both sides read the same drawn faces, PNG files in a temporary folder, one after the other, with one worker and one
-thread; each run is a process of its own. The plain loop is a Recognizer and a RowWriter. What an image costs is the
-difference between a size and the smallest one, so that starting up doesn't count; it stands apart. Linux only.
+Both sides read the same drawn faces, PNG files in a temporary folder, with one worker and one thread; each run is a
+process of its own, and the sides take turns. The plain loop is a Recognizer and a RowWriter, one image after the other.
+What an image costs is the difference between a size and the smallest one, so that starting up doesn't count; it stands
+apart. Each figure is the median of the rounds. First each image is taken for one face, then faces are looked for. Linux
+only.
 """
 
 import argparse
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from PIL import Image
 
-SIZES = (500, 2_000, 8_000)
+SIZES = {False: (500, 2_000, 8_000), True: (100, 500)}
+"""How many images, without and with the detector, which takes ten times as long."""
+
 SIDES = ("plain loop", "mien score")
 
 
@@ -77,15 +83,27 @@ def timed(line: list[str], out: Path) -> Run:
     return Run(clock, used.ru_utime + used.ru_stime, peak, sum(path.stat().st_size for path in parts))
 
 
-def measure(count: int, side: int, detect: bool) -> tuple[Run, Run]:
+def measure(sizes: tuple[int, ...], side: int, detect: bool, rounds: int) -> dict[int, tuple[Run, Run]]:
+    """The medians of both sides for each size."""
+    runs: dict[int, list[tuple[Run, Run]]] = {count: [] for count in sizes}
     with tempfile.TemporaryDirectory(prefix="mien-score-") as name:
-        folder, out = Path(name, "faces"), Path(name, "out")
-        folder.mkdir()
-        build(folder, count, side)
         flags = [] if detect else ["--no-detect"]
-        loop = [sys.executable, __file__, "--plain", str(folder), "--out", f"{out}.parquet", *flags]
-        score = [sys.executable, "-m", "mien", "score", str(folder), "--out", str(out), "--workers", "1", *flags]
-        return timed(loop, out.with_suffix(".parquet")), timed(score, out)
+        for count in sizes:
+            Path(name, str(count)).mkdir()
+            build(Path(name, str(count)), count, side)
+        for turn in range(rounds):
+            for count in sizes:
+                folder, out = str(Path(name, str(count))), Path(name, f"out-{count}-{turn}")
+                table = out.with_suffix(".parquet")
+                loop = [sys.executable, __file__, "--plain", folder, "--out", str(table), *flags]
+                score = [sys.executable, "-m", "mien", "score", folder, "--out", str(out), "--workers", "1", *flags]
+                runs[count].append((timed(loop, table), timed(score, out)))
+    return {count: tuple(middle(pair[place] for pair in pairs) for place in (0, 1)) for count, pairs in runs.items()}
+
+
+def middle(runs: Iterable[Run]) -> Run:
+    rows = [astuple(run) for run in runs]
+    return Run(*(statistics.median(column) for column in zip(*rows, strict=True)))
 
 
 def table(found: dict[int, tuple[Run, Run]]) -> str:
@@ -107,18 +125,24 @@ def table(found: dict[int, tuple[Run, Run]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="N")
+    parser.add_argument("--sizes", type=int, nargs="+", metavar="N", help="how many images, instead of the usual")
     parser.add_argument("--side", type=int, default=48, metavar="PIXELS", help="of the images (default 48)")
-    parser.add_argument("--no-detect", action="store_true", help="take each image for one face")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="(default 3)")
+    parser.add_argument("--detect", action="store_true", help="only with the detector")
+    parser.add_argument("--no-detect", action="store_true", help="only without it")
     parser.add_argument("--plain", metavar="DIR", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--out", metavar="FILE", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.plain:
         plain(asked.plain, asked.out, not asked.no_detect)
         return
-    found = {count: measure(count, asked.side, not asked.no_detect) for count in sorted(asked.sizes)}
-    print(f"{platform.machine()}, Python {platform.python_version()}; images of {asked.side} px")
-    print(table(found))
+    print(f"{platform.machine()}, Python {platform.python_version()}; images of {asked.side} px, {asked.rounds} rounds")
+    for detect in (False, True):
+        if asked.no_detect if detect else asked.detect:
+            continue
+        sizes = tuple(sorted(asked.sizes or SIZES[detect]))
+        print(f"{'with the detector' if detect else 'each image is one face'}:")
+        print(table(measure(sizes, asked.side, detect, asked.rounds)), flush=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow.parquet as parquet
 import pytest
 from PIL import Image
 from safetensors.numpy import load_file
@@ -31,7 +32,6 @@ QUICK = (
     "import sys, mien.data.mapped as mapped; mapped.BLOCK = 16; from mien.cli import main; sys.exit(main(sys.argv[1:]))"
 )
 TRAINING = ("train", "cnn", "--preset", "demo", "--epochs", "6", "--batch", "32", "--option", "widths=[8,8,8]")
-KILLS = 5
 
 
 def start(folder: Path, code: str, *words: str | Path) -> "subprocess.Popen[str]":
@@ -41,13 +41,16 @@ def start(folder: Path, code: str, *words: str | Path) -> "subprocess.Popen[str]
     )  # fmt: skip
 
 
-def killed(folder: Path, code: str, words: tuple[str | Path, ...], watched: Path, after: float) -> bool:
-    """Start it, and kill it so long after this file changed for the first time; whether it still ran then."""
-    before = changed(watched)
+def killed(folder: Path, code: str, words: tuple[str | Path, ...], watched: Path, draws: random.Random) -> bool:
+    """Start it and kill it: one time in three whatever it does just then, else soon after this file has changed.
+
+    Returns whether it was at work still.
+    """
+    before, anyhow, after = changed(watched), draws.random() < 1 / 3, draws.random()
     with start(folder, code, *words) as process:
-        while changed(watched) == before and process.poll() is None:
+        while not anyhow and changed(watched) == before and process.poll() is None:
             time.sleep(0.002)
-        time.sleep(after)
+        time.sleep(after * (1.5 if anyhow else 0.3))
         still = process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.communicate()
@@ -78,12 +81,13 @@ def whole_files(run: Path) -> None:
 
 
 def kill_trainings(folder: Path, data: Path, kills: int, seed: int) -> None:
-    draws, stopped, parts = random.Random(seed), 0, folder / "parts"
+    draws, stopped, starts, parts = random.Random(seed), 0, 0, folder / "parts"
     finish(folder, MIEN, *TRAINING, "--data", data, "--out", "whole")
-    for _ in range(kills):
+    while stopped < kills:
         resumed = (parts / "recipe.json").exists()
         words = ("train", "--resume", "parts") if resumed else (*TRAINING, "--data", data, "--out", "parts")
-        stopped += killed(folder, MIEN, words, parts / "history.csv", draws.random() * 0.4)
+        stopped += killed(folder, MIEN, words, parts / "history.csv", draws)
+        starts += 1
         whole_files(parts)
         if (parts / "card.json").exists():
             shutil.rmtree(parts)
@@ -92,7 +96,7 @@ def kill_trainings(folder: Path, data: Path, kills: int, seed: int) -> None:
     finish(folder, MIEN, *words)
     first, second = (load_file(folder / name / "weights.safetensors") for name in ("whole", "parts"))
     assert all((first[name] == second[name]).all() for name in first)
-    assert stopped
+    print(f"train: {starts} starts, {kills} kills at work; every file whole each time, the same weights in the end")
 
 
 @pytest.fixture(scope="module")
@@ -107,33 +111,35 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def kill_conversions(folder: Path, photos: Path, kills: int, seed: int) -> None:
-    draws, stopped = random.Random(seed), 0
+    draws, stopped, starts = random.Random(seed), 0, 0
     expected = [faces.checksum for _, faces in load_folder(photos)]
     out = folder / "out.faces"
     words = ("data", "convert", photos, out)
-    for _ in range(kills):
-        stopped += killed(folder, QUICK, words, folder / ".out.faces.part" / "state.json", draws.random() * 0.3)
+    while stopped < kills:
+        stopped += killed(folder, QUICK, words, folder / ".out.faces.part" / "state.json", draws)
+        starts += 1
         if out.exists():
             assert [faces.checksum for _, faces in load_mapped(out)] == expected
             shutil.rmtree(out)
     finish(folder, QUICK, *words)
     assert [faces.checksum for _, faces in load_mapped(out)] == expected
     assert not (folder / ".out.faces.part").exists()
-    assert stopped
+    print(f"convert: {starts} starts, {kills} kills at work; every set whole, the same faces in the end")
 
 
-def test_killed_at_five_moments_a_training_ends_as_never_stopped(faces_file: Path, tmp_path: Path) -> None:
-    kill_trainings(tmp_path, faces_file, KILLS, seed=1)
+MOMENTS = [(5, 1), pytest.param(100, 2, marks=pytest.mark.soak)]
 
 
-def test_killed_at_five_moments_a_conversion_ends_whole(photos: Path, tmp_path: Path) -> None:
-    kill_conversions(tmp_path, photos, KILLS, seed=1)
+@pytest.mark.parametrize(("kills", "seed"), MOMENTS)
+def test_killed_at_any_moment_a_training_ends_as_never_stopped(
+    faces_file: Path, tmp_path: Path, kills: int, seed: int
+) -> None:
+    kill_trainings(tmp_path, faces_file, kills, seed)
 
 
-@pytest.mark.soak
-def test_killed_at_a_hundred_moments_each(faces_file: Path, photos: Path, tmp_path: Path) -> None:
-    kill_trainings(tmp_path, faces_file, 100, seed=2)
-    kill_conversions(tmp_path, photos, 100, seed=2)
+@pytest.mark.parametrize(("kills", "seed"), MOMENTS)
+def test_killed_at_any_moment_a_conversion_ends_whole(photos: Path, tmp_path: Path, kills: int, seed: int) -> None:
+    kill_conversions(tmp_path, photos, kills, seed)
 
 
 @pytest.mark.parametrize("limit", [60_000, 1_000])
@@ -169,7 +175,7 @@ def test_a_full_disk_leaves_the_old_file_whole(faces_file: Path, photos: Path, t
     ]
 
 
-def test_a_folder_that_is_only_read_is_told(faces_file: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_only_read_is_told(faces_file: Path, photos: Path, tmp_path: Path) -> None:
     """A file stands where the folder should be: so it goes for root, too, who may write into any folder."""
     (tmp_path / "taken").write_text("mine")
     for words in (
@@ -177,6 +183,8 @@ def test_a_folder_that_is_only_read_is_told(faces_file: Path, tmp_path: Path) ->
         ("data", "convert", faces_file, "taken/out.npz"),
         ("data", "convert", faces_file, "taken/out.faces"),
         ("data", "convert", faces_file, "/proc/out.npz"),  # a folder that nobody writes into
+        ("score", photos / "kind 0", "--out", "taken/scores"),
+        ("score", photos / "kind 0", "--out", "/proc/scores"),
     ):
         with start(tmp_path, MIEN, *words) as process:
             said = process.communicate()[1]
@@ -184,3 +192,39 @@ def test_a_folder_that_is_only_read_is_told(faces_file: Path, tmp_path: Path) ->
         assert "Traceback" not in said
         assert len([line for line in said.splitlines() if line.startswith("error: ")]) == 1
     assert (tmp_path / "taken").read_text() == "mine"
+
+
+def on_a_disk(folder: Path, options: str, *words: str | Path) -> "subprocess.CompletedProcess[str]":
+    """Run `mien` with a small disk at `disk` that only it sees, and take what it left there to `left`."""
+    (folder / "disk").mkdir(exist_ok=True)
+    mount = f"mount -t tmpfs -o {options} tmpfs disk"
+    code = f'{mount} || exit 99; "$@"; code=$?; cp -r disk left; exit $code'
+    line = ["unshare", "-rm", "sh", "-c", code, "sh", sys.executable, "-c", MIEN, *map(str, words)]
+    done = subprocess.run(line, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    if done.returncode == 99 or "unshare:" in done.stderr:
+        pytest.skip("no disk can be mounted here")
+    return done
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs Linux's unshare")
+@pytest.mark.parametrize("full", [True, False])
+def test_a_small_disk_and_one_that_is_only_read(faces_file: Path, photos: Path, tmp_path: Path, full: bool) -> None:
+    for size, *words in (
+        ("96k", "train", "cnn", "--preset", "demo", "--epochs", "1", "--data", faces_file, "--out", "disk/run"),
+        ("96k", "data", "convert", faces_file, "disk/out.npz"),
+        ("96k", "data", "convert", photos, "disk/out.faces"),
+        ("24k", "score", photos, "--out", "disk/scores", "--no-detect", "--workers", "1"),
+    ):
+        done = on_a_disk(tmp_path, f"size={size}" if full else "ro", *words)
+        assert done.returncode == 1, (words, done.stderr)
+        assert "Traceback" not in done.stderr
+        assert done.stderr.strip().splitlines()[-1].startswith("error: ")
+        assert ("No space left on device" if full else "Read-only file system") in done.stderr
+        left = tmp_path / "left"
+        assert not list(left.glob("out.*"))
+        assert bool(list(left.rglob("inputs.parquet"))) == (full and words[0] == "score")
+        for path in left.rglob("*.parquet"):
+            parquet.read_table(path)  # whole
+        if (left / "run").exists():
+            whole_files(left / "run")
+        shutil.rmtree(left)

@@ -44,8 +44,8 @@ def score(
 
     The same command given again goes on where it was stopped or killed; each input has one row in the end.
     """
-    from mien.score import Job, Progress
-    from mien.score import score as run
+    from mien.score.job import Job, Progress
+    from mien.score.run import score as run
 
     at = Progress(0, 0, 0)
     with shares() as tick:

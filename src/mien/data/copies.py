@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data.faces import FaceSet
+from mien.data.pages import let_go
 
 
 def leaked(train: FaceSet, val: FaceSet) -> NDArray[np.bool_]:
@@ -30,3 +31,4 @@ def digests(faces: FaceSet) -> Iterator[bytes]:
     for start in range(0, len(faces), 4096):
         piece = np.ascontiguousarray(faces.images[start : start + 4096])
         yield from (blake2b(image, digest_size=16).digest() for image in piece)
+        let_go(faces.images)

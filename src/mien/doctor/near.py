@@ -42,8 +42,8 @@ def near(pool: Pool, identical: Groups, skip: NDArray[np.bool_]) -> Groups:
     for pairs in _candidates(hashes[chosen]):
         pairs = chosen[pairs]
         pairs = pairs[groups.first[pairs[:, 0]] != groups.first[pairs[:, 1]]]  # the others are known to be alike
-        if len(pairs):
-            groups = joined(len(pool), pairs[_same(pool, pairs)].tolist(), groups.first)
+        if len(pairs) and len(alike := pairs[_same(pool, pairs)]):  # joining goes over all faces
+            groups = joined(len(pool), alike.tolist(), groups.first)
     return groups
 
 
@@ -90,7 +90,7 @@ def _candidates(hashes: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:
                 yield np.stack([one[close], other[close]], 1)
 
 
-def _same(pool: Pool, pairs: NDArray[np.int64], piece: int = 2048) -> NDArray[np.bool_]:
+def _same(pool: Pool, pairs: NDArray[np.int64], piece: int = 512) -> NDArray[np.bool_]:
     parts = [pairs[start : start + piece] for start in range(0, len(pairs), piece)]
     return np.concatenate([likeness(pool.take(part[:, 0]), pool.take(part[:, 1])) > SAME for part in parts])
 

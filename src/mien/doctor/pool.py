@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data.faces import FaceSet, Splits
+from mien.data.pages import let_go
 from mien.errors import DataError
 
 PIECE = 4096
@@ -50,6 +51,7 @@ class Pool:
         for end, part in zip(self._ends, self._parts, strict=True):
             for start in range(0, len(part), size):
                 yield int(end) - len(part) + start, part.images[start : start + size]
+                let_go(part.images)
 
     def take(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The images with these numbers, in this order."""
@@ -58,6 +60,7 @@ class Pool:
             mine = self.split[numbers] == place
             if mine.any():
                 images[mine] = part.images[numbers[mine] - (end - len(part))]
+                let_go(part.images)
         return images
 
     def places(self, numbers: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:

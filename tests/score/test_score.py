@@ -19,7 +19,8 @@ import pytest
 
 from mien.errors import DataError
 from mien.recognition.recognizer import Recognizer
-from mien.score import Job, score
+from mien.score.job import Job
+from mien.score.run import score
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -80,6 +81,19 @@ def test_done_is_done(album: Path, tmp_path: Path) -> None:
     (tmp_path / "other" / "mine.txt").write_text("mine")
     with pytest.raises(DataError, match="a folder of their own"):
         next(score(job, tmp_path / "other"))
+
+
+def test_two_at_once(album: Path, tmp_path: Path) -> None:
+    job, out = Job(str(album)), tmp_path / "out"
+    first = score(job, out, workers=1)
+    next(first)
+    with pytest.raises(DataError, match=r"out: another mien score is at work in this folder\."):
+        next(score(job, out, workers=1))
+    line = [sys.executable, "-m", "mien", "score", str(album), "--out", str(out)]
+    second = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert (second.returncode, second.stderr.count("another mien score is at work")) == (1, 1)
+    first.close()  # it was stopped; a test further down kills it
+    assert [row["row"] for row in run(job, out)] == list(range(11))
 
 
 def test_tables_of_addresses_and_of_bytes(album: Path, tmp_path: Path) -> None:
@@ -171,11 +185,12 @@ def test_kill_9(kills: int, tmp_path: Path) -> None:
     for _ in range(kills):
         assert killed(line, out, dice)  # it was at work still
         rows(out)  # each file is whole, at any time
+    print(f"score: {kills} kills at work, {len(rows(out)):,} of {images:,} rows then; every file whole each time")
     assert 0 < len(rows(out)) < images
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert sorted(row["row"] for row in rows(out)) == list(range(images))
-    assert not list(out.glob(".*"))  # and nothing half done is left
+    assert [path.name for path in out.glob(".*")] == [".lock"]  # and nothing half done is left
 
 
 def test_killed_before_it_had_begun(album: Path, tmp_path: Path) -> None:
@@ -184,4 +199,4 @@ def test_killed_before_it_had_begun(album: Path, tmp_path: Path) -> None:
     out.mkdir()
     (out / ".0a1b2c3d.job.json").write_text("{")
     assert next(score(Job(str(album)), out, workers=1)).total == 11
-    assert not list(out.glob(".*"))
+    assert [path.name for path in out.glob(".*")] == [".lock"]

@@ -1,0 +1,97 @@
+"""A job and its folder: what is scored and how, who is at it, and how far it is."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mien.errors import DataError
+from mien.files import atomic_write
+
+NOTE, INPUTS, LOCK = "job.json", "inputs.parquet", ".lock"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is scored and how; it stands in the folder of results, so that a job goes on only as it began.
+
+    Args:
+        source: a folder, a pattern, or a table (`inputs.TABLES`) of images: on this machine, `s3://`, `https://`.
+        model: as `Recognizer` takes it. detect: find faces, rather than take each image for one.
+        column: the table's column that has their addresses, or in a Parquet file their bytes.
+        endpoint: of an S3 server that isn't Amazon's.
+    """
+
+    source: str
+    model: str = "small"
+    detect: bool = True
+    column: str = ""
+    endpoint: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`done` of `total` inputs have their row, `failed` of those of this run have an error in it."""
+
+    done: int
+    total: int
+    failed: int
+
+
+@contextmanager
+def claimed(job: Job, out: Path) -> Iterator[None]:
+    """Hold the folder `out` for this job; whoever is killed holds it no longer.
+
+    Raises:
+        DataError: another command is at work there, it holds another job, or somebody's other files.
+    """
+    from filelock import FileLock, Timeout
+
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / LOCK, blocking=False):
+            _note(job, out)
+            yield
+    except Timeout:
+        raise DataError(
+            f"{out}: another mien score is at work in this folder. Wait until it is done, or name another folder."
+        ) from None
+
+
+def _note(job: Job, out: Path) -> None:
+    """Write the job down in its folder, or check that it is the one noted there."""
+    for left in out.glob(".*.*"):  # what a kill left of a file that wasn't in its place yet
+        if left.name[10:] in (NOTE, INPUTS) or left.name[10:].startswith("part-"):
+            left.unlink()
+    note = out / NOTE
+    if not note.exists():
+        if any(path.name != LOCK for path in out.iterdir()):
+            raise DataError(f"{out}: there are other files in this folder; results go into a folder of their own.")
+        atomic_write(note, json.dumps(asdict(job), indent=2))
+        return
+    noted = json.loads(note.read_text(encoding="utf-8"))
+    if other := [name for name, value in asdict(job).items() if noted.get(name) != value]:
+        name = other[0]
+        raise DataError(
+            f"{out} holds another job: its {name} is {noted.get(name)!r}, not {getattr(job, name)!r}. "
+            "Go on with the same, or name another folder."
+        )
+
+
+def parts(out: Path) -> list[Path]:
+    """The files of results, in the order in which they were written."""
+    return sorted(out.glob("part-*.parquet"))
+
+
+def counted(path: Path) -> int:
+    """How many rows a Parquet file has.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    import pyarrow.parquet as parquet
+
+    with suppress(OSError):
+        return int(parquet.read_metadata(path).num_rows)
+    raise DataError(f"{path}: damaged, not a Parquet file. Delete it; its rows are done again.")

@@ -1,0 +1,120 @@
+"""Very many images -> Parquet: every image is read once, wherever it lies, and leaves exactly one row.
+
+daft reads the images (from disk, S3, HTTP, out of Parquet files) and keeps the workers busy, on a Ray cluster, too.
+Here is what it doesn't do: the list of inputs is written down first, results go into files that are put in place whole,
+and what stands in them isn't done again.
+"""
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mien.errors import MienError, MissingExtra
+from mien.files import replacing
+from mien.recognition.recognizer import Recognizer
+from mien.score.inputs import list_inputs, reason, remote
+from mien.score.job import INPUTS, Job, Progress, claimed, counted, parts
+from mien.score.worker import readings
+
+ROWS = 1000
+"""In a file of results, at most. Whoever is killed loses at most so many, and starts them again."""
+
+
+def score(
+    job: Job, out: str | os.PathLike[str], *, workers: int | None = None, ray: str | None = None, rows: int = ROWS
+) -> Iterator[Progress]:
+    """Score every image of `job` into Parquet files in the folder `out`; yields after each file.
+
+    Started again, after a stop or a kill -9, it does what isn't there yet. A row has `row` (the input's number),
+    `source`, `status` ("face", "no face", "failed"), `error`, `width`, `height` and `faces`, each with `label`,
+    `confidence`, `uncertain`, `probabilities` in the order of the network's classes, `box` and `detection`.
+
+    Args:
+        workers: how many images are read side by side, each by a recogniser of its own; None for one a core.
+        ray: the address of a Ray cluster that runs already, "auto" for the one of this machine; None runs it here.
+        rows: in a file of results, at most.
+
+    Raises:
+        DataError: nothing there, another job's folder, one in which another command is at work, or a table without the
+            column.
+        MissingExtra: without daft, or on a cluster without Ray. MienError: no such cluster.
+    """
+    daft, out = _daft(), Path(out)
+    Recognizer(job.model, detect=job.detect, threads=1)  # what is wrong with the network shows before all else
+    with claimed(job, out):
+        if ray is not None:
+            _join(daft, ray)
+        if not (out / INPUTS).exists():
+            list_inputs(daft, job, out / INPUTS)
+        total = counted(out / INPUTS)
+        done, failed = sum(counted(path) for path in parts(out)), 0
+        yield Progress(done, total, failed)
+        if done == total:
+            return
+        frame = daft.read_parquet(str(out / INPUTS))
+        if done:
+            there = daft.read_parquet([str(path) for path in parts(out)]).select("row")
+            frame = frame.join(there, on="row", how="anti")
+        if ray is not None:
+            frame = frame.into_partitions(max(1, -(-(total - done) // rows)))
+        first = 1 + max((int(path.stem.removeprefix("part-")) for path in parts(out)), default=-1)
+        found = readings(daft, job, frame, workers or os.cpu_count() or 1, download=remote(out / INPUTS))
+        for number, table in enumerate(_in_files(found, rows), first):
+            _write(out / f"part-{number:06d}.parquet", table)
+            done += len(table)
+            failed += table["status"].to_pylist().count("failed")
+            yield Progress(done, total, failed)
+
+
+def _daft() -> Any:
+    os.environ["DO_NOT_TRACK"] = "1"  # daft would report its import and each run to its makers
+    try:
+        import daft
+        import filelock  # noqa: F401
+        import pyarrow.parquet  # noqa: F401
+    except ImportError:
+        raise MissingExtra("daft", "score", "Scoring very many images") from None
+    return daft
+
+
+def _join(daft: Any, address: str) -> None:
+    """Let daft run on that Ray cluster. Ray takes no address for "start one here", which nobody asked for."""
+    os.environ.setdefault("DAFT_RAY_WORKER_STARTUP_TIMEOUT", "600")  # seconds; on a busy machine two minutes are few
+    os.environ.setdefault("DAFT_PROGRESS_BAR", "0")  # there is one already
+    try:
+        import ray  # noqa: F401
+    except ImportError:
+        raise MissingExtra("Ray", "ray", "Scoring on a Ray cluster") from None
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        if port.isdigit():
+            socket.create_connection((host, int(port)), timeout=10).close()  # Ray would try for many minutes
+        daft.set_runner_ray(address)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise MienError(f"No Ray cluster at {address} ({reason(error)}). Start one with: ray start --head") from None
+
+
+def _in_files(tables: Iterator[Any], rows: int) -> Iterator[Any]:
+    """The same rows in tables of `rows` each; the last may have fewer."""
+    import pyarrow as arrow
+
+    held, count = [], 0
+    for table in tables:
+        held.append(table)
+        count += len(table)
+        if count >= rows:
+            together = arrow.concat_tables(held)
+            whole = count // rows * rows
+            yield from (together.slice(start, rows) for start in range(0, whole, rows))
+            held, count = [together.slice(whole)], count - whole
+    if count:
+        yield arrow.concat_tables(held)
+
+
+def _write(path: Path, table: Any) -> None:
+    import pyarrow.parquet as parquet
+
+    with replacing(path) as beside:
+        parquet.write_table(table, beside)
