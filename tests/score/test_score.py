@@ -158,13 +158,13 @@ def test_http(album: Path, tmp_path: Path) -> None:
 
 
 def killed(line: list[str], out: Path, dice: random.Random) -> bool:
-    """Start it and kill it: one time in three whatever it does just then, else soon after a file of results."""
+    """Start it and kill it: one time in three while it starts or just after, else soon after a file of results."""
     process = subprocess.Popen(
         line, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     before, began = len(list(out.glob("part-*"))), time.monotonic()
     if dice.random() < 1 / 3:
-        time.sleep(dice.uniform(0, 2))
+        time.sleep(dice.uniform(0, 1.2))
     else:
         while process.poll() is None and len(list(out.glob("part-*"))) == before and time.monotonic() - began < 120:
             time.sleep(0.01)
@@ -175,7 +175,7 @@ def killed(line: list[str], out: Path, dice: random.Random) -> bool:
 
 @pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.soak)])
 def test_kill_9(kills: int, tmp_path: Path) -> None:
-    folder, out, images, dice = tmp_path / "faces", tmp_path / "out", 120 * kills, random.Random(kills)
+    folder, out, images, dice = tmp_path / "faces", tmp_path / "out", 400 * kills, random.Random(kills)
     folder.mkdir()
     for number in range(images):
         pixels = np.full((48, 48), number % 256, np.uint8)
