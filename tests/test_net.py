@@ -18,7 +18,7 @@ from mien.evaluation.scores import evaluate
 from mien.export import export_onnx
 from mien.labels import FER2013
 from mien.models import create_model
-from mien.net import Net
+from mien.net import SHARE, Net, _run
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,19 @@ def test_pixels_in_probabilities_out(exported: Path) -> None:
     assert net(noise(0, 48, 48)).shape == (0, 7)
     assert net(noise(0, 1, 48, 48)).dtype == np.float32
     assert net.classes == FER2013
+
+
+@pytest.mark.parametrize("name", ["small", "small:int8"])
+def test_a_large_batch_is_shared_out_and_answered_in_order(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3 * SHARE + 5, 48, 48), np.uint8)
+    alone = Net(name, threads=1)
+    one_by_one = np.concatenate([alone(pixels[[place]]) for place in range(len(pixels))])
+    shared, seen = Net(name, threads=3), []
+    monkeypatch.setattr("mien.net._run", lambda session, batch: seen.append(len(batch)) or _run(session, batch))
+    np.testing.assert_allclose(shared(pixels), one_by_one, atol=1e-6)
+    assert sorted(seen) == [17, 18, 18]
+    shared(pixels[: 2 * SHARE - 1])
+    assert seen[3:] == [2 * SHARE - 1]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Net: a network from an ONNX file and its card. The one way to run a network without torch."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,10 @@ METADATA = "mien.card"
 
 BESIDE = "mien.weights"
 """Where in it the SHA-256 of `weights.safetensors` stands, if the graph takes its weights from there."""
+
+SHARE = 16
+"""Crops from which a thread of its own pays. A batch of many is shared out: in int8 that takes a quarter less time than
+threads that meet in every layer."""
 
 
 class Net:
@@ -74,6 +80,7 @@ class Net:
                 listed.verify(self.path.parent)  # the file is whole; the one it takes its weights from may not be
             raise
         self.device = device_of(self._session)
+        self._threads = (threads or os.cpu_count() or 1) if self.device == "cpu" else 1
         known = _metadata(self._session, self.path)
         self.files = (self.path, *_beside(known, self.path))
         inside = _card_inside(known, self._session, self.path)
@@ -104,8 +111,16 @@ class Net:
             )
         if not len(batch):
             return np.empty((0, len(self.classes)), np.float32)
-        answer: NDArray[np.float32] = self._session.run(None, {"pixels": np.ascontiguousarray(batch)})[0]
-        return answer
+        batch = np.ascontiguousarray(batch)
+        if (shares := min(self._threads, len(batch) // SHARE)) < 2:
+            return _run(self._session, batch)
+        session, pool = self._side_by_side
+        return np.concatenate(list(pool.map(lambda part: _run(session, part), np.array_split(batch, shares))))
+
+    @cached_property
+    def _side_by_side(self) -> tuple[Any, ThreadPoolExecutor]:
+        """The same network with a thread for each call, and threads to call it."""
+        return open_session(self.path, 1, self.device), ThreadPoolExecutor(self._threads, "mien net")
 
     def _try(self) -> None:
         """One black face: a graph that loads may still fail when it runs, and it should do so here."""
@@ -171,6 +186,11 @@ def device_of(session: Any) -> str:
     """The name of the device that a session runs on."""
     first = session.get_providers()[0]
     return next((name for name, provider in PROVIDERS.items() if provider == first), first)
+
+
+def _run(session: Any, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+    answer: NDArray[np.float32] = session.run(None, {"pixels": batch})[0]
+    return answer
 
 
 def _first_line(error: Exception) -> str:

@@ -91,9 +91,8 @@ def kill_trainings(folder: Path, data: Path, kills: int, seed: int) -> None:
         whole_files(parts)
         if (parts / "card.json").exists():
             shutil.rmtree(parts)
-    if not (parts / "recipe.json").exists():
-        words = (*TRAINING, "--data", data, "--out", "parts")
-    finish(folder, MIEN, *words)
+    begun = (parts / "recipe.json").exists()
+    finish(folder, MIEN, *(("train", "--resume", "parts") if begun else (*TRAINING, "--data", data, "--out", "parts")))
     first, second = (load_file(folder / name / "weights.safetensors") for name in ("whole", "parts"))
     assert all((first[name] == second[name]).all() for name in first)
     print(f"train: {starts} starts, {kills} kills at work; every file whole each time, the same weights in the end")
