@@ -72,7 +72,7 @@ def test_trained_exported_and_used(tmp_path: Path, capsys: pytest.CaptureFixture
         "--option",
         "net=mobilenetv3_small_050",
         "--epochs",
-        "2",
+        "4",
         "--batch",
         "64",
         "--out",
@@ -80,7 +80,7 @@ def test_trained_exported_and_used(tmp_path: Path, capsys: pytest.CaptureFixture
     ]
     assert main([*line, "--optimiser", "adamw", "--lr", "0.002", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["after"]["val"]["accuracy"] > 0.2  # of seven classes
+    assert told["after"]["val"]["accuracy"] > 0.2  # of seven classes; by chance 0.143, with a deviation of 0.012
     assert main(["export", run, str(tmp_path / "own.onnx")]) == 0
     assert main(["evaluate", str(tmp_path / "own.onnx")]) == 0
     assert main(["train", "--init", run, "--epochs", "1", "--out", str(tmp_path / "on")]) == 0
