@@ -25,6 +25,12 @@ Preset = Annotated[
         "finetune: on from --init. Without it: finetune with --init, tuned with --data, else demo.",
     ),
 ]
+NetworkOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option", metavar="KEY=VALUE", help="An option of the network, such as widths=[32,64,128]. Repeatable."
+    ),
+]
 
 
 def recipe_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

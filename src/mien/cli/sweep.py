@@ -9,7 +9,7 @@ import typer
 
 from mien.cli.options import Data, Device, Groups, Rgb, Size, SkipBadRows, Votes, note, read_source
 from mien.cli.progress import watch
-from mien.cli.recipes import NOT_OPTIONS, Preset, recipe_options
+from mien.cli.recipes import NOT_OPTIONS, NetworkOption, Preset, recipe_options
 from mien.cli.tables import print_table
 from mien.cli.train import asked, suited, suits
 from mien.errors import Incomplete, RecipeError
@@ -46,10 +46,7 @@ def sweep(
     rgb: Rgb = None,
     skip_bad_rows: SkipBadRows = False,
     device: Device = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="An option of the network, such as widths=[32,64,128]. Repeatable."),
-    ] = None,
+    option: NetworkOption = None,
     **fields: Any,
 ) -> dict[str, Any]:
     """Try recipes, each in a run folder of its own, and rank them by validation accuracy; test isn't looked at.

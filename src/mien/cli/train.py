@@ -23,7 +23,7 @@ from mien.cli.options import (
     read_source,
 )  # fmt: skip
 from mien.cli.progress import watch
-from mien.cli.recipes import Preset, make_recipe, options_of, recipe_options
+from mien.cli.recipes import NetworkOption, Preset, make_recipe, options_of, recipe_options
 from mien.cli.tables import print_report
 from mien.errors import UnknownModel
 
@@ -52,10 +52,7 @@ def train(
     rgb: Rgb = None,
     skip_bad_rows: SkipBadRows = False,
     device: Device = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="An option of the network, such as widths=[32,64,128]. Repeatable."),
-    ] = None,
+    option: NetworkOption = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write the epochs' scalars into RUN/tensorboard, too.")
     ] = False,

@@ -21,6 +21,9 @@ from mien.recognition.track import HALF_LIFE, Tracker
 
 Found = tuple[Frame, tuple[Detection, ...]]
 
+SIDE_BY_SIDE = 8
+"""Frames of a stream that are looked at at once, at most: one thread decodes no faster, and each is held in memory."""
+
 
 def faces_of(
     card: Card, found: Sequence[Detection], answers: NDArray[Any], ids: Sequence[int] | None = None
@@ -159,8 +162,9 @@ class Recognizer:
             names = [sources] if isinstance(sources, (str, os.PathLike)) else sources
             sources = Sources(names, every=every, after=after, max_pixels=self.max_pixels)
         tracker, source = Tracker(half_life=self.smooth), None
-        depth = 1 if sources.live else 2 * self.threads  # a camera's pictures mustn't grow old in a queue
-        for frame, found in side_by_side(self._found, ahead(sources, depth), self.threads, depth):
+        workers = min(self.threads, SIDE_BY_SIDE)
+        ready, held = (1, 1) if sources.live else (4, 2 * workers)  # a camera's pictures mustn't grow old in a queue
+        for frame, found in side_by_side(self._found, ahead(sources, ready), workers, held):
             if frame.source != source:
                 tracker, source = Tracker(half_life=self.smooth), frame.source
             reading = self._read_on(frame, found, tracker)

@@ -46,8 +46,8 @@ class Networks:
     """Named networks, each call of them in one thread.
 
     On a busy machine a call that is spread over threads waits at every layer for the slowest of them to get its turn;
-    calls side by side don't. A face costs nearly as
-    much among many as alone, so two small calls are as good as a large one.
+    calls side by side don't. A face costs nearly as much among many as alone, so two small calls are as good as a large
+    one.
 
     Args:
         names: what `mien.Net` takes, each its own name here; the first is opened at once.
