@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 import mien
@@ -21,7 +22,7 @@ from mien.errors import CheckpointError
 from mien.evaluation.scores import score
 from mien.export import export_onnx
 from mien.net import MODEL, Net
-from mien.quantise import export_int8
+from mien.quantise import FAR, STEPS, export_int8
 from mien.shipping import ship
 
 FILES = {"weights.safetensors", "model.onnx", "model.int8.onnx", CARD}
@@ -135,6 +136,24 @@ def test_in_int8_the_first_convolution_stays_in_float(box: Path) -> None:
     first, *others = (node for node in graph.node if node.op_type == "Conv")
     assert made_by[first.input[0]] != "DequantizeLinear"
     assert {made_by[node.input[0]] for node in others} == {"DequantizeLinear"}
+
+
+def test_no_build_of_onnxruntime_can_round_the_first_convolution_otherwise(box: Path) -> None:
+    """Whole steps whose products and sums float32 holds exactly, so that their order doesn't matter."""
+    model = onnx.load(box / "tiny" / "model.int8.onnx")
+    first = next(node for node in model.graph.node if node.op_type == "Conv")
+    constants = {one.name: onnx.numpy_helper.to_array(one).astype(np.float64) for one in model.graph.initializer}
+    weight, bias = (constants[name] for name in first.input[1:])
+    assert abs(weight).max() > 0
+    for kernel, shift in zip(weight, bias, strict=True):
+        unit = 2.0 ** next(power for power in range(60) if not (kernel * 2**power % 1).any())  # steps of weights in 1
+        assert shift * unit * STEPS % 1 == 0
+        assert (abs(kernel).sum() * FAR + abs(shift)) * unit * STEPS <= 2**24
+    model.graph.output.append(onnx.helper.make_empty_tensor_value_info(first.input[0]))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    seen = session.run([first.input[0]], {"pixels": drawn_faces(70).val.pixels})[0]
+    assert not (seen * STEPS % 1).any()
+    assert abs(seen).max() <= FAR
 
 
 def test_it_is_written_as_one_file(box: Path, installed: None, tmp_path: Path) -> None:

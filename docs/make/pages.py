@@ -5,27 +5,28 @@ python docs/make/pages.py --check    # writes nothing; exit code 1 and the names
 """
 
 import argparse
-import re
 import sys
 from pathlib import Path
 
 from cards import long_table, models, short_table
 from commands import commands
+from ladder import long_ladder, read, recalls, short_ladder
 from reference import reference
 
 from mien.files import atomic_write
 
 ROOT = Path(__file__).parents[2]
 MARK = "<!-- {}: made by docs/make/pages.py, don't edit -->"
-LADDER = ("rung", "parameters", "accuracy", "95 % interval", "balanced", "macro-F1", "training")
-"""The README's columns of the ladder's table in docs/RESULTS.md."""
 
 
 def pages(root: Path = ROOT) -> dict[str, str]:
     """The text of every file that is generated, or holds something that is, by its path."""
+    tuned, article = read(root, "tuned"), read(root, "article")
     results = _put(_read(root, "docs/RESULTS.md"), "box", long_table(root), "docs/RESULTS.md")
+    for name, table in (("ladder", long_ladder(tuned)), ("recall", recalls(tuned)), ("article", long_ladder(article))):
+        results = _put(results, name, table, "docs/RESULTS.md")
     readme = _put(_read(root, "README.md"), "box", short_table(), "README.md")
-    readme = _put(readme, "ladder", _ladder(results), "README.md")
+    readme = _put(readme, "ladder", short_ladder(tuned), "README.md")
     return {
         "README.md": readme,
         "docs/RESULTS.md": results,
@@ -33,24 +34,6 @@ def pages(root: Path = ROOT) -> dict[str, str]:
         "docs/models.md": models(),
         "docs/reference.md": reference(),
     }
-
-
-def ladder_rows(results: str) -> list[dict[str, str]]:
-    """The first table of docs/RESULTS.md that begins with "rung": a dict for each row, its header as keys."""
-    table = re.search(r"^\| rung .*?\n\n", results, re.MULTILINE | re.DOTALL)
-    if table is None:
-        sys.exit("docs/RESULTS.md: there is no table that begins with | rung")
-    head, _, *rows = [
-        [cell.strip(" *") for cell in line.strip("|").split("|")] for line in table[0].split("\n") if line
-    ]
-    return [dict(zip(head, row, strict=True)) for row in rows]
-
-
-def _ladder(results: str) -> str:
-    """The README's table of the ladder: some columns of the one in docs/RESULTS.md."""
-    lines = [f"| {' | '.join(LADDER)} |", f"|---|{'---:|' * (len(LADDER) - 1)}"]
-    lines += [f"| {' | '.join(row[name] for name in LADDER)} |" for row in ladder_rows(results)]
-    return "\n".join(lines)
 
 
 def _read(root: Path, path: str) -> str:

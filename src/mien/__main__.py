@@ -1,8 +1,6 @@
 """`python -m mien` is the command line `mien`."""
 
-import sys
-
-from mien.cli import main
+from mien.cli import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

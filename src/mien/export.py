@@ -19,6 +19,7 @@ from mien.cards import Card, checksum
 from mien.errors import CheckpointError
 from mien.external import refer
 from mien.files import replacing
+from mien.models.stem import Pixels
 from mien.net import BESIDE, METADATA, WEIGHTS, Net
 
 OPSET = 18
@@ -72,6 +73,7 @@ def export_onnx(
         pixels = np.concatenate([pixels, faces])
     with torch.inference_mode():
         expected = network(torch.from_numpy(pixels)).numpy()
+        _count(network)
         _fold(network, torch.from_numpy(pixels[:1]))
         _pool_first(network)
     if expected.shape != (len(pixels), len(card.classes)):
@@ -86,6 +88,29 @@ def export_onnx(
     with replacing(path) as written:
         onnx.save(proto, written)
         _compare(written, pixels, expected, Path(path))
+
+
+class _Counted(Pixels):
+    """Pixels as they are, with mean and deviation from sums that are exact: whole numbers in float64.
+
+    In float32 a sum's last digit depends on its order, so on the build of onnxruntime; in int8 that last digit may
+    decide to which step a value is rounded, and a browser and a server would answer with other shares.
+    """
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        if pixels.shape[1] != self.channels or self.size not in (None, *pixels.shape[-2:]):
+            return super().forward(pixels)
+        x = pixels.double()
+        mean = x.mean((1, 2, 3), keepdim=True)
+        variance = (x * x).mean((1, 2, 3), keepdim=True) - mean * mean
+        return ((x - mean) / (variance.clamp(min=0).sqrt() + 2.55)).float()  # 2.55 of 255: the 1e-2 of `Pixels`
+
+
+def _count(network: nn.Module) -> None:
+    """Let each first layer that normalises the image do so in exact sums, in place."""
+    for part in network.modules():
+        if type(part) is Pixels and part.normalise == "image":
+            part.__class__ = _Counted
 
 
 def _fold(network: nn.Module, pixels: Tensor) -> None:

@@ -9,6 +9,9 @@ from mien.errors import CheckpointError
 BOX = Path(__file__).with_name("weights")
 """The folder they lie in."""
 
+DEFAULT = "small:int8"
+"""What recognises where nothing else is asked for: the fastest, nearly as accurate as `small` in float32."""
+
 INT8 = "model.int8.onnx"
 """The quantised network's name in such a folder; `NAME:int8` asks for it."""
 

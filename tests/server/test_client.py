@@ -42,9 +42,9 @@ def test_many_pictures_go_several_in_a_request(asked: mien.Client, server, photo
 
 def test_what_is_there_and_what_goes_wrong(asked: mien.Client, photo: Path, tmp_path: Path) -> None:
     first, *others = asked.networks()
-    assert (first.name, first.kind, len(first.classes)) == ("small", "float32", 7)
-    assert "small:int8" in [one.name for one in others]
-    assert asked(photo, model="small:int8").faces[0].label == "happy"
+    assert (first.name, first.kind, len(first.classes)) == ("small:int8", "int8", 7)
+    assert "small" in [one.name for one in others]
+    assert asked(photo, model="small").faces[0].label == "happy"
     with pytest.raises(mien.ServerError, match="no network") as refused:
         asked(photo, model="nothing")
     assert (refused.value.code, refused.value.status) == ("unknown_model", 404)
@@ -78,7 +78,7 @@ def test_the_async_client_does_the_same(server, photo: Path) -> None:
         async with mien.AsyncClient(server.address) as client:
             assert (await client(photo)).faces[0].label == "happy"
             assert [len(one) async for one in client.predict_many([photo, b"nothing"])] == [1, 0]
-            assert (await client.networks())[0].name == "small"
+            assert (await client.networks())[0].name == "small:int8"
             with pytest.raises(mien.MediaError):
                 await client(b"hello")
 

@@ -48,7 +48,7 @@ def test_the_python_runs(server, folder: Path) -> None:
     done = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("happy 0.9")
-    assert "'small', 'small:int8'" in done.stdout
+    assert "'small:int8', 'small'" in done.stdout
 
 
 def test_codes_limits_and_options_are_those_of_the_server() -> None:

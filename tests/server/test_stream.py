@@ -41,7 +41,7 @@ def test_faces_keep_their_numbers(server, astronaut: np.ndarray) -> None:
     assert [one["frame"] for one in told] == list(range(10))
     assert [[face["face"] for face in one["faces"]] for one in told] == [[1]] * 10
     assert {one["faces"][0]["label"] for one in told} == {"happy"}
-    assert told[0]["model"] == "small"
+    assert told[0]["model"] == "small:int8"
     assert wrong["error"]["code"] == "bad_picture"
     seen = [one["faces"][0]["box"][0] for one in told]
     assert seen == sorted(seen)

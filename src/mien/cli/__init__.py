@@ -4,13 +4,14 @@ Every verb prints for people and returns its result as plain data; with `--json`
 the result, as one JSON document, to stdout. Nothing heavy is imported before a verb needs it.
 """
 
+import atexit
 import contextlib
 import json
 import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from mien.errors import Incomplete, MienError, MissingExtra
 
@@ -96,6 +97,18 @@ def _run(words: list[str], document: TextIO | None) -> int:
     if failure:
         raise failure
     return code
+
+
+def run() -> NoReturn:
+    """The command `mien`: `main`, and the end of the process with its exit code."""
+    code = main()
+    if "daft" in sys.modules:  # its threads let go of Python's lock while Python ends, which now and then aborts it
+        atexit._run_exitfuncs()
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _failed(message: str, code: int, flags: set[str]) -> int:

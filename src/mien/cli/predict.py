@@ -13,6 +13,7 @@ from mien.cli.screen import progress
 from mien.cli.sinks import Sink, annotator, figure
 from mien.cli.tally import Tally
 from mien.errors import DataError, Incomplete
+from mien.shipped import DEFAULT
 
 
 def predict(
@@ -25,7 +26,7 @@ def predict(
     ],
     model: Annotated[
         str, typer.Option(metavar="NAME", help="A network in the box (small, small:int8), a run folder, an .onnx file.")
-    ] = "small",
+    ] = DEFAULT,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A row for every face: .jsonl, .csv or .parquet.")
     ] = None,

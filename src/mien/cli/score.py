@@ -8,6 +8,7 @@ import typer
 from mien.cli.options import note
 from mien.cli.progress import shares
 from mien.errors import Incomplete
+from mien.shipped import DEFAULT
 
 
 def score(
@@ -22,7 +23,7 @@ def score(
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the results, Parquet files.")],
     model: Annotated[
         str, typer.Option(metavar="NAME", help="A network in the box (small, small:int8), a run folder, an .onnx file.")
-    ] = "small",
+    ] = DEFAULT,
     column: Annotated[
         str, typer.Option(metavar="NAME", help="The table's column with their addresses, or their bytes.")
     ] = "",

@@ -18,6 +18,7 @@ from mien.recognition.detect import CERTAIN, Detection, Detector
 from mien.recognition.records import Face, Frame, Reading
 from mien.recognition.sources import Sources, as_frame
 from mien.recognition.track import HALF_LIFE, Tracker
+from mien.shipped import DEFAULT
 
 Found = tuple[Frame, tuple[Detection, ...]]
 
@@ -77,7 +78,7 @@ class Recognizer:
 
     def __init__(
         self,
-        model: str | os.PathLike[str] = "small",
+        model: str | os.PathLike[str] = DEFAULT,
         *,
         device: str | None = None,
         detect: bool = True,

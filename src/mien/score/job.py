@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mien.errors import DataError
 from mien.files import atomic_write
+from mien.shipped import DEFAULT
 
 NOTE, INPUTS, LOCK = "job.json", "inputs.parquet", ".lock"
 
@@ -24,7 +25,7 @@ class Job:
     """
 
     source: str
-    model: str = "small"
+    model: str = DEFAULT
     detect: bool = True
     column: str = ""
     endpoint: str = ""

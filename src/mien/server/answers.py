@@ -65,7 +65,7 @@ class Prediction(PictureAnswer):
     """The answer for a picture."""
 
     model_config = _example(
-        model="small", device="cpu", classes=list(_FACE["probabilities"]), uncertain_below=0.5681,
+        model="small:int8", device="cpu", classes=list(_FACE["probabilities"]), uncertain_below=0.5681,
         width=512, height=512, faces=[_FACE], timings_ms=_TIMINGS, request_id="5f0c2f6d9e1b4a77",
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mien.errors import MienError
-from mien.shipped import BOX, INT8, shipped
+from mien.shipped import BOX, DEFAULT, INT8, shipped
 
 TOKEN = re.compile(r"[A-Za-z0-9._~-]{16,256}")
 """What a token may be: it travels in headers and as the name of a WebSocket protocol."""
@@ -30,7 +30,7 @@ class Settings:
         MienError: a setting that isn't safe, or makes no sense.
     """
 
-    models: tuple[str, ...] = ("small",)
+    models: tuple[str, ...] = (DEFAULT,)
     host: str = "127.0.0.1"
     port: int = 8000
     token: str = ""
@@ -81,10 +81,15 @@ class Settings:
 
 
 def boxed() -> tuple[str, ...]:
-    """The names of all networks in the box, `small` first: of each float32, then int8 where it has that."""
-    known = sorted(shipped(), key=lambda name: (name != "small", name))
-    names = [(name, f"{name}:int8" if (BOX / name / INT8).exists() else "") for name in known]
-    return tuple(name for pair in names for name in pair if name)
+    """The names of all networks in the box, `DEFAULT` first: of each float32, and int8 where it has that."""
+    names = [(name, *([f"{name}:int8"] if (BOX / name / INT8).exists() else [])) for name in shipped()]
+    first = DEFAULT.partition(":")[0]
+    return tuple(
+        sorted(
+            (name for pair in names for name in pair),
+            key=lambda name: (name != DEFAULT, name.partition(":")[0] != first),
+        )
+    )
 
 
 @lru_cache(64)

@@ -130,9 +130,10 @@ def files(astronaut: np.ndarray, scene: np.ndarray, tmp_path_factory: pytest.Tem
     """Pictures to show the page: a photo, three faces, a gray wall, a drawn face that leaves the network in doubt."""
     from mien.data.drawn import drawn_faces
     from mien.net import Net
+    from mien.shipped import DEFAULT
 
     faces = drawn_faces(700).val.images
-    doubtful = faces[int(np.argmin(Net("small")(faces).max(1)))]
+    doubtful = faces[int(np.argmin(Net(DEFAULT)(faces).max(1)))]
     folder = tmp_path_factory.mktemp("pictures")
     pictures = {"photo": astronaut, "scene": scene, "wall": np.full((300, 400, 3), 120, np.uint8), "doubtful": doubtful}
     for name, pixels in pictures.items():
