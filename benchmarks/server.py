@@ -35,7 +35,7 @@ sys.path.insert(0, str(HOME / "tests" / "server"))
 from load import load  # noqa: E402
 
 CROPS, PHOTOS = "/v1/predict?detect=false", "/v1/predict"
-CASES = (("crops", "small", CROPS), ("crops", "small:int8", CROPS), ("photos", "small", PHOTOS))
+CASES = (("crops", "small:int8", CROPS), ("crops", "small", CROPS), ("photos", "small:int8", PHOTOS))
 OURS, OTHERS = "mien serve", ("lock", "blocking")
 
 

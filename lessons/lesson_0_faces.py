@@ -275,7 +275,7 @@ assert splits.classes == CLASSES
 # ## 9. Where the arithmetic is done
 #
 # A computer's **CPU**, its main processor, is a few very clever workers. A **GPU**, the processor of a graphics card,
-# is thousands of simple ones. Learning is millions of simple sums, so a GPU does it 10 to 100 times as fast. But it has
+# is thousands of simple ones. Learning is millions of simple sums, so a GPU does it many times as fast. But it has
 # a memory of its own. Before it can work, the model and the faces have to be carried there.
 #
 # For that the article wrote one function and one class. So do we: the function moves a tensor, a model, or a list of

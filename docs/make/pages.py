@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cards import long_table, models, short_table
 from commands import commands
-from ladder import long_ladder, read, recalls, short_ladder
+from ladder import both_splits, long_ladder, read, recalls, short_ladder
 from reference import reference
 
 from mien.files import atomic_write
@@ -21,9 +21,14 @@ MARK = "<!-- {}: made by docs/make/pages.py, don't edit -->"
 
 def pages(root: Path = ROOT) -> dict[str, str]:
     """The text of every file that is generated, or holds something that is, by its path."""
-    tuned, article = read(root, "tuned"), read(root, "article")
+    tuned, article, demo = (read(root, preset) for preset in ("tuned", "article", "demo"))
     results = _put(_read(root, "docs/RESULTS.md"), "box", long_table(root), "docs/RESULTS.md")
-    for name, table in (("ladder", long_ladder(tuned)), ("recall", recalls(tuned)), ("article", long_ladder(article))):
+    for name, table in {
+        "ladder": long_ladder(tuned),
+        "recall": recalls(tuned),
+        "article": long_ladder(article),
+        "demo": both_splits(demo),
+    }.items():
         results = _put(results, name, table, "docs/RESULTS.md")
     readme = _put(_read(root, "README.md"), "box", short_table(), "README.md")
     readme = _put(readme, "ladder", short_ladder(tuned), "README.md")

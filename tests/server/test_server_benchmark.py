@@ -14,7 +14,7 @@ def test_the_benchmark_runs_and_writes_only_where_it_is_told(tmp_path: Path) -> 
     told = (tmp_path / "table.txt").read_text()
     assert told == done.stdout
     assert [line.split()[:2] for line in told.splitlines()[2:]] == (
-        [["crops", "small"]] * 3 + [["crops", "small:int8"]] * 3 + [["photos", "small"]] * 3
+        [["crops", "small:int8"]] * 3 + [["crops", "small"]] * 3 + [["photos", "small:int8"]] * 3
     )
     for case in json.loads((tmp_path / "table.json").read_text())["cases"]:
         [one] = case["rounds"]
