@@ -74,8 +74,9 @@ def film(path: Path, photo: np.ndarray, frames: int = 150) -> None:
 
 
 def wall(line: list) -> float:
+    compiled = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     began = time.perf_counter()
-    subprocess.run([str(word) for word in line], check=True, capture_output=True)
+    subprocess.run([str(word) for word in line], check=True, capture_output=True, env=compiled)
     return time.perf_counter() - began
 
 
