@@ -67,14 +67,17 @@ def test_the_golden_set_is_answered_as_by_the_server(page: Page, in_browser: Any
         assert {one["device"] for one in inside} == {"browser"}
 
 
-def test_photos_are_answered_as_by_the_server(page: Page, in_browser: Any, files: dict[str, Path], photo: Path) -> None:
+@pytest.mark.parametrize("model", ["small", "small:int8"])
+def test_photos_are_answered_as_by_the_server(
+    page: Page, in_browser: Any, files: dict[str, Path], photo: Path, model: str
+) -> None:
     """A PNG, a JPEG, three faces, and a photo that is looked at in tiles: boxes within a pixel, shares within 0.005."""
     scene = cv2.imread(str(files["scene"]))
     large = np.full((1280, 1400, 3), 90, np.uint8)
     large[660:1260, 300:1300] = scene
     sent = [files["photo"].read_bytes(), photo.read_bytes(), files["scene"].read_bytes()]
     sent.append(cv2.imencode(".png", large)[1].tobytes())
-    inside, outside = both(page, in_browser, sent, "small", detect=True)
+    inside, outside = both(page, in_browser, sent, model, detect=True)
     assert [len(one["faces"]) for one in outside] == [1, 1, 3, 3]
     apart = {"box": 0.0, "landmarks": 0.0, "detection": 0.0, "probabilities": 0.0}
     for one, other in zip(inside, outside, strict=True):
@@ -89,7 +92,7 @@ def test_photos_are_answered_as_by_the_server(page: Page, in_browser: Any, files
                 ]
                 apart[name] = max(apart[name], float(np.abs(np.subtract(*numbers)).max()))
     times = [[round(one["timings_ms"]["total"]) for one in some] for some in (inside, outside)]
-    print(f"\nphotos: largest differences {apart}; ms in the page {times[0]}, on the server {times[1]}")
+    print(f"\nphotos, {model}: largest differences {apart}; ms in the page {times[0]}, on the server {times[1]}")
     assert apart["box"] < 1
     assert apart["landmarks"] < 1
     assert apart["detection"] < 0.005
