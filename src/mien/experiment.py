@@ -8,6 +8,7 @@ A run folder holds `recipe.json`, `data.json` and `environment.json` from the st
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,9 @@ from mien.files import atomic_write
 from mien.models import create_model, summarise
 from mien.models.backbone import Backbone
 from mien.net import MODEL, WEIGHTS
-from mien.runs import COLUMNS, DRAWN, DataPath, begin, check_free, write_history
+from mien.runs import COLUMNS, DRAWN, DataPath, begin, check_free, held, write_history
 from mien.training.device import pick_device
-from mien.training.distributed import join
+from mien.training.distributed import Team, join
 from mien.training.fit import Epoch, fit
 from mien.training.recipe import TIMM, Recipe
 
@@ -63,7 +64,8 @@ def train(
         second: the training faces with a second labelling, as `fit` takes it.
 
     Raises:
-        CheckpointError: the folder holds a run and `resume` is False; or its recipe or data are others.
+        CheckpointError: the folder holds a run and `resume` is False; its recipe or data are others; or another
+            command trains in it now.
         DataError: no labelled faces to train on or to judge by.
     """
     folder, team = Path(folder), join(pick_device(device))
@@ -72,6 +74,23 @@ def train(
         check_free(folder)
     splits["val"]  # what is wrong with device, data or recipe is said before a folder is made
     model = fresh(recipe, splits)
+    with held(folder) if leads else nullcontext():
+        yield from _train(folder, model, splits, recipe, team, data=data, device=device, tick=tick, second=second)
+
+
+def _train(
+    folder: Path,
+    model: nn.Module,
+    splits: Splits,
+    recipe: Recipe,
+    team: Team,
+    *,
+    data: DataPath,
+    device: str | None,
+    tick: Callable[[float], None] | None,
+    second: FaceSet | None,
+) -> Iterator[Epoch]:
+    leads = team.rank == 0
     if leads:
         begin(folder, splits, recipe, data)
     team.wait()

@@ -4,7 +4,8 @@ import csv
 import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from mien.errors import CheckpointError
 from mien.files import atomic_write
 from mien.training.recipe import Recipe, read_recipe
 
-RECIPE, DATA, HISTORY = "recipe.json", "data.json", "history.csv"
+RECIPE, DATA, HISTORY, LOCK = "recipe.json", "data.json", "history.csv", "run.lock"
 
 COLUMNS = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr", "seconds", "faces_per_second")
 """The columns of `history.csv`: an Epoch's fields."""
@@ -53,6 +54,30 @@ def check_free(folder: str | os.PathLike[str]) -> None:
     """Raise CheckpointError when there is a run in this folder; quick, to be asked before data is read."""
     if Path(folder, RECIPE).exists():
         raise CheckpointError(f"{folder}: there is a run in this folder. Go on with it (--resume) or choose another.")
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a run folder, so that no second command trains in it; whoever is killed holds it no longer.
+
+    Raises:
+        CheckpointError: another one does.
+    """
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK, blocking=False, thread_local=False)
+    try:
+        with suppress(NotImplementedError):  # a file system without locks
+            lock.acquire()
+    except Timeout:
+        raise CheckpointError(
+            f"{folder}: another command trains in this folder now. Wait until it is done, or choose another folder."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def begin(folder: Path, splits: Splits, recipe: Recipe, data: DataPath) -> None:

@@ -159,3 +159,21 @@ def test_a_stopped_sweep_ends_as_one_that_was_never_stopped(mien, faces_file: Pa
     ):
         refused = mien(tmp_path, *words)
         assert (refused.returncode, text in refused.stderr) == (code, True), refused.stderr
+
+
+def test_two_commands_dont_train_in_one_folder(mien, faces_file: Path, tmp_path: Path) -> None:
+    words = (*TRAINING, "--data", str(faces_file), "--out", "run")
+    line = [sys.executable, "-c", LAUNCH, *words]
+    with subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as first:
+        assert first.stderr is not None
+        assert any("epoch   1/10" in said for said in first.stderr)
+        first.send_signal(signal.SIGSTOP)  # it is at work for as long as the second one tries
+        second = mien(tmp_path, "train", "--resume", "run")
+        first.kill()
+    assert second.returncode == 1
+    assert second.stderr.endswith(
+        "error: run: another command trains in this folder now. Wait until it is done, or choose another folder.\n"
+    )
+    done = mien(tmp_path, "train", "--resume", "run")
+    assert done.returncode == 0, done.stderr
+    assert len(scores(tmp_path / "run")) == 10

@@ -6,9 +6,14 @@ import random
 import re
 import time
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
+import uvicorn
+
+from mien.server.bounded import BoundedHead
+from mien.server.frames import Frames
 
 TOKEN = "a-token-of-some-length"
 
@@ -96,6 +101,42 @@ def held(client: httpx.Client) -> list[float]:
 
 def test_clients_that_leave_at_any_moment_leave_nothing_behind(serve, crop_files: list[bytes], picture: bytes) -> None:
     leaving(serve, [*crop_files[:20], picture, b"nothing"], seed=1, count=500)
+
+
+def test_a_damaged_frame_before_the_stream_is_open_is_no_fault() -> None:
+    """Before an application that is slow to let clients in: the client is hung up on, and nothing fails."""
+    told: list[str] = []
+    faults: list[object] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        told.extend([(await receive())["type"], (await receive())["type"]])
+
+    async def hasty() -> bytes:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context))
+        config = uvicorn.Config(app, http=BoundedHead, ws=Frames, port=0, lifespan="off", log_config=None)
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        while told != ["websocket.connect"] and not server.server_state.tasks:
+            await asyncio.sleep(0.01)
+        writer.write(b"\xff\xff\xff")
+        answer = await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+        await writer.wait_closed()
+        server.should_exit = True
+        await serving
+        return answer
+
+    assert b" 101 " not in asyncio.run(hasty())
+    assert told == ["websocket.connect", "websocket.disconnect"]
+    assert faults == []
 
 
 @pytest.mark.soak

@@ -9,6 +9,7 @@ import uvicorn
 from mien.errors import MienError
 from mien.server.app import create_app
 from mien.server.bounded import BoundedHead
+from mien.server.frames import Frames
 from mien.server.logs import log, to_stderr
 from mien.server.settings import Settings
 
@@ -59,6 +60,7 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
         ssl_certfile=settings.certificate,
         ssl_keyfile=settings.key,
         http=BoundedHead,
+        ws=Frames,
     )
 
     def began() -> None:
