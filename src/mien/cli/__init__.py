@@ -102,7 +102,8 @@ def _run(words: list[str], document: TextIO | None) -> int:
 def run() -> NoReturn:
     """The command `mien`: `main`, and the end of the process with its exit code."""
     code = main()
-    if "daft" in sys.modules:  # its threads let go of Python's lock while Python ends, which now and then aborts it
+    if "daft" in sys.modules or "TORCHELASTIC_RUN_ID" in os.environ:
+        # daft's threads, and those of a worker under torchrun, now and then abort a Python that takes itself apart
         atexit._run_exitfuncs()
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
