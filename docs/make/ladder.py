@@ -34,7 +34,7 @@ def gather(folder: Path) -> list[dict[str, Any]]:
                 "parameters": card.parameters,
                 "macs": card.macs,
                 "epochs": len(epochs),
-                "best": int(max(epochs, key=lambda epoch: epoch["val_accuracy"])["epoch"]),
+                "best": card.epoch,
                 "seconds": round(sum(epoch["seconds"] for epoch in epochs), 1),
                 "before": card.scores["before"]["val"]["accuracy"],
                 "scores": card.scores["after"]["val"],

@@ -82,14 +82,9 @@ class Settings:
 
 def boxed() -> tuple[str, ...]:
     """The names of all networks in the box, `DEFAULT` first: of each float32, and int8 where it has that."""
-    names = [(name, *([f"{name}:int8"] if (BOX / name / INT8).exists() else [])) for name in shipped()]
-    first = DEFAULT.partition(":")[0]
-    return tuple(
-        sorted(
-            (name for pair in names for name in pair),
-            key=lambda name: (name != DEFAULT, name.partition(":")[0] != first),
-        )
-    )
+    family = DEFAULT.partition(":")[0]
+    names = [name + kind for name in shipped() for kind in ("", ":int8") if not kind or (BOX / name / INT8).exists()]
+    return tuple(sorted(names, key=lambda name: (name != DEFAULT, name.partition(":")[0] != family)))
 
 
 @lru_cache(64)
