@@ -73,7 +73,7 @@ def export_onnx(
         pixels = np.concatenate([pixels, faces])
     with torch.inference_mode():
         expected = network(torch.from_numpy(pixels)).numpy()
-        _count(network)
+        _sum_exactly(network)
         _fold(network, torch.from_numpy(pixels[:1]))
         _pool_first(network)
     if expected.shape != (len(pixels), len(card.classes)):
@@ -90,7 +90,7 @@ def export_onnx(
         _compare(written, pixels, expected, Path(path))
 
 
-class _Counted(Pixels):
+class _ExactPixels(Pixels):
     """Pixels as they are, with mean and deviation from sums that are exact: whole numbers in float64.
 
     In float32 a sum's last digit depends on its order, so on the build of onnxruntime; in int8 that last digit may
@@ -106,11 +106,11 @@ class _Counted(Pixels):
         return ((x - mean) / (variance.clamp(min=0).sqrt() + 2.55)).float()  # 2.55 of 255: the 1e-2 of `Pixels`
 
 
-def _count(network: nn.Module) -> None:
+def _sum_exactly(network: nn.Module) -> None:
     """Let each first layer that normalises the image do so in exact sums, in place."""
     for part in network.modules():
         if type(part) is Pixels and part.normalise == "image":
-            part.__class__ = _Counted
+            part.__class__ = _ExactPixels
 
 
 def _fold(network: nn.Module, pixels: Tensor) -> None:
