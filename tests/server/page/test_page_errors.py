@@ -1,12 +1,14 @@
 """What the page says when something goes wrong, and how it goes on."""
 
 import socket
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 from playwright.sync_api import Page, expect
 
 Files = dict[str, Path]
@@ -48,6 +50,8 @@ def test_a_busy_server_is_asked_again_and_no_large_file_sent(
         for _ in range(32):
             client = slow.enter_context(socket.create_connection((host, port)))
             client.sendall(f"POST /v1/predict HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 9\r\n\r\n".encode())
+        while httpx.get(f"{served.address}/readyz").status_code == 200:  # what was sent may not have been read yet
+            time.sleep(0.01)
         page.set_input_files("#file", files["photo"])
         expect(page.get_by_role("alert")).to_contain_text("The server is busy.")
         expect(page.get_by_role("alert")).to_contain_text("Trying again in 1 s.")
