@@ -147,7 +147,9 @@ PROVIDERS = {
 """What onnxruntime calls each device. Which of them there are depends on which build of it is installed."""
 
 
-def open_session(path: Path, threads: int = 0, device: str | None = None, *, spin: bool = False) -> Any:
+def open_session(
+    path: Path, threads: int = 0, device: str | None = None, *, spin: bool = False, content: bytes | None = None
+) -> Any:
     """An ONNX file ready to run, on the CPU unless told.
 
     Args:
@@ -155,6 +157,7 @@ def open_session(path: Path, threads: int = 0, device: str | None = None, *, spi
         spin: let threads look for the next call instead of sleeping: quicker where one network is called all the time,
             and in the way of another one. With the detector and the network on two cores a video was read at 20 frames
             a second with it, at 50 without.
+        content: what to take for the file's bytes.
 
     Raises:
         CheckpointError: the file is damaged.
@@ -172,7 +175,7 @@ def open_session(path: Path, threads: int = 0, device: str | None = None, *, spi
     options.log_severity_level = 4  # what goes wrong is raised; it needn't be printed as well
     wanted = list(dict.fromkeys([PROVIDERS[device], PROVIDERS["cpu"]]))  # the CPU does what the other can't
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=wanted, enable_fallback=0)
+        session = onnxruntime.InferenceSession(content or str(path), options, providers=wanted, enable_fallback=0)
     except Exception as error:  # onnxruntime's own errors share no other root
         raise CheckpointError(
             f"{path}: not an ONNX file, or damaged ({_first_line(error)}). Copy or export it again."

@@ -88,7 +88,9 @@ def plan(budget: str, *, second: int = 0) -> Plan:
         options = {"stem": 4, "widths": [4, 8], "depths": [1, 1], "squeeze": True, "second": second}
         tiny = recipe("flagship_small", epochs=2, options=options)
         return Plan((tiny, tiny.model_copy(update={"seed": 1})), {"small": tiny}, 0.7)
-    raise MienError(f"There is no budget {budget!r}; the budgets are cpu, cpu-flagship, taught, taught-flagship, gpu, again, toy.")
+    raise MienError(
+        f"There is no budget {budget!r}; the budgets are cpu, cpu-flagship, taught, taught-flagship, gpu, again, toy."
+    )
 
 
 @dataclass(frozen=True)

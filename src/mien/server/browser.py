@@ -51,8 +51,8 @@ async def page(request: Request) -> Response:
 
 @networks.get("/v1/networks/detector")
 async def detector() -> Response:
-    """The detector's ONNX file."""
-    return FileResponse(detect.weights(), media_type="application/octet-stream")
+    """The detector, as an ONNX file."""
+    return Response(detect.network(), media_type="application/octet-stream")
 
 
 @networks.get("/v1/networks/file")

@@ -4,7 +4,8 @@ import { part, resize, round } from "./pixels.js";
 
 /**
  * The faces of an RGB picture, the largest first: {box: [x, y, w, h], landmarks: [[x, y] × 5], score}.
- * `run` takes the network's input, float32 (1, 3, side, side) BGR, and gives its outputs by name.
+ * `run` takes the network's input, {planes: float32 (3, height, width) BGR, height, width}, and gives its outputs by
+ * name.
  */
 export async function detect(rgb, run, settings, tiles) {
   const found = [];
@@ -22,8 +23,8 @@ async function look(rgb, left, top, length, run, { side, strides, enlarge, certa
   const scale = Math.min(side / Math.max(width, height), enlarge);
   const [across, down] = [width, height].map((size) => Math.max(1, round(size * scale)));
   const window = width === rgb.width && height === rgb.height ? rgb : part(rgb, left, top, width, height);
-  const outputs = await run(blob(resize(window, across, down, scale < 1 ? "area" : "linear"), side));
-  return decoded(outputs, side, strides, certain)
+  const input = blob(resize(window, across, down, scale < 1 ? "area" : "linear"), strides.at(-1));
+  return decoded(await run(input), input.width, strides, certain)
     .map(({ box, landmarks, score }) => ({
       score,
       box: box.map((value) => value / scale),
@@ -58,30 +59,31 @@ function steps(length, tile, overlap) {
   return Array.from({ length: count }, (_, place) => round((place * (length - tile)) / (count - 1)));
 }
 
-/** A square float32 (3, side, side) in BGR with the picture in its upper left. */
-function blob({ data, width, height }, side) {
-  const planes = new Float32Array(3 * side * side);
+/** The picture in BGR, in the upper left of the fewest whole cells that hold it. */
+function blob({ data, width, height }, cell) {
+  const [wide, high] = [width, height].map((size) => Math.ceil(size / cell) * cell);
+  const planes = new Float32Array(3 * high * wide);
   for (let channel = 0; channel < 3; channel++) {
     for (let y = 0; y < height; y++) {
-      let to = ((2 - channel) * side + y) * side;
+      let to = ((2 - channel) * high + y) * wide;
       for (let at = y * width * 3 + channel, end = at + width * 3; at < end; at += 3) planes[to++] = data[at];
     }
   }
-  return planes;
+  return { planes, height: high, width: wide };
 }
 
-/** The network's answers on its three grids, in pixels of its input. */
-function decoded(outputs, side, strides, certain) {
+/** The network's answers on its three grids over an input so wide, in its pixels. */
+function decoded(outputs, width, strides, certain) {
   const found = [];
   for (const stride of strides) {
     const [cls, obj, box, points] = ["cls", "obj", "bbox", "kps"].map((name) => outputs[`${name}_${stride}`]);
-    const columns = side / stride;
+    const columns = width / stride;
     for (let cell = 0; cell < cls.length; cell++) {
       const score = Math.sqrt(unit(cls[cell]) * unit(obj[cell]));
       if (score < certain) continue;
       const [column, row] = [cell % columns, Math.floor(cell / columns)];
-      const [dx, dy, width, height] = box.subarray(4 * cell, 4 * cell + 4);
-      const size = [Math.exp(width) * stride, Math.exp(height) * stride];
+      const [dx, dy, wide, high] = box.subarray(4 * cell, 4 * cell + 4);
+      const size = [Math.exp(wide) * stride, Math.exp(high) * stride];
       const corner = [(column + dx) * stride - size[0] / 2, (row + dy) * stride - size[1] / 2];
       const landmarks = Array.from({ length: 5 }, (_, place) => [
         (points[10 * cell + 2 * place] + column) * stride,

@@ -32,7 +32,7 @@ async function start() {
   detector = await open(await bytes("v1/networks/detector"));
   const [first] = setup.models;
   const { side } = setup.page.detect;
-  await look(new Float32Array(3 * side * side)); // the first call of each takes longer: not with somebody's photo
+  await look({ planes: new Float32Array(3 * side * side), height: side, width: side }); // the first call of each takes longer: not with somebody's photo
   await ask(await network(first), new Uint8Array(first.input_shape.reduce((one, other) => one * other)), first);
 }
 
@@ -107,9 +107,8 @@ function pixelsOf(bitmap) {
 }
 
 /** The detector's outputs by name. */
-async function look(planes) {
-  const side = setup.page.detect.side;
-  const outputs = await detector.run({ input: new ort.Tensor("float32", planes, [1, 3, side, side]) });
+async function look({ planes, height, width }) {
+  const outputs = await detector.run({ input: new ort.Tensor("float32", planes, [1, 3, height, width]) });
   return Object.fromEntries(Object.entries(outputs).map(([name, { data }]) => [name, data]));
 }
 
