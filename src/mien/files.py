@@ -1,9 +1,9 @@
-"""Writing a file in one step: a reader, or a machine that was switched off, never finds half of one."""
+"""Files that others read or write, too: written in one step, so that nobody finds half of one; folders held alone."""
 
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -36,3 +36,27 @@ def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:
     """
     with replacing(path) as beside:
         beside.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def holding(lock: Path, other: Exception) -> Iterator[None]:
+    """Hold the folder that the file `lock` lies in, alone among those who ask; whoever is killed holds it no longer.
+
+    Folders on the way are made. Where the file system has no locks, nobody is kept out.
+
+    Raises:
+        other: somebody else holds it.
+    """
+    from filelock import FileLock, Timeout  # comes with the extras whose commands hold folders
+
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    held = FileLock(lock, blocking=False, thread_local=False)
+    try:
+        with suppress(NotImplementedError):
+            held.acquire()
+    except Timeout:
+        raise other from None
+    try:
+        yield
+    finally:
+        held.release()

@@ -4,8 +4,8 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from mien.data.faces import Splits
 from mien.data.listing import Tick
 from mien.data.load import load_faces
 from mien.errors import CheckpointError
-from mien.files import atomic_write
+from mien.files import atomic_write, holding
 from mien.training.recipe import Recipe, read_recipe
 
 RECIPE, DATA, HISTORY, LOCK = "recipe.json", "data.json", "history.csv", "run.lock"
@@ -56,28 +56,14 @@ def check_free(folder: str | os.PathLike[str]) -> None:
         raise CheckpointError(f"{folder}: there is a run in this folder. Go on with it (--resume) or choose another.")
 
 
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Hold a run folder, so that no second command trains in it; whoever is killed holds it no longer.
+def held(folder: Path) -> AbstractContextManager[None]:
+    """Hold a run folder, so that no second command trains in it.
 
     Raises:
         CheckpointError: another one does.
     """
-    from filelock import FileLock, Timeout
-
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK, blocking=False, thread_local=False)
-    try:
-        with suppress(NotImplementedError):  # a file system without locks
-            lock.acquire()
-    except Timeout:
-        raise CheckpointError(
-            f"{folder}: another command trains in this folder now. Wait until it is done, or choose another folder."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    taken = f"{folder}: another command trains in this folder now. Wait until it is done, or choose another folder."
+    return holding(folder / LOCK, CheckpointError(taken))
 
 
 def begin(folder: Path, splits: Splits, recipe: Recipe, data: DataPath) -> None:

@@ -9,7 +9,6 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from mien.data.faces import Splits
 from mien.errors import CheckpointError, Diverged, RecipeError
 from mien.experiment import train
-from mien.files import atomic_write
+from mien.files import atomic_write, holding
 from mien.runs import DRAWN, HISTORY, DataPath, history
 from mien.training.fit import Epoch
 from mien.training.recipe import Recipe, read_recipe
@@ -199,22 +198,10 @@ class Sweep:
         Raises:
             CheckpointError: another process is at work on this sweep.
         """
-        with self._alone():
+        taken = f"{self.folder}: another process is at work on this sweep. Wait for it, or choose another folder."
+        with holding(self.folder / LOCK, CheckpointError(taken)):
             while len(self._done()) < count:
                 yield self._trial(self._stopped() or self._asked())
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keeps others out, by a lock of SQLite's, which ends with the process however that ends."""
-        with closing(sqlite3.connect(self.folder / LOCK, timeout=0, isolation_level=None)) as lock:
-            try:
-                lock.execute("BEGIN EXCLUSIVE")
-            except sqlite3.OperationalError as error:
-                raise CheckpointError(
-                    f"{self.folder}: another process is at work on this sweep ({error}). "
-                    "Wait for it, or choose another folder."
-                ) from None
-            yield
 
     def _done(self) -> list[FrozenTrial]:
         return self._study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))

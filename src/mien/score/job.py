@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mien.errors import DataError
-from mien.files import atomic_write
+from mien.files import atomic_write, holding
 from mien.shipped import DEFAULT
 
 NOTE, INPUTS, LOCK = "job.json", "inputs.parquet", ".lock"
@@ -47,17 +47,10 @@ def claimed(job: Job, out: Path) -> Iterator[None]:
     Raises:
         DataError: another command is at work there, it holds another job, or somebody's other files.
     """
-    from filelock import FileLock, Timeout
-
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(out / LOCK, blocking=False):
-            _note(job, out)
-            yield
-    except Timeout:
-        raise DataError(
-            f"{out}: another mien score is at work in this folder. Wait until it is done, or name another folder."
-        ) from None
+    taken = f"{out}: another mien score is at work in this folder. Wait until it is done, or name another folder."
+    with holding(out / LOCK, DataError(taken)):
+        _note(job, out)
+        yield
 
 
 def _note(job: Job, out: Path) -> None:
