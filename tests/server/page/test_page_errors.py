@@ -29,8 +29,11 @@ def test_the_server_goes_and_comes_back(serve: Callable[..., Any], visit: Any, f
     page = visit(served.address)
     page.get_by_role("button", name="Use the camera").click()
     expect(page.locator(".face").first).to_be_visible()
+    lamp = "getComputedStyle(document.getElementById('where'), '::before').backgroundColor"
+    lit = page.evaluate(lamp)
     served.end()
     expect(page.get_by_role("alert")).to_contain_text("The server doesn't answer.")
+    assert page.evaluate(lamp) != lit
     expect(page.get_by_role("button", name="Use the camera")).to_be_visible()
     page.set_input_files("#file", files["photo"])
     expect(page.get_by_role("alert")).to_contain_text("The server doesn't answer.")
@@ -38,6 +41,7 @@ def test_the_server_goes_and_comes_back(serve: Callable[..., Any], visit: Any, f
     serve("--port", str(urlsplit(served.address).port))
     page.get_by_role("button", name="Try again").click()
     expect(page.locator(".face h3")).to_have_text("happy")
+    assert page.evaluate(lamp) == lit
 
 
 def test_a_busy_server_is_asked_again_and_no_large_file_sent(

@@ -66,5 +66,6 @@ export function complain(problem, again = null) {
   const mend = again && made("button", { textContent: "Try again" });
   mend?.addEventListener("click", again);
   $("problem").replaceChildren(made("span", { textContent: problem.message }), ...(mend ? [mend] : []));
+  $("problem").classList.toggle("gone", problem.code === "gone");
   $("problem").hidden = false;
 }
