@@ -53,9 +53,9 @@ def plan(budget: str, *, second: int = 0) -> Plan:
     """The plan of a budget.
 
     "cpu": `small`, one seed. "cpu-flagship": a flagship of a size that a CPU trains in an hour or two. "taught":
-    `small` from nothing, taught by the flagship in the box. "taught-flagship": a second flagship, taught by it, too.
-    "again": the `small` in the box goes on learning, half from the labels and half from what it knows. "gpu": five
-    teachers, two students. "toy": a dry run.
+    `small` from nothing, taught by the flagship in the box. "again": the `small` in the
+    box goes on learning, half from the labels and half from what it knows. "gpu": five teachers, two students. "toy":
+    a dry run.
 
     Args:
         second: classes of the second labelling, for which each network gets a head; 0 for none.
@@ -66,14 +66,11 @@ def plan(budget: str, *, second: int = 0) -> Plan:
     head: dict[str, Any] = {"options": {"second": second}} if second else {}
     if budget == "cpu":
         return Plan((), {"small": recipe("flagship_small", **head)})
-    if budget in ("cpu-flagship", "taught-flagship"):
+    if budget == "cpu-flagship":
         size = {"stem": 32, "widths": [64, 128, 256], "depths": [1, 2, 2], "drop": 0.05, **head.get("options", {})}
         # too short to learn from blends
         unmixed: dict[str, Any] = {"mixup": 0.0, "cutmix": 0.0, "batch": 128, "lr": 0.1, "erase": 0.4}
-        flagship = recipe("flagship", epochs=72, start_size=24, options=size, **unmixed)
-        if budget == "cpu-flagship":
-            return Plan((), {"flagship": flagship})
-        return Plan(("flagship",), {"flagship": flagship.model_copy(update={"seed": 1, "epochs": 64})}, 0.7)
+        return Plan((), {"flagship": recipe("flagship", epochs=72, start_size=24, options=size, **unmixed)})
     if budget == "taught":
         return Plan(("flagship",), {"small": recipe("flagship_small", epochs=120, **head)}, 0.7)
     if budget == "gpu":
@@ -88,9 +85,7 @@ def plan(budget: str, *, second: int = 0) -> Plan:
         options = {"stem": 4, "widths": [4, 8], "depths": [1, 1], "squeeze": True, "second": second}
         tiny = recipe("flagship_small", epochs=2, options=options)
         return Plan((tiny, tiny.model_copy(update={"seed": 1})), {"small": tiny}, 0.7)
-    raise MienError(
-        f"There is no budget {budget!r}; the budgets are cpu, cpu-flagship, taught, taught-flagship, gpu, again, toy."
-    )
+    raise MienError(f"There is no budget {budget!r}; the budgets are cpu, cpu-flagship, taught, gpu, again, toy.")
 
 
 @dataclass(frozen=True)

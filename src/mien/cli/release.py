@@ -26,8 +26,8 @@ def release(
     budget: Annotated[
         str,
         typer.Option(
-            metavar="cpu|cpu-flagship|taught|taught-flagship|gpu|again|toy",
-            help="cpu: small. cpu-flagship: a flagship that a CPU can train. taught, taught-flagship: by that. "
+            metavar="cpu|cpu-flagship|taught|gpu|again|toy",
+            help="cpu: small. cpu-flagship: a flagship that a CPU can train. taught: small, by that. "
             "gpu: teachers, then students. again: the small in the box goes on. toy: a dry run.",
         ),
     ] = "cpu",
