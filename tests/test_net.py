@@ -18,7 +18,7 @@ from mien.evaluation.scores import evaluate
 from mien.export import export_onnx
 from mien.labels import FER2013
 from mien.models import create_model
-from mien.net import SHARE, Net, _run
+from mien.net import PIECE, Net, _run
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +59,16 @@ def test_pixels_in_probabilities_out(exported: Path) -> None:
 
 @pytest.mark.parametrize("name", ["small", "small:int8"])
 def test_a_large_batch_is_shared_out_and_answered_in_order(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (3 * SHARE + 5, 48, 48), np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (7 * PIECE + 5, 48, 48), np.uint8)
     alone = Net(name, threads=1)
     one_by_one = np.concatenate([alone(pixels[[place]]) for place in range(len(pixels))])
     shared, seen = Net(name, threads=3), []
     monkeypatch.setattr("mien.net._run", lambda session, batch: seen.append(len(batch)) or _run(session, batch))
     np.testing.assert_allclose(shared(pixels), one_by_one, atol=1e-6)
-    assert sorted(seen) == [17, 18, 18]
-    shared(pixels[: 2 * SHARE - 1])
-    assert seen[3:] == [2 * SHARE - 1]
+    assert sorted(seen) == [10, 10, 10, 10, 10, 11]  # as many for each of three threads
+    shared(pixels[: 2 * PIECE])
+    shared(pixels[: 2 * PIECE - 1])
+    assert seen[6:] == [PIECE, PIECE, 2 * PIECE - 1]
 
 
 @pytest.mark.parametrize(
