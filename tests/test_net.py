@@ -65,7 +65,7 @@ def test_a_large_batch_is_shared_out_and_answered_in_order(name: str, monkeypatc
     shared, seen = Net(name, threads=3), []
     monkeypatch.setattr("mien.net._run", lambda session, batch: seen.append(len(batch)) or _run(session, batch))
     np.testing.assert_allclose(shared(pixels), one_by_one, atol=1e-6)
-    assert sorted(seen) == [10, 10, 10, 10, 10, 11]  # as many for each of three threads
+    assert sorted(seen) == [10, 10, 10, 10, 10, 11]  # two for each of three threads
     shared(pixels[: 2 * PIECE])
     shared(pixels[: 2 * PIECE - 1])
     assert seen[6:] == [PIECE, PIECE, 2 * PIECE - 1]
