@@ -1,6 +1,7 @@
 """mien beside a peer from PyPI, `fer` 25.10.3 with TensorFlow, each in its own environment, in one run.
 
     python benchmarks/peer.py [--data fer2013.csv] [--model runs/cnn ...] [--plot docs/pictures/peer.svg]
+                              [--json benchmarks/results/peer.json]    # then `make pages`
 
 It makes the peer's environment in build/peer (2.4 GB) unless it stands there. Calls of both are interleaved, and the
 medians are set against each other. The peer's settings are its defaults, which are its fastest.
@@ -23,6 +24,8 @@ import numpy as np
 from PIL import Image
 
 import mien
+from mien.environment import environment
+from mien.files import atomic_write
 from mien.shipped import DEFAULT
 
 PEER = "fer==25.10.3"
@@ -90,8 +93,11 @@ def per_face(net: mien.Net, faces: np.ndarray, batch: int, times: int) -> float:
     return 1000 * median(spent)
 
 
-def versus(what: str, ours: float, theirs: float, unit: str, ratio: float, goal: str) -> None:
-    print(f"{what}: mien {ours:.3g} {unit}, peer {theirs:.3g} {unit}, ratio {ratio:.2f} (goal {goal})", flush=True)
+def versus(what: str, unit: str, ours: float, theirs: float, goal: float, *, more: bool = False) -> dict:
+    """A row of the results; `more`: of this unit more is better."""
+    ratio = ours / theirs if more else theirs / ours
+    print(f"{what}: mien {ours:.3g} {unit}, peer {theirs:.3g} {unit}, ratio {ratio:.2f} (goal >= {goal})", flush=True)
+    return {"what": what, "unit": unit, "mien": ours, "peer": theirs, "ratio": ratio, "goal": goal}
 
 
 def main() -> None:
@@ -99,10 +105,11 @@ def main() -> None:
     parser.add_argument("--data")
     parser.add_argument("--model", nargs="*", default=[])
     parser.add_argument("--plot", type=Path)
+    parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     install()
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HOME).stdout
-    print(f"commit {commit.strip()}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    made = environment()
+    print(f"commit {made['commit']}, {made['processor']}, {os.cpu_count()} cores, Python {platform.python_version()}")
     size = subprocess.run(["du", "-sm", PYTHON.parents[1]], capture_output=True, text=True).stdout.split("\t")[0]
     print(f"the peer's environment: {size} MB")
     faces = (mien.load_faces(given.data) if given.data else mien.drawn_faces()).val.labelled
@@ -117,7 +124,7 @@ def main() -> None:
     here = Path(sys.executable).with_name("mien")
     cold = [(wall([here, "predict", folder / "photo.jpg"]), wall([PYTHON, "-c", once])) for _ in range(5)]
     ours, theirs = (median(times) for times in zip(*cold, strict=True))
-    versus("cold start to the first prediction", ours, theirs, "s", theirs / ours, ">= 8")
+    rows = [versus("cold start to the first prediction", "s", ours, theirs, 8)]
 
     peer = Peer()
     right = np.array(peer.ask("answer", path=str(folder / "faces.npy"))["classes"]) == faces.labels
@@ -136,10 +143,8 @@ def main() -> None:
     for name, (accuracy, one, many) in table.items():
         print(f"  {name:14s} {accuracy:.4f}  {one:.3f}  {many:.3f}")
     them = table.pop("fer 25.10.3")
-    versus(f"one crop, {DEFAULT}", table[DEFAULT][1], them[1], "ms", them[1] / table[DEFAULT][1], ">= 1")
-    versus(
-        f"64 crops, {DEFAULT}", 1000 / table[DEFAULT][2], 1000 / them[2], "faces/s", them[2] / table[DEFAULT][2], ">= 2"
-    )
+    rows.append(versus("a crop alone", "ms", table[DEFAULT][1], them[1], 1))
+    rows.append(versus("64 crops", "faces/s", 1000 / table[DEFAULT][2], 1000 / them[2], 2, more=True))
     worse = [n for n, t in table.items() if them[0] >= t[0] and (them[1] <= t[1] or them[2] <= t[2])]
     print(f"networks of ours that the peer beats in accuracy and time: {', '.join(worse) or 'none'} (goal: none)")
 
@@ -151,7 +156,7 @@ def main() -> None:
         found = [len(reading) for reading in reader.stream(folder / "film.mp4")]
         rates.append((len(found) / (time.perf_counter() - began), theirs["fps"], sum(found), theirs["faces"]))
     ours_fps, theirs_fps = median(rate[0] for rate in rates), median(rate[1] for rate in rates)
-    versus("video 640 × 480 with detection", ours_fps, theirs_fps, "frames/s", ours_fps / theirs_fps, ">= 5")
+    rows.append(versus("video of 640 × 480 with detection", "frames/s", ours_fps, theirs_fps, 5, more=True))
     print(f"  faces found in its 150 frames: mien {rates[0][2]}, peer {rates[0][3]}")
     frame, spent = cv2.resize(photo, (640, 640))[80:560], []
     for _ in range(60):
@@ -159,19 +164,27 @@ def main() -> None:
         next(iter(reader(frame)))
         spent.append(1000 * (time.perf_counter() - began))
     print(f"a 640 × 480 frame with one face: {median(spent):.1f} ms (goal <= 25)")
+    points = {name: dict(zip(("accuracy", "ms_1", "ms_64"), values, strict=True)) for name, values in table.items()}
+    points["fer 25.10.3"] = dict(zip(("accuracy", "ms_1", "ms_64"), them, strict=True))
+    if given.json:
+        kept = {name: value for name, value in made.items() if name != "command"}  # its paths are the machine's own
+        about = {"environment": kept, "faces": len(faces), "network": DEFAULT}
+        told = about | {"rows": rows, "frame_ms": median(spent), "points": points}
+        atomic_write(given.json, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
     if given.plot:
-        draw(given.plot, table | {"fer 25.10.3": them})
+        draw(given.plot, points)
 
 
-def draw(path: Path, table: dict[str, tuple[float, float, float]]) -> None:
+def draw(path: Path, points: dict[str, dict[str, float]]) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     for place, axis in enumerate(figure.subplots(1, 2, sharey=True)):
-        for name, values in table.items():
+        for name, point in points.items():
             mark = "D" if name.startswith("fer") else "o"
-            axis.plot(values[1 + place], values[0], mark, color="#D55E00" if mark == "D" else "#0072B2")
-            axis.annotate(name, (values[1 + place], values[0]), xytext=(5, 5), textcoords="offset points", fontsize=8)
+            at = point[("ms_1", "ms_64")[place]], point["accuracy"]
+            axis.plot(*at, mark, color="#D55E00" if mark == "D" else "#0072B2")
+            axis.annotate(name, at, xytext=(5, 5), textcoords="offset points", fontsize=8)
         axis.set(xlabel=f"ms a face, batch {(1, 64)[place]}", xlim=(0, None))
         axis.grid(color="#EBEBEB")
         axis.margins(x=0.3)

@@ -14,7 +14,6 @@ import asyncio
 import io
 import json
 import os
-import platform
 import re
 import socket
 import subprocess
@@ -22,7 +21,6 @@ import sys
 import time
 import warnings
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
@@ -33,6 +31,8 @@ HOME = Path(__file__).parents[1]
 sys.path.insert(0, str(HOME / "tests" / "server"))
 
 from load import load  # noqa: E402
+
+from mien.environment import environment  # noqa: E402
 
 CROPS, PHOTOS = "/v1/predict?detect=false", "/v1/predict"
 CASES = (("crops", "small:int8", CROPS), ("crops", "small", CROPS), ("photos", "small:int8", PHOTOS))
@@ -211,17 +211,11 @@ def main() -> None:
     if asked.one_at_a_time:
         one_at_a_time(asked.one_at_a_time, asked.model, asked.port)
         return
-    machine = {
-        "clients": asked.clients,
-        "rounds": asked.rounds,
-        "seconds": asked.seconds,
-        "cores": os.cpu_count(),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        "load": round(os.getloadavg()[0], 1),
-        "versions": {name: version(name) for name in ("fastapi", "uvicorn", "onnxruntime", "pillow")},
-    }
-    table = [", ".join(f"{name} {value}" for name, value in machine.items() if name != "versions"), HEAD]
+    made = {name: value for name, value in environment().items() if name != "command"}
+    about = {"clients": asked.clients, "rounds": asked.rounds, "seconds": asked.seconds}
+    machine = about | {"load": round(os.getloadavg()[0], 1), "environment": made}
+    head = about | {name: made[name] for name in ("commit", "processor", "cores", "python")} | {"load": machine["load"]}
+    table = [", ".join(f"{name} {value}" for name, value in head.items()), HEAD]
     print(*table, sep="\n", flush=True)
     cases, pictures = [], {CROPS: crops(), PHOTOS: photos()}
     for what, model, path in CASES:

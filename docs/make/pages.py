@@ -12,6 +12,7 @@ from cards import long_table, models, short_table
 from commands import commands
 from ladder import both_splits, long_ladder, read, recalls, short_ladder
 from reference import reference
+from speed import accuracy_and_time, beside_peer, served
 
 from mien.files import atomic_write
 
@@ -28,6 +29,9 @@ def pages(root: Path = ROOT) -> dict[str, str]:
         "recall": recalls(tuned),
         "article": long_ladder(article),
         "demo": both_splits(demo),
+        "peer": beside_peer(root),
+        "points": accuracy_and_time(root),
+        "served": served(root),
     }.items():
         results = _put(results, name, table, "docs/RESULTS.md")
     readme = _put(_read(root, "README.md"), "box", short_table(), "README.md")

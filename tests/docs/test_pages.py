@@ -30,7 +30,10 @@ def test_what_is_committed_is_what_would_be_made() -> None:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """The generated files alone, to be changed."""
-    kept = [f"benchmarks/results/{name}.json" for name in ("box", "ladder-tuned", "ladder-article", "ladder-demo")]
+    kept = [
+        f"benchmarks/results/{name}.json"
+        for name in ("box", "ladder-tuned", "ladder-article", "ladder-demo", "peer", "server")
+    ]
     for name in (*GENERATED, *kept):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
