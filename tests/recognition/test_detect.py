@@ -1,4 +1,4 @@
-"""The detector takes pictures of any shape, and its input is no larger than they are."""
+"""The detector takes pictures of any shape; for a video its input is no larger than they are."""
 
 from pathlib import Path
 
@@ -26,17 +26,18 @@ def test_a_picture_of_any_shape_as_on_a_black_square(astronaut: np.ndarray, heig
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 900), (900, 1), (33, 31)])
 def test_the_least_of_pictures(shape: tuple[int, int]) -> None:
-    assert Detector(threads=1)(np.full((*shape, 3), 128, np.uint8)) == ()
+    for tiles in (True, False):
+        assert Detector(threads=1)(np.full((*shape, 3), 128, np.uint8), tiles=tiles) == ()
 
 
 def test_what_was_seen_before_leaves_no_trace(astronaut: np.ndarray) -> None:
     """The memory of its input is kept between frames of different shapes."""
-    find = Detector(threads=1)
-    wide = np.full((300, SIDE, 3), 128, np.uint8)
-    alone = find.candidates(astronaut[:333, :444])
+    find, frame = Detector(threads=1), astronaut[:333, :444]
+    alone, noted = find(frame, tiles=False), find.candidates(frame)
     find(astronaut)
-    find(wide)
-    assert np.array_equal(find.candidates(astronaut[:333, :444]), alone)
+    find(np.full((300, SIDE, 3), 128, np.uint8), tiles=False)
+    assert find(frame, tiles=False) == alone
+    assert np.array_equal(find.candidates(frame), noted)
 
 
 def test_another_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,20 +10,20 @@ import { part, resize, round } from "./pixels.js";
 export async function detect(rgb, run, settings, tiles) {
   const found = [];
   for (const [left, top, side] of windows(rgb.width, rgb.height, tiles, settings)) {
-    found.push(...(await look(rgb, left, top, side, run, settings)));
+    found.push(...(await look(rgb, left, top, side, run, settings, tiles)));
   }
   const distinct = withoutOverlaps(found, settings.same);
   distinct.sort((one, other) => other.box[2] * other.box[3] - one.box[2] * one.box[3]);
   return notInside(distinct);
 }
 
-async function look(rgb, left, top, length, run, { side, strides, enlarge, certain }) {
+async function look(rgb, left, top, length, run, { side, strides, enlarge, certain }, square) {
   const width = Math.min(length, rgb.width - left);
   const height = Math.min(length, rgb.height - top);
   const scale = Math.min(side / Math.max(width, height), enlarge);
   const [across, down] = [width, height].map((size) => Math.max(1, round(size * scale)));
   const window = width === rgb.width && height === rgb.height ? rgb : part(rgb, left, top, width, height);
-  const input = blob(resize(window, across, down, scale < 1 ? "area" : "linear"), strides.at(-1));
+  const input = blob(resize(window, across, down, scale < 1 ? "area" : "linear"), square ? side : strides.at(-1));
   return decoded(await run(input), input.width, strides, certain)
     .map(({ box, landmarks, score }) => ({
       score,
@@ -59,7 +59,7 @@ function steps(length, tile, overlap) {
   return Array.from({ length: count }, (_, place) => round((place * (length - tile)) / (count - 1)));
 }
 
-/** The picture in BGR, in the upper left of the fewest whole cells that hold it. */
+/** The picture in BGR, in the upper left of the fewest whole cells that hold it; a photo's is the whole square. */
 function blob({ data, width, height }, cell) {
   const [wide, high] = [width, height].map((size) => Math.ceil(size / cell) * cell);
   const planes = new Float32Array(3 * high * wide);
