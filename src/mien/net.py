@@ -80,7 +80,7 @@ class Net:
                 listed.verify(self.path.parent)  # the file is whole; the one it takes its weights from may not be
             raise
         self.device = device_of(self._session)
-        self._threads = (threads or os.cpu_count() or 1) if self.device == "cpu" else 1
+        self._threads = (threads or _cores() or os.cpu_count() or 1) if self.device == "cpu" else 1
         known = _metadata(self._session, self.path)
         self.files = (self.path, *_beside(known, self.path))
         inside = _card_inside(known, self._session, self.path)

@@ -53,9 +53,8 @@ def plan(budget: str, *, second: int = 0) -> Plan:
     """The plan of a budget.
 
     "cpu": `small`, one seed. "cpu-flagship": a flagship of a size that a CPU trains in an hour or two. "taught":
-    `small` from nothing, taught by the flagship in the box. "again": the `small` in the
-    box goes on learning, half from the labels and half from what it knows. "gpu": five teachers, two students. "toy":
-    a dry run.
+    `small` from nothing, taught by the flagship in the box. "again": the `small` in the box goes on learning, half from
+    the labels and half from what it knows. "gpu": five teachers, two students. "toy": a dry run.
 
     Args:
         second: classes of the second labelling, for which each network gets a head; 0 for none.
