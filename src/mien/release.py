@@ -53,8 +53,8 @@ def plan(budget: str, *, second: int = 0) -> Plan:
     """The plan of a budget.
 
     "cpu": `small`, one seed. "cpu-flagship": a flagship of a size that a CPU trains in an hour or two. "taught":
-    `small` from nothing, taught by the flagship in the box. "again": the `small` in the box goes on learning, half from
-    the labels and half from what it knows. "gpu": five teachers, two students. "toy": a dry run.
+    `small` from nothing, taught by both networks in the box. "again": the `small` in the box goes on learning, half
+    from the labels and half from what it knows. "gpu": five teachers, two students. "toy": a dry run.
 
     Args:
         second: classes of the second labelling, for which each network gets a head; 0 for none.
@@ -71,7 +71,7 @@ def plan(budget: str, *, second: int = 0) -> Plan:
         unmixed: dict[str, Any] = {"mixup": 0.0, "cutmix": 0.0, "batch": 128, "lr": 0.1, "erase": 0.4}
         return Plan((), {"flagship": recipe("flagship", epochs=72, start_size=24, options=size, **unmixed)})
     if budget == "taught":
-        return Plan(("flagship",), {"small": recipe("flagship_small", epochs=120, **head)}, 0.7)
+        return Plan(("flagship", "small"), {"small": recipe("flagship_small", epochs=140, **head)}, 0.7)
     if budget == "gpu":
         teachers = tuple(recipe("flagship", seed=seed, **head) for seed in range(5))
         small = recipe("flagship_small", epochs=200, batch=256, lr=0.2, erase=0.5, ema=0.999, **head)

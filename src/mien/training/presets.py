@@ -96,7 +96,13 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("flagship_small", "tuned"): {
         **_WARP,
-        "options": {"stem": 32, "stride": 2, "squeeze": [False, True, True]},
+        "options": {
+            "stem": 32,
+            "stride": 2,
+            "widths": [32, 96, 192],
+            "depths": [1, 1, 1],
+            "squeeze": [False, True, True],
+        },
         "epochs": 160,
         "smoothing": 0.1,
         "erase": 0.3,
