@@ -20,6 +20,8 @@ CALIBRATION_FACES = 2048
 STEPS, FAR = 256, 16
 """The grid of what the first convolution takes: steps in 1, and how far it goes."""
 
+LAYERS = ("Conv", "MatMul", "Gemm")
+
 AGREEMENT = 0.95
 """The share of the calibration faces on which the int8 file must answer as the float32 one does."""
 
@@ -28,10 +30,11 @@ def export_int8(path: str | os.PathLike[str], out: str | os.PathLike[str], faces
     """Write the int8 twin of an ONNX file of mien's, and return the share of `faces` looked at on which they agree.
 
     Static quantisation of convolutions and linear layers, a scale for each channel of the weights, ranges from a seeded
-    sample of `faces` (take training faces): the mean of what batches of 32 reach, as a single face may reach far. The
-    first convolution stays in float, on a grid (`_on_grid`): it took two thirds of the error, and no time. Linear
-    layers in float would be a little quicker for a face alone, but what they weigh channels by would differ in its last
-    bits between builds of onnxruntime, and a few faces' answers with it. The card stands inside the new file too.
+    sample of `faces` (take training faces): the mean of what batches of 32 reach, as a single face may reach far. A
+    ReLU right after such a layer is part of it: its bytes begin at 0. The first convolution stays in float, on a grid
+    (`_on_grid`): it took two thirds of the error, and no time. Linear layers in float would be a little quicker for a
+    face alone, but what they weigh channels by would differ in its last bits between builds of onnxruntime, and a few
+    faces' answers with it. The card stands inside the new file too.
 
     Raises:
         CheckpointError: the two answer differently for more than 5 % of the sample; `out` is then left as it was.
@@ -51,14 +54,14 @@ def export_int8(path: str | os.PathLike[str], out: str | os.PathLike[str], faces
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 quant_pre_process(str(full.path), str(plain), skip_symbolic_shape=True)
-                first = _on_grid(plain)
+                _on_grid(plain)
                 quantization.quantize_static(
                     str(plain),
                     str(beside),
                     _reader(pixels),
                     quant_format=quantization.QuantFormat.QDQ,
-                    op_types_to_quantize=["Conv", "MatMul", "Gemm"],
-                    nodes_to_exclude=first,
+                    op_types_to_quantize=[*LAYERS, "Relu"],
+                    nodes_to_exclude=_in_float(plain),
                     per_channel=True,
                     reduce_range=True,  # 7 bits: with 8, chips without VNNI overflow, and 18 % of answers changed
                     activation_type=quantization.QuantType.QUInt8,
@@ -77,8 +80,18 @@ def export_int8(path: str | os.PathLike[str], out: str | os.PathLike[str], faces
     return agreement
 
 
-def _on_grid(path: Path) -> list[str]:
-    """Round what the first convolution takes, and its weights, to whole steps, in place; its name, if there is one.
+def _in_float(path: Path) -> list[str]:
+    """The first convolution, its ReLU, and each other that doesn't come right after a layer, but after a sum."""
+    import onnx
+
+    nodes = onnx.load(path).graph.node
+    first = [node for node in nodes if node.op_type == "Conv"][:1]
+    after = {node.output[0] for node in nodes if node.op_type in LAYERS and node not in first}
+    return [node.name for node in nodes if node in first or (node.op_type == "Relu" and node.input[0] not in after)]
+
+
+def _on_grid(path: Path) -> None:
+    """Round what the first convolution takes, and its weights, to whole steps, in place.
 
     The steps are powers of two, so large that float32 holds every product and sum exactly, and in whichever order: all
     builds of onnxruntime then give the same bits, and round to the same bytes after it. Values from -16 to 16 pass.
@@ -90,7 +103,7 @@ def _on_grid(path: Path) -> list[str]:
     graph = model.graph
     conv = next((node for node in graph.node if node.op_type == "Conv"), None)
     if conv is None:
-        return []
+        return
     constants = {constant.name: constant for constant in graph.initializer}
     weight, *bias = (numpy_helper.to_array(constants[name]).astype(np.float64) for name in conv.input[1:])
     taps = weight[0].size
@@ -113,7 +126,6 @@ def _on_grid(path: Path) -> list[str]:
         graph.node.insert(place + row, helper.make_node(operator, inputs, [output], name=output))
     conv.input[0] = "grid.back"
     onnx.save(model, path)
-    return [conv.name]
 
 
 def _reader(pixels: NDArray[np.uint8]) -> Any:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mien.cards import CARD, checksum
@@ -26,6 +27,7 @@ from mien.models import create_model, summarise
 from mien.net import MODEL, WEIGHTS
 from mien.runs import DRAWN, DataPath
 from mien.shipping import ship
+from mien.training.device import pick_device
 from mien.training.fit import Epoch
 from mien.training.recipe import Recipe, recipe
 
@@ -138,9 +140,9 @@ def release(
                 continue
             if isinstance(chosen, Recipe):
                 yield from _train("teachers", home, splits, chosen, clock, how)
-                _leave_probabilities(home, home, splits)
+                _leave_probabilities(home, home, splits, device)
             else:
-                _leave_probabilities(chosen, home, splits)
+                _leave_probabilities(chosen, home, splits, device)
     if stage in ("students", "all"):
         homes = [folder / f"teacher-{number}" for number in range(len(plan.teachers))]
         if missing := [home.name for home in homes if not (home / PROBABILITIES).exists()]:
@@ -195,9 +197,10 @@ def _ship(folder: Path, name: str, splits: Splits, clock: _Clock) -> None:
         ship(folder / name, name, splits, box=folder / SHIPPED)
 
 
-def _leave_probabilities(teacher: Path | str, home: Path, splits: Splits) -> None:
+def _leave_probabilities(teacher: Path | str, home: Path, splits: Splits, device: str | None) -> None:
     """What `teacher` thinks of the training and validation faces, as fp16 `(N, K)`; then weights in `home` go."""
     model, _ = load_run(teacher)
+    model.to(pick_device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
     known = {name: score(model, splits[name], views=2).probabilities.astype(np.float16) for name in ("train", "val")}
     save_arrays(home / PROBABILITIES, known)
     for name in (WEIGHTS, MODEL):

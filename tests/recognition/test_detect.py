@@ -18,7 +18,7 @@ def test_a_picture_of_any_shape_as_on_a_black_square(astronaut: np.ndarray, heig
     square = np.zeros((max(height, width), max(height, width), 3), np.uint8)
     square[:height, :width] = scene
     find = Detector(threads=1)
-    [own], [other] = find(scene, tiles=False), find(square, tiles=False)
+    [own], [other] = find(scene, photo=False), find(square, photo=False)
     assert np.allclose(own.box, other.box, atol=0.03 * other.box[2])
     assert np.allclose(own.landmarks, other.landmarks, atol=0.03 * other.box[2])
     assert own.score == pytest.approx(other.score, abs=0.03)
@@ -26,17 +26,17 @@ def test_a_picture_of_any_shape_as_on_a_black_square(astronaut: np.ndarray, heig
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 900), (900, 1), (33, 31)])
 def test_the_least_of_pictures(shape: tuple[int, int]) -> None:
-    for tiles in (True, False):
-        assert Detector(threads=1)(np.full((*shape, 3), 128, np.uint8), tiles=tiles) == ()
+    for photo in (True, False):
+        assert Detector(threads=1)(np.full((*shape, 3), 128, np.uint8), photo=photo) == ()
 
 
 def test_what_was_seen_before_leaves_no_trace(astronaut: np.ndarray) -> None:
     """The memory of its input is kept between frames of different shapes."""
     find, frame = Detector(threads=1), astronaut[:333, :444]
-    alone, noted = find(frame, tiles=False), find.candidates(frame)
+    alone, noted = find(frame, photo=False), find.candidates(frame)
     find(astronaut)
-    find(np.full((300, SIDE, 3), 128, np.uint8), tiles=False)
-    assert find(frame, tiles=False) == alone
+    find(np.full((300, SIDE, 3), 128, np.uint8), photo=False)
+    assert find(frame, photo=False) == alone
     assert np.array_equal(find.candidates(frame), noted)
 
 

@@ -50,7 +50,7 @@ def test_small_faces_of_a_large_photo_need_the_tiles(scene: np.ndarray) -> None:
     large[100:700, 3000:4000] = scene
     finder = Detector()
     assert len(finder(large)) == 6
-    assert len(finder(large, tiles=False)) < 6
+    assert len(finder(large, photo=False)) < 6
 
 
 def test_a_rolled_face_is_cut_upright(astronaut: np.ndarray) -> None:

@@ -27,7 +27,7 @@ def release(
         str,
         typer.Option(
             metavar="cpu|cpu-flagship|taught|gpu|again|toy",
-            help="cpu: small. cpu-flagship: a flagship that a CPU can train. taught: small, by that. "
+            help="cpu: small. cpu-flagship: a flagship that a CPU can train. taught: small, by both. "
             "gpu: teachers, then students. again: the small in the box goes on. toy: a dry run.",
         ),
     ] = "cpu",
@@ -64,6 +64,8 @@ def release(
             unpack(state or out, work)
         try:
             shown = _Shown()
+            if any(isinstance(teacher, str) for teacher in chosen.teachers) and not any(work.glob("teacher-*")):
+                note("First the teachers look at the training faces: minutes on a CPU.")
             for step in steps(
                 chosen, splits, work, stage=stage, votes=voted, data=source.from_root(),
                 minutes=float("inf") if minutes is None else minutes, device=device, tick=shown.tick,

@@ -66,15 +66,15 @@ class Detector:
         self._held = threading.local()
         self._names = [output.name for output in self._session.get_outputs()]
 
-    def __call__(self, pixels: NDArray[np.uint8], *, tiles: bool = True) -> tuple[Detection, ...]:
+    def __call__(self, pixels: NDArray[np.uint8], *, photo: bool = True) -> tuple[Detection, ...]:
         """The faces of a frame, the largest first.
 
         Args:
             pixels: uint8 `(H, W, 3)` RGB.
-            tiles: look at a large frame in tiles, too, and around it: for photos; a video has no time for it.
+            photo: look around the frame, and at a large one in tiles, too; a video has no time for it.
         """
         height, width = pixels.shape[:2]
-        found = [self._look(pixels, *window, square=tiles) for window in _windows(height, width, tiles)]
+        found = [self._look(pixels, *window, square=photo) for window in _windows(height, width, photo)]
         rows = np.concatenate(found)
         if len(rows):
             corners = [[float(value) for value in row[1:5]] for row in rows]
@@ -128,10 +128,10 @@ class Detector:
         return blob
 
 
-def _windows(height: int, width: int, tiles: bool) -> Iterator[tuple[int, int, int]]:
+def _windows(height: int, width: int, photo: bool) -> Iterator[tuple[int, int, int]]:
     """The square windows to look at, as (left, top, side): the whole, then tiles where the whole must shrink a lot."""
     yield 0, 0, max(height, width)
-    if tiles and max(height, width) > TILE:
+    if photo and max(height, width) > TILE:
         for top in _steps(height):
             for left in _steps(width):
                 yield left, top, TILE

@@ -121,7 +121,7 @@ class Recognizer:
                 frame = as_frame(picture, max_pixels=self.max_pixels)
             except MediaError as error:
                 frame = Frame("", None, error=str(error))
-            places.append(self._find(frame, tiles=True))
+            places.append(self._find(frame, photo=True))
             seen.append(self._cut(frame, places[-1]))
             readings.append(self._reading(frame, (), seen[-1][:0]))  # its pixels needn't be kept
         faces = np.concatenate(seen)
@@ -133,7 +133,7 @@ class Recognizer:
     def crops(self, picture: Any) -> tuple[Reading, NDArray[np.uint8]]:
         """The same, and the crops that the network saw: uint8 `(N, 48, 48)`, or `(N, 48, 48, 3)` for one of colours."""
         frame = as_frame(picture, max_pixels=self.max_pixels)
-        found = self._find(frame, tiles=True)
+        found = self._find(frame, photo=True)
         seen = self._cut(frame, found)
         reading = self._reading(frame, found, self.net(seen))
         return reading, seen[:, 0] if seen.shape[1] == 1 else seen.transpose(0, 2, 3, 1)
@@ -179,12 +179,12 @@ class Recognizer:
         return self._reading(frame, found, smooth, ids)
 
     def _found(self, frame: Frame) -> Found:
-        return frame, self._find(frame, tiles=frame.time is None)
+        return frame, self._find(frame, photo=frame.time is None)
 
-    def _find(self, frame: Frame, *, tiles: bool) -> tuple[Detection, ...]:
+    def _find(self, frame: Frame, *, photo: bool) -> tuple[Detection, ...]:
         if frame.pixels is None or not self._detector:
             return ()
-        return self._detector(frame.pixels, tiles=tiles)
+        return self._detector(frame.pixels, photo=photo)
 
     def _cut(self, frame: Frame, found: tuple[Detection, ...]) -> NDArray[np.uint8]:
         if frame.pixels is None:

@@ -107,9 +107,9 @@ class Reader:
         """
         prepared = None if detect else self._at_once(data, served)
         if prepared is None:
-            loop, tiles = asyncio.get_running_loop(), at is None
+            loop, photo = asyncio.get_running_loop(), at is None
             try:
-                prepared = await loop.run_in_executor(self._workers, self._prepare, data, served, detect, tiles)
+                prepared = await loop.run_in_executor(self._workers, self._prepare, data, served, detect, photo)
             except MediaError as error:
                 raise Refusal("bad_picture", str(error)) from None
         asked = time.perf_counter()
@@ -136,14 +136,14 @@ class Reader:
             return None
 
     def _prepare(
-        self, data: bytes, served: Served, detect: bool, tiles: bool, max_pixels: int | None = None
+        self, data: bytes, served: Served, detect: bool, photo: bool, max_pixels: int | None = None
     ) -> _Prepared:
         began = time.perf_counter()
         frame = as_frame(data, max_pixels=max_pixels or self.settings.max_pixels)
         assert frame.pixels is not None
         decoded = time.perf_counter()
         shape = served.net.card.input_shape
-        found = self._detector(frame.pixels, tiles=tiles) if detect else ()
+        found = self._detector(frame.pixels, photo=photo) if detect else ()
         cut = crops(frame.pixels, found, shape) if detect else whole(frame.pixels, shape)
         height, width = frame.pixels.shape[:2]
         ended = time.perf_counter()

@@ -36,7 +36,7 @@ export class Browser {
       const millions = (pixels) => `${(pixels / 1e6).toFixed(1)} million pixels`;
       throw new Problem(`This picture has ${millions(width * height)}; the limit is ${millions(this.limits.pixels)}.`, { code: "too_large" });
     }
-    return this.#ask({ picture: bitmap, model, detect, tiles: true }, [bitmap]);
+    return this.#ask({ picture: bitmap, model, detect, photo: true }, [bitmap]);
   }
 
   /** Read a camera's frames: `frame(canvas)` gives one's answer. */
@@ -47,7 +47,7 @@ export class Browser {
       frame: async (canvas) => {
         const bitmap = await createImageBitmap(canvas);
         const time = (performance.now() - began) / 1000;
-        return this.#ask({ picture: bitmap, model, detect, tiles: false, stream, time }, [bitmap]);
+        return this.#ask({ picture: bitmap, model, detect, photo: false, stream, time }, [bitmap]);
       },
       close: () => this.#worker.postMessage({ end: stream }),
     };

@@ -7,10 +7,10 @@ import { part, resize, round } from "./pixels.js";
  * `run` takes the network's input, {planes: float32 (3, height, width) BGR, height, width}, and gives its outputs by
  * name.
  */
-export async function detect(rgb, run, settings, tiles) {
+export async function detect(rgb, run, settings, photo) {
   const found = [];
-  for (const [left, top, side] of windows(rgb.width, rgb.height, tiles, settings)) {
-    found.push(...(await look(rgb, left, top, side, run, settings, tiles)));
+  for (const [left, top, side] of windows(rgb.width, rgb.height, photo, settings)) {
+    found.push(...(await look(rgb, left, top, side, run, settings, photo)));
   }
   const distinct = withoutOverlaps(found, settings.same);
   distinct.sort((one, other) => other.box[2] * other.box[3] - one.box[2] * one.box[3]);
@@ -43,9 +43,9 @@ async function look(rgb, left, top, length, run, { side, strides, enlarge, certa
 }
 
 /** The whole, then tiles where the whole must shrink a lot: [left, top, side]. */
-function windows(width, height, tiles, { tile, overlap }) {
+function windows(width, height, photo, { tile, overlap }) {
   const all = [[0, 0, Math.max(width, height)]];
-  if (tiles && Math.max(width, height) > tile) {
+  if (photo && Math.max(width, height) > tile) {
     for (const top of steps(height, tile, overlap)) {
       for (const left of steps(width, tile, overlap)) all.push([left, top, tile]);
     }

@@ -60,7 +60,7 @@ async function bytes(path) {
   return new Uint8Array(await response.arrayBuffer());
 }
 
-async function read({ picture, model, detect: find, tiles, stream, time }) {
+async function read({ picture, model, detect: find, photo, stream, time }) {
   await start();
   const { page, models } = setup;
   const about = models.find(({ name }) => name === model);
@@ -68,7 +68,7 @@ async function read({ picture, model, detect: find, tiles, stream, time }) {
   const began = performance.now();
   const rgb = pixelsOf(picture);
   const decoded = performance.now();
-  const found = find ? await detect(rgb, look, page.detect, tiles) : [];
+  const found = find ? await detect(rgb, look, page.detect, photo) : [];
   const input = find ? crops(rgb, found, about.input_shape, page.align) : whole(rgb, about.input_shape);
   const detected = performance.now();
   let answers = await ask(session, input, about);
