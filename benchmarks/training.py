@@ -35,7 +35,7 @@ from torch.utils.data import DataLoader, Dataset
 import mien
 from mien.data.faces import FaceSet
 from mien.training.device import pick_device
-from mien.training.fit import bfloat16
+from mien.training.learner import bfloat16
 from mien.training.recipe import Recipe
 
 HOME = Path(__file__).parents[1]

@@ -6,7 +6,8 @@ import pytest
 
 from mien.data.drawn import drawn_faces
 from mien.errors import CheckpointError, RecipeError
-from mien.sweep import Sweep, read_space
+from mien.space import read_space
+from mien.sweep import Sweep
 from mien.training.recipe import recipe
 
 RECIPE = recipe("logistic", "demo", epochs=3, batch=32)

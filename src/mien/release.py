@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from mien.cards import CARD, checksum
 from mien.checkpoint import STATE, load_run, save_weights
-from mien.data.faces import UNLABELLED, FaceSet, Splits, load_arrays, save_arrays
+from mien.data.arrays import load_arrays, save_arrays
+from mien.data.faces import UNLABELLED, FaceSet, Splits
 from mien.errors import CheckpointError, MienError
 from mien.evaluation.scores import evaluate, score
 from mien.experiment import train

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from mien.cards import Card
+from mien.data.arrays import load_arrays
 from mien.data.drawn import drawn_faces
-from mien.data.faces import Splits, load_arrays
+from mien.data.faces import Splits
 from mien.labels import FERPLUS
 from mien.shards import unpack
 
@@ -92,7 +93,7 @@ def test_a_wrong_name_lists_what_there_is(
 def test_the_labels_weigh_beside_the_teachers(faces: tuple[Path, Path], tmp_path: Path) -> None:
     import numpy as np
 
-    from mien.data.faces import save_arrays
+    from mien.data.arrays import save_arrays
     from mien.release import _taught
 
     splits = Splits.load(faces[0])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-import mien.training.fit as fit_module
+import mien.training.learner as learner_module
 from mien.data.drawn import draw
 from mien.data.faces import FaceSet
 from mien.errors import DataError
@@ -169,7 +169,7 @@ def test_ticks_tell_how_far_an_epoch_is() -> None:
 
 def test_norms_and_biases_are_not_decayed() -> None:
     made = recipe("cnn", options=TINY, weight_decay=0.1)
-    decayed, kept = fit_module._optimiser(fresh(made), made).param_groups
+    decayed, kept = learner_module._optimiser(fresh(made), made).param_groups
     assert {p.ndim for p in decayed["params"]} == {2, 4}
     assert decayed["weight_decay"] == 0.1
     assert {p.ndim for p in kept["params"]} == {1}
@@ -178,11 +178,11 @@ def test_norms_and_biases_are_not_decayed() -> None:
 
 def test_faces_grow_to_full_size() -> None:
     made = recipe("resnet", epochs=20, start_size=32)
-    sizes = [fit_module._size(made, 48, epoch) for epoch in range(20)]
+    sizes = [learner_module._size(made, 48, epoch) for epoch in range(20)]
     assert sizes[0] == 32
     assert sizes == sorted(sizes)
     assert set(sizes[14:]) == {48}
-    assert fit_module._size(made.model_copy(update={"start_size": 0}), 48, 0) == 48
+    assert learner_module._size(made.model_copy(update={"start_size": 0}), 48, 0) == 48
 
 
 def votes(faces: FaceSet) -> FaceSet:

@@ -54,7 +54,8 @@ def sweep(
     Ctrl-C, or a power cut, loses at most the epoch under way; the same command goes on. A higher --trials adds some.
     """
     from mien.runs import DataPath
-    from mien.sweep import Sweep, read_space
+    from mien.space import read_space
+    from mien.sweep import Sweep
 
     source = DataPath(data, votes, skip_bad_rows, size, bool(rgb), groups)
     suit = suits(source, preset, fields)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mien.data.arrays import load_arrays, save_arrays
 from mien.data.pages import let_go
 from mien.errors import DataError, MissingExtra
-from mien.files import replacing
 from mien.labels import FER2013
 
 if TYPE_CHECKING:
@@ -244,28 +244,6 @@ class Splits:
         arrays = load_arrays(path)
         train, val, test = (FaceSet._from_arrays(arrays, f"{name}_", str(path)) for name in ("train", "val", "test"))
         return cls(train, val, test, source=str(path))
-
-
-def save_arrays(path: str | os.PathLike[str], arrays: dict[str, NDArray[Any]]) -> None:
-    """Write arrays to `path` as `.npz`, in one step. Not compressed: faces hardly shrink, and this loads at once."""
-    with replacing(path) as beside:
-        np.savez(beside, **arrays)  # type: ignore[arg-type]
-
-
-def load_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
-    """Read every array of a `.npz` file; never unpickles. Raises DataError when that can't be done."""
-    try:
-        # Opened here and not by numpy, which leaves a file that is no zip open.
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as held:
-            arrays = {name: held[name] for name in held.files}
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file.") from None
-    except Exception as error:  # on damaged bytes numpy and zipfile raise nearly every kind there is
-        raise DataError(f"{path}: not a readable .npz file of faces ({error}).") from None
-    for name, array in arrays.items():
-        if not isinstance(array, np.ndarray):  # a member of the zip that is no array comes as bytes
-            raise DataError(f"{path}: not a readable .npz file of faces ({name} is no array).")
-    return arrays
 
 
 def _channels_first(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

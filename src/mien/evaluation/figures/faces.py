@@ -1,0 +1,133 @@
+"""Figures with faces in them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mien.data.faces import FaceSet
+from mien.evaluation.corruptions import Corruption, corrupted
+from mien.evaluation.explanation import Explanation
+from mien.evaluation.figures.sheet import VAL, WRONG, Kind, clear, sheet_of, show
+from mien.evaluation.gallery import Shown
+from mien.style import FAINT, INK, QUIET
+
+_RED_BLUE = np.array([(0.80, 0.15, 0.05), (0.0, 0.35, 0.75)])  # a heatmap's two sides
+
+
+def gallery(shown: Sequence[Shown], *, columns: int = 6, title: str = "", kind: Kind = "png") -> bytes:
+    """Faces with their true and predicted label; a tick and a cross say which are right, not the colour alone."""
+    rows = -(-len(shown) // columns)
+    with sheet_of(1.35 * min(columns, max(len(shown), 1)), 1.75 * max(rows, 1) + 0.3 * bool(title), kind) as sheet:
+        cells = sheet.axes(max(rows, 1), min(columns, max(len(shown), 1)))
+        for axes, face in zip(cells, shown, strict=False):
+            show(axes, face.image)
+            mark = "\N{CHECK MARK}" if face.right else "\N{MULTIPLICATION X}"
+            shade = INK if face.right else WRONG
+            axes.set_title(f"{mark} {face.predicted} {face.confidence:.2f}", size=9, color=shade, loc="center", pad=3)
+            axes.set_xlabel(f"true: {face.true}" if not face.right else "", size=9, labelpad=3)
+        clear(cells)
+        sheet.figure.suptitle(title, size=11)
+    return sheet.content
+
+
+def batch_picture(faces: FaceSet, n: int = 64, *, kind: Kind = "png") -> bytes:
+    """The first `n` faces side by side, as a network is given them: one batch as a picture."""
+    images = faces.images[:n]
+    height, width = images.shape[1:3]
+    columns = max(1, int(np.ceil(np.sqrt(len(images)))))
+    rows = max(1, -(-len(images) // columns))
+    wall = np.full((rows * (height + 2) + 2, columns * (width + 2) + 2, *images.shape[3:]), 255, np.uint8)
+    for place, image in enumerate(images):
+        top, left = (place // columns) * (height + 2) + 2, (place % columns) * (width + 2) + 2
+        wall[top : top + height, left : left + width] = image
+    inches = min(10.0, 0.75 * columns)
+    with sheet_of(inches, inches * wall.shape[0] / wall.shape[1] + 0.3, kind) as sheet:
+        show(sheet.axes()[0], wall)
+        clear(sheet.figure.axes)
+        sheet.figure.suptitle(f"{len(images)} faces of {faces.source or 'the set'}", size=10)
+    return sheet.content
+
+
+def class_samples(faces: FaceSet, each: int = 10, *, seed: int = 0, kind: Kind = "png") -> bytes:
+    """A row of `each` faces for every class, drawn with a seed."""
+    rng = np.random.default_rng(seed)
+    with sheet_of(0.85 * each + 1.1, 0.9 * len(faces.classes), kind) as sheet:
+        cells = np.array(sheet.axes(len(faces.classes), each)).reshape(-1, each)
+        for number, (name, row) in enumerate(zip(faces.classes, cells, strict=True)):
+            found = np.flatnonzero(faces.labels == number)
+            for axes, index in zip(row, rng.permutation(found)[:each], strict=False):
+                show(axes, faces.images[index])
+            row[0].set_ylabel(name, rotation=0, ha="right", va="center", color=INK)
+        clear(list(cells.ravel()))
+    return sheet.content
+
+
+def class_means(faces: FaceSet, *, kind: Kind = "png") -> bytes:
+    """The mean face of each class, with more contrast (the same for all): what a single linear layer has to go by."""
+    members = [np.flatnonzero(faces.labels == number) for number in range(len(faces.classes))]
+    means = [faces.images[found].mean(0) if len(found) else None for found in members]
+    known = [mean for mean in means if mean is not None]
+    low, high = (min(map(np.min, known)), max(map(np.max, known))) if known else (0, 255)
+    with sheet_of(1.3 * len(faces.classes), 1.85, kind) as sheet:
+        cells = sheet.axes(1, len(faces.classes))
+        for axes, name, found, mean in zip(cells, faces.classes, members, means, strict=True):
+            if mean is not None:
+                show(axes, ((mean - low) / max(high - low, 1) * 255).round().astype(np.uint8))
+            axes.set_title(name, size=10, loc="center", pad=3)
+            axes.set_xlabel(f"{len(found):,}", size=9, labelpad=3)
+        clear(cells)
+    return sheet.content
+
+
+def corruption_picture(
+    faces: FaceSet, corruptions: Sequence[Corruption], *, seed: int = 0, face: int = 0, kind: Kind = "png"
+) -> bytes:
+    """One face as it is and at each level of each corruption."""
+    one = faces[[face]]
+    columns = 1 + max(len(corruption.levels) for corruption in corruptions)
+    with sheet_of(1.25 * columns + 1.2, 1.45 * len(corruptions), kind) as sheet:
+        cells = np.array(sheet.axes(len(corruptions), columns)).reshape(-1, columns)
+        for row, corruption in zip(cells, corruptions, strict=True):
+            show(row[0], one.images[0])
+            row[0].set_ylabel(corruption.name, rotation=0, ha="right", va="center", color=INK)
+            for axes, level in zip(row[1:], corruption.levels, strict=False):
+                show(axes, corrupted(one, corruption, level, seed=seed).images[0])
+                axes.set_title(f"{level:g}", size=9, loc="center", pad=3)
+        clear(list(cells.ravel()))
+    return sheet.content
+
+
+def explanation_picture(explained: Sequence[Explanation], *, title: str = "", kind: Kind = "png") -> bytes:
+    """A row for each face: its crop, the heatmap over it, and the deletion curve with the check's verdict above it.
+
+    The gray band is where all the random orders lie, the dashed line their mean.
+    """
+    rows = max(len(explained), 1)
+    with sheet_of(9.6, 2.75 * rows + 0.35 * bool(title), kind) as sheet:
+        cells = np.array(sheet.axes(rows, 3, width_ratios=(1, 1, 2))).reshape(rows, 3)
+        for (crop, heat, curve), one in zip(cells, explained, strict=False):
+            check, orders = one.check, one.check.orders
+            show(crop, one.face)
+            crop.set_title(f"{one.label} {one.confidence:.2f}", loc="center")
+            show(heat, one.face)
+            shade = np.where(one.heatmap[..., None] > 0, _RED_BLUE[0], _RED_BLUE[1])
+            heat.imshow(np.dstack([shade, 0.85 * np.abs(one.heatmap) ** 0.8]), interpolation="bilinear")
+            heat.set_title("the heatmap", loc="center")
+            heat.set_xlabel("red: for it; blue: against it", size=9)
+            clear([crop, heat])
+            curve.fill_between(check.taken, orders.min(0), orders.max(0), color=FAINT, linewidth=0)
+            curve.plot(check.taken, orders.mean(0), color=QUIET, ls="--", label="random orders: mean, and all")
+            curve.plot(check.taken, check.curve, color=VAL, linewidth=2, label="the heatmap's order")
+            verdict, _, why = check.verdict.partition(": ")
+            curve.set_title(verdict, weight="bold", color=INK if check.passed else WRONG, pad=18)
+            curve.annotate(
+                f"{why}: area {check.area:.2f}, theirs {check.areas.mean():.2f}", (0, 1), (0, 5), size=9,
+                xycoords="axes fraction", textcoords="offset points", color=QUIET,
+            ).set_in_layout(False)  # fmt: skip  # longer than the axes in some cases: no reason to make them narrower
+            curve.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="share of the face blurred", ylabel=f"P({one.label})")
+            curve.grid()
+            curve.legend(loc="upper right", fontsize=9)
+        if not explained:
+            clear(list(cells.ravel()))
+        sheet.figure.suptitle(title, size=11)
+    return sheet.content

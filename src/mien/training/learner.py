@@ -1,0 +1,159 @@
+"""What a training changes: the network, its average and its optimiser, one epoch at a time."""
+
+import copy
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mien.data.faces import UNLABELLED, FaceSet
+from mien.errors import Diverged
+from mien.training.augment import augment
+from mien.training.averaging import average_
+from mien.training.device import OnDevice
+from mien.training.distributed import Team, check_divides
+from mien.training.losses import class_weights, cross_entropy
+from mien.training.mixing import mix
+from mien.training.recipe import Recipe
+from mien.training.schedule import rate
+
+
+class Learner:
+    """A network that is being trained: the weights that take the steps, their average, and what the steps need."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        train: FaceSet,
+        recipe: Recipe,
+        where: torch.device,
+        second: FaceSet | None,
+        team: Team,
+    ) -> None:
+        self.recipe, self.where, self.classes, self.team = recipe, where, len(train.classes), team
+        self.faces = OnDevice(train, where)
+        self.model = model  # what is measured: the average of `live`, or where the recipe keeps none `live` itself
+        self.live = copy.deepcopy(model) if recipe.ema else model
+        forward: Any = self.live if second is None else self.live.joint
+        self.forward = torch.compile(forward) if recipe.compile else forward
+        self.optimiser = _optimiser(self.live, recipe)
+        balanced = recipe.class_weights == "balanced"
+        self.weights = class_weights(self.faces.targets, self.classes) if balanced else None
+        if second is not None:  # both labellings side by side, so that they are shuffled and mixed as one
+            others = torch.from_numpy(second.targets[train.labels != UNLABELLED]).to(where)
+            self.faces.targets = torch.cat([_soft(self.faces.targets, self.classes), others], 1)
+        self.half = bfloat16(recipe, where)
+        self.batch = min(recipe.batch, len(self.faces))
+        check_divides(self.batch, team)
+        self.steps = len(self.faces) // self.batch
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the last step."""
+        return float(self.optimiser.param_groups[0]["lr"])
+
+    def state(self) -> dict[str, Any]:
+        """What `load` takes: live tensors, not copies."""
+        parts: dict[str, Any] = {"model": self.model, "live": self.live, "optimiser": self.optimiser}
+        return {name: part.state_dict() for name, part in parts.items()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.live.load_state_dict(state["live"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+    def epoch(self, number: int, tick: Callable[[float], None] | None) -> tuple[float, float]:
+        """One pass over the faces: (mean loss, accuracy). Its random numbers follow from the seed and its number."""
+        generator = torch.Generator(self.where).manual_seed(self.recipe.seed * 100_003 + number)
+        size = _size(self.recipe, self.faces.side, number)
+        balanced = self.recipe.sampling == "balanced"
+        sums = torch.zeros(2, device=self.where)  # loss, right ones: read once an epoch, so a GPU never waits
+        self.live.train()
+        with torch.random.fork_rng(devices=[self.where] if self.where.type == "cuda" else []):
+            torch.manual_seed(generator.initial_seed() + self.team.rank)  # dropout draws from here
+            for step, (images, targets) in enumerate(self.faces.shuffled(self.batch, generator, balanced)):
+                done = (number + step / self.steps) / self.recipe.epochs
+                for group in self.optimiser.param_groups:
+                    group["lr"] = self.recipe.lr * rate(self.recipe.schedule, done, self.recipe.warmup)
+                sums += self._step(images, targets, size, generator)
+                if self.recipe.ema:
+                    average_(self.model, self.live, self.recipe.ema, number * self.steps + step)
+                if tick:
+                    tick((step + 1) / self.steps)
+        self.team.mean_([sums, *_norms(self.live), *(_norms(self.model) if self.recipe.ema else ())])
+        loss, accuracy = (sums / self.steps).tolist()
+        if not math.isfinite(loss):
+            raise Diverged(f"The loss is {loss} after epoch {number + 1}: lower lr (now {self.recipe.lr}) or set clip.")
+        return loss, accuracy
+
+    def _step(self, images: Tensor, targets: Tensor, size: int, generator: torch.Generator) -> Tensor:
+        """One step on one batch: `(2,)`, its loss and accuracy."""
+        pixels = augment(images, self.recipe, generator, size)
+        pixels, goals = mix(pixels, targets, self.classes, self.recipe, generator)
+        pixels, goals, targets = (self.team.share(part) for part in (pixels, goals, targets))
+        self.optimiser.zero_grad()
+        sums = torch.zeros(2, device=self.where)
+        for part in zip(*(whole.chunk(self.recipe.accumulate) for whole in (pixels, goals, targets)), strict=True):
+            loss, right = self._loss(*part)
+            share = len(part[0]) / len(pixels)
+            (loss * share).backward()
+            sums += torch.stack([loss.detach(), right]) * share
+        self.team.mean_(p.grad for p in self.live.parameters() if p.grad is not None)
+        if self.recipe.clip:
+            nn.utils.clip_grad_norm_(self.live.parameters(), self.recipe.clip)
+        self.optimiser.step()
+        return sums
+
+    def _loss(self, pixels: Tensor, goals: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss on these faces, and the share of them that are right."""
+        with torch.autocast(self.where.type, torch.bfloat16, enabled=self.half):
+            given = self.forward(pixels)  # (B, K), or with a second labelling (B, K + K2), goals and targets likewise
+        own = slice(self.classes)
+        logits, first = given[:, own], goals[:, own] if goals.ndim == 2 else goals
+        loss = cross_entropy(logits, first, self.recipe.smoothing, self.weights)
+        if given.shape[1] > self.classes:
+            loss = loss + self.recipe.second * cross_entropy(given[:, self.classes :], goals[:, self.classes :])
+        return loss, (logits.argmax(1) == hard(targets, self.classes)).float().mean()
+
+
+def bfloat16(recipe: Recipe, device: torch.device) -> bool:
+    """Whether a training by `recipe` on `device` computes in bfloat16 (weights stay float32)."""
+    if recipe.precision != "auto":
+        return recipe.precision == "bfloat16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """SGD or AdamW, with weight decay on matrices and filters only: norms and biases have one dimension."""
+    groups = [
+        {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if recipe.optimiser == "sgd":
+        return torch.optim.SGD(groups, recipe.lr, recipe.momentum, nesterov=recipe.momentum > 0)
+    return torch.optim.AdamW(groups, recipe.lr, (recipe.momentum, 0.999))
+
+
+def _size(recipe: Recipe, full: int, epoch: int) -> int:
+    """Side of the faces in this epoch: from `start_size` in a straight line to full at 70 % of the epochs, by fours."""
+    grown = epoch / max(1.0, 0.7 * recipe.epochs)
+    if not recipe.start_size or grown >= 1:
+        return full
+    return min(full, 4 * round((recipe.start_size + (full - recipe.start_size) * grown) / 4))
+
+
+def _norms(model: nn.Module) -> list[Tensor]:
+    """The running means and variances."""
+    return [buffer for buffer in model.buffers() if buffer.is_floating_point()]
+
+
+def hard(targets: Tensor, classes: int) -> Tensor:
+    return targets[:, :classes].argmax(1) if targets.ndim == 2 else targets
+
+
+def _soft(targets: Tensor, classes: int) -> Tensor:
+    return targets if targets.ndim == 2 else nn.functional.one_hot(targets, classes).float()
