@@ -26,8 +26,10 @@ BESIDE = "mien.weights"
 """Where in it the SHA-256 of `weights.safetensors` stands, if the graph takes its weights from there."""
 
 PIECE = 8
-"""Crops from which a thread of its own pays, and that it takes at a time. A batch of many is shared out: in int8 that
-takes a quarter less time than threads that meet in every layer, and what so few leave between layers stays near."""
+"""Crops that a thread takes at a time: what so few leave between layers stays in the nearest memory."""
+
+LARGE = 100_000_000
+"""Multiply-adds of a network from which several threads are worth it for one crop: they meet in every layer."""
 
 
 class Net:
@@ -36,7 +38,8 @@ class Net:
     Args:
         path: a `.onnx` file that mien wrote, a run folder that holds a `model.onnx`, or a network that comes with mien,
             such as "small" or "small:int8".
-        threads: how many threads one call may use; 0: one for each core.
+        threads: how many threads one call may use; 0: one for each core. A batch is shared out among them; a crop alone
+            has one, unless the network is `LARGE`.
         device: where it runs, as `open_session` has it; `device` then says which one it got.
         spin: whether its threads stay awake between calls; see `open_session`.
 
@@ -74,12 +77,13 @@ class Net:
         else:
             listed = None
         try:
-            self._session = open_session(self.path, threads, device, spin=spin)
+            self._session = open_session(self.path, 1, device)
         except CheckpointError:
             if listed is not None:
                 listed.verify(self.path.parent)  # the file is whole; the one it takes its weights from may not be
             raise
         self.device = device_of(self._session)
+        self._spin = spin
         self._threads = (threads or _cores() or os.cpu_count() or 1) if self.device == "cpu" else 1
         known = _metadata(self._session, self.path)
         self.files = (self.path, *_beside(known, self.path))
@@ -112,22 +116,28 @@ class Net:
         if not len(batch):
             return np.empty((0, len(self.classes)), np.float32)
         batch = np.ascontiguousarray(batch)
-        if (shares := min(self._threads, len(batch) // PIECE)) < 2:
+        if self._threads == 1 or (len(batch) == 1 and self.card.macs < LARGE):
             return _run(self._session, batch)
-        session, pool = self._side_by_side
-        own, *others = np.array_split(batch, shares)
-        working = [pool.submit(_in_pieces, session, share) for share in others]
-        return np.concatenate([_in_pieces(session, own), *(one.result() for one in working)])
+        if len(batch) == 1:
+            return _run(self._together, batch)
+        own, *others = np.array_split(batch, min(self._threads, len(batch)))
+        working = [self._others.submit(_in_pieces, self._session, share) for share in others]
+        return np.concatenate([_in_pieces(self._session, own), *(one.result() for one in working)])
 
     @cached_property
-    def _side_by_side(self) -> tuple[Any, ThreadPoolExecutor]:
-        """The same network with a thread for each call, and threads to call it."""
-        return open_session(self.path, 1, self.device), ThreadPoolExecutor(self._threads - 1, "mien net")
+    def _together(self) -> Any:
+        """The same network for several threads that share each layer."""
+        return open_session(self.path, self._threads, spin=self._spin)
+
+    @cached_property
+    def _others(self) -> ThreadPoolExecutor:
+        """The threads that take shares of a batch, beside the one that calls."""
+        return ThreadPoolExecutor(self._threads - 1, "mien net")
 
     def _try(self) -> None:
         """One black face: a graph that loads may still fail when it runs, and it should do so here."""
         try:
-            answer = self(np.zeros((1, *self.card.input_shape), np.uint8))
+            answer = _run(self._session, np.zeros((1, *self.card.input_shape), np.uint8))
         except Exception as error:  # onnxruntime's own errors share no other root
             raise CheckpointError(f"{self.path}: damaged: it doesn't run ({_first_line(error)}).") from None
         if answer.dtype != np.float32 or answer.shape != (1, len(self.classes)) or not np.isfinite(answer).all():
@@ -212,7 +222,7 @@ def _run(session: Any, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _in_pieces(session: Any, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.concatenate([_run(session, piece) for piece in np.array_split(batch, len(batch) // PIECE)])
+    return np.concatenate([_run(session, piece) for piece in np.array_split(batch, -(-len(batch) // PIECE))])
 
 
 def _first_line(error: Exception) -> str:
