@@ -108,7 +108,7 @@ class Bench:
         row("batch", {str(n): self.rate(self.recipe("flagship_small", batch=n)) for n in (16, 64, 256, 1024)})
         wide = {}
         for share in (0.5, 1, 2):
-            options = {"stem": int(32 * share), "widths": [int(width * share) for width in (32, 80, 192)]}
+            options = {"stem": int(32 * share), "widths": [int(width * share) for width in (32, 96, 192)]}
             wide[f"× {share}"] = self.rate(self.recipe("flagship_small", options=options))
         row("width", wide)
         sized = {}

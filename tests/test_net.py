@@ -58,17 +58,22 @@ def test_pixels_in_probabilities_out(exported: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["small", "small:int8"])
-def test_a_large_batch_is_shared_out_and_answered_in_order(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("quick", [0.0, 1.0])
+def test_a_large_batch_is_shared_out_and_answered_in_order(
+    name: str, quick: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (7 * PIECE + 5, 48, 48), np.uint8)
+    monkeypatch.setattr("mien.net.QUICK", quick)
     alone = Net(name, threads=1)
     one_by_one = np.concatenate([alone(pixels[[place]]) for place in range(len(pixels))])
     shared, seen = Net(name, threads=3), []
     monkeypatch.setattr("mien.net._run", lambda session, batch: seen.append(len(batch)) or _run(session, batch))
     np.testing.assert_allclose(shared(pixels), one_by_one, atol=1e-6)
-    assert sorted(seen) == [10, 10, 10, 10, 10, 11]  # two for each of three threads
-    shared(pixels[: 2 * PIECE])
-    shared(pixels[: 2 * PIECE - 1])
-    assert seen[6:] == [PIECE, PIECE, 2 * PIECE - 1]
+    assert sorted(seen) == [6, 6, 7, 7, 7, 7, 7, 7, 7]  # three for each of three threads
+    for few in (2 * PIECE, 2 * PIECE - 1, 4, 3, 1):
+        seen.clear()
+        np.testing.assert_allclose(shared(pixels[:few]), one_by_one[:few], atol=1e-6)
+        assert len(seen) == max(1, min(3, few // (2 if quick else PIECE)))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Net: a network from an ONNX file and its card. The one way to run a network without torch."""
 
 import os
+import timeit
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -28,8 +29,8 @@ BESIDE = "mien.weights"
 PIECE = 8
 """Crops that a thread takes at a time: what so few leave between layers stays in the nearest memory."""
 
-LARGE = 100_000_000
-"""Multiply-adds of a network from which several threads are worth it for one crop: they meet in every layer."""
+QUICK = 0.5e-3
+"""Seconds for a crop alone on one thread, below which a second one isn't worth it: threads meet in every layer."""
 
 
 class Net:
@@ -38,8 +39,8 @@ class Net:
     Args:
         path: a `.onnx` file that mien wrote, a run folder that holds a `model.onnx`, or a network that comes with mien,
             such as "small" or "small:int8".
-        threads: how many threads one call may use; 0: one for each core. A batch is shared out among them; a crop alone
-            has one, unless the network is `LARGE`.
+        threads: how many threads one call may use; 0: one for each core. A batch of many is shared out among them; a
+            few crops have them all in every layer, or in a quick network (`QUICK`) one.
         device: where it runs, as `open_session` has it; `device` then says which one it got.
         spin: whether its threads stay awake between calls; see `open_session`.
 
@@ -92,7 +93,7 @@ class Net:
             raise CheckpointError(f"{beside}: its classes or input shape aren't those in {self.path.name}.")
         self.card = listed or inside
         self.classes = self.card.classes
-        self._try()
+        self._quick = self._try()
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities `(B, K)` float32, in the order of `classes`, for a batch of faces.
@@ -116,11 +117,9 @@ class Net:
         if not len(batch):
             return np.empty((0, len(self.classes)), np.float32)
         batch = np.ascontiguousarray(batch)
-        if self._threads == 1 or (len(batch) == 1 and self.card.macs < LARGE):
-            return _run(self._session, batch)
-        if len(batch) == 1:
-            return _run(self._together, batch)
-        own, *others = np.array_split(batch, min(self._threads, len(batch)))
+        if (shares := min(self._threads, len(batch) // (2 if self._quick else PIECE))) < 2:
+            return _run(self._session if self._quick or self._threads == 1 else self._together, batch)
+        own, *others = np.array_split(batch, shares)
         working = [self._others.submit(_in_pieces, self._session, share) for share in others]
         return np.concatenate([_in_pieces(self._session, own), *(one.result() for one in working)])
 
@@ -134,14 +133,16 @@ class Net:
         """The threads that take shares of a batch, beside the one that calls."""
         return ThreadPoolExecutor(self._threads - 1, "mien net")
 
-    def _try(self) -> None:
-        """One black face: a graph that loads may still fail when it runs, and it should do so here."""
+    def _try(self) -> bool:
+        """One black face: a graph that loads may still fail when it runs, and it should do so here. Is it quick?"""
+        black = np.zeros((1, *self.card.input_shape), np.uint8)
         try:
-            answer = _run(self._session, np.zeros((1, *self.card.input_shape), np.uint8))
+            answer = _run(self._session, black)
         except Exception as error:  # onnxruntime's own errors share no other root
             raise CheckpointError(f"{self.path}: damaged: it doesn't run ({_first_line(error)}).") from None
         if answer.dtype != np.float32 or answer.shape != (1, len(self.classes)) or not np.isfinite(answer).all():
             raise CheckpointError(f"{self.path}: damaged: its answer isn't {len(self.classes)} probabilities.")
+        return min(timeit.repeat(lambda: _run(self._session, black), number=1, repeat=3)) < QUICK
 
     def __repr__(self) -> str:
         return f"Net({self.card.model}, {len(self.classes)} classes, {self.path})"

@@ -21,7 +21,7 @@ def test_each_stage_has_its_width_depth_and_squeeze(options: dict[str, list[int]
     ):
         create_model("flagship_small", **options)
     blocks = create_model("flagship_small", squeeze=[False, True, False]).blocks
-    assert [len(block.f) == 6 for block in blocks] == [False, True, True, False]
+    assert [len(block.f) == 6 for block in blocks] == [False, True, False]
 
 
 def test_joint_gives_both_heads_and_forward_the_first() -> None:

@@ -126,16 +126,19 @@ class Flagship(nn.Module):
 
 @register("flagship_small")
 class FlagshipSmall(Flagship):
-    """The flagship for small devices and short trainings: 0.7 M parameters, 56 M multiply-adds."""
+    """The flagship for small devices and short trainings: 0.67 M parameters, 46 M multiply-adds."""
 
     def __init__(
         self,
         *,
-        stem: int = 24,
-        widths: Sequence[int] = (32, 80, 192),
-        depths: Sequence[int] = (1, 2, 1),
+        stem: int = 32,
+        widths: Sequence[int] = (32, 96, 192),
+        depths: Sequence[int] = (1, 1, 1),
+        stride: int = 2,
+        squeeze: bool | Sequence[bool] = (False, True, True),
         drop: float = 0.0,
         dropout: float = 0.2,
         **options: Any,
     ) -> None:
-        super().__init__(stem=stem, widths=widths, depths=depths, drop=drop, dropout=dropout, **options)
+        own: dict[str, Any] = {"stem": stem, "widths": widths, "depths": depths, "stride": stride, "squeeze": squeeze}
+        super().__init__(drop=drop, dropout=dropout, **own, **options)

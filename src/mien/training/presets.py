@@ -96,13 +96,6 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("flagship_small", "tuned"): {
         **_WARP,
-        "options": {
-            "stem": 32,
-            "stride": 2,
-            "widths": [32, 96, 192],
-            "depths": [1, 1, 1],
-            "squeeze": [False, True, True],
-        },
         "epochs": 160,
         "smoothing": 0.1,
         "erase": 0.3,
@@ -120,6 +113,10 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
     ("cnn", "demo"): {**_DEMO, "options": {"widths": [16, 32, 64], "depths": [1, 1, 1]}, "epochs": 10},
     ("resnet", "demo"): {**_DEMO, "options": {"stem": 16, "widths": [24, 48, 96], "depths": [1, 1, 1]}, "epochs": 10},
     ("flagship", "demo"): {**_DEMO, "options": {"stem": 16, "widths": [24, 48, 96], "depths": [1, 1, 1]}, "epochs": 10},
-    ("flagship_small", "demo"): {**_DEMO, "options": {"stem": 16, "widths": [24, 48], "depths": [1, 1]}, "epochs": 10},
+    ("flagship_small", "demo"): {
+        **_DEMO,
+        "options": {"stem": 16, "widths": [24, 48], "depths": [1, 1], "stride": 1, "squeeze": True},
+        "epochs": 10,
+    },
 }
 PRESETS |= {(model, "finetune"): _FINETUNE for model in sorted({model for model, _ in PRESETS})}
