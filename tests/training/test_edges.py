@@ -188,7 +188,7 @@ def test_only_the_recipes_seed_decides_and_each_epoch_drops_other_units() -> Non
 
 def test_the_average_forgets_its_start_once_and_not_in_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[int] = []
-    monkeypatch.setattr("mien.training.fit.average_", lambda averaged, live, decay, step: steps.append(step))
+    monkeypatch.setattr("mien.training.learner.average_", lambda averaged, live, decay, step: steps.append(step))
     model, made = small(epochs=3, ema=0.9)
     saved: dict[str, Any] = {}
     for epoch in fit(model, TRAIN, VAL, made, device="cpu"):
