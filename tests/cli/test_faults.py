@@ -27,7 +27,7 @@ LIMITED = (
     "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1]))); "
     "from mien.cli import main; sys.exit(main(sys.argv[2:]))"
 )
-MIEN = "import sys; from mien.cli import main; sys.exit(main())"
+MIEN = "from mien.cli import run; run()"
 QUICK = (
     "import sys, mien.data.mapped as mapped; mapped.BLOCK = 16; from mien.cli import main; sys.exit(main(sys.argv[1:]))"
 )
