@@ -93,7 +93,7 @@ class Net:
             raise CheckpointError(f"{beside}: its classes or input shape aren't those in {self.path.name}.")
         self.card = listed or inside
         self.classes = self.card.classes
-        self._quick = self._try()
+        self._try()
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities `(B, K)` float32, in the order of `classes`, for a batch of faces.
@@ -117,11 +117,19 @@ class Net:
         if not len(batch):
             return np.empty((0, len(self.classes)), np.float32)
         batch = np.ascontiguousarray(batch)
+        if self._threads == 1:
+            return _run(self._session, batch)
         if (shares := min(self._threads, len(batch) // (2 if self._quick else PIECE))) < 2:
-            return _run(self._session if self._quick or self._threads == 1 else self._together, batch)
+            return _run(self._session if self._quick else self._together, batch)
         own, *others = np.array_split(batch, shares)
         working = [self._others.submit(_in_pieces, self._session, share) for share in others]
         return np.concatenate([_in_pieces(self._session, own), *(one.result() for one in working)])
+
+    @cached_property
+    def _quick(self) -> bool:
+        """Whether one thread reads a crop in less than `QUICK` seconds."""
+        black = np.zeros((1, *self.card.input_shape), np.uint8)
+        return min(timeit.repeat(lambda: _run(self._session, black), number=1, repeat=3)) < QUICK
 
     @cached_property
     def _together(self) -> Any:
@@ -133,16 +141,14 @@ class Net:
         """The threads that take shares of a batch, beside the one that calls."""
         return ThreadPoolExecutor(self._threads - 1, "mien net")
 
-    def _try(self) -> bool:
-        """One black face: a graph that loads may still fail when it runs, and it should do so here. Is it quick?"""
-        black = np.zeros((1, *self.card.input_shape), np.uint8)
+    def _try(self) -> None:
+        """One black face: a graph that loads may still fail when it runs, and it should do so here."""
         try:
-            answer = _run(self._session, black)
+            answer = _run(self._session, np.zeros((1, *self.card.input_shape), np.uint8))
         except Exception as error:  # onnxruntime's own errors share no other root
             raise CheckpointError(f"{self.path}: damaged: it doesn't run ({_first_line(error)}).") from None
         if answer.dtype != np.float32 or answer.shape != (1, len(self.classes)) or not np.isfinite(answer).all():
             raise CheckpointError(f"{self.path}: damaged: its answer isn't {len(self.classes)} probabilities.")
-        return min(timeit.repeat(lambda: _run(self._session, black), number=1, repeat=3)) < QUICK
 
     def __repr__(self) -> str:
         return f"Net({self.card.model}, {len(self.classes)} classes, {self.path})"

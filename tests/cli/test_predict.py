@@ -111,6 +111,7 @@ def test_wrong_lines_are_answered_in_one(mien, photo: Path, tmp_path: Path) -> N
         assert done.returncode == 1, words
         assert said in done.stderr, words
         assert "Traceback" not in done.stderr
+        assert "WARN" not in done.stderr, words  # of OpenCV's
 
 
 def test_export(

@@ -64,7 +64,8 @@ def release(
             unpack(state or out, work)
         try:
             shown = _Shown()
-            if any(isinstance(teacher, str) for teacher in chosen.teachers) and not any(work.glob("teacher-*")):
+            known = any(isinstance(teacher, str) for teacher in chosen.teachers)
+            if known and stage in ("all", "teachers") and not any(work.glob("teacher-*")):
                 note("First the teachers look at the training faces: minutes on a CPU.")
             for step in steps(
                 chosen, splits, work, stage=stage, votes=voted, data=source.from_root(),

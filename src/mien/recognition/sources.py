@@ -7,9 +7,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what goes wrong is told as errors, not by ffmpeg on stderr
-os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
