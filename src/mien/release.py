@@ -36,6 +36,10 @@ STAGES = ("teachers", "students", "ship")
 SHIPPED = "box"
 """Where in the folder the shipped networks lie, ready to be copied into `src/mien/weights`."""
 PROBABILITIES = "probabilities.npz"
+VIEWS = 10
+"""How many views of a face a teacher answers for: the mean of many is nearer to the truth than one."""
+SMOOTH_ALREADY = 0.0
+"""Label smoothing of a student: what teachers answer is smooth, and smoothing it again gives rare classes too much."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +59,10 @@ class Plan:
 def plan(budget: str, *, second: int = 0) -> Plan:
     """The plan of a budget.
 
-    "cpu": `small`, one seed. "cpu-flagship": a flagship of a size that a CPU trains in an hour or two. "taught":
-    `small` from nothing, taught by both networks in the box. "again": the `small` in the box goes on learning, half
-    from the labels and half from what it knows. "gpu": five teachers, two students. "toy": a dry run.
+    "cpu": `small`, one seed. "cpu-flagship": a flagship of a size that a CPU trains in an hour or two.
+    "taught-flagship", "taught": such a flagship or `small` from nothing, taught by both networks in the box. "again":
+    the `small` in the box goes on learning, half from the labels and half from what it knows. "gpu": five teachers, two
+    students. "toy": a dry run.
 
     Args:
         second: classes of the second labelling, for which each network gets a head; 0 for none.
@@ -69,16 +74,20 @@ def plan(budget: str, *, second: int = 0) -> Plan:
     if budget == "cpu":
         return Plan((), {"small": recipe("flagship_small", **head)})
     if budget == "cpu-flagship":
-        size = {"stem": 32, "widths": [64, 128, 256], "depths": [1, 2, 2], "drop": 0.05, **head.get("options", {})}
-        # too short to learn from blends
-        unmixed: dict[str, Any] = {"mixup": 0.0, "cutmix": 0.0, "batch": 128, "lr": 0.1, "erase": 0.4}
-        return Plan((), {"flagship": recipe("flagship", epochs=72, start_size=24, options=size, **unmixed)})
+        return Plan((), {"flagship": recipe("flagship", epochs=72, **_for_cpu(head))})
+    if budget == "taught-flagship":
+        again = recipe("flagship", epochs=80, smoothing=SMOOTH_ALREADY, **_for_cpu(head))
+        return Plan(("flagship", "small"), {"flagship": again}, 0.7)
     if budget == "taught":
-        return Plan(("flagship", "small"), {"small": recipe("flagship_small", epochs=140, **head)}, 0.7)
+        small = recipe("flagship_small", epochs=200, smoothing=SMOOTH_ALREADY, **head)
+        return Plan(("flagship", "small"), {"small": small}, 0.7)
     if budget == "gpu":
         teachers = tuple(recipe("flagship", seed=seed, **head) for seed in range(5))
-        small = recipe("flagship_small", epochs=200, batch=256, lr=0.2, erase=0.5, ema=0.999, **head)
-        return Plan(teachers, {"flagship": recipe("flagship", seed=5, epochs=160, **head), "small": small}, 0.7)
+        small = recipe(
+            "flagship_small", epochs=200, batch=256, lr=0.2, erase=0.5, ema=0.999, smoothing=SMOOTH_ALREADY, **head
+        )
+        flagship = recipe("flagship", seed=5, epochs=160, smoothing=SMOOTH_ALREADY, **head)
+        return Plan(teachers, {"flagship": flagship, "small": small}, 0.7)
     if budget == "again":
         slow: dict[str, Any] = {"lr": 0.05, "warmup": 0.1, "start_size": 32}
         small = recipe("flagship_small", init="small", epochs=18, **slow, **head)
@@ -87,7 +96,16 @@ def plan(budget: str, *, second: int = 0) -> Plan:
         options = {"stem": 4, "widths": [4, 8], "depths": [1, 1], "squeeze": True, "second": second}
         tiny = recipe("flagship_small", epochs=2, options=options)
         return Plan((tiny, tiny.model_copy(update={"seed": 1})), {"small": tiny}, 0.7)
-    raise MienError(f"There is no budget {budget!r}; the budgets are cpu, cpu-flagship, taught, gpu, again, toy.")
+    raise MienError(
+        f"There is no budget {budget!r}; the budgets are cpu, cpu-flagship, taught-flagship, taught, gpu, again, toy."
+    )
+
+
+def _for_cpu(head: dict[str, Any]) -> dict[str, Any]:
+    """A flagship of a size that a CPU trains in an hour or two, which is too short to learn from blends."""
+    size = {"stem": 32, "widths": [64, 128, 256], "depths": [1, 2, 2], "drop": 0.05, **head.get("options", {})}
+    unmixed: dict[str, Any] = {"mixup": 0.0, "cutmix": 0.0, "batch": 128, "lr": 0.1, "erase": 0.4}
+    return {"start_size": 24, "options": size, **unmixed}
 
 
 @dataclass(frozen=True)
@@ -202,7 +220,9 @@ def _leave_probabilities(teacher: Path | str, home: Path, splits: Splits, device
     """What `teacher` thinks of the training and validation faces, as fp16 `(N, K)`; then weights in `home` go."""
     model, _ = load_run(teacher)
     model.to(pick_device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
-    known = {name: score(model, splits[name], views=2).probabilities.astype(np.float16) for name in ("train", "val")}
+    known = {
+        name: score(model, splits[name], views=VIEWS).probabilities.astype(np.float16) for name in ("train", "val")
+    }
     save_arrays(home / PROBABILITIES, known)
     for name in (WEIGHTS, MODEL):
         (home / name).unlink(missing_ok=True)

@@ -26,9 +26,10 @@ def release(
     budget: Annotated[
         str,
         typer.Option(
-            metavar="cpu|cpu-flagship|taught|gpu|again|toy",
-            help="cpu: small. cpu-flagship: a flagship that a CPU can train. taught: small, by both. "
-            "gpu: teachers, then students. again: the small in the box goes on. toy: a dry run.",
+            metavar="cpu|cpu-flagship|taught-flagship|taught|gpu|again|toy",
+            help="cpu: small. cpu-flagship: a flagship that a CPU can train. taught-flagship, taught: that one and "
+            "small, taught by those in the box. gpu: teachers, then students. again: the small in the box goes on. "
+            "toy: a dry run.",
         ),
     ] = "cpu",
     minutes: Annotated[
