@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from mien.checkpoint import STATE, load_run, save_weights
 from mien.data.arrays import load_arrays, save_arrays
 from mien.data.faces import UNLABELLED, FaceSet, Splits
 from mien.errors import CheckpointError, MienError
-from mien.evaluation.scores import evaluate, score
+from mien.evaluation.report import Report
+from mien.evaluation.scores import Scores, evaluate, score
 from mien.experiment import train
 from mien.export import export_onnx
 from mien.models import create_model, summarise
@@ -132,6 +134,7 @@ def release(
     minutes: float = math.inf,
     device: str | None = None,
     tick: Callable[[float], None] | None = None,
+    look: Callable[[str, float], None] | None = None,
 ) -> Iterator[Step]:
     """Train what `plan` asks for and isn't done yet in `folder`, and yield a Step after every epoch, once it is saved.
 
@@ -141,6 +144,7 @@ def release(
             and beside each student stands another, "NAME-ferplus", that answers with that head.
         minutes: the time that there is; the training stops after the last epoch that fits in.
         data, device, tick: as `mien.train` has them.
+        look: called with a teacher's name and the share of the training faces that it was asked about.
 
     Raises:
         MienError: an unknown stage, or votes for other faces.
@@ -159,9 +163,8 @@ def release(
                 continue
             if isinstance(chosen, Recipe):
                 yield from _train("teachers", home, splits, chosen, clock, how)
-                _leave_probabilities(home, home, splits, device)
-            else:
-                _leave_probabilities(chosen, home, splits, device)
+            asked = partial(look, home.name) if look else None
+            _leave_probabilities(home if isinstance(chosen, Recipe) else chosen, home, splits, device, asked)
     if stage in ("students", "all"):
         homes = [folder / f"teacher-{number}" for number in range(len(plan.teachers))]
         if missing := [home.name for home in homes if not (home / PROBABILITIES).exists()]:
@@ -178,6 +181,16 @@ def release(
             _ship(folder, name, splits, clock)
             if (folder / f"{name}-ferplus" / CARD).exists() and votes:
                 _ship(folder, f"{name}-ferplus", votes, clock)
+
+
+def ensemble(plan: Plan, folder: Path, splits: Splits) -> Report | None:
+    """How the teachers' mean answer does on validation; None where there are no teachers, or not all are done."""
+    paths = [folder / f"teacher-{number}" / PROBABILITIES for number in range(len(plan.teachers))]
+    if not paths or not all(path.exists() for path in paths):
+        return None
+    mean: NDArray[np.float32] = np.mean([load_arrays(path)["val"] for path in paths], 0, np.float32)
+    faces = splits["val"].judged
+    return Report.of(Scores(mean, faces.labels, faces.classes, np.arange(len(faces)), "val", VIEWS))
 
 
 def done(plan: Plan, folder: Path) -> bool:
@@ -216,13 +229,14 @@ def _ship(folder: Path, name: str, splits: Splits, clock: _Clock) -> None:
         ship(folder / name, name, splits, box=folder / SHIPPED)
 
 
-def _leave_probabilities(teacher: Path | str, home: Path, splits: Splits, device: str | None) -> None:
+def _leave_probabilities(
+    teacher: Path | str, home: Path, splits: Splits, device: str | None, tick: Callable[[float], None] | None
+) -> None:
     """What `teacher` thinks of the training and validation faces, as fp16 `(N, K)`; then weights in `home` go."""
     model, _ = load_run(teacher)
     model.to(pick_device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
-    known = {
-        name: score(model, splits[name], views=VIEWS).probabilities.astype(np.float16) for name in ("train", "val")
-    }
+    answers = {name: score(model, splits[name], views=VIEWS, tick=tick) for name in ("train", "val")}
+    known = {name: answer.probabilities.astype(np.float16) for name, answer in answers.items()}
     save_arrays(home / PROBABILITIES, known)
     for name in (WEIGHTS, MODEL):
         (home / name).unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mien.cards import Card
@@ -44,6 +45,7 @@ def test_every_stage_runs_and_goes_on_from_its_shards(mien, faces: tuple[Path, P
     first = mien(tmp_path, *line, "--stage", "teachers", "--minutes", "9", "--out", "one")
     assert first.returncode == 0, first.stderr
     assert json.loads(first.stdout)["finished"] is False
+    assert "teacher-0 is asked about every training face" in first.stderr
     assert all(path.stat().st_size <= 1_000_000 for path in (tmp_path / "one").iterdir())
     unpack(tmp_path / "one", tmp_path / "state")
     known = load_arrays(tmp_path / "state" / "teacher-1" / "probabilities.npz")
@@ -62,6 +64,12 @@ def test_every_stage_runs_and_goes_on_from_its_shards(mien, faces: tuple[Path, P
     assert second.returncode == 0, second.stderr
     told = json.loads(second.stdout)
     assert told["finished"] is True
+    known = [load_arrays(tmp_path / "state" / f"teacher-{n}" / "probabilities.npz")["val"] for n in (0, 1)]
+    val = Splits.load(faces[0])["val"].judged
+    assert told["ensemble"]["accuracy"] == pytest.approx(
+        np.mean(np.mean(known, 0, np.float32).argmax(1) == val.labels), abs=1e-6
+    )
+    assert told["ensemble"]["n"] == len(val)
     assert [network["name"] for network in told["networks"]] == ["small", "small-ferplus", "teacher-0", "teacher-1"]
     assert unpack(tmp_path / "two", tmp_path / "done")
     judged = mien(tmp_path, "evaluate", "done/small", "--data", faces[0], "--json")
@@ -91,8 +99,6 @@ def test_a_wrong_name_lists_what_there_is(
 
 
 def test_the_labels_weigh_beside_the_teachers(faces: tuple[Path, Path], tmp_path: Path) -> None:
-    import numpy as np
-
     from mien.data.arrays import save_arrays
     from mien.release import _taught
 

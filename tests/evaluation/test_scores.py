@@ -72,6 +72,14 @@ def test_two_views_average_the_face_and_its_mirror_image() -> None:
         score(model, plain, views=3)
 
 
+def test_it_says_how_far_it_is() -> None:
+    heard: list[float] = []
+    labelled = len(faces().labelled)
+    score(network(), faces(), batch=2, tick=heard.append)
+    assert heard == [min(1.0, done / labelled) for done in range(2, labelled + 2, 2)]
+    assert heard[-1] == 1.0
+
+
 def test_the_mirror_of_a_colour_face_keeps_its_colours() -> None:
     seen: list[np.ndarray] = []
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, note, open_net, read_faces
+from mien.cli.progress import shares
 from mien.cli.tables import print_calibration, print_report
 from mien.errors import CheckpointError, DataError
 from mien.files import atomic_write
@@ -77,7 +78,9 @@ def evaluate(
     faces = splits[split]
     if without_leaks:
         faces = _without_leaks(splits, split)
-    scores = score(net or _untrained(target, faces), faces, views=views, split=split)
+    network = net or _untrained(target, faces)
+    with shares() as show:
+        scores = score(network, faces, views=views, split=split, tick=lambda share: show(split, share))
     report = Report.of(scores)
     seen = f"{report.n:,} faces of {split}" + (f", {views} views" if views > 1 else "")
     print_report(report, f"{target}{'' if net else ', untrained'}, {seen}")

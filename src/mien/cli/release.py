@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mien.cli.options import Data, Device, SkipBadRows, Votes, note, read_source
-from mien.cli.progress import watch
+from mien.cli.progress import shares, watch
 
 if TYPE_CHECKING:
     from mien.release import Step
@@ -50,7 +50,7 @@ def release(
     FER+'s --votes, where given, are learned beside the labels of --data. The test split isn't looked at.
     """
     from mien.data.load import load_faces
-    from mien.release import SHIPPED, OutOfTime, done, plan
+    from mien.release import SHIPPED, OutOfTime, done, ensemble, plan
     from mien.release import release as steps
     from mien.runs import DataPath
     from mien.shards import pack, unpack
@@ -65,12 +65,10 @@ def release(
             unpack(state or out, work)
         try:
             shown = _Shown()
-            known = any(isinstance(teacher, str) for teacher in chosen.teachers)
-            if known and stage in ("all", "teachers") and not any(work.glob("teacher-*")):
-                note("First the teachers look at the training faces: minutes on a CPU.")
             for step in steps(
                 chosen, splits, work, stage=stage, votes=voted, data=source.from_root(),
                 minutes=float("inf") if minutes is None else minutes, device=device, tick=shown.tick,
+                look=shown.look,
             ):  # fmt: skip
                 shown.step(step)
             note(f"The stage {stage} is done." if stage != "all" else f"Every network is trained; see {out / SHIPPED}.")
@@ -83,15 +81,24 @@ def release(
             shown.close()
             if shard_mb and any(work.iterdir()):
                 pack(work, out, shard_mb * 1_000_000)
-        return {"out": str(out), "finished": done(chosen, work), "networks": _networks(work, (*chosen.students,))}
+        together = ensemble(chosen, work, splits)
+        if together:
+            note(f"The {len(chosen.teachers)} teachers together: {together.accuracy:.4f} on validation.")
+        return {
+            "out": str(out),
+            "finished": done(chosen, work),
+            "networks": _networks(work, (*chosen.students,)),
+            "ensemble": _scores(together.as_json()) if together else None,
+        }
 
 
 class _Shown:
-    """A bar, or lines, for each network in turn."""
+    """A bar, or lines, for each network in turn, as it is trained and as it is asked what it knows."""
 
     def __init__(self) -> None:
         self.held, self.name = ExitStack(), ""
         self.watcher: Any = None
+        self.looking: Any = None
 
     def tick(self, share: float) -> None:
         if self.watcher:
@@ -105,6 +112,15 @@ class _Shown:
             self.watcher = self.held.enter_context(watching)
         self.watcher.epoch(step.epoch)
 
+    def look(self, teacher: str, share: float) -> None:
+        name = f"{teacher} is asked"
+        if name != self.name:
+            self.close()
+            self.name = name
+            note(f"{teacher} is asked about every training face.")
+            self.looking = self.held.enter_context(shares())
+        self.looking(name, share)
+
     def close(self) -> None:
         self.held.close()
         self.watcher = None
@@ -114,9 +130,12 @@ def _networks(work: Path, students: tuple[str, ...]) -> list[dict[str, Any]]:
     """How each trained network does on validation, from its card."""
     from mien.cards import CARD, Card
 
-    found = []
-    for home in sorted(path.parent for path in work.glob(f"*/{CARD}")):
-        report = Card.read(home).scores["after"]["val"]
-        names = ("accuracy", "balanced_accuracy", "macro_f1", "ece", "n")
-        found.append({"name": home.name, "student": home.name in students} | {key: report[key] for key in names})
-    return found
+    homes = sorted(path.parent for path in work.glob(f"*/{CARD}"))
+    return [
+        {"name": home.name, "student": home.name in students} | _scores(Card.read(home).scores["after"]["val"])
+        for home in homes
+    ]
+
+
+def _scores(report: dict[str, Any]) -> dict[str, Any]:
+    return {name: report[name] for name in ("accuracy", "balanced_accuracy", "macro_f1", "ece", "n")}

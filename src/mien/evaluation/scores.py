@@ -52,7 +52,14 @@ class Scores:
 
 
 def score(
-    model: Any, faces: FaceSet, *, views: int = 1, batch: int = 256, split: str = "", temperature: float = 1.0
+    model: Any,
+    faces: FaceSet,
+    *,
+    views: int = 1,
+    batch: int = 256,
+    split: str = "",
+    temperature: float = 1.0,
+    tick: Callable[[float], None] | None = None,
 ) -> Scores:
     """Ask a network about every face that it can be judged by (`FaceSet.judged`).
 
@@ -66,6 +73,7 @@ def score(
         batch: how many faces at once.
         split: the name that the result carries.
         temperature: divides the logits of an `nn.Module`; the others know their own.
+        tick: called after each batch with the share of the faces that is done.
 
     Raises:
         DataError: no face to be judged by, or the network answers for other classes than the faces have.
@@ -85,6 +93,8 @@ def score(
             pixels = _channels_first(faces.images[index[start : start + batch]])
             answers = [_answer(predict, seen(pixels, look), model, faces) for look in looks]
             given[start : start + batch] = np.mean(answers, 0)
+            if tick:
+                tick(min(1.0, (start + batch) / len(index)))
     shares = faces.targets[index] if faces.soft else None
     return Scores(given, faces.labels[index], faces.classes, index, split, views, len(faces) - len(index), shares)
 
