@@ -21,6 +21,8 @@ import platform
 import random
 import statistics
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +35,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 import mien
-from mien.data.faces import FaceSet
+from mien.data.faces import FaceSet, Splits
+from mien.runs import history
 from mien.training.device import pick_device
 from mien.training.learner import bfloat16
 from mien.training.recipe import Recipe
@@ -60,6 +63,7 @@ def main() -> None:
     bench = Bench(splits.train.labelled, splits.val.judged, device, given)
     bench.beside_plain()
     bench.as_it_grows()
+    bench.shared_out()
     if given.to:
         bench.to_accuracy(given.to)
 
@@ -120,6 +124,25 @@ class Bench:
         row(
             "faces an epoch", {f"{n:,}": self.rate(self.recipe("flagship_small"), self.train[many[:n]]) for n in counts}
         )
+
+    def shared_out(self) -> None:
+        """One process with all threads beside two with half of them each (on GPUs: one beside two of them)."""
+        if self.given.threads < 2 or (self.device.type == "cuda" and torch.cuda.device_count() < 2):
+            return
+        print("\nOne process beside two under torchrun (flagship_small, faces/s; the second of two epochs)")
+        with tempfile.TemporaryDirectory() as home:
+            Splits(self.some, self.val[:BATCH], self.val[:0]).save(f"{home}/some.npz")
+            rates = {}
+            for count in (1, 2):
+                words = ["-m", "mien", "train", "flagship_small", "--data", f"{home}/some.npz", "--epochs", "2"]
+                words += ["--batch", str(BATCH), "--start-size", "0", "--out", f"{home}/{count}"]
+                run = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"] if count > 1 else []
+                threads = {"OMP_NUM_THREADS": str(self.given.threads // count)}
+                subprocess.run(
+                    [sys.executable, *run, *words], env=os.environ | threads, check=True, capture_output=True
+                )
+                rates[count] = history(Path(home) / str(count))[-1]["faces_per_second"]
+        print(f"  one: {rates[1]:,.0f}  two: {rates[2]:,.0f}  ratio {rates[2] / rates[1]:.2f}")
 
     def to_accuracy(self, goals: list[float]) -> None:
         for name in self.given.model:

@@ -49,3 +49,9 @@ def test_a_name_is_registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(MienError, match=f"{taken!r} is registered already"):
             register(taken)(Mine)
     assert not isinstance(create_model("cnn"), Mine)
+
+
+def test_a_network_says_what_it_took_by_default() -> None:
+    """So that the card of a run builds the same network when the defaults of its class have changed."""
+    options = create_model("flagship_small", dropout=0.5).options
+    assert options == options | {"stem": 32, "widths": [32, 96, 192], "depths": [1, 1, 1], "stride": 2, "dropout": 0.5}

@@ -10,6 +10,9 @@ from mien.errors import MienError, UnknownModel
 
 M = TypeVar("M", bound=type[nn.Module])
 
+PLAIN = (bool, int, float, str, tuple, list)
+"""The kinds of options that a card can hold."""
+
 _MODELS: dict[str, type[nn.Module]] = {}
 _UNLISTED: set[str] = set()
 
@@ -73,5 +76,13 @@ def create_model(name: str, *, classes: int = 7, channels: int = 1, size: int = 
     ) as error:  # whatever a layer says to a size that it can't have
         takes = ", ".join(inspect.signature(_MODELS[name]).parameters)
         raise UnknownModel(f"The model {name!r} can't be built with {options}: {error}. It takes {takes}.") from None
-    model.name, model.options = name, known  # type: ignore[assignment]
+    # with the defaults of today, so that a card still builds the same network when they have changed
+    model.name, model.options = name, {**_defaults(_MODELS[name]), **known}  # type: ignore[assignment]
     return model
+
+
+def _defaults(model: type[nn.Module]) -> dict[str, Any]:
+    """What a network takes when nothing is asked for, as far as its own `__init__` says it."""
+    parameters = inspect.signature(model).parameters.values()
+    found = {each.name: each.default for each in parameters if isinstance(each.default, PLAIN)}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
