@@ -32,7 +32,8 @@ from mien.runs import DRAWN, DataPath
 from mien.shipping import ship
 from mien.training.device import pick_device
 from mien.training.fit import Epoch
-from mien.training.recipe import Recipe, recipe
+from mien.training.learner import bfloat16
+from mien.training.recipe import Recipe, read_recipe, recipe
 
 STAGES = ("teachers", "students", "ship")
 SHIPPED = "box"
@@ -233,9 +234,11 @@ def _leave_probabilities(
     teacher: Path | str, home: Path, splits: Splits, device: str | None, tick: Callable[[float], None] | None
 ) -> None:
     """What `teacher` thinks of the training and validation faces, as fp16 `(N, K)`; then weights in `home` go."""
-    model, _ = load_run(teacher)
-    model.to(pick_device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
-    answers = {name: score(model, splits[name], views=VIEWS, tick=tick) for name in ("train", "val")}
+    model, card = load_run(teacher)
+    where = pick_device(device)
+    model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    with torch.autocast(where.type, torch.bfloat16, enabled=bfloat16(read_recipe(card.recipe), where)):
+        answers = {name: score(model, splits[name], views=VIEWS, tick=tick) for name in ("train", "val")}
     known = {name: answer.probabilities.astype(np.float16) for name, answer in answers.items()}
     save_arrays(home / PROBABILITIES, known)
     for name in (WEIGHTS, MODEL):
