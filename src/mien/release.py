@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mien.budgets import Plan
 from mien.cards import CARD, checksum
 from mien.checkpoint import STATE, load_run, save_weights
 from mien.data.arrays import load_arrays, save_arrays
@@ -33,7 +34,7 @@ from mien.shipping import ship
 from mien.training.device import pick_device
 from mien.training.fit import Epoch
 from mien.training.learner import bfloat16
-from mien.training.recipe import Recipe, read_recipe, recipe
+from mien.training.recipe import Recipe, read_recipe
 
 STAGES = ("teachers", "students", "ship")
 SHIPPED = "box"
@@ -41,74 +42,6 @@ SHIPPED = "box"
 PROBABILITIES = "probabilities.npz"
 VIEWS = 10
 """How many views of a face a teacher answers for: the mean of many is nearer to the truth than one."""
-SMOOTH_ALREADY = 0.0
-"""Label smoothing of a student: what teachers answer is smooth, and smoothing it again gives rare classes too much."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a budget pays for.
-
-    `teachers` are the recipes whose networks teach, one for each seed, or networks that are trained already, by their
-    folder or name in the box; `students` the recipes of what is shipped, by its name in the box; `distil` the share
-    (0..1) of a student's targets that comes from the teachers.
-    """
-
-    teachers: tuple[Recipe | str, ...]
-    students: dict[str, Recipe]
-    distil: float = 0.0
-
-
-def plan(budget: str, *, second: int = 0) -> Plan:
-    """The plan of a budget.
-
-    "cpu": `small`, one seed. "cpu-flagship": a flagship of a size that a CPU trains in an hour or two.
-    "taught-flagship", "taught": such a flagship or `small` from nothing, taught by both networks in the box. "again":
-    the `small` in the box goes on learning, half from the labels and half from what it knows. "gpu": five teachers, two
-    students. "toy": a dry run.
-
-    Args:
-        second: classes of the second labelling, for which each network gets a head; 0 for none.
-
-    Raises:
-        MienError: for another budget.
-    """
-    head: dict[str, Any] = {"options": {"second": second}} if second else {}
-    if budget == "cpu":
-        return Plan((), {"small": recipe("flagship_small", **head)})
-    if budget == "cpu-flagship":
-        return Plan((), {"flagship": recipe("flagship", epochs=72, **_for_cpu(head))})
-    if budget == "taught-flagship":
-        again = recipe("flagship", epochs=80, smoothing=SMOOTH_ALREADY, **_for_cpu(head))
-        return Plan(("flagship", "small"), {"flagship": again}, 0.7)
-    if budget == "taught":
-        small = recipe("flagship_small", epochs=200, smoothing=SMOOTH_ALREADY, **head)
-        return Plan(("flagship", "small"), {"small": small}, 0.7)
-    if budget == "gpu":
-        teachers = tuple(recipe("flagship", seed=seed, **head) for seed in range(5))
-        small = recipe(
-            "flagship_small", epochs=200, batch=256, lr=0.2, erase=0.5, ema=0.999, smoothing=SMOOTH_ALREADY, **head
-        )
-        flagship = recipe("flagship", seed=5, epochs=160, smoothing=SMOOTH_ALREADY, **head)
-        return Plan(teachers, {"flagship": flagship, "small": small}, 0.7)
-    if budget == "again":
-        slow: dict[str, Any] = {"lr": 0.05, "warmup": 0.1, "start_size": 32}
-        small = recipe("flagship_small", init="small", epochs=18, **slow, **head)
-        return Plan(("small",), {"small": small}, 0.5)
-    if budget == "toy":
-        options = {"stem": 4, "widths": [4, 8], "depths": [1, 1], "squeeze": True, "second": second}
-        tiny = recipe("flagship_small", epochs=2, options=options)
-        return Plan((tiny, tiny.model_copy(update={"seed": 1})), {"small": tiny}, 0.7)
-    raise MienError(
-        f"There is no budget {budget!r}; the budgets are cpu, cpu-flagship, taught-flagship, taught, gpu, again, toy."
-    )
-
-
-def _for_cpu(head: dict[str, Any]) -> dict[str, Any]:
-    """A flagship of a size that a CPU trains in an hour or two, which is too short to learn from blends."""
-    size = {"stem": 32, "widths": [64, 128, 256], "depths": [1, 2, 2], "drop": 0.05, **head.get("options", {})}
-    unmixed: dict[str, Any] = {"mixup": 0.0, "cutmix": 0.0, "batch": 128, "lr": 0.1, "erase": 0.4}
-    return {"start_size": 24, "options": size, **unmixed}
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,9 @@ def release(
 
     FER+'s --votes, where given, are learned beside the labels of --data. The test split isn't looked at.
     """
+    from mien.budgets import plan
     from mien.data.load import load_faces
-    from mien.release import SHIPPED, OutOfTime, done, ensemble, plan
+    from mien.release import SHIPPED, OutOfTime, done, ensemble
     from mien.release import release as steps
     from mien.runs import DataPath
     from mien.shards import pack, unpack

@@ -1,0 +1,103 @@
+"""What `mien release` pays for: the teachers and the students of each budget, as recipes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from mien.errors import MienError
+from mien.training.recipe import Recipe, recipe
+
+SHARE = 0.7
+"""The share of a taught network's targets that comes from its teachers; the labels are the rest."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is trained.
+
+    `teachers` are the recipes whose networks teach, one for each seed, or networks that are trained already, by their
+    folder or name in the box; `students` the recipes of what is shipped, by its name in the box; `distil` the share
+    (0..1) of a student's targets that comes from the teachers.
+    """
+
+    teachers: tuple[Recipe | str, ...]
+    students: dict[str, Recipe]
+    distil: float = 0.0
+
+
+def plan(budget: str, *, second: int = 0) -> Plan:
+    """The plan of a budget.
+
+    Args:
+        budget: one of `BUDGETS`.
+        second: classes of the second labelling, for which each network gets a head; 0 for none.
+
+    Raises:
+        MienError: for another budget.
+    """
+    if budget not in BUDGETS:
+        raise MienError(f"There is no budget {budget!r}; the budgets are {', '.join(BUDGETS)}.")
+    return BUDGETS[budget]({"second": second} if second else {})
+
+
+def _cpu(head: dict[str, int]) -> Plan:
+    """`small`, one seed."""
+    return Plan((), {"small": recipe("flagship_small", options=head)})
+
+
+def _cpu_flagship(head: dict[str, int]) -> Plan:
+    """A flagship of a size that a CPU trains in an hour or two."""
+    return Plan((), {"flagship": _flagship_for_cpu(head, epochs=72)})
+
+
+def _taught_flagship(head: dict[str, int]) -> Plan:
+    """Such a flagship from nothing, taught by both networks in the box."""
+    return Plan(("flagship", "small"), {"flagship": _flagship_for_cpu(head, epochs=80, smoothing=0.0)}, SHARE)
+
+
+def _taught(head: dict[str, int]) -> Plan:
+    """`small` from nothing, taught by both networks in the box."""
+    small = recipe("flagship_small", epochs=200, smoothing=0.0, options=head)
+    return Plan(("flagship", "small"), {"small": small}, SHARE)
+
+
+def _again(head: dict[str, int]) -> Plan:
+    """The `small` in the box goes on learning, half from the labels and half from what it knows."""
+    slow: dict[str, Any] = {"lr": 0.05, "warmup": 0.1, "start_size": 32}
+    return Plan(("small",), {"small": recipe("flagship_small", init="small", epochs=18, options=head, **slow)}, 0.5)
+
+
+def _gpu(head: dict[str, int]) -> Plan:
+    """Five seeds of the flagship, and a flagship and a `small` that they teach."""
+    teachers = tuple(recipe("flagship", seed=seed, options=head) for seed in range(5))
+    large: dict[str, Any] = {"batch": 256, "lr": 0.2, "erase": 0.5, "ema": 0.999}
+    students = {
+        "flagship": recipe("flagship", seed=5, epochs=160, smoothing=0.0, options=head),
+        "small": recipe("flagship_small", epochs=200, smoothing=0.0, options=head, **large),
+    }
+    return Plan(teachers, students, SHARE)
+
+
+def _toy(head: dict[str, int]) -> Plan:
+    """A dry run, in seconds."""
+    size: dict[str, Any] = {"stem": 4, "widths": [4, 8], "depths": [1, 1], "squeeze": True}
+    tiny = recipe("flagship_small", epochs=2, options=size | head)
+    return Plan((tiny, tiny.model_copy(update={"seed": 1})), {"small": tiny}, SHARE)
+
+
+def _flagship_for_cpu(head: dict[str, int], **fields: Any) -> Recipe:
+    size: dict[str, Any] = {"stem": 32, "widths": [64, 128, 256], "depths": [1, 2, 2], "drop": 0.05}
+    unmixed: dict[str, Any] = {"mixup": 0.0, "cutmix": 0.0}  # too short to learn from blends
+    return recipe("flagship", batch=128, lr=0.1, erase=0.4, start_size=24, options=size | head, **unmixed, **fields)
+
+
+# Taught networks have no label smoothing: what teachers answer is smooth, and twice gives rare classes too much.
+BUDGETS = {
+    "cpu": _cpu,
+    "cpu-flagship": _cpu_flagship,
+    "taught-flagship": _taught_flagship,
+    "taught": _taught,
+    "again": _again,
+    "gpu": _gpu,
+    "toy": _toy,
+}
+"""The budgets by name."""
