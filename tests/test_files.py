@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mien.files import atomic_write, replacing
+from mien.errors import DataError
+from mien.files import atomic_write, put_between, replacing
 
 
 def test_atomic_write_replaces_and_makes_folders(tmp_path: Path) -> None:
@@ -38,3 +39,21 @@ def test_the_file_has_ordinary_permissions(tmp_path: Path) -> None:
     plain.write_text("x")
     atomic_write(atomic, "x")
     assert stat.S_IMODE(atomic.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+
+
+def test_a_table_goes_between_its_marks(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- board: made by `mien board`, don't edit -->\nold\n<!-- /board -->\nafter\n")
+    for _ in range(2):
+        put_between(page, "board", "| new |\n")
+    text = page.read_text()
+    assert "old" not in text
+    assert text.count("| new |") == 1
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    page.write_text("no marks")
+    with pytest.raises(DataError, match="no place"):
+        put_between(page, "board", "| new |\n")
+    assert page.read_text() == "no marks"
+    with pytest.raises(DataError, match=r"none\.md: can't read this file"):
+        put_between(tmp_path / "none.md", "board", "")

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from mien.errors import DataError
+
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -36,6 +38,24 @@ def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:
     """
     with replacing(path) as beside:
         beside.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def put_between(path: str | os.PathLike[str], verb: str, text: str) -> None:
+    """Put `text`, which `mien VERB` made, between the two lines of a Markdown file that mark its place.
+
+    Raises:
+        DataError: the file can't be read, or has no such lines.
+    """
+    begin, end = f"<!-- {verb}: made by `mien {verb}`, don't edit -->", f"<!-- /{verb} -->"
+    try:
+        whole = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{path}: can't read this file ({error.strerror}).") from None
+    before, first, rest = whole.partition(begin)
+    _, last, after = rest.partition(end)
+    if not (first and last):
+        raise DataError(f"{path}: no place for the table; put these two lines where it shall be:\n{begin}\n{end}")
+    atomic_write(path, f"{before}{begin}\n\n{text}\n{end}{after}")
 
 
 @contextmanager

@@ -233,12 +233,15 @@ def test_the_leaderboard_of_two_seeds(capsys: pytest.CaptureFixture[str], faces_
 def test_robustness_of_a_run(
     finished: Path, faces_file: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- robustness: made by `mien robustness`, don't edit -->\n<!-- /robustness -->\n")
     document = ask(
         capsys, "robustness", finished, "--data", faces_file, "--figure", tmp_path / "curves.svg",
-        "--examples", tmp_path / "examples.png",
+        "--examples", tmp_path / "examples.png", "--into", page,
     )  # fmt: skip
     (found,) = document["networks"].values()
     assert found["clean"] == ask(capsys, "evaluate", finished, "--data", faces_file)["accuracy"]
     assert len({level["kind"] for level in found["levels"]}) == 8
+    assert f"| mean of all corruptions | | {found['mean']:.3f} |" in page.read_text()
     assert (tmp_path / "curves.svg").read_text().startswith("<?xml")
     assert kind_and_width(tmp_path / "examples.png")[0] == "PNG"

@@ -1,6 +1,5 @@
 """The board: seeds in one row, intervals, order, and what may not stand together."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +7,7 @@ from scipy import stats
 
 from mien.cards import Card, TrainedOn
 from mien.errors import DataError
-from mien.evaluation.leaderboard import BEGIN, END, Leaderboard, write_into
+from mien.evaluation.leaderboard import Leaderboard
 
 
 def card(accuracy: float, seed: int = 0, val: str = "abc", model: str = "cnn", **more: Any) -> Card:
@@ -53,19 +52,3 @@ def test_more_labels_are_marked() -> None:
     board = Leaderboard.of({"a": card(0.7, options={"second": 8})})
     assert "cnn †" in board.as_markdown()
     assert "more labels" in board.as_markdown()
-
-
-def test_the_table_goes_between_its_marks(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    board = Leaderboard.of({"a": card(0.7)})
-    for _ in range(2):
-        write_into(page, board)
-    text = page.read_text()
-    assert "old" not in text
-    assert text.count("| (cnn) |") == 1
-    assert text.startswith("before\n")
-    assert text.endswith("\nafter\n")
-    page.write_text("no marks")
-    with pytest.raises(DataError, match="no place"):
-        write_into(page, board)

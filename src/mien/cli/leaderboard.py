@@ -8,6 +8,7 @@ import typer
 from mien.cli.options import Data, Groups, SkipBadRows, check_finished, note, open_net, read_faces
 from mien.cli.tables import print_table
 from mien.errors import DataError
+from mien.files import put_between
 
 if TYPE_CHECKING:
     from mien.data.faces import Splits
@@ -29,7 +30,7 @@ def leaderboard(
     score is read.
     """
     from mien.cards import Card
-    from mien.evaluation.leaderboard import Leaderboard, cells, write_into
+    from mien.evaluation.leaderboard import Leaderboard, cells
     from mien.shipped import find
 
     for run in runs:
@@ -46,7 +47,7 @@ def leaderboard(
     if any(row[0].startswith("(") for row in table):
         note("Rows in brackets have fewer than three seeds: they claim nothing.")
     if into:
-        write_into(into, board)
+        put_between(into, "leaderboard", board.as_markdown())
         note(f"The table stands in {into}.")
     return board.as_json()
 

@@ -8,7 +8,7 @@ import typer
 from mien.cli.options import Data, Groups, SkipBadRows, Split, note, open_net, read_faces
 from mien.cli.tables import print_table
 from mien.errors import DataError
-from mien.files import atomic_write
+from mien.files import atomic_write, put_between
 
 
 def robustness(
@@ -25,6 +25,10 @@ def robustness(
         Path | None,
         typer.Option(metavar="FILE", help="Draw what each corruption does to one of the faces (.svg, .png)."),
     ] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option("--into", metavar="FILE.md", help="Also put the table between its marks in this Markdown file."),
+    ] = None,
     groups: Groups = None,
     skip_bad_rows: SkipBadRows = False,
 ) -> dict[str, Any]:
@@ -34,7 +38,7 @@ def robustness(
     """
     from mien.cli.progress import count
     from mien.evaluation.corruptions import CORRUPTIONS
-    from mien.evaluation.robustness import Robustness
+    from mien.evaluation.robustness import Robustness, as_markdown
     from mien.evaluation.robustness import robustness as measure
 
     for path in (figure, examples):
@@ -56,6 +60,9 @@ def robustness(
         rows.append((f"{level.kind} ({level.unit})", f"{level.level:g}", *values))
     rows.append(("mean of all", "", *(f"{one.mean:.4f}" for one in found.values())))
     print_table(("corruption", "level", *found), rows, f"Accuracy on {first.n:,} faces of {split}, seed {seed}")
+    if into:
+        put_between(into, "robustness", as_markdown(found))
+        note(f"The table stands in {into}.")
     if figure:
         atomic_write(figure, figures.robustness_picture(found, kind=_kind(figure)))
         note(f"The curves are in {figure}.")

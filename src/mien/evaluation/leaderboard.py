@@ -2,19 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mien.cards import Card
 from mien.errors import DataError
-from mien.files import atomic_write
 
 ENOUGH = 3
 """With fewer seeds a row is shown, but claims nothing."""
-
-BEGIN, END = "<!-- leaderboard: made by `mien leaderboard`, don't edit -->", "<!-- /leaderboard -->"
 
 _T = (0, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 """Two-sided 95 % points of Student's t by degrees of freedom; beyond, 2.228 errs on the wide side."""
@@ -115,19 +111,6 @@ def cells(row: Row) -> Sequence[str]:
         f"{row.parameters / 1e6:.2f} M",
         f"{row.macs / 1e6:.1f} M",
     )
-
-
-def write_into(path: Path, board: Leaderboard) -> None:
-    """Put the board's table between the two marks in a Markdown file. Raises DataError when they aren't there."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path}: can't read this file ({error.strerror}).") from None
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise DataError(f"{path}: no place for the table; put these two lines where it shall be:\n{BEGIN}\n{END}")
-    atomic_write(path, f"{before}{BEGIN}\n\n{board.as_markdown()}\n{END}{after}")
 
 
 def _same(card: Card) -> str:
