@@ -97,8 +97,8 @@ def release(
                 continue
             if isinstance(chosen, Recipe):
                 yield from _train("teachers", home, splits, chosen, clock, how)
-            asked = partial(look, home.name) if look else None
-            _leave_probabilities(home if isinstance(chosen, Recipe) else chosen, home, splits, device, asked)
+            tell = partial(_look, clock, look, home.name)
+            _leave_probabilities(home if isinstance(chosen, Recipe) else chosen, home, splits, device, tell)
     if stage in ("students", "all"):
         homes = [folder / f"teacher-{number}" for number in range(len(plan.teachers))]
         if missing := [home.name for home in homes if not (home / PROBABILITIES).exists()]:
@@ -163,8 +163,15 @@ def _ship(folder: Path, name: str, splits: Splits, clock: _Clock) -> None:
         ship(folder / name, name, splits, box=folder / SHIPPED)
 
 
+def _look(clock: _Clock, look: Callable[[str, float], None] | None, name: str, share: float) -> None:
+    """How far a teacher's look at the faces is; it ends where the time does, and begins anew in the next call."""
+    clock.check(0)
+    if look:
+        look(name, share)
+
+
 def _leave_probabilities(
-    teacher: Path | str, home: Path, splits: Splits, device: str | None, tick: Callable[[float], None] | None
+    teacher: Path | str, home: Path, splits: Splits, device: str | None, tick: Callable[[float], None]
 ) -> None:
     """What `teacher` thinks of the training and validation faces, as fp16 `(N, K)`; then weights in `home` go."""
     model, card = load_run(teacher)

@@ -109,3 +109,11 @@ def test_the_labels_weigh_beside_the_teachers(faces: tuple[Path, Path], tmp_path
     taught = _taught(splits, [tmp_path / "teacher-0"], 0.7).train
     assert (taught.labels == splits.train.labels).all()
     np.testing.assert_allclose(taught.targets.max(1), 0.3 + 0.7 / 7, atol=1e-3)
+
+
+def test_a_look_of_the_teachers_ends_in_time(mien, faces: tuple[Path, Path], tmp_path: Path) -> None:
+    line = ("release", "--budget", "taught", "--data", faces[0], "--minutes", "0", "--out", "o", "--json")
+    done = mien(tmp_path, *line)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["finished"] is False
+    assert not (tmp_path / "o").exists()
