@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from mien.budgets import Plan
-from mien.cards import CARD, checksum
+from mien.cards import CARD, Card, checksum
 from mien.checkpoint import STATE, load_run, save_weights
 from mien.data.arrays import load_arrays, save_arrays
 from mien.data.faces import UNLABELLED, FaceSet, Splits
@@ -106,6 +106,7 @@ def release(
         taught = _taught(splits, homes, plan.distil)
         for name, chosen in plan.students.items():
             yield from _train("students", folder / name, taught, chosen, clock, how)
+            _name_teachers(folder / name, plan)
             if votes and not (folder / f"{name}-ferplus" / CARD).exists():
                 _other_head(folder / name, folder / f"{name}-ferplus", votes)
     if stage in ("ship", "all"):
@@ -201,6 +202,17 @@ def _taught(splits: Splits, homes: list[Path], share: float) -> Splits:
         faces.images, targets, classes=faces.classes, rows=faces.rows, marks=faces.marks, source=faces.source
     )
     return replace(splits, train=soft)
+
+
+def _name_teachers(home: Path, plan: Plan) -> None:
+    """Say in a student's card who taught it."""
+    if not plan.teachers:
+        return
+    names = [each if isinstance(each, str) else f"{each.model}, seed {each.seed}" for each in plan.teachers]
+    said = f" {plan.distil:g} of each of its training targets is the mean answer of {len(names)}: {'; '.join(names)}."
+    card = Card.read(home)
+    if said not in card.notes:
+        card.model_copy(update={"notes": card.notes + said}).write(home / CARD)
 
 
 def _second(splits: Splits, votes: Splits) -> FaceSet:

@@ -78,6 +78,7 @@ def test_every_stage_runs_and_goes_on_from_its_shards(mien, faces: tuple[Path, P
     boxed = Card.read(tmp_path / "done" / "box" / "small")
     assert boxed.calibration["n"] == json.loads(judged.stdout)["n"]
     assert boxed.temperature == boxed.calibration["temperature"] != 1
+    assert "0.7 of each of its training targets is the mean answer of 2: flagship_small, seed 0;" in boxed.notes
     assert Card.read(tmp_path / "done" / "box" / "small-ferplus").classes == FERPLUS
     assert json.loads(judged.stdout)["accuracy"] == pytest.approx(told["networks"][0]["accuracy"], abs=1e-6)
 
