@@ -11,6 +11,7 @@ from typing import Any
 
 from mien.cards import Card
 from mien.data.drawn import drawn_faces
+from mien.evaluation.ladder import amount
 from mien.evaluation.scores import evaluate
 from mien.files import atomic_write
 from mien.models import LADDER
@@ -64,7 +65,7 @@ def long_ladder(rows: list[dict[str, Any]]) -> str:
     ]
     for row in rows:
         accuracy, interval, *rest = _cells(row["scores"])
-        first = [row["rung"], _count(row["parameters"]), _count(row["macs"]), f"{row['epochs']} ({row['best']})"]
+        first = [row["rung"], amount(row["parameters"]), amount(row["macs"]), f"{row['epochs']} ({row['best']})"]
         first += [f"{row['seconds'] / 60:.1f} min", f"{row['before']:.3f}", f"**{accuracy}**", interval]
         cells = [*first, *rest, f"{row['scores']['ece']:.3f}", row["commit"]]
         lines.append(f"| {' | '.join(cells)} |")
@@ -75,7 +76,7 @@ def short_ladder(rows: list[dict[str, Any]]) -> str:
     """The README's columns of it."""
     lines = ["| rung | parameters | accuracy | 95 % interval | balanced | macro-F1 | training |", f"|---|{'---:|' * 6}"]
     for row in rows:
-        cells = [row["rung"], _count(row["parameters"]), *_cells(row["scores"]), f"{row['seconds'] / 60:.1f} min"]
+        cells = [row["rung"], amount(row["parameters"]), *_cells(row["scores"]), f"{row['seconds'] / 60:.1f} min"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -103,10 +104,6 @@ def _cells(scores: dict[str, Any]) -> list[str]:
     low, high = scores["interval"]
     rest = [f"{scores[name]:.4f}" for name in ("balanced_accuracy", "macro_f1")]
     return [f"{scores['accuracy']:.4f}", f"{low:.3f} to {high:.3f}", *rest]
-
-
-def _count(number: int) -> str:
-    return f"{number / 1e6:.1f} M" if number >= 1e6 else f"{number / 1e3:.1f} k"
 
 
 def main() -> None:

@@ -58,7 +58,8 @@ def export(
     else:
         export_onnx(model, out, card, faces)
     size = result["bytes"] = out.stat().st_size
-    seen = " and ".join(f"{count} of {name}" for name, count in result["compared"].items()) or "noise"
+    counts = (f"{count} {'faces of ' if name == data else ''}{name}" for name, count in result["compared"].items())
+    seen = " and ".join(counts) or "noise"
     print(f"{out}: {size / 1e6:.1f} MB, {len(card.classes)} classes; compared with PyTorch on {seen}.")
     print(f"Use it with: mien predict photo.jpg --model {out}")
     return result

@@ -8,6 +8,7 @@ import numpy as np
 
 from mien.cards import Card
 from mien.errors import DataError
+from mien.evaluation.ladder import amount
 
 ENOUGH = 3
 """With fewer seeds a row is shown, but claims nothing."""
@@ -108,8 +109,8 @@ def cells(row: Row) -> Sequence[str]:
         "" if row.leak_free is None else f"{row.leak_free:.4f}",
         *(f"{value:.4f}" for value in (row.balanced_accuracy, row.macro_f1)),
         f"{row.ece:.3f}",
-        f"{row.parameters / 1e6:.2f} M",
-        f"{row.macs / 1e6:.1f} M",
+        amount(row.parameters),
+        amount(row.macs),
     )
 
 
