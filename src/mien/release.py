@@ -78,7 +78,7 @@ def release(
             and beside each student stands another, "NAME-ferplus", that answers with that head.
         minutes: the time that there is; the training stops after the last epoch that fits in.
         data, device, tick: as `mien.train` has them.
-        look: called with a teacher's name and the share of the training faces that it was asked about.
+        look: called with a teacher's name and the share of a split that it was asked about: training, then validation.
 
     Raises:
         MienError: an unknown stage, or votes for other faces.

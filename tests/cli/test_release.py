@@ -45,7 +45,7 @@ def test_every_stage_runs_and_goes_on_from_its_shards(mien, faces: tuple[Path, P
     first = mien(tmp_path, *line, "--stage", "teachers", "--minutes", "9", "--out", "one")
     assert first.returncode == 0, first.stderr
     assert json.loads(first.stdout)["finished"] is False
-    assert "teacher-0 is asked about every training face" in first.stderr
+    assert "teacher-0 is asked about the training faces" in first.stderr
     assert all(path.stat().st_size <= 1_000_000 for path in (tmp_path / "one").iterdir())
     unpack(tmp_path / "one", tmp_path / "state")
     known = load_arrays(tmp_path / "state" / "teacher-1" / "probabilities.npz")

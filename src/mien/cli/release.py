@@ -118,7 +118,7 @@ class _Shown:
         if name != self.name:
             self.close()
             self.name = name
-            note(f"{teacher} is asked about every training face.")
+            note(f"{teacher} is asked about the training faces, then about those of validation.")
             self.looking = self.held.enter_context(shares())
         self.looking(name, share)
 
