@@ -14,10 +14,10 @@ from ladder import both_splits, long_ladder, read, recalls, short_ladder
 from reference import reference
 from speed import accuracy_and_time, beside_peer, served
 
-from mien.files import atomic_write
+from mien.errors import DataError
+from mien.files import atomic_write, between
 
 ROOT = Path(__file__).parents[2]
-MARK = "<!-- {}: made by docs/make/pages.py, don't edit -->"
 
 
 def pages(root: Path = ROOT) -> dict[str, str]:
@@ -50,13 +50,7 @@ def _read(root: Path, path: str) -> str:
 
 
 def _put(text: str, name: str, table: str, path: str) -> str:
-    """The text with the table between the two marks of that name."""
-    begin, end = MARK.format(name), f"<!-- /{name} -->"
-    before, first, rest = text.partition(begin)
-    _, last, after = rest.partition(end)
-    if not (first and last):
-        sys.exit(f"{path}: no place for the table; put these two lines where it shall be:\n{begin}\n{end}")
-    return f"{before}{begin}\n\n{table}\n\n{end}{after}"
+    return between(text, name, table, maker="docs/make/pages.py", path=path)
 
 
 def main() -> int:
@@ -77,4 +71,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except DataError as error:
+        sys.exit(str(error))

@@ -46,16 +46,25 @@ def put_between(path: str | os.PathLike[str], verb: str, text: str) -> None:
     Raises:
         DataError: the file can't be read, or has no such lines.
     """
-    begin, end = f"<!-- {verb}: made by `mien {verb}`, don't edit -->", f"<!-- /{verb} -->"
     try:
         whole = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise DataError(f"{path}: can't read this file ({error.strerror}).") from None
+    atomic_write(path, between(whole, verb, text, maker=f"`mien {verb}`", path=path))
+
+
+def between(whole: str, name: str, text: str, *, maker: str, path: str | os.PathLike[str]) -> str:
+    """`whole` with `text` between the two lines that mark the place called `name`.
+
+    Raises:
+        DataError: it has no such lines; the message names `path`.
+    """
+    begin, end = f"<!-- {name}: made by {maker}, don't edit -->", f"<!-- /{name} -->"
     before, first, rest = whole.partition(begin)
     _, last, after = rest.partition(end)
     if not (first and last):
         raise DataError(f"{path}: no place for the table; put these two lines where it shall be:\n{begin}\n{end}")
-    atomic_write(path, f"{before}{begin}\n\n{text}\n{end}{after}")
+    return f"{before}{begin}\n\n{text.strip()}\n\n{end}{after}"
 
 
 @contextmanager
