@@ -9,6 +9,9 @@ from mien.training.recipe import Recipe, recipe
 SHARE = 0.7
 """The share of a taught network's targets that comes from its teachers; the labels are the rest."""
 
+_ONWARD: dict[str, Any] = {"lr": 0.05, "warmup": 0.1, "start_size": 32, "smoothing": 0.0, "blur": 0.025, "noise": 0.06}
+"""Of networks that go on: half the rate, larger faces from the start, blurred and noisy ones among them."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -61,9 +64,15 @@ def _taught(head: dict[str, int]) -> Plan:
 
 
 def _again(head: dict[str, int]) -> Plan:
-    """The `small` in the box goes on learning, half from the labels and half from what it knows."""
-    slow: dict[str, Any] = {"lr": 0.05, "warmup": 0.1, "start_size": 32}
-    return Plan(("small",), {"small": recipe("flagship_small", init="small", epochs=18, options=head, **slow)}, 0.5)
+    """The `small` in the box goes on, taught by both, now with what a poor camera does to faces."""
+    small = recipe("flagship_small", init="small", epochs=120, options=head, **_ONWARD)
+    return Plan(("flagship", "small"), {"small": small}, SHARE)
+
+
+def _again_flagship(head: dict[str, int]) -> Plan:
+    """The `flagship` in the box goes on in the same way."""
+    flagship = _flagship_for_cpu(head, init="flagship", epochs=40, **_ONWARD)
+    return Plan(("flagship", "small"), {"flagship": flagship}, SHARE)
 
 
 def _gpu(head: dict[str, int]) -> Plan:
@@ -87,7 +96,8 @@ def _toy(head: dict[str, int]) -> Plan:
 def _flagship_for_cpu(head: dict[str, int], **fields: Any) -> Recipe:
     size: dict[str, Any] = {"stem": 32, "widths": [64, 128, 256], "depths": [1, 2, 2], "drop": 0.05}
     unmixed: dict[str, Any] = {"mixup": 0.0, "cutmix": 0.0}  # too short to learn from blends
-    return recipe("flagship", batch=128, lr=0.1, erase=0.4, start_size=24, options=size | head, **unmixed, **fields)
+    own: dict[str, Any] = {"batch": 128, "lr": 0.1, "erase": 0.4, "start_size": 24, "options": size | head}
+    return recipe("flagship", **(own | unmixed | fields))
 
 
 # Taught networks have no label smoothing: what teachers answer is smooth, and twice gives rare classes too much.
@@ -97,6 +107,7 @@ BUDGETS = {
     "taught-flagship": _taught_flagship,
     "taught": _taught,
     "again": _again,
+    "again-flagship": _again_flagship,
     "gpu": _gpu,
     "toy": _toy,
 }

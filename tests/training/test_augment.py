@@ -2,11 +2,12 @@
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
-from mien.training.augment import augment, draw_warps, erase, warp
+from mien.training.augment import augment, blur, draw_warps, erase, warp
 from mien.training.recipe import Recipe, recipe
 
 NONE = Recipe(model="cnn")
@@ -81,6 +82,42 @@ def test_light_changes_stay_within_the_range() -> None:
     assert bright.min() >= 0
     assert bright.max() <= 255
     assert (bright - faces(64)).abs().amax((1, 2, 3)).min() > 0
+
+
+def test_a_blur_agrees_with_opencvs_away_from_the_edges() -> None:
+    sigma = torch.tensor([0.0, 0.7, 1.5])
+    sharp = faces(3, 32).float()
+    blurred = blur(sharp, sigma)
+    torch.testing.assert_close(blurred[0], sharp[0])
+    for face, result, width in zip(sharp[1:, 0], blurred[1:, 0], sigma[1:], strict=True):
+        slow = cv2.GaussianBlur(face.numpy(), (15, 15), float(width))
+        np.testing.assert_allclose(result.numpy()[8:-8, 8:-8], slow[8:-8, 8:-8], atol=0.1)
+
+
+def test_a_blur_keeps_the_light_of_an_even_face_at_its_edges() -> None:
+    even = torch.full((2, 1, 12, 12), 77.0)
+    torch.testing.assert_close(blur(even, torch.tensor([1.0, 4.0])), even)
+
+
+def test_half_of_the_faces_stay_sharp_and_the_others_are_blurred_by_a_share_of_their_side() -> None:
+    point = torch.zeros(400, 1, 33, 33)
+    point[:, :, 16, 16] = 255
+    result = augment(point, Recipe(model="cnn", blur=0.06), seeded())
+    away = (torch.arange(33) - 16).square()
+    sigma = ((result[:, 0] * away).sum((1, 2)) / result[:, 0].sum((1, 2))).sqrt()
+    assert 160 < int((sigma == 0).sum()) < 240
+    assert 1.85 < sigma.max() <= 0.06 * 33
+
+
+def test_half_of_the_faces_get_noise_and_it_stays_within_the_range() -> None:
+    gray = torch.full((400, 1, 24, 24), 128.0)
+    result = augment(gray, Recipe(model="cnn", noise=0.1), seeded())
+    spread = result.std((1, 2, 3))
+    assert 160 < int((spread == 0).sum()) < 240
+    assert 24 < spread.max() < 28
+    dark = augment(faces(64), Recipe(model="cnn", noise=1), seeded())
+    assert dark.min() >= 0
+    assert dark.max() <= 255
 
 
 def test_erasing_fills_a_rectangle_with_the_mean_in_that_share_of_faces() -> None:

@@ -1,7 +1,7 @@
 """Augmentation: a whole batch at once, on its device, from one generator.
 
-One affine warp (mirror, shift, scale, roll) resamples every face once, so that nothing is blurred twice; light and
-erasing follow. Source of erasing: Zhong et al., 2020.
+One affine warp (mirror, shift, scale, roll) resamples every face once, so that nothing is blurred twice; light, what a
+poor camera does (blur, noise) and erasing follow. Source of erasing: Zhong et al., 2020.
 """
 
 import math
@@ -18,7 +18,7 @@ def augment(pixels: Tensor, recipe: Recipe, generator: torch.Generator, size: in
 
     Args:
         pixels: `(B, C, H, W)` uint8 or float, 0..255, H = W.
-        recipe: its fields flip, shift, scale, rotate, brightness, contrast and erase.
+        recipe: its fields flip, shift, scale, rotate, brightness, contrast, blur, noise and erase.
         generator: where every draw comes from, on the device of `pixels`.
         size: side of the faces to return; None keeps their size. The warp samples at that size at no further cost.
 
@@ -34,6 +34,11 @@ def augment(pixels: Tensor, recipe: Recipe, generator: torch.Generator, size: in
         middle = x.mean((1, 2, 3), keepdim=True)
         x = (x - middle) * (1 + recipe.contrast * change[0]) + middle + 255 * recipe.brightness * change[1]
         x = x.clamp(0, 255)
+    if recipe.blur:
+        x = blur(x, recipe.blur * size * _half(generator, len(x)))
+    if recipe.noise:
+        spread = 255 * recipe.noise * _half(generator, len(x)).view(-1, 1, 1, 1)
+        x = (x + spread * torch.randn(x.shape, generator=generator, device=x.device)).clamp(0, 255)
     if recipe.erase:
         x = erase(x, recipe.erase, generator)
     return x
@@ -62,6 +67,17 @@ def warp(x: Tensor, maps: Tensor, size: int) -> Tensor:
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
+def blur(x: Tensor, sigma: Tensor) -> Tensor:
+    """Blur each face of `(B, C, S, S)` by its own Gaussian, `sigma` `(B,)` in pixels; 0 leaves it as it is.
+
+    A blur is a product with a matrix from either side; at the edges the weights of the pixels that are there count.
+    """
+    at = torch.arange(x.shape[-1], device=x.device)
+    near = -(at - at[:, None]).square() / (2 * sigma.square() + 1e-6).view(-1, 1, 1, 1)
+    weights = near.softmax(-1)  # (B, 1, S, S)
+    return weights @ x @ weights.mT
+
+
 def erase(x: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """In a `share` of the faces, fill one rectangle with the face's mean.
 
@@ -80,3 +96,8 @@ def erase(x: Tensor, share: float, generator: torch.Generator) -> Tensor:
 def _uniform(generator: torch.Generator, *shape: int) -> Tensor:
     """Uniform numbers in -1..1 on the generator's device."""
     return torch.rand(shape, generator=generator, device=generator.device) * 2 - 1
+
+
+def _half(generator: torch.Generator, n: int) -> Tensor:
+    """`(n,)`: 0 for half of the faces, uniform in 0..1 for the others."""
+    return _uniform(generator, n).clamp(min=0)

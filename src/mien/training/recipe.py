@@ -52,6 +52,12 @@ class Recipe(BaseModel):
     rotate: float = Field(0.0, ge=0, le=180, description="largest roll, in degrees")
     brightness: float = Field(0.0, ge=0, le=1, description="largest change of brightness, as a share of the range")
     contrast: float = Field(0.0, ge=0, lt=1, description="largest change of contrast, as a share")
+    blur: float = Field(
+        0.0, ge=0, le=0.5, description="largest blur, its sigma as a share of the face's side; half stay sharp"
+    )
+    noise: float = Field(
+        0.0, ge=0, le=1, description="largest noise, its deviation as a share of the range; half have none"
+    )
     erase: float = Field(0.0, ge=0, le=1, description="share of faces in which a random rectangle is erased")
 
     start_size: int = Field(
