@@ -185,6 +185,14 @@ def test_faces_grow_to_full_size() -> None:
     assert learner_module._size(made.model_copy(update={"start_size": 0}), 48, 0) == 48
 
 
+def test_the_last_epochs_are_without_blur_and_noise() -> None:
+    made = recipe("resnet", epochs=20, blur=0.02, noise=0.05, clear=0.25)
+    sharp = made.model_copy(update={"blur": 0.0, "noise": 0.0})
+    assert [learner_module._changes(made, epoch) for epoch in range(20)] == [made] * 15 + [sharp] * 5
+    always = made.model_copy(update={"clear": 0.0})
+    assert learner_module._changes(always, 19) == always
+
+
 def votes(faces: FaceSet) -> FaceSet:
     """A second labelling of three classes that follows from the first; every fifth face has none."""
     shares = np.eye(3, dtype=np.float32)[faces.labels % 3]

@@ -67,7 +67,7 @@ class Learner:
     def epoch(self, number: int, tick: Callable[[float], None] | None) -> tuple[float, float]:
         """One pass over the faces: (mean loss, accuracy). Its random numbers follow from the seed and its number."""
         generator = torch.Generator(self.where).manual_seed(self.recipe.seed * 100_003 + number)
-        size = _size(self.recipe, self.faces.side, number)
+        size, changes = _size(self.recipe, self.faces.side, number), _changes(self.recipe, number)
         balanced = self.recipe.sampling == "balanced"
         sums = torch.zeros(2, device=self.where)  # loss, right ones: read once an epoch, so a GPU never waits
         self.live.train()
@@ -77,7 +77,7 @@ class Learner:
                 done = (number + step / self.steps) / self.recipe.epochs
                 for group in self.optimiser.param_groups:
                     group["lr"] = self.recipe.lr * rate(self.recipe.schedule, done, self.recipe.warmup)
-                sums += self._step(images, targets, size, generator)
+                sums += self._step(images, targets, size, changes, generator)
                 if self.recipe.ema:
                     average_(self.model, self.live, self.recipe.ema, number * self.steps + step)
                 if tick:
@@ -88,9 +88,9 @@ class Learner:
             raise Diverged(f"The loss is {loss} after epoch {number + 1}: lower lr (now {self.recipe.lr}) or set clip.")
         return loss, accuracy
 
-    def _step(self, images: Tensor, targets: Tensor, size: int, generator: torch.Generator) -> Tensor:
+    def _step(self, images: Tensor, targets: Tensor, size: int, changes: Recipe, generator: torch.Generator) -> Tensor:
         """One step on one batch: `(2,)`, its loss and accuracy."""
-        pixels = augment(images, self.recipe, generator, size)
+        pixels = augment(images, changes, generator, size)
         pixels, goals = mix(pixels, targets, self.classes, self.recipe, generator)
         pixels, goals, targets = (self.team.share(part) for part in (pixels, goals, targets))
         self.optimiser.zero_grad()
@@ -144,6 +144,13 @@ def _size(recipe: Recipe, full: int, epoch: int) -> int:
     if not recipe.start_size or grown >= 1:
         return full
     return min(full, 4 * round((recipe.start_size + (full - recipe.start_size) * grown) / 4))
+
+
+def _changes(recipe: Recipe, epoch: int) -> Recipe:
+    """The recipe of this epoch's augmentation: in the last ones no face is blurred or noisy."""
+    if epoch < recipe.epochs * (1 - recipe.clear):
+        return recipe
+    return recipe.model_copy(update={"blur": 0.0, "noise": 0.0})
 
 
 def _norms(model: nn.Module) -> list[Tensor]:

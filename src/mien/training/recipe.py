@@ -58,6 +58,7 @@ class Recipe(BaseModel):
     noise: float = Field(
         0.0, ge=0, le=1, description="largest noise, its deviation as a share of the range; half have none"
     )
+    clear: float = Field(0.0, ge=0, le=1, description="share of the epochs, the last ones, without blur and noise")
     erase: float = Field(0.0, ge=0, le=1, description="share of faces in which a random rectangle is erased")
 
     start_size: int = Field(
