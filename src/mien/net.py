@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.cards import CARD, Card, checksum
-from mien.errors import CheckpointError, DataError, MienError
+from mien.errors import CheckpointError, DataError
+from mien.session import cores, device_of, first_line, open_session
 from mien.shipped import find, shipped
 
 MODEL = "model.onnx"
@@ -85,7 +86,7 @@ class Net:
             raise
         self.device = device_of(self._session)
         self._spin = spin
-        self._threads = (threads or _cores() or os.cpu_count() or 1) if self.device == "cpu" else 1
+        self._threads = (threads or cores() or os.cpu_count() or 1) if self.device == "cpu" else 1
         known = _metadata(self._session, self.path)
         self.files = (self.path, *_beside(known, self.path))
         inside = _card_inside(known, self._session, self.path)
@@ -146,81 +147,12 @@ class Net:
         try:
             answer = _run(self._session, np.zeros((1, *self.card.input_shape), np.uint8))
         except Exception as error:  # onnxruntime's own errors share no other root
-            raise CheckpointError(f"{self.path}: damaged: it doesn't run ({_first_line(error)}).") from None
+            raise CheckpointError(f"{self.path}: damaged: it doesn't run ({first_line(error)}).") from None
         if answer.dtype != np.float32 or answer.shape != (1, len(self.classes)) or not np.isfinite(answer).all():
             raise CheckpointError(f"{self.path}: damaged: its answer isn't {len(self.classes)} probabilities.")
 
     def __repr__(self) -> str:
         return f"Net({self.card.model}, {len(self.classes)} classes, {self.path})"
-
-
-PROVIDERS = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-    "directml": "DmlExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-    "rocm": "MIGraphXExecutionProvider",
-}
-"""What onnxruntime calls each device. Which of them there are depends on which build of it is installed."""
-
-
-def open_session(
-    path: Path, threads: int = 0, device: str | None = None, *, spin: bool = False, content: bytes | None = None
-) -> Any:
-    """An ONNX file ready to run, on the CPU unless told.
-
-    Args:
-        threads: how many threads one call may use; 0: one for each core. device: a name from `PROVIDERS`.
-        spin: let threads look for the next call instead of sleeping: quicker where one network is called all the time,
-            and in the way of another one. With the detector and the network on two cores a video was read at 20 frames
-            a second with it, at 50 without.
-        content: what to take for the file's bytes.
-
-    Raises:
-        CheckpointError: the file is damaged.
-        MienError: there is no such device in this build of onnxruntime, or it doesn't work here.
-    """
-    import onnxruntime  # 60 ms: not for those who only read a card
-
-    there = [name for name, provider in PROVIDERS.items() if provider in onnxruntime.get_available_providers()]
-    device = device or "cpu"
-    if device not in there:
-        raise MienError(f"There is no device {device!r} here; this onnxruntime has {', '.join(there)}.")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or _cores()
-    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
-    options.log_severity_level = 4  # what goes wrong is raised; it needn't be printed as well
-    wanted = list(dict.fromkeys([PROVIDERS[device], PROVIDERS["cpu"]]))  # the CPU does what the other can't
-    try:
-        session = onnxruntime.InferenceSession(content or str(path), options, providers=wanted, enable_fallback=0)
-    except Exception as error:  # onnxruntime's own errors share no other root
-        raise CheckpointError(
-            f"{path}: not an ONNX file, or damaged ({_first_line(error)}). Copy or export it again."
-        ) from None
-    if device_of(session) != device:
-        raise MienError(f"The device {device} doesn't work here: onnxruntime fell back to the CPU.")
-    return session
-
-
-def _cores() -> int:
-    """The cores that this process may use, hyper-threads counted once; 0 (let onnxruntime choose) off Linux.
-
-    Where onnxruntime chooses it ties each of its threads to a core, and one tied to the core that the caller runs on
-    does nothing: a call then took a third longer, for as long as the caller stayed there.
-    """
-    try:
-        own = [f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list" for core in os.sched_getaffinity(0)]
-        return len({Path(siblings).read_text() for siblings in own})
-    except (AttributeError, OSError):
-        return 0
-
-
-def device_of(session: Any) -> str:
-    """The name of the device that a session runs on."""
-    first = session.get_providers()[0]
-    return next((name for name, provider in PROVIDERS.items() if provider == first), first)
 
 
 def _run(session: Any, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -230,10 +162,6 @@ def _run(session: Any, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _in_pieces(session: Any, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.concatenate([_run(session, piece) for piece in np.array_split(batch, -(-len(batch) // PIECE))])
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _metadata(session: Any, path: Path) -> dict[str, str]:

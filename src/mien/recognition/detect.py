@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import CheckpointError
-from mien.net import open_session
 from mien.recognition.records import Box, Point
+from mien.session import open_session
 
 SIDE = 640
 """Of the network's largest input, in pixels."""
