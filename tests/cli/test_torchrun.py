@@ -116,11 +116,11 @@ def train_and_kill(folder: Path, lines: list[list[str]], killed: int) -> None:
 TRAIN = ["train", "logistic", "--preset", "demo", "--epochs", "9", "--batch", "32", "--out", "run", "--json", "--data"]
 
 LATE = """
-import os, sys, time
-from mien.cli import main
+import os, time
+from mien.cli import run
 if os.environ["TORCHELASTIC_RESTART_COUNT"] == "1" and os.environ["RANK"] == "1":
     time.sleep(2)
-sys.exit(main())
+run()
 """
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds its processes in /proc")
