@@ -46,12 +46,7 @@ def plan(budget: str, *, second: int = 0) -> Plan:
 
 
 def _cpu(head: dict[str, int]) -> Plan:
-    """`small`, one seed."""
-    return Plan((), {"small": recipe("flagship_small", options=head)})
-
-
-def _cpu_flagship(head: dict[str, int]) -> Plan:
-    """A flagship of a size that a CPU trains in an hour or two."""
+    """One network, one seed, from nothing: a flagship of a size that a CPU trains in an hour or two."""
     return Plan((), {"flagship": _flagship_for_cpu(head, epochs=72)})
 
 
@@ -106,7 +101,6 @@ def _flagship_for_cpu(head: dict[str, int], **fields: Any) -> Recipe:
 # Taught networks have no label smoothing: what teachers answer is smooth, and twice gives rare classes too much.
 BUDGETS = {
     "cpu": _cpu,
-    "cpu-flagship": _cpu_flagship,
     "taught-flagship": _taught_flagship,
     "taught": _taught,
     "again": _again,

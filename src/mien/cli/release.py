@@ -26,10 +26,10 @@ def release(
     budget: Annotated[
         str,
         typer.Option(
-            metavar="cpu|cpu-flagship|taught-flagship|taught|again-flagship|again|gpu|toy",
-            help="cpu: small. cpu-flagship: a flagship that a CPU can train. taught-flagship, taught: that one and "
-            "small, taught by those in the box. again-flagship, again: those in the box go on, with blurred and noisy "
-            "faces. gpu: teachers, then students. toy: a dry run.",
+            metavar="cpu|taught-flagship|taught|again-flagship|again|gpu|toy",
+            help="cpu: a flagship that a CPU can train. taught-flagship, taught: such a one and small, taught by "
+            "those in the box. again-flagship, again: those in the box go on, with blurred and noisy faces. "
+            "gpu: teachers, then students. toy: a dry run.",
         ),
     ] = "cpu",
     minutes: Annotated[
