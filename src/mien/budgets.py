@@ -10,7 +10,7 @@ SHARE = 0.7
 """The share of a taught network's targets that comes from its teachers; the labels are the rest."""
 
 _CAMERA: dict[str, Any] = {"blur": 0.025, "noise": 0.06, "clear": 0.4}
-"""What a poor camera does to faces, up to 1.2 pixels and a deviation of 15; the last two fifths of the epochs without."""
+"""What a poor camera does to faces, up to 1.2 pixels and a deviation of 15, in three fifths of the epochs."""
 
 _ONWARD: dict[str, Any] = {"lr": 0.03, "warmup": 0.1, "start_size": 0, "smoothing": 0.0, **_CAMERA}
 """Of networks that go on: gently, as a high rate or small faces undo what they know."""

@@ -209,7 +209,8 @@ def _name_teachers(home: Path, plan: Plan) -> None:
     if not plan.teachers:
         return
     names = [each if isinstance(each, str) else f"{each.model}, seed {each.seed}" for each in plan.teachers]
-    said = f" {plan.distil:g} of each of its training targets is the mean answer of {len(names)}: {'; '.join(names)}."
+    said = f" {plan.distil:g} of each of its training targets is the mean answer of {len(names)}: {'; '.join(names)}"
+    said += "; as they were in the box before it." if all(isinstance(each, str) for each in plan.teachers) else "."
     card = Card.read(home)
     if said not in card.notes:
         card.model_copy(update={"notes": card.notes + said}).write(home / CARD)
