@@ -9,11 +9,8 @@ from mien.training.recipe import Recipe, recipe
 SHARE = 0.7
 """The share of a taught network's targets that comes from its teachers; the labels are the rest."""
 
-_CAMERA: dict[str, Any] = {"blur": 0.025, "noise": 0.06, "clear": 0.4}
-"""What a poor camera does to faces, up to 1.2 pixels and a deviation of 15, in three fifths of the epochs."""
-
-_ONWARD: dict[str, Any] = {"lr": 0.03, "warmup": 0.1, "start_size": 0, "smoothing": 0.0, **_CAMERA}
-"""Of networks that go on: gently, as a high rate or small faces undo what they know."""
+_CAMERA: dict[str, Any] = {"blur": 0.025, "noise": 0.06}
+"""What a poor camera does to faces: up to 1.2 pixels and a deviation of 15."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +60,15 @@ def _taught(head: dict[str, int]) -> Plan:
 
 def _again(head: dict[str, int]) -> Plan:
     """The `small` in the box goes on, taught by both, with what a poor camera does to faces."""
-    small = recipe("flagship_small", epochs=40, options=head, init="small", **_ONWARD)
+    own: dict[str, Any] = {"lr": 0.05, "warmup": 0.1, "start_size": 32, "clear": 0.25, **_CAMERA}
+    small = recipe("flagship_small", epochs=120, smoothing=0.0, options=head, init="small", **own)
     return Plan(("flagship", "small"), {"small": small}, SHARE)
 
 
 def _again_flagship(head: dict[str, int]) -> Plan:
-    """The `flagship` in the box goes on in the same way."""
-    flagship = _flagship_for_cpu(head, epochs=30, init="flagship", **_ONWARD)
+    """The `flagship` in the box goes on likewise, but gently: a high rate or small faces undo what it knows."""
+    own: dict[str, Any] = {"lr": 0.03, "warmup": 0.1, "start_size": 0, "clear": 0.4, **_CAMERA}
+    flagship = _flagship_for_cpu(head, epochs=30, smoothing=0.0, init="flagship", **own)
     return Plan(("flagship", "small"), {"flagship": flagship}, SHARE)
 
 
