@@ -44,7 +44,7 @@ def plan(budget: str, *, second: int = 0) -> Plan:
 
 def _cpu(head: dict[str, int]) -> Plan:
     """One network, one seed, from nothing: a flagship of a size that a CPU trains in an hour or two."""
-    return Plan((), {"flagship": _flagship_for_cpu(head, epochs=72)})
+    return Plan((), {"flagship": _flagship_for_cpu(head, epochs=64)})
 
 
 def _taught_flagship(head: dict[str, int]) -> Plan:
