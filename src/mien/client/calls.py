@@ -15,6 +15,8 @@ from mien.recognition.records import Face, Reading
 
 @dataclass(frozen=True)
 class Request:
+    """One HTTP request: `query` its parameters, `what` httpx's keywords for its body."""
+
     method: str
     path: str
     query: dict[str, str]
@@ -48,16 +50,19 @@ class Calls:
             self.options["headers"] = {"authorization": f"Bearer {token}"}
 
     def predict(self, picture: Any, model: str | None, detect: bool) -> Steps:
+        """One picture -> its Reading."""
         name, data = as_file(picture)
         told = yield from self._ask("POST", "/v1/predict", _query(model, detect), content=data)
         return _reading(name, told)
 
     def predict_batch(self, files: Sequence[tuple[str, bytes]], model: str | None, detect: bool) -> Steps:
+        """Many pictures, each `(name, bytes)`, in one request -> a Reading of each, in their order."""
         form = [("file", (Path(name).name, data)) for name, data in files]
         told = yield from self._ask("POST", "/v1/predict/batch", _query(model, detect), files=form)
         return [_reading(name, one) for (name, _), one in zip(files, told["pictures"], strict=True)]
 
     def networks(self) -> Steps:
+        """What the server has -> a tuple of ServedNetwork, its default first."""
         told = yield from self._ask("GET", "/v1/models", {})
         return tuple(
             ServedNetwork(
@@ -109,5 +114,6 @@ def _error(response: httpx.Response) -> MediaError | ServerError:
 
 
 def lost(address: str, error: httpx.HTTPError) -> ServerError:
+    """What to raise where no answer came at all."""
     said = str(error) or type(error).__name__
     return ServerError(f"{address}: no answer ({said}). `mien serve` starts a server.")

@@ -83,9 +83,11 @@ class Networks:
         return self._open[name]
 
     async def all(self) -> list[Served]:
+        """Every network, in the order of the names; opens those that nobody has asked for yet."""
         return [await self.get(name) for name in self.names]
 
     def close(self) -> None:
+        """Let calls that run end, and forget those that wait."""
         self._threads.shutdown(cancel_futures=True)
 
     def _served(self, name: str) -> Served:

@@ -27,7 +27,7 @@ PROTOCOL = "mien"
 
 
 class Newest:
-    """A place for one picture: the newest that came. `next` gives each picture once, with its number from 0."""
+    """A place for one picture: the newest that came."""
 
     def __init__(self) -> None:
         self._picture: bytes | None = None
@@ -35,11 +35,13 @@ class Newest:
         self._came = asyncio.Event()
 
     def put(self, picture: bytes) -> None:
+        """In the place of the one before it, read or not."""
         self._picture = picture
         self._count += 1
         self._came.set()
 
     async def next(self) -> tuple[int, bytes]:
+        """The newest, once it is there and wasn't given before, with its number from 0 among all that came."""
         await self._came.wait()
         self._came.clear()
         assert self._picture is not None
