@@ -230,6 +230,30 @@ def test_the_leaderboard_of_two_seeds(capsys: pytest.CaptureFixture[str], faces_
     assert main(["leaderboard", str(tmp_path / "run0"), "--data", str(tmp_path / "none.npz")]) == 1
 
 
+def test_a_leaderboard_of_runs_that_are_elsewhere(
+    capsys: pytest.CaptureFixture[str], faces_file: Path, tmp_path: Path
+) -> None:
+    boards = []
+    for model in ("logistic", "feedforward"):
+        line = ("train", model, "--data", faces_file, "--preset", "demo", "--epochs", "1")
+        ask(capsys, *line, "--out", tmp_path / model)
+        boards.append(ask(capsys, "leaderboard", tmp_path / model))
+    there = tmp_path / "there.json"
+    there.write_text(json.dumps(boards[0]))
+    both = ask(capsys, "leaderboard", there, tmp_path / "feedforward")
+    assert both["rows"] == sorted(boards[0]["rows"] + boards[1]["rows"], key=lambda row: -row["accuracy"])
+    assert main(["leaderboard", str(there), str(tmp_path / "logistic")]) == 1
+    assert "count twice" in capsys.readouterr().err
+    there.write_text(json.dumps(boards[0] | {"checksum": "of others"}))
+    assert main(["leaderboard", str(there), str(tmp_path / "feedforward")]) == 1
+    assert "other validation faces" in capsys.readouterr().err
+    there.write_text('{"rows": [{"name": 3}]}')
+    assert main(["leaderboard", str(there)]) == 1
+    assert "rows.0.name" in capsys.readouterr().err
+    assert main(["leaderboard", str(tmp_path / "none.json")]) == 1
+    assert "can't be read" in capsys.readouterr().err
+
+
 def test_robustness_of_a_run(
     finished: Path, faces_file: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

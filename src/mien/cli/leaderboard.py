@@ -1,5 +1,6 @@
 """`mien leaderboard`: runs in order of how they do on validation, the seeds of one recipe in one row."""
 
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,14 @@ if TYPE_CHECKING:
 
 
 def leaderboard(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN", help="Finished run folders, or networks in the box.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN",
+            help="Finished run folders, networks in the box, and .json files that --json printed of others, "
+            "such as on another machine.",
+        ),
+    ],
     data: Data = None,
     into: Annotated[
         Path | None,
@@ -33,14 +41,18 @@ def leaderboard(
     from mien.evaluation.leaderboard import Leaderboard, cells
     from mien.shipped import find
 
-    for run in runs:
+    boards = [Leaderboard.read(Path(run)) for run in dict.fromkeys(runs) if run.endswith(".json")]
+    trained = [run for run in dict.fromkeys(runs) if not run.endswith(".json")]
+    for run in trained:
         check_finished(Path(run))
-    cards = {run: Card.read(find(run)) for run in dict.fromkeys(runs)}
-    board = Leaderboard.of(cards)
-    if data:
-        shape = next(iter(cards.values())).input_shape
-        splits = read_faces(data, None, skip_bad_rows, groups=groups, shape=shape)
-        board = Leaderboard.of(cards, _leak_free(cards, splits, board.checksum))
+    if cards := {run: Card.read(find(run)) for run in trained}:
+        board = Leaderboard.of(cards)
+        if data:
+            shape = next(iter(cards.values())).input_shape
+            splits = read_faces(data, None, skip_bad_rows, groups=groups, shape=shape)
+            board = Leaderboard.of(cards, _leak_free(cards, splits, board.checksum))
+        boards.append(board)
+    board = reduce(Leaderboard.beside, boards)
     columns = ("network", "seeds", "accuracy", "95 % interval", "without leaks", "balanced", "macro-F1", "ECE")
     table = [[*cells(row)] for row in board.rows]
     print_table((*columns, "parameters", "multiply-adds"), table, f"{board.n:,} validation faces")

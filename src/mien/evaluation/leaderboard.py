@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from mien.cards import Card
 from mien.errors import DataError
@@ -74,6 +76,37 @@ class Leaderboard:
         rows = [_row(names, cards, judged, leak_free or {}) for names in groups.values()]
         rows.sort(key=lambda row: -row.accuracy)
         return cls(tuple(rows), judged[first]["n"], sums[first])
+
+    @classmethod
+    def read(cls, path: Path) -> "Leaderboard":
+        """The board whose `as_json` was written to a file. Raises DataError when it isn't one."""
+        try:
+            return TypeAdapter(cls).validate_json(path.read_bytes())
+        except OSError as error:
+            raise DataError(f"{path}: can't be read ({error.strerror or error}).") from None
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            found = ": ".join((".".join(map(str, first["loc"])), first["msg"])).removeprefix(": ")
+            raise DataError(f"{path}: not what `mien leaderboard --json` prints ({found}).") from None
+
+    def beside(self, other: "Leaderboard") -> "Leaderboard":
+        """The rows of both, such as of runs that were trained, and stay, on different machines.
+
+        Seeds of one recipe only meet in one row where their runs are ranked together.
+
+        Raises:
+            DataError: they were judged on other faces, or the same run stands on both.
+        """
+        if other.checksum != self.checksum:
+            raise DataError("The boards were judged on other validation faces: they can't become one.")
+        runs = {run for row in self.rows for run in row.runs}
+        if both := sorted(runs.intersection(run for row in other.rows for run in row.runs)):
+            raise DataError(
+                f"{both[0]} stands on both boards: it would count twice. If it is two runs, move one to another folder "
+                "and rank that again."
+            )
+        rows = sorted((*self.rows, *other.rows), key=lambda row: -row.accuracy)
+        return Leaderboard(tuple(rows), self.n, self.checksum)
 
     def as_json(self) -> dict[str, Any]:
         """This board as plain data."""
