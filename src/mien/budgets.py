@@ -1,6 +1,7 @@
 """What `mien release` pays for: the teachers and the students of each budget, as recipes."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mien.errors import MienError
@@ -27,19 +28,31 @@ class Plan:
     distil: float = 0.0
 
 
-def plan(budget: str, *, second: int = 0) -> Plan:
+def plan(budget: str, *, second: int = 0, teachers: Sequence[str] = (), init: str = "") -> Plan:
     """The plan of a budget.
 
     Args:
         budget: one of `BUDGETS`.
         second: classes of the second labelling, for which each network gets a head; 0 for none.
+        teachers: trained networks that teach in place of the budget's own, by folder or name in the box.
+        init: where a student goes on from in place of the network in the box, likewise.
 
     Raises:
-        MienError: for another budget.
+        MienError: for another budget, or `init` for one whose students start from nothing.
     """
     if budget not in BUDGETS:
         raise MienError(f"There is no budget {budget!r}; the budgets are {', '.join(BUDGETS)}.")
-    return BUDGETS[budget]({"second": second} if second else {})
+    chosen = BUDGETS[budget]({"second": second} if second else {})
+    changes: dict[str, Any] = {}
+    if teachers:
+        changes["smoothing"] = 0.0
+        chosen = replace(chosen, teachers=tuple(teachers), distil=SHARE)
+    if init:
+        if not all(student.init for student in chosen.students.values()):
+            raise MienError(f"The budget {budget!r} starts from nothing, not from {init}; the again budgets go on.")
+        changes["init"] = init
+    students = {name: student.model_copy(update=changes) for name, student in chosen.students.items()}
+    return replace(chosen, students=students)
 
 
 def _cpu(head: dict[str, int]) -> Plan:

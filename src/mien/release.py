@@ -27,9 +27,11 @@ from mien.evaluation.report import Report
 from mien.evaluation.scores import Scores, evaluate, score
 from mien.experiment import train
 from mien.export import export_onnx
+from mien.files import atomic_write
 from mien.models import create_model, summarise
 from mien.net import MODEL, WEIGHTS
 from mien.runs import DRAWN, DataPath
+from mien.shipped import shipped
 from mien.shipping import ship
 from mien.training.device import pick_device
 from mien.training.fit import Epoch
@@ -40,6 +42,8 @@ STAGES = ("teachers", "students", "ship")
 SHIPPED = "box"
 """Where in the folder the shipped networks lie, ready to be copied into `src/mien/weights`."""
 PROBABILITIES = "probabilities.npz"
+TEACHER = "teacher.txt"
+"""Which network, trained elsewhere, these probabilities are of."""
 VIEWS = 10
 """How many views of a face a teacher answers for: the mean of many is nearer to the truth than one."""
 
@@ -93,6 +97,7 @@ def release(
     if stage in ("teachers", "all"):
         for number, chosen in enumerate(plan.teachers):
             home = folder / f"teacher-{number}"
+            _same_teacher(home, chosen)
             if (home / PROBABILITIES).exists():
                 continue
             if isinstance(chosen, Recipe):
@@ -181,9 +186,18 @@ def _leave_probabilities(
     with torch.autocast(where.type, torch.bfloat16, enabled=bfloat16(read_recipe(card.recipe), where)):
         answers = {name: score(model, splits[name], views=VIEWS, tick=tick) for name in ("train", "val")}
     known = {name: answer.probabilities.astype(np.float16) for name, answer in answers.items()}
+    if not isinstance(teacher, Path):
+        atomic_write(home / TEACHER, teacher)
     save_arrays(home / PROBABILITIES, known)
     for name in (WEIGHTS, MODEL):
         (home / name).unlink(missing_ok=True)
+
+
+def _same_teacher(home: Path, chosen: Recipe | str) -> None:
+    """Raise MienError when in an earlier call another network left its probabilities in `home`."""
+    note = home / TEACHER
+    if note.exists() and (told := note.read_text(encoding="utf-8")) != chosen:
+        raise MienError(f"{home} has what {told} knows, not {chosen}: take another folder for --out.")
 
 
 def _taught(splits: Splits, homes: list[Path], share: float) -> Splits:
@@ -210,7 +224,7 @@ def _name_teachers(home: Path, plan: Plan) -> None:
         return
     names = [each if isinstance(each, str) else f"{each.model}, seed {each.seed}" for each in plan.teachers]
     said = f" {plan.distil:g} of each of its training targets is the mean answer of {len(names)}: {'; '.join(names)}"
-    said += "; as they were in the box before it." if all(isinstance(each, str) for each in plan.teachers) else "."
+    said += "; as they were in the box before it." if all(each in shipped() for each in plan.teachers) else "."
     card = Card.read(home)
     if said not in card.notes:
         card.model_copy(update={"notes": card.notes + said}).write(home / CARD)

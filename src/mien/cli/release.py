@@ -32,6 +32,15 @@ def release(
             "gpu: teachers, then students. toy: a dry run.",
         ),
     ] = "cpu",
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NETWORK", help="A trained network that teaches, in place of the budget's own teachers. Repeatable."
+        ),
+    ] = None,
+    init: Annotated[
+        str, typer.Option(metavar="NETWORK", help="again budgets: go on from this one, not from the one in the box.")
+    ] = "",
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Stop in time, saved; without it go on to the end.")
     ] = None,
@@ -50,16 +59,20 @@ def release(
     FER+'s --votes, where given, are learned beside the labels of --data. The test split isn't looked at.
     """
     from mien.budgets import plan
+    from mien.cards import Card
     from mien.data.load import load_faces
     from mien.release import SHIPPED, OutOfTime, done, ensemble
     from mien.release import release as steps
     from mien.runs import DataPath
     from mien.shards import pack, unpack
+    from mien.shipped import find
 
+    for network in (*(teacher or ()), *([init] if init else [])):
+        Card.read(find(network))  # a wrong name shows at once
     source = DataPath(data, skip_bad_rows=skip_bad_rows)
     splits = read_source(source)
     voted = load_faces(data, votes, skip_bad_rows) if votes else None
-    chosen = plan(budget, second=len(voted.classes) if voted else 0)
+    chosen = plan(budget, second=len(voted.classes) if voted else 0, teachers=teacher or (), init=init)
     with ExitStack() as held:
         work = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="mien-"))) if shard_mb else out
         if shard_mb:
