@@ -85,19 +85,20 @@ def release(
         look: called with a teacher's name and the share of a split that it was asked about: training, then validation.
 
     Raises:
-        MienError: an unknown stage, or votes for other faces.
+        MienError: an unknown stage, votes for other faces, or a folder where other networks taught.
         CheckpointError: students are asked for before their teachers are done, or shipping before the students are.
         OutOfTime: the minutes were over first.
     """
     if stage not in (*STAGES, "all"):
         raise MienError(f"There is no stage {stage!r}; the stages are {', '.join(STAGES)}, all.")
+    for number, teacher in enumerate(plan.teachers):
+        _same_teacher(folder / f"teacher-{number}", teacher)
     clock, second = _Clock(minutes), _second(splits, votes) if votes else None
     splits = replace(splits, train=splits.train.labelled)
     how: dict[str, Any] = {"data": data, "device": device, "tick": tick, "resume": True, "second": second}
     if stage in ("teachers", "all"):
         for number, chosen in enumerate(plan.teachers):
             home = folder / f"teacher-{number}"
-            _same_teacher(home, chosen)
             if (home / PROBABILITIES).exists():
                 continue
             if isinstance(chosen, Recipe):
@@ -197,7 +198,8 @@ def _same_teacher(home: Path, chosen: Recipe | str) -> None:
     """Raise MienError when in an earlier call another network left its probabilities in `home`."""
     note = home / TEACHER
     if note.exists() and (told := note.read_text(encoding="utf-8")) != chosen:
-        raise MienError(f"{home} has what {told} knows, not {chosen}: take another folder for --out.")
+        asked = chosen if isinstance(chosen, str) else "one that is trained first"
+        raise MienError(f"{home} has what {told} knows, not {asked}: take another folder for --out.")
 
 
 def _taught(splits: Splits, homes: list[Path], share: float) -> Splits:

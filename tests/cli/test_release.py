@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from mien.cards import Card
+from mien.checkpoint import load_run
 from mien.data.arrays import load_arrays
 from mien.data.drawn import drawn_faces
 from mien.data.faces import Splits
+from mien.evaluation.scores import score
 from mien.labels import FERPLUS
 from mien.shards import unpack
 
@@ -110,6 +112,44 @@ def test_the_labels_weigh_beside_the_teachers(faces: tuple[Path, Path], tmp_path
     taught = _taught(splits, [tmp_path / "teacher-0"], 0.7).train
     assert (taught.labels == splits.train.labels).all()
     np.testing.assert_allclose(taught.targets.max(1), 0.3 + 0.7 / 7, atol=1e-3)
+
+
+def test_a_trained_network_teaches(mien, faces: tuple[Path, Path], tmp_path: Path) -> None:
+    line = ("release", "--budget", "toy", "--stage", "students", "--data", faces[0], "--json", "--out", "taught")
+    for name in ("good", "other"):
+        words = ("train", "logistic", "--preset", "demo", "--data", faces[0], "--epochs", "1", "--out", name)
+        assert mien(tmp_path, *words).returncode == 0
+    teachers = mien(tmp_path, *line, "--stage", "teachers", "--teacher", "good")
+    assert teachers.returncode == 0, teachers.stderr
+    known = load_arrays(tmp_path / "taught" / "teacher-0" / "probabilities.npz")["val"]
+    network, _ = load_run(tmp_path / "good")
+    splits = Splits.load(faces[0])
+    np.testing.assert_allclose(known, score(network, splits["val"], views=10).probabilities, atol=1e-3)
+    assert (tmp_path / "good" / "weights.safetensors").exists()  # it is only asked
+    students = mien(tmp_path, *line, "--teacher", "good")
+    assert students.returncode == 0, students.stderr
+    card = Card.read(tmp_path / "taught" / "small")
+    assert card.recipe["smoothing"] == 0
+    assert "0.7 of each of its training targets is the mean answer of 1: good." in card.notes
+
+    other = mien(tmp_path, *line, "--teacher", "other")
+    assert other.returncode == 1
+    assert "teacher-0 has what good knows, not other" in other.stderr
+    nobody = mien(tmp_path, *line, "--teacher", "nobody")
+    assert nobody.returncode == 1
+    assert "nobody" in nobody.stderr
+    afresh = mien(tmp_path, *line, "--init", "good")
+    assert afresh.returncode == 1
+    assert "starts from nothing, not from good" in afresh.stderr
+
+
+def test_the_again_budgets_go_on_from_what_is_said() -> None:
+    from mien.budgets import plan
+
+    chosen = plan("again-flagship", teachers=("runs/a", "flagship"), init="runs/a")
+    assert chosen.teachers == ("runs/a", "flagship")
+    assert chosen.students["flagship"].init == "runs/a"
+    assert plan("again-flagship").students["flagship"].init == "flagship"
 
 
 def test_a_look_of_the_teachers_ends_in_time(mien, faces: tuple[Path, Path], tmp_path: Path) -> None:
