@@ -8,10 +8,8 @@ The plain way is what tutorials do: a data set that gives one face at a time, Pi
 a DataLoader with worker processes, float32. Both train the same network with the same recipe and batches, in turn, so
 that other work on the machine troubles both; the median of the rounds counts.
 
-The floor is the least time in which this chip could do the layers' work: for each layer the larger of its multiply-adds
-over the measured rate of matrix products and its bytes over the measured bandwidth, for the way there (once) and back
-(twice, as each layer gives gradients for its input and its weights). What is beside the layers, such as augmentation
-and the optimiser's step, counts as distance from the floor.
+The floor is the least time in which this chip could do the layers' work (`floor.py`). What is beside the layers, such
+as augmentation and the optimiser's step, counts as distance from it.
 """
 
 import argparse
@@ -38,11 +36,11 @@ import mien
 from mien.data.faces import FaceSet, Splits
 from mien.runs import history
 from mien.training.device import pick_device
-from mien.training.learner import bfloat16
 from mien.training.recipe import Recipe
 
 HOME = Path(__file__).parents[1]
-BATCH = 128
+sys.path.insert(0, str(HOME / "benchmarks"))
+from floor import BATCH, floor_seconds, matrix_rate, memory_rate, number_kind, told  # noqa: E402
 
 
 def main() -> None:
@@ -89,11 +87,9 @@ class Bench:
         return epoch.faces_per_second
 
     def beside_plain(self) -> None:
-        kind = torch.bfloat16 if bfloat16(self.recipe("resnet"), self.device) else torch.float32
+        kind = number_kind(self.device)
         products, bandwidth = matrix_rate(kind, self.device), memory_rate(self.device)
-        print(
-            f"matrix products in {kind}: {products / 1e9:,.0f} G multiply-adds/s; memory: {bandwidth / 1e9:.1f} GB/s\n"
-        )
+        print(told(kind, products, bandwidth) + "\n")
         print(f"{'':16s} {'mien':>9s} {'plain':>9s}  ratio  {'floor':>9s}  share of it   (faces/s, batch {BATCH})")
         for model in self.given.model:
             recipe = self.recipe(model)
@@ -229,56 +225,6 @@ def plain(faces: FaceSet, recipe: Recipe, device: torch.device, workers: int) ->
         loss.item()
         seen += len(images) if step else 0
     return seen / (time.perf_counter() - began)
-
-
-def floor_seconds(model: nn.Module, side: int, products: float, bandwidth: float, width: int) -> float:
-    """The least seconds for one face, there and back, at batch BATCH."""
-    spent = 0.0
-
-    def count(layer: nn.Module, given: tuple[Tensor, ...], out: Tensor) -> None:
-        nonlocal spent
-        weights = sum(parameter.numel() for parameter in layer.parameters())
-        work = 0.0
-        if isinstance(layer, nn.Conv2d):
-            work = layer.weight.numel() * out.shape[2] * out.shape[3] / layer.groups
-        elif isinstance(layer, nn.Linear):
-            work = layer.weight.numel()
-        moved = width * (given[0].numel() + out.numel() + weights / BATCH)
-        spent += 3 * max(work / products, moved / bandwidth)
-
-    hooks = [layer.register_forward_hook(count) for layer in model.modules() if not list(layer.children())]
-    with torch.inference_mode():
-        model.eval()(torch.zeros(1, 1, side, side))
-    for hook in hooks:
-        hook.remove()
-    return spent
-
-
-def matrix_rate(kind: torch.dtype, device: torch.device) -> float:
-    """Multiply-adds a second of large matrix products, the best of a few sizes."""
-    best = 0.0
-    for side in (1024, 2048) if device.type == "cpu" else (4096, 8192):
-        a, b = (torch.randn(side, side, dtype=torch.float32, device=device).to(kind) for _ in range(2))
-        best = max(best, side**3 / quickest(lambda a=a, b=b: a @ b, device))
-    return best
-
-
-def memory_rate(device: torch.device) -> float:
-    """Bytes a second of a large copy, read and written."""
-    source = torch.zeros(64_000_000 if device.type == "cpu" else 512_000_000, dtype=torch.uint8, device=device)
-    target = torch.empty_like(source)
-    return 2 * len(source) / quickest(lambda: target.copy_(source), device)
-
-
-def quickest(work: Callable[[], Any], device: torch.device, times: int = 8) -> float:
-    spent = []
-    for _ in range(times):
-        began = time.perf_counter()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        spent.append(time.perf_counter() - began)
-    return min(spent)
 
 
 def header(device: torch.device, given: argparse.Namespace) -> str:
