@@ -51,10 +51,8 @@ def told(kind: torch.dtype, products: float, bandwidth: float) -> str:
     return f"matrix products in {kind}: {products / 1e9:,.0f} G multiply-adds/s; memory: {bandwidth / 1e9:.1f} GB/s"
 
 
-def floor_seconds(
-    model: nn.Module, side: int, products: float, bandwidth: float, width: int, batch: int = BATCH
-) -> float:
-    """The least seconds for one face, there and back.
+def floor_seconds(model: nn.Module, side: int, products: float, bandwidth: float, width: int) -> float:
+    """The least seconds for one face, there and back, at batch BATCH.
 
     `side` is a face's height and width in pixels, `products` in multiply-adds/s, `bandwidth` in bytes/s, `width` the
     bytes of a number.
@@ -69,7 +67,7 @@ def floor_seconds(
             work = layer.weight.numel() * out.shape[2] * out.shape[3] / layer.groups
         elif isinstance(layer, nn.Linear):
             work = layer.weight.numel()
-        moved = width * (given[0].numel() + out.numel() + weights / batch)
+        moved = width * (given[0].numel() + out.numel() + weights / BATCH)
         spent += 3 * max(work / products, moved / bandwidth)
 
     hooks = [layer.register_forward_hook(count) for layer in model.modules() if not list(layer.children())]

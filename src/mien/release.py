@@ -196,9 +196,10 @@ def _leave_probabilities(
 
 def _same_teacher(home: Path, chosen: Recipe | str) -> None:
     """Raise MienError when in an earlier call another network left its probabilities in `home`."""
-    note = home / TEACHER
-    if note.exists() and (told := note.read_text(encoding="utf-8")) != chosen:
-        asked = chosen if isinstance(chosen, str) else "one that is trained first"
+    note, own = home / TEACHER, "a network that was trained there"
+    told = note.read_text(encoding="utf-8") if note.exists() else own
+    asked = chosen if isinstance(chosen, str) else own
+    if (home / PROBABILITIES).exists() and told != asked:
         raise MienError(f"{home} has what {told} knows, not {asked}: take another folder for --out.")
 
 

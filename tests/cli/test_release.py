@@ -135,6 +135,10 @@ def test_a_trained_network_teaches(mien, faces: tuple[Path, Path], tmp_path: Pat
     other = mien(tmp_path, *line, "--teacher", "other")
     assert other.returncode == 1
     assert "teacher-0 has what good knows, not other" in other.stderr
+    (tmp_path / "taught" / "teacher-0" / "teacher.txt").unlink()  # as where the budget's own teachers were trained
+    own = mien(tmp_path, *line, "--teacher", "good")
+    assert own.returncode == 1
+    assert "trained there knows, not good" in own.stderr
     nobody = mien(tmp_path, *line, "--teacher", "nobody")
     assert nobody.returncode == 1
     assert "nobody" in nobody.stderr

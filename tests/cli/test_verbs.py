@@ -242,6 +242,8 @@ def test_a_leaderboard_of_runs_that_are_elsewhere(
     there.write_text(json.dumps(boards[0]))
     both = ask(capsys, "leaderboard", there, tmp_path / "feedforward")
     assert both["rows"] == sorted(boards[0]["rows"] + boards[1]["rows"], key=lambda row: -row["accuracy"])
+    assert main(["leaderboard", str(there), "--data", str(faces_file)]) == 2
+    assert "none was named" in capsys.readouterr().err
     assert main(["leaderboard", str(there), str(tmp_path / "logistic")]) == 1
     assert "count twice" in capsys.readouterr().err
     there.write_text(json.dumps(boards[0] | {"checksum": "of others"}))

@@ -43,6 +43,8 @@ def leaderboard(
 
     boards = [Leaderboard.read(Path(run)) for run in dict.fromkeys(runs) if run.endswith(".json")]
     trained = [run for run in dict.fromkeys(runs) if not run.endswith(".json")]
+    if data and not trained:
+        raise typer.BadParameter("it measures runs that are here, and none was named.", param_hint="--data")
     for run in trained:
         check_finished(Path(run))
     if cards := {run: Card.read(find(run)) for run in trained}:
