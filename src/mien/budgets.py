@@ -28,7 +28,7 @@ class Plan:
     distil: float = 0.0
 
 
-def plan(budget: str, *, second: int = 0, teachers: Sequence[str] = (), init: str = "") -> Plan:
+def plan(budget: str, *, second: int = 0, teachers: Sequence[str] = (), init: str = "", seed: int = 0) -> Plan:
     """The plan of a budget.
 
     Args:
@@ -36,6 +36,7 @@ def plan(budget: str, *, second: int = 0, teachers: Sequence[str] = (), init: st
         second: classes of the second labelling, for which each network gets a head; 0 for none.
         teachers: trained networks that teach in place of the budget's own, by folder or name in the box.
         init: where a student goes on from in place of the network in the box, likewise.
+        seed: added to the seed of every network of the budget; its own begin at 0.
 
     Raises:
         MienError: for another budget, or `init` for one whose students start from nothing.
@@ -43,6 +44,8 @@ def plan(budget: str, *, second: int = 0, teachers: Sequence[str] = (), init: st
     if budget not in BUDGETS:
         raise MienError(f"There is no budget {budget!r}; the budgets are {', '.join(BUDGETS)}.")
     chosen = BUDGETS[budget]({"second": second} if second else {})
+    own = tuple(each if isinstance(each, str) else _sown(each, seed) for each in chosen.teachers)
+    chosen = replace(chosen, teachers=own)
     changes: dict[str, Any] = {}
     if teachers:
         changes["smoothing"] = 0.0
@@ -51,8 +54,12 @@ def plan(budget: str, *, second: int = 0, teachers: Sequence[str] = (), init: st
         if not all(student.init for student in chosen.students.values()):
             raise MienError(f"The budget {budget!r} starts from nothing, not from {init}; the again budgets go on.")
         changes["init"] = init
-    students = {name: student.model_copy(update=changes) for name, student in chosen.students.items()}
+    students = {name: _sown(student.model_copy(update=changes), seed) for name, student in chosen.students.items()}
     return replace(chosen, students=students)
+
+
+def _sown(recipe: Recipe, seed: int) -> Recipe:
+    return recipe.model_copy(update={"seed": recipe.seed + seed})
 
 
 def _cpu(head: dict[str, int]) -> Plan:

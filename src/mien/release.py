@@ -196,10 +196,12 @@ def _leave_probabilities(
 
 def _same_teacher(home: Path, chosen: Recipe | str) -> None:
     """Raise MienError when in an earlier call another network left its probabilities in `home`."""
-    note, own = home / TEACHER, "a network that was trained there"
-    told = note.read_text(encoding="utf-8") if note.exists() else own
-    asked = chosen if isinstance(chosen, str) else own
-    if (home / PROBABILITIES).exists() and told != asked:
+    if not (home / PROBABILITIES).exists():
+        return
+    note, trained = home / TEACHER, "the network of seed {} that was trained there"
+    told = note.read_text(encoding="utf-8") if note.exists() else trained.format(Card.read(home).recipe["seed"])
+    asked = chosen if isinstance(chosen, str) else trained.format(chosen.seed)
+    if told != asked:
         raise MienError(f"{home} has what {told} knows, not {asked}: take another folder for --out.")
 
 

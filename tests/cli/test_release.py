@@ -135,16 +135,25 @@ def test_a_trained_network_teaches(mien, faces: tuple[Path, Path], tmp_path: Pat
     other = mien(tmp_path, *line, "--teacher", "other")
     assert other.returncode == 1
     assert "teacher-0 has what good knows, not other" in other.stderr
-    (tmp_path / "taught" / "teacher-0" / "teacher.txt").unlink()  # as where the budget's own teachers were trained
-    own = mien(tmp_path, *line, "--teacher", "good")
-    assert own.returncode == 1
-    assert "trained there knows, not good" in own.stderr
     nobody = mien(tmp_path, *line, "--teacher", "nobody")
     assert nobody.returncode == 1
     assert "nobody" in nobody.stderr
     afresh = mien(tmp_path, *line, "--init", "good")
     assert afresh.returncode == 1
     assert "starts from nothing, not from good" in afresh.stderr
+
+
+def test_a_budget_with_other_seeds(mien, faces: tuple[Path, Path], tmp_path: Path) -> None:
+    line = ("release", "--budget", "toy", "--data", faces[0], "--out", "o")
+    done = mien(tmp_path, *line, "--seed", "7")
+    assert done.returncode == 0, done.stderr
+    assert [Card.read(tmp_path / "o" / name).recipe["seed"] for name in ("teacher-0", "teacher-1", "small")] == [7, 8, 7]
+    other = mien(tmp_path, *line)
+    assert other.returncode == 1
+    assert "teacher-0 has what the network of seed 7 that was trained there knows, not" in other.stderr
+    foreign = mien(tmp_path, *line, "--teacher", "small")
+    assert foreign.returncode == 1
+    assert "of seed 7 that was trained there knows, not small" in foreign.stderr
 
 
 def test_the_again_budgets_go_on_from_what_is_said() -> None:

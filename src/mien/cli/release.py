@@ -41,6 +41,9 @@ def release(
     init: Annotated[
         str, typer.Option(metavar="NETWORK", help="again budgets: go on from this one, not from the one in the box.")
     ] = "",
+    seed: Annotated[
+        int, typer.Option(min=0, help="Added to the seed of every network: 1, 2, … train the same budget once more.")
+    ] = 0,
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Stop in time, saved; without it go on to the end.")
     ] = None,
@@ -72,7 +75,8 @@ def release(
     source = DataPath(data, skip_bad_rows=skip_bad_rows)
     splits = read_source(source)
     voted = load_faces(data, votes, skip_bad_rows) if votes else None
-    chosen = plan(budget, second=len(voted.classes) if voted else 0, teachers=teacher or (), init=init)
+    second = len(voted.classes) if voted else 0
+    chosen = plan(budget, second=second, teachers=teacher or (), init=init, seed=seed)
     with ExitStack() as held:
         work = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="mien-"))) if shard_mb else out
         if shard_mb:
