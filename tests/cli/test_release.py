@@ -147,7 +147,8 @@ def test_a_budget_with_other_seeds(mien, faces: tuple[Path, Path], tmp_path: Pat
     line = ("release", "--budget", "toy", "--data", faces[0], "--out", "o")
     done = mien(tmp_path, *line, "--seed", "7")
     assert done.returncode == 0, done.stderr
-    assert [Card.read(tmp_path / "o" / name).recipe["seed"] for name in ("teacher-0", "teacher-1", "small")] == [7, 8, 7]
+    cards = [Card.read(tmp_path / "o" / name) for name in ("teacher-0", "teacher-1", "small")]
+    assert [card.recipe["seed"] for card in cards] == [7, 8, 7]
     other = mien(tmp_path, *line)
     assert other.returncode == 1
     assert "teacher-0 has what the network of seed 7 that was trained there knows, not" in other.stderr
