@@ -1,4 +1,4 @@
-# `make help` lists what there is. Windows, or no make: see "Without make" in README.md.
+# `make help` lists what there is. Windows, or no make: see "Without make" in docs/index.md.
 
 SHELL := bash
 PY    ?= python3
@@ -18,7 +18,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(strip $(PIP_FIND_LINKS)))
 endif
 
-.PHONY: help demo test lint core-check timm-check dist pages docs browser chromium lessons bench soak clean
+.PHONY: help demo test lint core-check timm-check ray-check dist pages docs browser chromium lessons bench soak clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -83,15 +83,16 @@ ray-check: $(READY)  ## `mien score` on a Ray cluster of this machine, in a venv
 	$(BIN)/uv pip install --quiet --python build/ray/bin/python -c constraints.txt -e '.[ray,train,figures]' pytest hypothesis
 	build/ray/bin/python -m pytest -s -m soak tests/score/test_score_on_ray.py
 
-bench: $(READY)  ## every benchmark, its log into benchmarks/results
-	@for script in benchmarks/*.py; do \
+bench: $(READY)  ## every benchmark, on drawn faces; the logs into build/bench
+	@mkdir -p build/bench; for script in $(filter-out %_side.py,$(wildcard benchmarks/*.py)); do \
 	    echo "== $$script"; \
-	    $(BIN)/python "$$script" 2>&1 | tee "benchmarks/results/$$(basename "$$script" .py).txt"; \
-	    test "$${PIPESTATUS[0]}" = 0 || exit 1; \
-	done
+	    $(BIN)/python "$$script" 2>&1 | tee "build/bench/$$(basename "$$script" .py).txt"; \
+	    test "$${PIPESTATUS[0]}" = 0 || failed="$$failed $$script"; \
+	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
-soak: $(READY)  ## the tests that take longer; their log into benchmarks/results/soak.txt
-	set -o pipefail; $(BIN)/pytest -m soak 2>&1 | tee benchmarks/results/soak.txt
+soak: $(READY)  ## the tests that take longer; their log is added to benchmarks/results/soak.txt
+	printf '\nmake soak, commit %s, %s\n' "$$(git rev-parse --short HEAD)" "$$(uname -m)" >> benchmarks/results/soak.txt
+	set -o pipefail; OMP_NUM_THREADS=1 $(BIN)/pytest -s -m soak 2>&1 | tee -a benchmarks/results/soak.txt
 
 clean:  ## remove the venv, caches and build products; runs/ stays, it may hold hours of training
 	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

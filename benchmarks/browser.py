@@ -58,7 +58,7 @@ READ = """async ([files, model]) => {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="FER2013, as `mien evaluate --data` takes it; without it drawn faces")
-    parser.add_argument("--model", nargs="+", default=list(MODELS), help="networks that `mien models` lists as shipped")
+    parser.add_argument("--model", nargs="+", default=list(MODELS), help="networks in the box")
     wanted = parser.parse_args()
     faces = load_faces(wanted.data)["val"].images if wanted.data else draw(900).images
     chromium = shutil.which("chromium") or shutil.which("google-chrome")

@@ -1,8 +1,8 @@
 """What every lesson shares: where the faces come from, and how a picture looks. Everything else stands in the lessons.
 
-Drawn faces are the default, so that nothing has to be downloaded. For the real FER2013, say where it is:
+Drawn faces are the default, so that nothing has to be downloaded. For the real FER2013 give its whole path:
 
-    MIEN_DATA=path/to/fer2013.csv jupyter lab        (or write the path into DATA below)
+    MIEN_DATA="$PWD/fer2013.csv" jupyter lab lessons        (or write the path into DATA below)
 """
 
 import os

@@ -21,6 +21,8 @@ from nbconvert import MarkdownExporter
 HERE = Path(__file__).resolve().parent
 OUT = HERE.parent / "build" / "lessons"
 INLINE = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}  # pictures go into the notebook
+LESSON = re.compile(r"(\]\(lesson_\w+)\.py\)")
+"""A link from one lesson to another: to its notebook in notebooks, to its page on pages."""
 
 GUESSED = re.compile(
     r"(^> \*\*Your guess\.\*\*.*\n(?:>.*\n)*\n*```python\n(?:.*\n)*?```\n)((?:\n| {4}.*\n|!\[.*\n)+)", re.MULTILINE
@@ -34,11 +36,13 @@ def build(name: str, out: Path = OUT, run: bool = True) -> None:
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed; the message holds the cell and the traceback.
     """
-    notebook = jupytext.read(HERE / f"{name}.py")
+    notebook = jupytext.reads(LESSON.sub(r"\1.ipynb)", (HERE / f"{name}.py").read_text(encoding="utf-8")), "py:percent")
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     if run:
         where, quiet = {"metadata": {"path": str(HERE)}}, ["--log-level=ERROR"]
-        NotebookClient(notebook, timeout=900, resources=where, extra_arguments=quiet).execute(env=os.environ | INLINE)
+        data = os.environ.get("MIEN_DATA")
+        env = os.environ | INLINE | ({"MIEN_DATA": str(Path(data).resolve())} if data else {})  # a kernel runs in HERE
+        NotebookClient(notebook, timeout=900, resources=where, extra_arguments=quiet).execute(env=env)
     out.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, out / f"{name}.ipynb")
     page, extras = MarkdownExporter().from_notebook_node(
@@ -51,7 +55,8 @@ def build(name: str, out: Path = OUT, run: bool = True) -> None:
     end = (
         f"*This page is a notebook {was}: [{name}.ipynb]({name}.ipynb). It runs in the folder `lessons` of a checkout.*"
     )
-    (out / f"{name}.md").write_text(f"{_guess_first(_described(page)).rstrip()}\n\n---\n\n{end}\n", encoding="utf-8")
+    page = re.sub(r"(\]\(lesson_\w+)\.ipynb\)", r"\1.md)", _guess_first(_described(page)))
+    (out / f"{name}.md").write_text(f"{page.rstrip()}\n\n---\n\n{end}\n", encoding="utf-8")
 
 
 def _described(page: str) -> str:

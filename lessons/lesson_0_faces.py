@@ -13,7 +13,7 @@
 # wrong guess is worth more than no guess: what surprises you is what you remember.
 #
 # Nothing is downloaded. If you don't have the real data set, `mien` draws faces, the same ones on every machine. To use
-# the real one, start with `MIEN_DATA=path/to/fer2013.csv`.
+# the real one, write its path into `DATA` in `blackboard.py`.
 
 # %%
 import time
@@ -166,8 +166,8 @@ print(f"always '{CLASSES[most_common]}': {floor:.1%} right")
 # **Accuracy** is the share of right answers, and this is its **floor**: what one gets without looking. Among drawn
 # faces all classes are equally common, so the floor is about 1 in 7, 14 %. In the real FER2013 it is about 25 %,
 # because 'happy' is that common, and 'disgust' is only 1.5 % of the faces. A network could get every disgusted face
-# wrong and you would hardly see it in the accuracy. Keep the floor in mind: "30 % right" sounds poor and is twice as
-# good as 14 %.
+# wrong and you would hardly see it in the accuracy. Keep the floor in mind: 30 % is twice as good as a floor of 14 %,
+# and hardly better than one of 25 %.
 #
 # ## 5. What is there to find?
 #
@@ -290,7 +290,8 @@ def to_device(thing, device):
     """Move a tensor or a model, or a list or tuple of them, to a device."""
     if isinstance(thing, (list, tuple)):
         return [to_device(part, device) for part in thing]
-    return thing.to(device, non_blocking=True)
+    # not to wait for the last byte is safe on the way to a GPU; on the way back one might read too early
+    return thing.to(device, non_blocking=torch.device(device).type == "cuda")
 
 
 class DeviceLoader:
@@ -410,4 +411,4 @@ print(f"kept on the device: {slowest / fastest:.0f} times as fast as from text")
 # assert len(held) == 20 and (held >= 90).sum() == 2 and not set(rest) & set(held)
 # ```
 #
-# **Next:** [lesson 1](lesson_1_logistic.md) teaches a machine with nothing but sums, and you see every one of them.
+# **Next:** [lesson 1](lesson_1_logistic.py) teaches a machine with nothing but sums, and you see every one of them.

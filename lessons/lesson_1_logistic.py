@@ -457,9 +457,9 @@ assert history[-1][0] < steps[-1, 0] < steps[24, 0]
 # A batch gives only a rough idea of the slope. But many rough steps beat one exact step: with 25 looks at each face
 # they got farther than the exact ones with 300. Rough and often, that is how all networks are trained.
 #
-# The article reports 31 % with this model on the real FER2013, and writes that it "does not cross this certain limit".
-# Train as long as you like: one stencil for each class can't do much more. (With a good learning rate `mien`'s logistic
-# regression reaches 39 % there. Then that is the limit.)
+# The article reports 31 % with this model on the real FER2013, where always saying "happy" gives 25 %, and writes
+# that it "does not cross this certain limit". With a better learning rate `mien`'s logistic regression reaches 39 %
+# there, but one stencil for each class can't do much more, train as long as you like.
 #
 # ## 9. Ask it
 #
@@ -531,4 +531,4 @@ assert sure[fits].mean() > sure[~fits].mean()
 # assert confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist() == [[1, 1], [0, 1]]
 # ```
 #
-# **Next:** [lesson 2](lesson_2_feedforward.md) puts stencils on top of stencils. At first that brings nothing at all.
+# **Next:** [lesson 2](lesson_2_feedforward.py) puts stencils on top of stencils. At first that brings nothing at all.

@@ -119,9 +119,10 @@ plt.show()
 assert accuracy > 0.95
 
 # %% [markdown]
-# Each hidden unit still draws one straight line, but with the bend it can say "on this side I have something to say, on
-# the other I keep silent". Sixteen such half-voices together fence in any shape. With more of them you can come as near
-# to any shape as you like. That is a theorem (Cybenko, 1989), and it is why neural networks are so powerful.
+# Each hidden unit still draws one straight line, but with the bend it can say "on this side I have something to say,
+# on the other I keep silent". Sixteen such half-voices together fence in this one. With enough of them you can come
+# as near to any shape as you like. That is a theorem (Cybenko, 1989, for S-shaped bends; Leshno and others, 1993, for
+# ours, too). It says that good weights exist, not that training finds them.
 #
 # ## 3. Back to the faces
 #
@@ -159,10 +160,11 @@ print(f"{parameters:,} parameters for {len(splits.train):,} faces: {parameters /
 # %% [markdown]
 # Keep that ratio in mind. It will matter.
 #
-# In lesson 1 you wrote `fit` and `evaluate`. You could use them here, unchanged. From now on we take `mien.fit`, which
-# does the same: batches, loss, slopes, step, and after each epoch a look at the validation faces. It keeps the faces on
-# the device (lesson 0), it gives an `Epoch` with all figures after each epoch, and *you* own the loop: print, draw, or
-# stop. All settings together are a **recipe**.
+# In lesson 1 you wrote `fit` and `evaluate`. You could use them here, unchanged. From now on we take `mien.fit`,
+# which does the same: batches, loss, slopes, step, and after each epoch a look at the validation faces. It keeps the
+# faces on the device (lesson 0), it gives an `Epoch` with all figures after each epoch, and *you* own the loop:
+# print, draw, or stop. All settings together are a **recipe**. ("demo" is a ready one for drawn faces, of which we
+# change what stands in `PLAIN`; "adamw" is Adam with weight decay, exercise 1.2, here 0.)
 
 # %%
 PLAIN = {"optimiser": "adamw", "lr": 0.001, "weight_decay": 0.0, "schedule": "constant", "batch": 64, "flip": False}
@@ -370,4 +372,4 @@ assert report.accuracy > floor + 0.1
 # assert stop_at([3, 2, 1, 1.5, 1.2, 1.4, 0.5], patience=3) == (2, 5)
 # ```
 #
-# **Next:** [lesson 3](lesson_3_cnn.md) teaches the network that a mouth is a mouth, wherever it is.
+# **Next:** [lesson 3](lesson_3_cnn.py) teaches the network that a mouth is a mouth, wherever it is.

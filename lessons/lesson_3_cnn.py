@@ -214,7 +214,8 @@ print(f"feed-forward: {parameters(flat):,} parameters, CNN: {parameters(cnn):,}"
 print(f"before training, the CNN is right on {mien.evaluate(cnn, splits.val).accuracy:.3f}")
 
 # %% [markdown]
-# We give both the same faces, the same flips, the same epochs. No shifts this time; you will see why.
+# We give both the same faces, the same flips, the same epochs. No shifts this time; you will see why. (The learning
+# rate rises and falls by a plan; lesson 4 explains it.)
 #
 # > **Your guess.** Which one will be better on the validation faces, and by how many points?
 
@@ -294,10 +295,10 @@ plt.show()
 
 # %% [markdown]
 # First the face, drawn in edges. At the end only small bright cells: "something that I look for is *there*". But what
-# do they look for? We can ask. A cell of the third step is fed by a patch of 18 × 18 pixels of the face; this patch is
-# its **receptive field**. (Count with me: a 3 × 3 filter sees 3 pixels. Pooling doubles the distance between
-# neighbours. So the next filter sees 3 + 1 + 2 × 2 = 8, and the third one 8 + 2 + 2 × 4 = 18.) Let us take a few maps
-# of the third layer and collect the patches of validation faces that excite them most.
+# do they look for? We can ask. A cell of the third layer, before its pooling, is fed by a patch of 18 × 18 pixels of
+# the face; this patch is its **receptive field**. (Count with me: a 3 × 3 filter sees 3 pixels. Pooling doubles the
+# distance between neighbours. So the next filter sees 3 + 1 + 2 × 2 = 8, and the third one 8 + 2 + 2 × 4 = 18.) Let
+# us take a few maps of the third layer and collect the patches of validation faces that excite them most.
 
 # %%
 # Picture: six rows of eight patches of faces; each row excites one map most, and shows similar things
@@ -360,4 +361,4 @@ plt.show()
 # **3.3 Does the order matter?** Show that a convolution of a shifted picture is the shifted convolution: write
 # `commutes(image, kernel, by)`, true if both are the same where both are known. Why isn't that so for a linear layer?
 #
-# **Next:** [lesson 4](lesson_4_resnet.md). Three layers did it well. So thirty will do it ten times as well?
+# **Next:** [lesson 4](lesson_4_resnet.py). Three layers did it well. So thirty will do it ten times as well?

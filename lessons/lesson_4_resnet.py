@@ -116,7 +116,7 @@ assert plain[20][-1].train_loss > plain[2][-1].train_loss + 0.1
 #
 # You know the children's game: a sentence is whispered from ear to ear along a row, and at the end nonsense comes out.
 # The gradient has to go back from the loss to the first layer, from layer to layer, and each layer multiplies it by
-# something. If that is a bit less than 1, say 0.5, then after 20 layers:
+# something. If that is less than 1, say 0.5, then after 20 layers:
 
 # %%
 print(f"0.5 multiplied 20 times: {0.5**20:.7f}")
@@ -209,7 +209,7 @@ assert skipped[-1].train_loss < plain[20][-1].train_loss - 0.2
 #
 # ## 4. Batch normalisation
 #
-# There is a second cure. It came a few months earlier, and the two work best together. The trouble was that numbers
+# There is a second cure. It came earlier in the same year, and the two work best together. The trouble was that numbers
 # shrink or grow from layer to layer. So put them right after each layer: for each map take the mean and the standard
 # deviation *over the whole batch*, subtract the one, divide by the other. Then two learned numbers for each map may
 # stretch and move it again, if that is of use. That is **batch normalisation**.
@@ -391,4 +391,4 @@ plt.show()
 # be put *into* the convolution before it. Write `fold(convolution, norm)` that gives one convolution which does the
 # work of both (in eval mode). Every tool that makes networks fast does this.
 #
-# **Next:** [lesson 5](lesson_5_flagship.md): all tricks at once, and how not to fool yourself.
+# **Next:** [lesson 5](lesson_5_flagship.py): all tricks at once, and how not to fool yourself.

@@ -40,8 +40,9 @@ print(train, val, test, sep="\n")
 # * **Augmentation**: flips, shifts, sizes, tilts, as in lesson 2.
 # * **Label smoothing** (Szegedy and others, 2016): the label isn't "happy: 1, all else: 0" but "happy: 0.91, all else a
 #   bit". It says: don't be too sure, labels may be wrong.
-# * **Averaging of weights** (Polyak, 1992): while it trains, we keep a moving average of its weights, and use that. The
-#   weights of one step still tremble, as each batch pulls them its way; their average lies in the middle.
+# * **Averaging of weights** (Polyak, 1992; `ema` below): while it trains, we keep a moving average of its weights,
+#   and use that. The weights of one step still tremble, as each batch pulls them its way; their average lies in the
+#   middle.
 #
 # The fifth is the schedule of lesson 4. You have seen what it does, so it stays on.
 #
@@ -378,4 +379,4 @@ assert mean > max(test.counts.values()) / len(test) + 0.05
 # **5.3 Soft labels.** Write `smooth(labels, k, share)`: (N, k) targets as label smoothing makes them. Show that
 # cross-entropy with these targets is PyTorch's `cross_entropy(..., label_smoothing=share)`.
 #
-# **Next:** [lesson 6](lesson_6_product.md): out into the world, where nobody hands you 48 × 48 pixels.
+# **Next:** [lesson 6](lesson_6_product.py): out into the world, where nobody hands you 48 × 48 pixels.

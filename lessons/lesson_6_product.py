@@ -134,13 +134,13 @@ assert len(reading) >= 4
 # never gets to see; and no accuracy of the network tells you of it. Measure the whole way, not the last step.
 #
 # With a photo of your own: `mien.Recognizer()("party.jpg")`, or in the shell `mien predict party.jpg`. Without a
-# folder, the network in the box is taken; it is called `small`, and it has learned from real photographs.
+# folder, a network from the box is taken: `small`, in int8. It has learned from real photographs.
 #
 # Nothing of this leaves your computer, and nothing is stored. Faces are personal data. Please keep it that way.
 #
 # ## 4. What it doesn't know, it doesn't know
 #
-# `small` is right on about two of three of FER2013's validation faces. It is calibrated, and it has a threshold below
+# `small` is right on about seven in ten of FER2013's validation faces. It is calibrated, and it has a threshold below
 # which it answers "uncertain". A solid piece of work. Now we show it our *drawn* faces, these upside down, and pure
 # noise. It has seen none of the three before.
 #
@@ -170,10 +170,12 @@ assert says["drawn faces"] > report.accuracy + 0.1
 assert min(says.values()) > 1.5 / 7
 
 # %% [markdown]
-# Of drawings it says far more than is true. And noise, which shows nothing at all, gets a word, too, and more than the
-# 14 % of no idea. A network answers *whatever* you show it, for it has only those seven drawers and must put everything
-# into one. Its threshold stops some of that, but nobody taught it which pictures aren't faces, so how much it stops is
-# luck. It was calibrated on FER2013's faces, and its confidence means something *for such faces*, and for no others.
+# Of drawings it says far more than is true. And noise, which shows nothing at all, gets a word, too, perhaps more
+# surely than the drawings do: compare the bars. A network answers *whatever* you show it, for it has only those seven
+# drawers and must put everything into one. Its threshold was chosen on FER2013's faces and promises nothing about
+# pictures that aren't faces: look above how many answers on noise pass it. (In `mien predict` it is the detector that
+# keeps most of them out: in noise it finds no face.) Its confidence means something *for such faces*, and for no
+# others.
 #
 # This is called **distribution shift**: the world isn't the training set. A product that works in the laboratory and
 # fails in the shop has mostly met one. The only remedy is to measure on pictures from where it will be used.
