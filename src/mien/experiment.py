@@ -101,6 +101,7 @@ def _train(
         return
     if leads and not (folder / ENVIRONMENT).exists():
         atomic_write(folder / ENVIRONMENT, json.dumps(environment(), indent=2))
+    model.to(pick_device(device))
     before = state["before"] if state else evaluate(model, splits["val"], split="val").as_json()
     rows: list[dict[str, float]] = state["history"] if state else []
     for epoch in fit(
@@ -116,8 +117,7 @@ def _train(
         yield epoch
     if not leads:
         return
-    if not (folder / WEIGHTS).exists():
-        save_weights(model, folder / WEIGHTS)
+    save_weights(model, folder / WEIGHTS)  # those there may be of an epoch that was done again, and otherwise
     _finish(folder, model.cpu(), splits, recipe, before, rows)
 
 

@@ -6,6 +6,7 @@ says how the stages are run.
 """
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from mien.budgets import Plan
-from mien.cards import CARD, Card, checksum
+from mien.cards import CARD, Card, TrainedOn, checksum
 from mien.checkpoint import STATE, load_run, save_weights
 from mien.data.arrays import load_arrays, save_arrays
 from mien.data.faces import UNLABELLED, FaceSet, Splits
@@ -94,7 +95,7 @@ def release(
     for number, teacher in enumerate(plan.teachers):
         _same_teacher(folder / f"teacher-{number}", teacher)
     clock, second = _Clock(minutes), _second(splits, votes) if votes else None
-    splits = replace(splits, train=splits.train.labelled)
+    splits = replace(splits, train=_unmarked(splits.train.labelled))
     how: dict[str, Any] = {"data": data, "device": device, "tick": tick, "resume": True, "second": second}
     if stage in ("teachers", "all"):
         for number, chosen in enumerate(plan.teachers):
@@ -137,7 +138,10 @@ def ensemble(plan: Plan, folder: Path, splits: Splits) -> Report | None:
 def done(plan: Plan, folder: Path) -> bool:
     """Whether every network of the plan is trained and ready to be shipped."""
     teachers = (folder / f"teacher-{number}" / PROBABILITIES for number in range(len(plan.teachers)))
-    return all(path.exists() for path in (*teachers, *(folder / SHIPPED / name / CARD for name in plan.students)))
+    twins = (f"{name}-ferplus" for name in plan.students if (folder / f"{name}-ferplus" / CARD).exists())
+    return all(
+        path.exists() for path in (*teachers, *(folder / SHIPPED / name / CARD for name in (*plan.students, *twins)))
+    )
 
 
 class _Clock:
@@ -205,6 +209,11 @@ def _same_teacher(home: Path, chosen: Recipe | str) -> None:
         raise MienError(f"{home} has what {told} knows, not {asked}: take another folder for --out.")
 
 
+def _unmarked(faces: FaceSet) -> FaceSet:
+    """The same faces without marks: these say who isn't judged by, and of the training faces all are learned from."""
+    return FaceSet(faces.images, faces.targets, classes=faces.classes, rows=faces.rows, source=faces.source)
+
+
 def _taught(splits: Splits, homes: list[Path], share: float) -> Splits:
     """`splits` with the training targets `(1 - share) * label + share * mean of the teachers`.
 
@@ -257,6 +266,10 @@ def _other_head(home: Path, out: Path, votes: Splits) -> None:
         update={
             "options": options,
             "classes": votes.classes,
+            "data": TrainedOn(
+                source=os.path.basename(votes.source),
+                checksums={name: faces.checksum for name, faces in votes if len(faces)},
+            ),
             "scores": {"after": {"val": report.as_json()}},
             "parameters": summarise(twin).parameters,
             "checksums": {},

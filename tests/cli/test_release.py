@@ -1,18 +1,22 @@
 """A dry run of every stage of the release training, through the command line, with votes and with shards."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mien.budgets import plan
 from mien.cards import Card
 from mien.checkpoint import load_run
 from mien.data.arrays import load_arrays
 from mien.data.drawn import drawn_faces
-from mien.data.faces import Splits
+from mien.data.faces import FaceSet, Splits
 from mien.evaluation.scores import score
 from mien.labels import FERPLUS
+from mien.release import done as release_done
+from mien.release import release
 from mien.shards import unpack
 
 USAGES = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}
@@ -81,7 +85,11 @@ def test_every_stage_runs_and_goes_on_from_its_shards(mien, faces: tuple[Path, P
     assert boxed.calibration["n"] == json.loads(judged.stdout)["n"]
     assert boxed.temperature == boxed.calibration["temperature"] != 1
     assert "0.7 of each of its training targets is the mean answer of 2: flagship_small, seed 0;" in boxed.notes
-    assert Card.read(tmp_path / "done" / "box" / "small-ferplus").classes == FERPLUS
+    twin = Card.read(tmp_path / "done" / "box" / "small-ferplus")
+    assert twin.classes == FERPLUS
+    assert twin.data.checksums["val"] != boxed.data.checksums["val"]  # judged by other labels: on no board together
+    (tmp_path / "done" / "box" / "small-ferplus" / "card.json").unlink()
+    assert not release_done(plan("toy", second=8), tmp_path / "done")
     assert json.loads(judged.stdout)["accuracy"] == pytest.approx(told["networks"][0]["accuracy"], abs=1e-6)
 
 
@@ -157,9 +165,17 @@ def test_a_budget_with_other_seeds(mien, faces: tuple[Path, Path], tmp_path: Pat
     assert "of seed 7 that was trained there knows, not small" in foreign.stderr
 
 
-def test_the_again_budgets_go_on_from_what_is_said() -> None:
-    from mien.budgets import plan
+def test_faces_whose_label_is_in_doubt_are_learned_from(tmp_path: Path) -> None:
+    splits = drawn_faces(140)
+    doubtful = np.where(np.arange(len(splits.train)) % 9, "", "tie")
+    train = FaceSet(splits.train.images, splits.train.targets, marks=doubtful)
+    steps = list(release(plan("toy"), replace(splits, train=train), tmp_path, stage="teachers"))
+    assert [step.name for step in steps] == ["teacher-0", "teacher-0", "teacher-1", "teacher-1"]
+    assert len(load_arrays(tmp_path / "teacher-0" / "probabilities.npz")["train"]) == len(train)
+    assert list(release(plan("toy"), replace(splits, train=train), tmp_path, stage="students"))
 
+
+def test_the_again_budgets_go_on_from_what_is_said() -> None:
     chosen = plan("again-flagship", teachers=("runs/a", "flagship"), init="runs/a")
     assert chosen.teachers == ("runs/a", "flagship")
     assert chosen.students["flagship"].init == "runs/a"

@@ -245,14 +245,14 @@ def test_with_a_second_labelling_it_goes_on_bit_for_bit() -> None:
     assert torch.equal(weights(whole), weights(again))
 
 
-@pytest.mark.parametrize("parts", [3, 5])
-def test_a_step_in_parts_is_the_step_in_one(parts: int) -> None:
-    made = recipe("feedforward", "demo", epochs=2, batch=32, clip=1.0, optimiser="sgd", lr=0.05)
+@pytest.mark.parametrize(("parts", "weighed"), [(3, "none"), (5, "none"), (5, "balanced")])
+def test_a_step_in_parts_is_the_step_in_one(parts: int, weighed: str) -> None:
+    made = recipe("feedforward", "demo", epochs=2, batch=32, clip=1.0, optimiser="sgd", lr=0.05, class_weights=weighed)
     made = made.model_copy(
         update={"precision": "float32", "options": {"hidden": [32], "batch_norm": False, "dropout": 0.0}}
     )
     whole, epochs = trained(made)
-    split, again = trained(made.model_copy(update={"accumulate": parts}))  # 32 = 11 + 11 + 10 = 7 + 7 + 7 + 7 + 4
+    split, again = trained(made.model_copy(update={"accumulate": parts}))  # 32 = 11 + 11 + 10 = 7 + 7 + 6 + 6 + 6
     torch.testing.assert_close(weights(split), weights(whole), atol=1e-4, rtol=1e-3)
     assert [one.train_loss for one in again] == pytest.approx([one.train_loss for one in epochs], rel=1e-3)
     assert [one.train_accuracy for one in again] == pytest.approx([one.train_accuracy for one in epochs], abs=0.02)

@@ -80,6 +80,14 @@ def test_balanced_draws_by_the_largest_share() -> None:
     assert 80 < int((drawn[:, 1] > 0.5).sum()) < 120
 
 
+def test_balanced_draws_go_by_the_faces_own_labels_whatever_stands_beside_them() -> None:
+    shares = np.tile(np.float32([[0.4, 0.3, 0.3]] * 9 + [[0.3, 0.4, 0.3]]), (20, 1))
+    held = OnDevice(FaceSet(pixels(200, 2, 2), shares, classes=("a", "b", "c")), CPU)
+    held.targets = torch.cat([held.targets, torch.ones(200, 1)], 1)  # a second labelling, of which everyone is sure
+    drawn = torch.cat([targets for _, targets in held.shuffled(50, torch.Generator().manual_seed(0), True)])
+    assert 80 < int((drawn[:, :3].argmax(1) == 1).sum()) < 120
+
+
 @pytest.mark.parametrize("shape", [(50, 8, 8), (50, 8, 8, 3)])
 @pytest.mark.parametrize("balanced", [False, True])
 def test_a_set_that_stays_on_disk_gives_the_same_batches(

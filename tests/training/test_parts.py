@@ -74,14 +74,16 @@ def test_mixed_targets_are_what_the_pixels_hold(field: str) -> None:
     # face i is all i: the share of each value in the blend is the share of its target
     pixels = torch.arange(7.0).view(7, 1, 1, 1).expand(7, 1, 48, 48)
     for seed in range(20):
-        mixed, shares = mix(pixels, torch.arange(7), 7, Recipe(model="cnn", **{field: 1.0}), seeded(seed))
+        mixed, shares = mix(
+            pixels, torch.arange(7), 7, Recipe(model="cnn", **{field: 1.0}), seeded(seed), seeded(seed + 1)
+        )
         torch.testing.assert_close(shares.sum(1), torch.ones(7))
         torch.testing.assert_close(mixed.mean((1, 2, 3)), shares @ torch.arange(7.0))
 
 
 def test_mixing_nothing_gives_what_came() -> None:
     pixels, labels = torch.rand(4, 1, 8, 8), torch.arange(4)
-    same, targets = mix(pixels, labels, 7, Recipe(model="cnn"), seeded())
+    same, targets = mix(pixels, labels, 7, Recipe(model="cnn"), seeded(), seeded())
     assert same is pixels
     assert targets is labels
 
@@ -167,6 +169,16 @@ def test_a_transform_stands_in_the_faces_place() -> None:
 def test_a_device_that_is_not_there() -> None:
     with pytest.raises(MienError, match="no device 'warp'"):
         pick_device("warp")
+
+
+def test_under_torchrun_a_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setenv("LOCAL_RANK", "31")  # so many aren't here
+    for name in (None, "cuda"):
+        with pytest.raises(MienError, match="no device 'cuda:31'"):
+            pick_device(name)
+    with pytest.raises(MienError, match="no device 'cuda:30'"):
+        pick_device("cuda:30")
 
 
 def test_on_device_leaves_the_unlabelled_out_and_shuffles_all() -> None:

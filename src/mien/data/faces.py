@@ -146,12 +146,14 @@ class FaceSet:
 
     @cached_property
     def checksum(self) -> str:
-        """SHA-256 over shape, pixels, targets and class names: two sets with the same sum are the same set."""
+        """SHA-256 over shape, pixels, targets, class names and marks: two sets with the same sum are the same set."""
         digest = hashlib.sha256(repr((self.images.shape, self.targets.shape, self.classes)).encode())
         for start in range(0, len(self), 4096):  # in pieces, so that a memory-mapped set isn't read whole
             digest.update(np.ascontiguousarray(self.images[start : start + 4096]).data)
             let_go(self.images)
         digest.update(np.ascontiguousarray(self.targets.astype(np.float32 if self.soft else np.int64)).data)
+        if (self.marks != "").any():
+            digest.update(repr(self.marks.tolist()).encode())
         return digest.hexdigest()
 
     def to_pandas(self) -> "pandas.DataFrame":

@@ -51,7 +51,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         added = self.f(x)
         if self.drop and self.training:
-            keep = torch.rand(len(x), 1, 1, 1, device=x.device, dtype=x.dtype) >= self.drop
+            keep = torch.rand(len(x), 1, 1, 1, device=x.device) >= self.drop
             added = added * keep / (1 - self.drop)
         return self.relu(self.shortcut(x) + added)
 

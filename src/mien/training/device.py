@@ -19,10 +19,12 @@ T = TypeVar("T")
 def pick_device(name: str | None = None) -> torch.device:
     """The device of that name; without a name a CUDA GPU when there is one, else Apple's, else the CPU.
 
+    Under torchrun "cuda", named or not, is the GPU of this process.
+
     Raises:
         MienError: when the named device isn't there.
     """
-    if name is None and torch.cuda.is_available():
+    if name in (None, "cuda") and torch.cuda.is_available():
         name = f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"  # torchrun: a GPU each
     if name is None:
         name = "mps" if torch.backends.mps.is_available() else "cpu"
@@ -42,7 +44,8 @@ def to_device(thing: T, device: torch.device | str) -> T:
     """
     moved: Any = thing
     if isinstance(thing, (Tensor, nn.Module)):
-        moved = thing.to(device, non_blocking=True)
+        to_gpu = torch.device(device).type == "cuda"  # the other way one could read before the numbers are there
+        moved = thing.to(device, non_blocking=to_gpu)
     elif isinstance(thing, (list, tuple)):
         parts = [to_device(part, device) for part in thing]
         moved = type(thing)(*parts) if hasattr(thing, "_fields") else type(thing)(parts)
@@ -91,6 +94,7 @@ class OnDevice:
         keep = (faces.labels != UNLABELLED) & ((faces.marks == "") | (not judged))
         targets = faces.targets if keep.all() else faces.targets[keep]
         self.targets = torch.from_numpy(np.require(targets, requirements=["C", "W"])).to(device)
+        self._labels = faces.labels[keep]
         self.images: Tensor | None = None
         if mapped(faces.images) and faces.images.nbytes > RESIDENT:
             self._map, self._places = faces.images, np.flatnonzero(keep)
@@ -125,7 +129,7 @@ class OnDevice:
         (of soft targets the largest share counts), and a face may come twice.
         """
         draw = self._balanced if balanced else self._permuted
-        order = draw(generator).to(self.device)
+        order = draw(generator).to(self.device if self.images is not None else "cpu")
         size = min(size, len(self))
         for start in range(0, len(self) - size + 1, size):
             yield self[order[start : start + size]]
@@ -135,11 +139,12 @@ class OnDevice:
 
     def _balanced(self, generator: torch.Generator) -> Tensor:
         """A class for every draw, then one of its faces."""
-        labels = (self.targets.argmax(1) if self.targets.ndim == 2 else self.targets).to(generator.device)
+        labels = torch.from_numpy(self._labels).to(generator.device)
         counts = torch.bincount(labels)
         present = counts.nonzero().flatten()
         by_class, first = labels.argsort(stable=True), counts.cumsum(0) - counts
-        draws = torch.rand(2, len(self), generator=generator, device=generator.device, dtype=torch.float64)
+        fine = torch.float32 if generator.device.type == "mps" else torch.float64  # Apple's GPUs have no more
+        draws = torch.rand(2, len(self), generator=generator, device=generator.device, dtype=fine)
         chosen = present[(draws[0] * len(present)).long()]
         return by_class[first[chosen] + (draws[1] * counts[chosen]).long()]
 

@@ -1,9 +1,9 @@
 """Several processes on one training, as `torchrun` starts them: each takes its share of every batch.
 
 All of them hold the same weights and draw the same random numbers. Each augments the whole batch, computes on its own
-faces of it, and the gradients are averaged, so the step is that of one process with the whole batch, but for two
-things: sums are rounded in another order, and batch norm sees one process's share of the batch (its running means are
-averaged at the end of an epoch). Rank 0 alone writes and speaks.
+faces of it, and the gradients are averaged, so the step is that of one process with the whole batch, but for three
+things: sums are rounded in another order, batch norm sees one process's share of the batch (its running means are
+averaged at the end of an epoch), and dropout draws differ. Rank 0 alone writes and speaks.
 """
 
 import os
@@ -82,7 +82,11 @@ def join(device: torch.device) -> Team:
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 and "TORCHELASTIC_RUN_ID" not in os.environ:
         return Team()
-    return _join("nccl" if device.type == "cuda" else "gloo")
+    if device.type != "cuda":
+        return _join("gloo")
+    if device.index is not None:
+        torch.cuda.set_device(device)  # what nccl takes, and "cuda" means: else all of them would take the first
+    return _join("nccl")
 
 
 @cache
@@ -93,7 +97,8 @@ def _join(backend: str) -> Team:
         store, rank, size = next(dist.rendezvous("env://", timeout=PATIENCE))  # type: ignore[attr-defined]
         start = meet(store, rank, size)
         store = dist.PrefixStore(f"start {start}", store)  # type: ignore[attr-defined]
-        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
+        own = torch.device("cuda", torch.cuda.current_device()) if backend == "nccl" else None
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE, device_id=own)
     restarts = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))  # tells it where torchrun doesn't keep its store
     return Team(rank, size, again=start > 1 or restarts > 0)
 

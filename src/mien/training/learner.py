@@ -41,6 +41,8 @@ class Learner:
         self.optimiser = _optimiser(self.live, recipe)
         balanced = recipe.class_weights == "balanced"
         self.weights = class_weights(self.faces.targets, self.classes) if balanced else None
+        if balanced:  # torch weighs shares by the face, hard targets by the batch: parts of one wouldn't add up to it
+            self.faces.targets = _soft(self.faces.targets, self.classes)
         if second is not None:  # both labellings side by side, so that they are shuffled and mixed as one
             others = torch.from_numpy(second.targets[train.labels != UNLABELLED]).to(where)
             self.faces.targets = torch.cat([_soft(self.faces.targets, self.classes), others], 1)
@@ -68,6 +70,7 @@ class Learner:
         """One pass over the faces: (mean loss, accuracy). Its random numbers follow from the seed and its number."""
         generator = torch.Generator(self.where).manual_seed(self.recipe.seed * 100_003 + number)
         size, changes = _size(self.recipe, self.faces.side, number), _changes(self.recipe, number)
+        dice = generator if self.where.type == "cpu" else torch.Generator().manual_seed(generator.initial_seed())
         balanced = self.recipe.sampling == "balanced"
         sums = torch.zeros(2, device=self.where)  # loss, right ones: read once an epoch, so a GPU never waits
         self.live.train()
@@ -77,7 +80,7 @@ class Learner:
                 done = (number + step / self.steps) / self.recipe.epochs
                 for group in self.optimiser.param_groups:
                     group["lr"] = self.recipe.lr * rate(self.recipe.schedule, done, self.recipe.warmup)
-                sums += self._step(images, targets, size, changes, generator)
+                sums += self._step(images, targets, size, changes, generator, dice)
                 if self.recipe.ema:
                     average_(self.model, self.live, self.recipe.ema, number * self.steps + step)
                 if tick:
@@ -88,14 +91,23 @@ class Learner:
             raise Diverged(f"The loss is {loss} after epoch {number + 1}: lower lr (now {self.recipe.lr}) or set clip.")
         return loss, accuracy
 
-    def _step(self, images: Tensor, targets: Tensor, size: int, changes: Recipe, generator: torch.Generator) -> Tensor:
+    def _step(
+        self,
+        images: Tensor,
+        targets: Tensor,
+        size: int,
+        changes: Recipe,
+        generator: torch.Generator,
+        dice: torch.Generator,
+    ) -> Tensor:
         """One step on one batch: `(2,)`, its loss and accuracy."""
         pixels = augment(images, changes, generator, size)
-        pixels, goals = mix(pixels, targets, self.classes, self.recipe, generator)
+        pixels, goals = mix(pixels, targets, self.classes, self.recipe, generator, dice)
         pixels, goals, targets = (self.team.share(part) for part in (pixels, goals, targets))
         self.optimiser.zero_grad()
         sums = torch.zeros(2, device=self.where)
-        for part in zip(*(whole.chunk(self.recipe.accumulate) for whole in (pixels, goals, targets)), strict=True):
+        parts = min(self.recipe.accumulate, len(pixels))
+        for part in zip(*(whole.tensor_split(parts) for whole in (pixels, goals, targets)), strict=True):
             loss, right = self._loss(*part)
             share = len(part[0]) / len(pixels)
             (loss * share).backward()
@@ -123,7 +135,8 @@ def bfloat16(recipe: Recipe, device: torch.device) -> bool:
     if recipe.precision != "auto":
         return recipe.precision == "bfloat16"
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
+        with torch.cuda.device(device):
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
 

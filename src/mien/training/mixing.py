@@ -8,7 +8,12 @@ from mien.training.recipe import Recipe
 
 
 def mix(
-    pixels: Tensor, targets: Tensor, classes: int, recipe: Recipe, generator: torch.Generator
+    pixels: Tensor,
+    targets: Tensor,
+    classes: int,
+    recipe: Recipe,
+    generator: torch.Generator,
+    dice: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     """Blend each face of a batch with another of it, by mixup or cutmix as `recipe` has them (either, when both).
 
@@ -16,6 +21,9 @@ def mix(
 
     Args:
         pixels: `(B, C, H, W)` float. targets: `(B,)` int64 or `(B, K)` float.
+        generator: on the device of `pixels`; which face goes with which is drawn from it.
+        dice: on the CPU, perhaps the same; how much of each is drawn from it, since to read such a number from a GPU
+            one would wait for all that it has to do.
 
     Returns:
         The blended pixels and `(B, K)` float targets; both unchanged when the recipe mixes nothing.
@@ -24,9 +32,9 @@ def mix(
         return pixels, targets
     shares = targets if targets.ndim == 2 else F.one_hot(targets, classes).float()
     order = torch.randperm(len(pixels), generator=generator, device=pixels.device)
-    coin, across, down = torch.rand(3, generator=generator, device=generator.device).tolist()
+    coin, across, down = torch.rand(3, generator=dice).tolist()
     cut = bool(recipe.cutmix) and (not recipe.mixup or coin < 0.5)
-    keep = _beta(recipe.cutmix if cut else recipe.mixup, generator)
+    keep = _beta(recipe.cutmix if cut else recipe.mixup, dice)
     if cut:
         height, width = pixels.shape[-2:]
         side = (1 - keep) ** 0.5
@@ -40,8 +48,7 @@ def mix(
     return pixels, keep * shares + (1 - keep) * shares[order]
 
 
-def _beta(alpha: float, generator: torch.Generator) -> float:
-    """One draw from Beta(alpha, alpha), as a ratio of two Gamma draws, from this generator."""
-    two = torch.full((2,), alpha, device=generator.device)
-    first, second = torch._standard_gamma(two, generator=generator).tolist()
+def _beta(alpha: float, dice: torch.Generator) -> float:
+    """One draw from Beta(alpha, alpha), as a ratio of two Gamma draws."""
+    first, second = torch._standard_gamma(torch.full((2,), alpha), generator=dice).tolist()
     return float(first / max(first + second, 1e-12))
