@@ -6,8 +6,9 @@ import urllib.error
 import urllib.request
 
 address = f"http://127.0.0.1:{os.environ.get('MIEN_PORT', '8000')}/readyz"
+ask = urllib.request.build_opener(urllib.request.ProxyHandler({})).open  # a proxy wouldn't find this container
 try:
-    with urllib.request.urlopen(address, timeout=3) as answer:
+    with ask(address, timeout=3) as answer:
         sys.exit(answer.status != 200)
 except (urllib.error.URLError, OSError) as error:
     sys.exit(f"{address}: {error}")

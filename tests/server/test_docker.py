@@ -31,6 +31,16 @@ def test_hadolint_finds_nothing() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_the_health_check_asks_no_proxy_and_the_server_takes_the_same_port(server) -> None:
+    port = server.address.rpartition(":")[2]
+    environment = os.environ | {"MIEN_PORT": port, "http_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+    healthy = [sys.executable, ROOT / "docker" / "healthy.py"]
+    assert subprocess.run(healthy, env=environment, check=False).returncode == 0
+    second = [sys.executable, "-m", "mien", "serve"]
+    done = subprocess.run(second, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, f"127.0.0.1:{port}: can't listen" in done.stderr) == (1, True)
+
+
 @pytest.mark.soak
 @pytest.mark.skipif(sys.platform == "win32", reason="a script for sh")
 def test_the_steps_of_the_image_make_a_server_that_is_healthy(tmp_path: Path, picture: bytes) -> None:

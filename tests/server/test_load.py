@@ -3,10 +3,12 @@
 import asyncio
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +87,19 @@ def past_the_bound(serve, crop_files: list[bytes], seconds: float) -> None:
     served.end()
     answered = [one for one in served.log() if one["status"] == 200 and one["path"] == "/v1/predict"]
     assert {one["request_id"] for one in answered} == set(done.ids)
+
+
+def test_batches_that_come_have_places_for_all_they_may_bring(serve) -> None:
+    served = serve("--queue", "32")
+    host, port = served.address.removeprefix("http://").split(":")
+    head = f"POST /v1/predict/batch HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: {64 << 20}\r\n\r\n".encode()
+    with ExitStack() as stack, served.client() as client:
+        for _ in range(8):
+            stack.enter_context(socket.create_connection((host, int(port)))).sendall(head)
+        until = time.monotonic() + 20
+        while client.get("/readyz").status_code == 200 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert client.post("/v1/predict/batch", files={"file": b"a"}).json()["error"]["code"] == "busy"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -49,6 +49,23 @@ def test_a_batch_answers_each_picture_or_says_why_not(client: httpx.Client, pict
     assert (many.status_code, "32" in many.json()["error"]["message"]) == (400, True)
 
 
+def test_each_picture_of_a_batch_has_the_limit_of_a_single_one(serve, picture: bytes) -> None:
+    with serve("--max-bytes", str(len(picture)), "--queue", "4").client() as client:
+        sent = [("file", ("a", picture)), ("file", ("b", picture + b"1")), ("file", ("c", b"nothing"))]
+        told = BatchPrediction.model_validate_json(client.post("/v1/predict/batch", files=sent).content)
+        assert [one.error and one.error.code for one in told.pictures] == [None, "too_large", "bad_picture"]
+        many = client.post("/v1/predict/batch", files=[("file", ("a", b"nothing"))] * 5)
+        assert (many.status_code, "4" in many.json()["error"]["message"]) == (400, True)
+        assert client.get("/v1/models").json()["limits"]["pictures"] == 4
+
+
+def test_a_name_that_cant_be_sent_back(client: httpx.Client, picture: bytes) -> None:
+    part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="\\ud800.jpg"\r\n\r\n' + picture
+    kind = {"content-type": "multipart/form-data; boundary=b; charset=unicode_escape"}
+    told = client.post("/v1/predict/batch", content=part + b"\r\n--b--\r\n", headers=kind)
+    assert (told.status_code, told.json()["pictures"][0]["name"]) == (200, "?.jpg")
+
+
 def test_the_networks_may_be_chosen(client: httpx.Client, picture: bytes) -> None:
     told = ModelsAnswer.model_validate_json(client.get("/v1/models").content)
     assert told.default == "small:int8"

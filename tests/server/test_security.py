@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -49,6 +50,8 @@ def test_others_need_a_token_or_a_flag(serve, picture: bytes) -> None:
 def test_other_sites_pages_and_foreign_names_are_turned_away(client: httpx.Client, serve, picture: bytes) -> None:
     elsewhere = {"origin": "http://elsewhere.example"}
     refused = client.post("/v1/predict", content=picture, headers=elsewhere)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "foreign_origin")
+    refused = client.get("/v1/models", headers={"origin": "http://["})
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "foreign_origin")
     refused = client.get("/v1/models", headers={"host": "elsewhere.example"})
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "foreign_host")
@@ -133,6 +136,65 @@ def test_what_is_too_large_is_refused_before_it_is_read(serve, picture: bytes) -
     assert served.process.poll() is None
 
 
+def test_what_stands_after_a_body_takes_no_memory(server, client: httpx.Client) -> None:
+    """Trailers, in lines or in one that doesn't end; words after a chunk's size; and a few, which do no harm."""
+    host, _, port = server.address.removeprefix("http://").partition(":")
+    head = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for begun, endless in ((b"0\r\n", b"X-A: b\r\n"), (b"0\r\nX-A: ", b"bbbbbbbb"), (b"5;x=", b"bbbbbbbb")):
+        with socket.create_connection((host, int(port)), 30) as line:
+            line.sendall(head + begun)
+            with pytest.raises(ConnectionError):
+                line.sendall(endless * (1 << 22))
+    with socket.create_connection((host, int(port)), 10) as line:
+        forged = b"0\r\nX-Request-ID: forged\r\n\r\n"
+        line.sendall(head + forged + b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        told = b"".join(iter(lambda: line.recv(10_000), b""))
+        assert told.count(b" 200 OK") == 2
+        assert b"forged" not in told
+    large = client.post("/v1/predict", content=(bytes(1000) for _ in range(1000)))  # a body in many chunks is none
+    assert large.json()["error"]["code"] == "bad_picture"
+
+
+def test_after_an_answer_only_another_request_keeps_a_connection_open(server) -> None:
+    host, _, port = server.address.removeprefix("http://").partition(":")
+    ask = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    chunked, sized = ask + b"Transfer-Encoding: chunked\r\n\r\n", ask + b"Content-Length: 100\r\n\r\n"
+    talks = [(sized, b"x"), (chunked + b"ffff\r\n", b"x"), (ask + b"\r\n", b"\r\n")]
+    with ExitStack() as stack:
+        lines = [stack.enter_context(socket.create_connection((host, int(port)), 10)) for _ in range(len(talks) + 1)]
+        for line, (sent, _) in zip(lines, [*talks, (ask + b"\r\n", b"")], strict=True):
+            line.sendall(sent)
+            assert b" 200 OK" in said(line)
+        *idle, busy = lines
+        began, left = time.monotonic(), list(zip(idle, talks, strict=True))
+        while left and time.monotonic() < began + 20:
+            time.sleep(0.5)
+            left = [(line, talk) for line, talk in left if not hung_up(line, talk[1])]
+            busy.sendall(ask + b"\r\n")
+            assert b" 200 OK" in said(busy)
+        assert not left
+        assert time.monotonic() - began > 3
+
+
+def said(line: socket.socket) -> bytes:
+    """An answer of /healthz."""
+    told = b""
+    while not told.endswith(b"}"):
+        told += line.recv(4000)
+    return told
+
+
+def hung_up(line: socket.socket, more: bytes) -> bool:
+    line.settimeout(0.01)
+    try:
+        line.sendall(more)
+        return line.recv(1000) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+
+
 def test_the_rate_is_for_each_client_and_not_for_this_machine(client: httpx.Client) -> None:
     gate = Gate(Settings(host="192.0.2.1", token=TOKEN, rate=2))
     headers = {"host": "192.0.2.1", "authorization": f"Bearer {TOKEN}"}
@@ -167,6 +229,7 @@ def test_buckets_fill_again_and_dont_grow_without_end() -> None:
         ({"token": "short"}, "16"),
         ({"origins": ("example.org",)}, "origin"),
         ({"origins": ("*",)}, "origin"),
+        ({"origins": ("http://[",)}, "origin"),
         ({"certificate": Path("a.pem")}, "both"),
         ({"queue": 4}, "batch"),
         ({"models": ()}, "network"),

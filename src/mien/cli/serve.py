@@ -14,7 +14,9 @@ def serve(
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen; by default this machine only.")] = (
         "127.0.0.1"
     ),
-    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="0 takes any that is free.")] = 8000,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", envvar="MIEN_PORT", help="0 takes any that is free.")
+    ] = 8000,
     model: Annotated[
         list[str] | None,
         typer.Option(
@@ -89,6 +91,7 @@ def serve(
         timeout=timeout,
         drain=drain,
         max_bytes=max_bytes,
+        max_pictures=min(Settings.max_pictures, queue),
         max_pixels=max_pixels,
         rate=rate,
         certificate=certificate,

@@ -80,7 +80,9 @@ async def _of_form(request: Request, body: bytes, most: int) -> list[Picture]:
             raise Refusal("bad_request", f"There is no field {others[0]!r}; the pictures are in {FIELD!r}.")
         if not files:
             raise Refusal("bad_request", f"The form has no file in the field {FIELD!r}.")
-        return [Picture(await file.read(), file.filename or "") for file in files]
+        # a form may name a charset in which a name is half a character, and that can't be sent back
+        names = [(file.filename or "").encode(errors="replace").decode() for file in files]
+        return [Picture(await file.read(), name) for file, name in zip(files, names, strict=True)]
     finally:
         await form.close()
 

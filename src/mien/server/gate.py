@@ -38,7 +38,7 @@ class Gate:
         if path in OPEN:
             return
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host and origin not in self.settings.origins:
+        if origin is not None and _site(origin) != host and origin not in self.settings.origins:
             raise Refusal("foreign_origin", f"Pages of {origin!r} may not use this server; --cors allows one.")
         if path.startswith(GUARDED) and self.settings.token and not self._knows(headers):
             raise Refusal("no_token", "Send the server's token: Authorization: Bearer TOKEN.")
@@ -84,6 +84,14 @@ class Buckets:
         if len(self._left) > CLIENTS:
             self._left.popitem(last=False)
         return wait
+
+
+def _site(origin: str) -> str | None:
+    """An Origin header's host, with its port; None where it's damaged."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 @lru_cache(64)

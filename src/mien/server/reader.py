@@ -105,6 +105,8 @@ class Reader:
         Raises:
             Refusal: it isn't a picture, or larger than the limits.
         """
+        if len(data) > self.settings.max_bytes:  # one of a batch, which may be larger together
+            raise Refusal("too_large", f"The picture is larger than the limit of {self.settings.max_bytes:,} bytes.")
         prepared = None if detect else self._at_once(data, served)
         if prepared is None:
             loop, photo = asyncio.get_running_loop(), at is None

@@ -86,12 +86,13 @@ async def predict(request: Request, asked: Annotated[Asked, Query()]) -> Respons
 async def predict_batch(request: Request, asked: Annotated[Asked, Query()]) -> Response:
     """Read several pictures: a form with each in a field `file`. One that can't be read doesn't stop the others."""
     reader, settings = _reader(request), _settings(request)
-    with reader.slots():
+    places = settings.places_of_a_batch
+    with reader.slots(places):
         served = await reader.networks.get(asked.model)
         sent = await pictures(
             request, most=settings.max_pictures, most_bytes=settings.max_batch_bytes, seconds=settings.timeout
         )
-        with reader.slots(len(sent) - 1):
+        with reader.slots(max(0, len(sent) - places)):
             items = await _in_time(request, asyncio.gather(*(_item(reader, one, served, asked.detect) for one in sent)))
     _count(request, [reading for _, reading in items if reading])
     answer = {"pictures": [item for item, _ in items], "request_id": request.state.request_id}

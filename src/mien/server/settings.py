@@ -64,8 +64,7 @@ class Settings:
                 "environment), or say with --no-auth that anyone may use this server."
             )
         for origin in self.origins:
-            parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != origin:
+            if not _is_origin(origin):
                 raise MienError(
                     f"{origin}: not an origin; one is http:// or https:// and a host, as a browser sends it."
                 )
@@ -73,6 +72,14 @@ class Settings:
             raise MienError("A certificate and its key go together: give both, or neither.")
         if self.max_pictures > self.queue:
             raise MienError(f"A batch of {self.max_pictures} pictures can't fit a queue of {self.queue}.")
+
+    @property
+    def places_of_a_batch(self) -> int:
+        """The places of the queue that a batch has while it comes: as many as single pictures of its size would.
+
+        So batches can't hold more together than as many single pictures as `queue` has places for.
+        """
+        return min(-(-self.max_batch_bytes // self.max_bytes), self.max_pictures)
 
     @property
     def local(self) -> bool:
@@ -85,6 +92,14 @@ def boxed() -> tuple[str, ...]:
     family = DEFAULT.partition(":")[0]
     names = [name + kind for name in shipped() for kind in ("", ":int8") if not kind or (BOX / name / INT8).exists()]
     return tuple(sorted(names, key=lambda name: (name != DEFAULT, name.partition(":")[0] != family)))
+
+
+def _is_origin(origin: str) -> bool:
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and f"{parts.scheme}://{parts.netloc}" == origin
 
 
 @lru_cache(64)
