@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 
@@ -58,3 +59,46 @@ def test_a_camera_that_may_not_be_used(page: Page) -> None:
     page.get_by_role("button", name="Use the camera").click()
     expect(page.get_by_role("alert")).to_contain_text("wasn't allowed to use the camera")
     expect(page.locator("#stage")).to_have_attribute("data-mode", "empty")
+
+
+def test_a_camera_that_is_unplugged(page: Page) -> None:
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.locator(".face").first).to_be_visible()
+    page.evaluate("""() => {
+      const [track] = document.getElementById("video").srcObject.getVideoTracks();
+      track.stop();
+      track.dispatchEvent(new Event("ended")); // as the browser does for a camera that is pulled out
+    }""")
+    expect(page.get_by_role("alert")).to_contain_text("The camera is gone")
+    expect(page.get_by_role("button", name="Use the camera")).to_be_visible()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("button", name="Stop the camera")).to_be_visible()
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+LATER = """([what]) => {
+  const at = navigator.mediaDevices, real = at[what].bind(at);
+  window.asked = window.answered = 0;
+  at[what] = async (...how) => {
+    window.asked++;
+    await new Promise((done) => setTimeout(done, 1000));
+    try { return await real(...how); } finally { window.answered++; }
+  };
+}"""
+
+
+@pytest.mark.parametrize("what", ["getUserMedia", "enumerateDevices"])
+def test_a_camera_is_stopped_before_it_has_begun(page: Page, what: str) -> None:
+    """While the browser asks whether it may be used, and while it says which others there are."""
+    page.evaluate(LATER, [what])
+    page.get_by_role("button", name="Use the camera").click()
+    page.wait_for_function("() => window.asked")
+    page.get_by_role("button", name="Stop the camera").click()
+    expect(page.get_by_role("button", name="Use the camera")).to_be_visible()
+    page.wait_for_function("() => window.answered")
+    page.wait_for_timeout(300)
+    assert page.evaluate("asked") == 1
+    assert page.evaluate("document.getElementById('video').srcObject") is None
+    assert page.seen.sockets == []
+    expect(page.locator("#stage")).to_have_attribute("data-mode", "empty")
+    expect(page.locator("#timeline")).to_be_hidden()

@@ -68,6 +68,10 @@ def test_a_busy_server_is_asked_again_and_no_large_file_sent(
     assert len(page.seen.requests) == sent
 
 
+def test_what_cant_be_a_token_is_left_alone(visit: Any, server: Any) -> None:
+    assert visit(f"{server.address}/#%").url.endswith("/#%")
+
+
 def test_a_server_that_wants_a_token(serve: Callable[..., Any], visit: Any, files: Files, chromium: Any) -> None:
     token = "a-token-of-enough-letters"
     address = serve(environment={"MIEN_TOKEN": token}).address

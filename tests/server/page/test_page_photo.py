@@ -108,6 +108,26 @@ def test_a_picture_is_dropped(page: Page, files: Files) -> None:
     expect(page.locator(".face h3")).to_have_text("happy")
 
 
+def test_of_two_photos_dropped_quickly_the_second_is_shown(page: Page, files: Files) -> None:
+    """Though the first takes longer to decode."""
+    page.evaluate("""() => {
+      const decode = window.createImageBitmap;
+      window.createImageBitmap = async (blob, ...how) => {
+        const bitmap = await decode(blob, ...how);
+        if (blob.name === "scene.png") await new Promise((done) => setTimeout(() => done(window.late = true), 1500));
+        return bitmap;
+      };
+    }""")
+    page.set_input_files("#file", files["scene"])
+    page.set_input_files("#file", files["photo"])
+    expect(page.locator(".face h3")).to_have_text("happy")
+    page.wait_for_function("() => window.late")
+    page.wait_for_timeout(300)
+    expect(page.locator("#photo")).to_have_js_property("ariaLabel", "The photo photo.png")
+    assert page.locator("#photo").evaluate("photo => photo.width") == 512
+    assert len([one for one in page.seen.requests if "predict" in one.url]) == 1
+
+
 def test_another_network_is_chosen(page: Page, files: Files) -> None:
     page.set_input_files("#file", files["photo"])
     expect(page.locator("#timings")).to_contain_text("Read by small:int8,")

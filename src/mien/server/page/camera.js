@@ -47,6 +47,11 @@ export class Camera {
     this.stream = null;
   }
 
+  /** Call this once the camera ends by itself; closing it isn't that. */
+  whenLost(call) {
+    this.stream.getVideoTracks()[0].addEventListener("ended", call);
+  }
+
   /** The cameras there are; their names are known once one was allowed. */
   async all() {
     const devices = await navigator.mediaDevices.enumerateDevices();

@@ -63,7 +63,8 @@ async function read(blob, name) {
   faces.clear();
   timeline.hide();
   summary(null);
-  await preview(blob, name);
+  await preview(blob, name, signal);
+  if (signal.aborted) return;
   $("frame").classList.add("waiting");
   try {
     const answer = await patiently(() => reader.read(blob, { ...choice(), signal }), signal);
@@ -89,7 +90,7 @@ function refused(problem, blob, name) {
   complain(new Problem(problem.message.replace(/^the image:/, `${name}:`)));
 }
 
-async function preview(blob, name) {
+async function preview(blob, name, signal) {
   $("video").hidden = true;
   $("frame").classList.remove("mirrored");
   let bitmap = null;
@@ -98,6 +99,7 @@ async function preview(blob, name) {
   } catch {
     // only the server knows this kind of file, or it is no picture: its answer will tell
   }
+  if (signal.aborted) return bitmap?.close(); // a newer photo may have been decoded sooner
   $("unseen-photo").hidden = bitmap !== null;
   $("frame").hidden = $("photo").hidden = bitmap === null;
   if (!bitmap) return;
@@ -138,16 +140,23 @@ async function watch(device) {
     stop();
     return complain(problem, () => watch(device));
   }
+  camera.whenLost(() => signal.aborted || lost(device));
   const { video } = camera;
   $("unseen-photo").hidden = $("photo").hidden = true;
   $("frame").hidden = video.hidden = false;
   $("frame").classList.add("waiting");
   $("frame").style.setProperty("--ratio", video.videoWidth / video.videoHeight);
   $("frame").classList.toggle("mirrored", camera.mirrored);
-  await offerCameras();
+  await offerCameras(signal);
+  if (signal.aborted) return;
   records.start("camera", null);
   timeline.start(about.models.find(({ name }) => name === choice().model).classes);
   await follow(signal);
+}
+
+function lost(device) {
+  stop();
+  complain(new Problem("The camera is gone: unplugged, or taken away by the browser."), () => watch(device));
 }
 
 async function follow(signal) {
@@ -158,6 +167,7 @@ async function follow(signal) {
   let tries = 0;
   while (!signal.aborted) {
     const frame = await camera.next();
+    if (signal.aborted) return;
     const time = (performance.now() - began) / 1000;
     try {
       const answer = await Promise.race([stream.frame(frame), ended]);
@@ -199,8 +209,9 @@ function stop() {
   $("frame").hidden = !seen;
 }
 
-async function offerCameras() {
+async function offerCameras(signal) {
   const all = await camera.all();
+  if (signal.aborted) return;
   const select = $("cameras").querySelector("select");
   select.replaceChildren(...all.map(({ label, deviceId }, place) => new Option(label || `Camera ${place + 1}`, deviceId)));
   select.value = camera.device;
@@ -208,6 +219,9 @@ async function offerCameras() {
 }
 
 // what people do
+
+/** Also while the browser still asks whether it may. */
+const watching = () => $("stage").dataset.mode === "camera";
 
 function again() {
   if (camera.on) watch(camera.device);
@@ -231,7 +245,7 @@ $("file").addEventListener("change", () => {
   take($("file").files);
   $("file").value = ""; // the same file may be chosen again
 });
-$("camera").addEventListener("click", () => reader && (camera.on ? stop() : watch()));
+$("camera").addEventListener("click", () => reader && (watching() ? stop() : watch()));
 $("cameras").addEventListener("change", (event) => watch(event.target.value));
 $("model").addEventListener("change", again);
 $("cropped").addEventListener("change", again);

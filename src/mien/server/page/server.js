@@ -17,7 +17,7 @@ const GONE = "The server doesn't answer. Is mien serve still running?";
 
 /** A server that wants a token is opened with it after a #, which browsers send nowhere: http://host:8000/#TOKEN */
 export function takeToken() {
-  const given = decodeURIComponent(location.hash.slice(1));
+  const given = location.hash.slice(1);
   if (!/^[\w.~-]{16,256}$/.test(given)) return;
   sessionStorage.setItem(KEY, given);
   history.replaceState(null, "", location.pathname);
