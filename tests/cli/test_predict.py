@@ -61,6 +61,50 @@ def test_a_video_to_every_kind_of_file(mien, film: Path, tmp_path: Path) -> None
     assert count == 15
 
 
+def test_no_output_takes_the_place_of_what_is_read(mien, photo: Path, film: Path, tmp_path: Path) -> None:
+    inner = tmp_path / "in"
+    inner.mkdir()
+    (inner / "a.jpg").write_bytes(photo.read_bytes())
+    (inner / "f.webm").write_bytes(film.read_bytes())
+    (inner / "f.csv").write_bytes(photo.read_bytes())
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link" / "a.jpg").symlink_to(inner / "a.jpg")
+    before = {path: path.read_bytes() for path in inner.iterdir()}
+    for words in (
+        ("in/a.jpg", "--annotate", "in"),
+        ("in", "--annotate", "in"),
+        (".", "--annotate", "./in/."),
+        ("link/a.jpg", "--annotate", "in"),
+        ("in/f.webm", "--annotate", "in"),
+        ("in/f.webm", "--annotate", "in/f.webm"),
+        ("in/a.jpg", "in/f.csv", "--out", "in/f.csv", "--overwrite"),
+    ):
+        done = mien(tmp_path, "predict", *words)
+        assert done.returncode == 1, words
+        assert "could be overwritten" in done.stderr, (words, done.stderr)
+        assert "Traceback" not in done.stderr
+        assert {path: path.read_bytes() for path in inner.iterdir()} == before, words
+
+
+def test_what_a_run_draws_it_does_not_read(mien, photo: Path, tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(photo.read_bytes())
+    (tmp_path / "drawn").mkdir()
+    done = mien(tmp_path, "predict", ".", "--annotate", "drawn", "--json")
+    assert json.loads(done.stdout)["entries"] == 2, done.stderr
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["a.jpg", "b.jpg"]
+
+
+def test_a_drawing_for_each_photo_however_they_are_called(mien, photo: Path, tmp_path: Path) -> None:
+    for name in ("d1/a.jpg", "d2/a.jpg", "d3/a-2.jpg", "d4/A.jpg"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(photo.read_bytes())
+    line = ("predict", "d1", "d2", "d3", "d4", "--annotate", "out", "--out", "rows.csv")
+    assert mien(tmp_path, *line, "--limit", "2").returncode == 0
+    assert mien(tmp_path, *line, "--resume").returncode == 0
+    assert len(list((tmp_path / "out").iterdir())) == 4
+
+
 def test_a_pipe_gets_lines_as_they_come(mien, film: Path, tmp_path: Path) -> None:
     done = mien(tmp_path, "predict", film, "--live", "--limit", "4")
     assert [json.loads(line)["frame"] for line in done.stdout.splitlines()] == [0, 1, 2, 3]

@@ -75,20 +75,20 @@ def predict(
         model, device=device, detect=detect, certain=certain, smooth=smooth, max_pixels=max_pixels
     )  # before the files: a wrong name shows at once
     tally = Tally(recognizer.device)
+    outputs = [path for path in (out, annotate, timeline, sheet) if path]
+    films = Sources(sources, every=every, max_pixels=max_pixels, outputs=outputs)  # before any of them is opened
     with ExitStack() as stack:
         kept: list[Sink] = []
-        after: dict[str, int] = {}
         if out:
             from mien.recognition.write import RowWriter
 
             writer = RowWriter(out, classes=recognizer.classes, resume=resume, overwrite=overwrite)
             stack.enter_context(writer)
-            after = writer.last
+            films.after = writer.last
             kept.append(lambda frame, reading: writer.write(reading))
         elif resume:
             raise DataError("--resume goes on with a file of rows; name it with --out.")
-        films = Sources(sources, every=every, after=after, max_pixels=max_pixels)
-        kept += [annotator(annotate, stack)] if annotate else []
+        kept += [annotator(annotate, stack, films.after)] if annotate else []
         kept += [figure(path, what, stack) for path, what in ((timeline, "timeline"), (sheet, "sheet")) if path]
         show = stack.enter_context(bars(tally) if live or films.live else progress(films.total, tally))
         stopped = False

@@ -1,6 +1,6 @@
 """Where `mien predict` sends what it reads besides the terminal: annotated pictures and videos, and figures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,17 @@ if TYPE_CHECKING:
 Sink = Callable[["Frame", "Reading"], None]
 
 
-def annotator(path: Path, stack: ExitStack) -> Sink:
-    """Draws every picture: into a folder, a file for each photo or video, or all frames into one video."""
+def annotator(path: Path, stack: ExitStack, done: Iterable[str] = ()) -> Sink:
+    """Draws every picture: into a folder, a file for each photo or video, or all frames into one video.
+
+    `done` are the sources that an earlier run drew into the folder; their drawings stay.
+    """
     from mien.recognition.annotate import VIDEOS, VideoWriter, annotate, save_picture
 
     one = stack.enter_context(VideoWriter(path)) if path.suffix.lower() in VIDEOS else None
     taken: dict[str, int] = {}
+    for source in done:
+        _free(Path(source).stem, taken)
     videos: dict[str, VideoWriter] = {}
 
     def draw(frame: "Frame", reading: "Reading") -> None:
@@ -31,20 +36,31 @@ def annotator(path: Path, stack: ExitStack) -> Sink:
                 raise DataError(f"{path}: a video is drawn from a video; for photos name a folder.")
             one.write(drawn, frame.time)
         elif frame.time is None:
-            save_picture(drawn, path / _free(Path(frame.source).stem, taken, ".jpg"))
+            save_picture(drawn, path / f"{_free(Path(frame.source).stem, taken)}.jpg")
         else:
             if frame.source not in videos:
-                name = _free(Path(frame.source).stem, taken, ".webm")
-                videos[frame.source] = stack.enter_context(VideoWriter(path / name))
+                name = _free(Path(frame.source).stem, taken)
+                videos[frame.source] = stack.enter_context(VideoWriter(path / f"{name}.webm"))
             videos[frame.source].write(drawn, frame.time)
 
     return draw
 
 
-def _free(stem: str, taken: dict[str, int], suffix: str) -> str:
-    """A name that no picture of this run has: photos of two folders may be called alike."""
-    taken[stem] = taken.get(stem, 0) + 1
-    return f"{stem}{suffix}" if taken[stem] == 1 else f"{stem}-{taken[stem]}{suffix}"
+def _free(stem: str, taken: dict[str, int]) -> str:
+    """A name that no picture of this run has: photos of two folders may be called alike.
+
+    >>> names = {}
+    >>> [_free(stem, names) for stem in ("a", "a", "A-2", "a")]
+    ['a', 'a-2', 'A-2-2', 'a-3']
+    """
+    key, name = stem.casefold(), stem  # some file systems take A for a
+    number = taken.get(key, 1)
+    while name.casefold() in taken:
+        number += 1
+        name = f"{stem}-{number}"
+    taken[key] = number
+    taken.setdefault(name.casefold(), 1)
+    return name
 
 
 def figure(path: Path, what: str, stack: ExitStack) -> Sink:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien import images
-from mien.errors import MediaError
+from mien.errors import DataError, MediaError
 from mien.recognition.records import Frame
 
 VIDEO_SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv"))
@@ -48,12 +48,15 @@ class Sources:
         every: of a video or camera only each so many'th frame.
         after: for a source the last frame that is done already; those up to it are passed over.
         max_pixels: refuse larger pictures before decoding them.
+        outputs: files and folders that the run will write to, which no source may be, or lie right in. What comes to
+            lie there meanwhile isn't read.
 
     What can't be read comes as a Frame with an `error`, and the rest goes on. Files in folders that are neither photo
     nor video by their content nor by their name are left out and counted in `others`.
 
     Raises:
         MediaError: (at once) nothing there under one of the names, or nothing to look at in a folder.
+        DataError: (at once) one of the outputs might overwrite a source.
     """
 
     def __init__(
@@ -63,27 +66,35 @@ class Sources:
         every: int = 1,
         after: Mapping[str, int] | None = None,
         max_pixels: int = images.MAX_PIXELS,
+        outputs: Sequence[Path] = (),
     ) -> None:
         self.every, self.after, self.max_pixels = every, dict(after or {}), max_pixels
+        self.outputs = outputs
         self.names = [str(name) for name in names]
         self.others = 0
         self.total: int | None = None
         """How many frames will come, as far as that can be told beforehand; for progress."""
-        self.live = any(_camera(name) is not None for name in self.names)
-        if not self.live:
-            self._count()
+        self.cameras = frozenset(name for name in self.names if _camera(name) is not None)
+        self.live = bool(self.cameras)
+        self._count()
 
     def _count(self) -> None:
         videos, count = [], 0
         for name in self.names:
+            if name in self.cameras:
+                continue
             before = count
             for path in _paths(name):
                 kind = self._kind(path, asked=str(path) == name)
                 count += kind != ""
+                if kind and (output := self._output(path)):
+                    raise DataError(f"{output}: {path} is read, and could be overwritten there. Name another place.")
                 videos += [path] if kind == "video" else []
             if count == before or not (os.path.exists(name) or glob.has_magic(name)):
                 raise MediaError(f"{name}: {_nothing(name)}")
         self.others = 0  # they are counted again when it runs
+        if self.live:
+            return
         if len(videos) == count == 1:
             with suppress(MediaError), _opened(str(videos[0])) as video:  # its error comes when its turn has come
                 self.total = max(0, -(-int(video.get(cv2.CAP_PROP_FRAME_COUNT)) // self.every)) or None
@@ -98,12 +109,22 @@ class Sources:
                 continue
             for path in _paths(name):
                 kind = self._kind(path, asked=str(path) == name)
+                if kind and self._output(path):  # what this run drew itself
+                    continue
                 if kind == "video":
                     yield from self._film(str(path), str(path))
                 elif kind and str(path) not in self.after:
                     yield self._photo(path)
                 elif not kind:
                     self.others += 1
+
+    def _output(self, path: Path) -> Path | None:
+        """The output that this file is, or lies right in, by a link, too."""
+        if not self.outputs:
+            return None
+        real = Path(os.path.realpath(path))
+        places = (path, real, path.parent, real.parent)
+        return next((output for output in self.outputs if any(_same(place, output) for place in places)), None)
 
     def _kind(self, path: Path, *, asked: bool = False) -> str:
         """What to take a file for: by its content, or where that says nothing by its name, so that it has its error."""
@@ -163,6 +184,13 @@ class Sources:
         if broken:
             said = f"{broken:,} of {max(index, count):,} frames couldn't be decoded."
             yield Frame(name, None, index, round(time, 3), said)
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return False
 
 
 @contextmanager
