@@ -1,6 +1,12 @@
 """`mien.Client` and `mien.AsyncClient` against a real server."""
 
 import asyncio
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +44,89 @@ def test_many_pictures_go_several_in_a_request(asked: mien.Client, server, photo
     assert [len(reading) for reading in readings] == [1] * 17 + [0] + [1] * 3
     assert "damaged" in readings[17].error
     assert len([one for one in server.log() if one["path"] == "/v1/predict/batch"]) <= before + 2
+
+
+def test_one_picture_of_many_that_cant_be_read_has_its_error(asked: mien.Client, photo: Path, tmp_path: Path) -> None:
+    data = photo.read_bytes()
+    odd = tmp_path / os.fsdecode(b"\xff.jpg") if sys.platform == "linux" else photo
+    odd.write_bytes(data)
+    large, larger = (data + bytes(size << 20) for size in (17, 65))  # than a picture may be, and than a request
+    pictures = [photo, tmp_path / "none.jpg", "a\0b", np.zeros((4, 4)), odd, large, larger, photo]
+    readings = list(asked.predict_many(pictures))
+    assert [len(one) for one in readings] == [1, 0, 0, 0, 1, 0, 0, 1]
+    said = (
+        "",
+        "none.jpg: can't be read",
+        "null",
+        "float64",
+        "",
+        "limit of 16,777,216 bytes",
+        "limit of 67,108,864",
+        "",
+    )
+    for reading, words in zip(readings, said, strict=True):
+        assert words in reading.error
+        assert bool(words) == bool(reading.error)
+    assert readings[1].source == str(tmp_path / "none.jpg")
+    assert [one.error != "" for one in asked.predict_many([tmp_path / "none.jpg"])] == [True]
+
+
+def test_many_pictures_for_a_server_that_takes_few_at_once(serve, photo: Path) -> None:
+    with mien.Client(serve("--queue", "3").address) as client:
+        assert [len(one) for one in client.predict_many([photo] * 7)] == [1] * 7
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[[bytes, dict[str, str]], str]]:
+    """Starts servers that say the same to everyone; gives the address, and `asked`: what was sent."""
+    with ExitStack() as stack:
+
+        def begin(body: bytes, headers: dict[str, str], status: int = 200) -> str:
+            class Handler(BaseHTTPRequestHandler):
+                def do_GET(self) -> None:
+                    begin.asked.append(self.rfile.read(int(self.headers.get("content-length", 0))))
+                    self.send_response(status)
+                    for name, value in ({"content-length": str(len(body))} | headers).items():
+                        self.send_header(name, value)
+                    self.end_headers()
+                    self.wfile.write(body)
+
+                do_POST = do_GET
+
+                def log_message(self, *words: object) -> None: ...
+
+            server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            stack.callback(server.shutdown)
+            return f"http://127.0.0.1:{server.server_port}"
+
+        begin.asked = []
+        yield begin
+
+
+def test_a_servers_odd_answer_is_told_so(answering, photo: Path) -> None:
+    date = {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}
+    for body, headers, status in (
+        (b"<html>", {}, 200), (b"{}", {}, 200), (b"[]", {}, 200), (b"7", {}, 200), (b'{"faces": [1]}', {}, 200),
+        (b'{"pictures": [], "models": [{}], "faces": {}}', {}, 200), (b"", date, 503), (b"[]", {}, 500),
+        (b'{"error": []}', {}, 500), (b"", {"location": "/x"}, 302),
+    ):  # fmt: skip
+        with mien.Client(answering(body, headers, status)) as client:
+            for ask in (client.networks, lambda: client(photo), lambda: list(client.predict_many([photo]))):
+                with pytest.raises(mien.ServerError, match=f"HTTP {status}") as told:
+                    ask()
+                assert (told.value.status, told.value.code) == (status, "")
+    assert not any(photo.name.encode() in sent for sent in answering.asked)
+    assert any(photo.read_bytes() in sent for sent in answering.asked)
+
+
+def test_what_is_no_address_and_no_token() -> None:
+    for make in (mien.Client, mien.AsyncClient):
+        with pytest.raises(mien.MienError, match="not an address"):
+            make("http://[::")
+        for token in ("é", "a\nb"):
+            with pytest.raises(mien.MienError, match="token"):
+                make(token=token)
 
 
 def test_what_is_there_and_what_goes_wrong(asked: mien.Client, photo: Path, tmp_path: Path) -> None:

@@ -1,15 +1,15 @@
 """What a client's calls are: the requests of each, step by step, and what becomes of the answers."""
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import httpx
 
-from mien.client.files import as_file
-from mien.errors import MediaError, ServerError
+from mien.client.files import File, as_file
+from mien.errors import MediaError, MienError, ServerError
 from mien.recognition.records import Face, Reading
 
 
@@ -45,46 +45,75 @@ class Calls:
 
     def __init__(self, address: str, token: str, timeout: float, patience: float) -> None:
         self.address, self.patience = address.rstrip("/"), patience
+        try:
+            httpx.URL(self.address)
+        except httpx.InvalidURL as error:
+            raise MienError(f"{address}: not an address ({error}). One is http://127.0.0.1:8000.") from None
+        if not (token.isascii() and token.isprintable()):
+            raise MienError("A token has letters, digits or . _ ~ - and nothing else.")
         self.options: dict[str, Any] = {"base_url": self.address, "timeout": timeout, "trust_env": False}
         if token:
             self.options["headers"] = {"authorization": f"Bearer {token}"}
 
     def predict(self, picture: Any, model: str | None, detect: bool) -> Steps:
         """One picture -> its Reading."""
-        name, data = as_file(picture)
-        told = yield from self._ask("POST", "/v1/predict", _query(model, detect), content=data)
-        return _reading(name, told)
+        file = as_file(picture)
+        read, query = partial(_reading, file), _query(model, detect)
+        return (yield from self._ask(read, "POST", "/v1/predict", query, content=file.data))
 
-    def predict_batch(self, files: Sequence[tuple[str, bytes]], model: str | None, detect: bool) -> Steps:
-        """Many pictures, each `(name, bytes)`, in one request -> a Reading of each, in their order."""
-        form = [("file", (Path(name).name, data)) for name, data in files]
-        told = yield from self._ask("POST", "/v1/predict/batch", _query(model, detect), files=form)
-        return [_reading(name, one) for (name, _), one in zip(files, told["pictures"], strict=True)]
+    def predict_batch(self, files: Sequence[File], model: str | None, detect: bool) -> Steps:
+        """Many pictures in one request -> a Reading of each, in their order; for one without bytes its error."""
+        sent = [file for file in files if not file.error]
+        readings = iter((yield from self._sent(sent, model, detect)) if sent else ())
+        return [Reading(file.name, error=file.error) if file.error else next(readings) for file in files]
+
+    def _sent(self, files: Sequence[File], model: str | None, detect: bool) -> Steps:
+        def read(told: Any) -> list[Reading]:
+            return [_reading(file, one) for file, one in zip(files, told["pictures"], strict=True)]
+
+        form = [("file", ("picture", file.data)) for file in files]
+        try:
+            return (yield from self._ask(read, "POST", "/v1/predict/batch", _query(model, detect), files=form))
+        except ServerError as error:
+            if len(files) > 1 and error.code in ("too_large", "bad_request"):  # this server takes fewer in a request
+                half = len(files) // 2
+                first = yield from self._sent(files[:half], model, detect)
+                return first + (yield from self._sent(files[half:], model, detect))
+            if error.code != "too_large":
+                raise
+            return [Reading(files[0].name, error=str(error))]
 
     def networks(self) -> Steps:
         """What the server has -> a tuple of ServedNetwork, its default first."""
-        told = yield from self._ask("GET", "/v1/models", {})
-        return tuple(
-            ServedNetwork(
-                name=one["name"],
-                kind=one["kind"],
-                classes=tuple(one["classes"]),
-                uncertain_below=one["uncertain_below"],
-                parameters=one["parameters"],
-                accuracy=one["accuracy"],
-                balanced_accuracy=one["balanced_accuracy"],
-            )
-            for one in told["models"]
-        )
 
-    def _ask(self, method: str, path: str, query: dict[str, str], **what: Any) -> Steps:
-        """One request; while the server is busy, again after the time that it says."""
+        def read(told: Any) -> tuple[ServedNetwork, ...]:
+            return tuple(
+                ServedNetwork(
+                    name=one["name"],
+                    kind=one["kind"],
+                    classes=tuple(one["classes"]),
+                    uncertain_below=one["uncertain_below"],
+                    parameters=one["parameters"],
+                    accuracy=one["accuracy"],
+                    balanced_accuracy=one["balanced_accuracy"],
+                )
+                for one in told["models"]
+            )
+
+        return (yield from self._ask(read, "GET", "/v1/models", {}))
+
+    def _ask(self, read: Callable[[Any], Any], method: str, path: str, query: dict[str, str], **what: Any) -> Steps:
+        """One request, and what `read` makes of its JSON; while the server is busy, again after the time it says."""
         until = time.monotonic() + self.patience
         while True:
             response = yield Request(method, path, query, what)
             if response.is_success:
-                return response.json()
-            wait = float(response.headers.get("retry-after") or 1)
+                try:
+                    return read(response.json())
+                except (ValueError, LookupError, TypeError, AttributeError):
+                    raise _odd(response) from None
+            told = response.headers.get("retry-after", "")
+            wait = float(told) if told.isdecimal() else 1.0  # a proxy may say a date
             if response.status_code != 429 or time.monotonic() + wait > until:
                 raise _error(response)
             yield wait
@@ -94,23 +123,27 @@ def _query(model: str | None, detect: bool) -> dict[str, str]:
     return ({"model": model} if model else {}) | ({} if detect else {"detect": "false"})
 
 
-def _reading(name: str, told: dict[str, Any]) -> Reading:
-    faces = tuple(Face.from_json(face) for face in told.get("faces", ()))
-    error = told.get("error") or {}
-    return Reading(
-        name, width=told.get("width", 0), height=told.get("height", 0), faces=faces, error=error.get("message", "")
-    )
+def _reading(file: File, told: dict[str, Any]) -> Reading:
+    if "error" in told:
+        return Reading(file.name, error=told["error"]["message"])
+    faces = tuple(Face.from_json(face) for face in told["faces"])
+    return Reading(file.name, width=told["width"], height=told["height"], faces=faces)
 
 
 def _error(response: httpx.Response) -> MediaError | ServerError:
     try:
         told = response.json()["error"]
         code, message = told["code"], told["message"]
-    except (ValueError, KeyError, TypeError):
-        code, message = "", f"not an answer of mien's: HTTP {response.status_code}"
+    except (ValueError, LookupError, TypeError):
+        return _odd(response)
     if code == "bad_picture":
         return MediaError(message)
     return ServerError(f"{response.request.url}: {message}", code=code, status=response.status_code)
+
+
+def _odd(response: httpx.Response) -> ServerError:
+    said = f"{response.request.url}: not an answer of mien's: HTTP {response.status_code}"
+    return ServerError(said, status=response.status_code)
 
 
 def lost(address: str, error: httpx.HTTPError) -> ServerError:

@@ -23,8 +23,11 @@ class Client:
 
     A picture is a path, a file's bytes, or an array, uint8 `(H, W)` gray or `(H, W, 3)` RGB.
 
+    Raises:
+        MienError: the address or the token is none.
+
     Raises (from every call):
-        ServerError: there is no server, or it refuses. MediaError: it can't read the picture.
+        ServerError: there is no server of mien's, or it refuses. MediaError: it can't read the picture.
     """
 
     def __init__(

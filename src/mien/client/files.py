@@ -3,6 +3,7 @@
 import io
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,23 @@ TOGETHER, TOGETHER_BYTES = 16, 32 << 20
 """So much goes into one request of `predict_many`: pictures, and bytes of them."""
 
 
-def as_file(picture: Any) -> tuple[str, bytes]:
-    """A picture's name and the bytes that are sent for it; an array goes as PNG, which loses nothing."""
+@dataclass(frozen=True)
+class File:
+    """A picture on its way: its bytes, or why there are none. The name isn't sent."""
+
+    name: str
+    data: bytes = field(default=b"", repr=False)
+    error: str = ""
+
+
+def as_file(picture: Any) -> File:
+    """A picture's name and the bytes that are sent for it; an array goes as PNG, which loses nothing.
+
+    Raises:
+        MediaError: it can't be read, or isn't such an array.
+    """
     if isinstance(picture, (bytes, bytearray, memoryview)):
-        return "bytes", bytes(picture)
+        return File("bytes", bytes(picture))
     if isinstance(picture, np.ndarray):
         if picture.dtype != np.uint8 or not picture.size or picture.shape[2:] not in ((), (3,)) or picture.ndim < 2:
             raise MediaError(
@@ -27,21 +41,30 @@ def as_file(picture: Any) -> tuple[str, bytes]:
             )
         buffer = io.BytesIO()
         Image.fromarray(np.ascontiguousarray(picture)).save(buffer, "PNG", compress_level=1)
-        return "array", buffer.getvalue()
+        return File("array", buffer.getvalue())
     try:
-        return str(picture), Path(os.fspath(picture)).read_bytes()
+        return File(str(picture), Path(os.fspath(picture)).read_bytes())
     except OSError as error:
         raise MediaError(f"{picture}: can't be read ({error.strerror}).") from None
+    except ValueError as error:  # a name with a zero byte
+        raise MediaError(f"{picture!r}: can't be read ({error}).") from None
 
 
-def together(pictures: Iterable[Any]) -> Iterator[list[tuple[str, bytes]]]:
+def together(pictures: Iterable[Any]) -> Iterator[list[File]]:
     """The pictures' files in groups that a request may have."""
-    files: list[tuple[str, bytes]] = []
+    files: list[File] = []
     for picture in pictures:
-        file = as_file(picture)
-        if files and (len(files) == TOGETHER or sum(len(data) for _, data in files) + len(file[1]) > TOGETHER_BYTES):
+        file = _as_file_or_error(picture)
+        if files and (len(files) == TOGETHER or sum(len(one.data) for one in [*files, file]) > TOGETHER_BYTES):
             yield files
             files = []
         files.append(file)
     if files:
         yield files
+
+
+def _as_file_or_error(picture: Any) -> File:
+    try:
+        return as_file(picture)
+    except MediaError as error:
+        return File("array" if isinstance(picture, np.ndarray) else str(picture), error=str(error))
