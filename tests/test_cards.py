@@ -83,8 +83,14 @@ def test_every_truncation_is_noticed(tmp_path: Path) -> None:
             Card.from_json(text[:end])
 
 
-def test_a_missing_card_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"card\.json: can't read"):
+def test_where_there_is_no_run_it_says_what_there_is(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"no such run. Name a run folder"):
+        Card.read(tmp_path / "nobody")
+    with pytest.raises(CheckpointError, match=r"no finished run in this folder\."):
+        Card.read(tmp_path)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "card.json").write_text("{}")
+    with pytest.raises(CheckpointError, match=r"no finished run in this folder; it holds .*one\."):
         Card.read(tmp_path)
 
 

@@ -109,10 +109,12 @@ class Card(BaseModel):
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> "Card":
         """Read a card from a file, or from the run folder it stands in. Raises CheckpointError when it can't."""
-        path = Path(path)
-        path = path / CARD if path.is_dir() else path
+        given = Path(path)
+        path = given / CARD if given.is_dir() else given
         try:
             text = path.read_bytes()
+        except FileNotFoundError:
+            raise CheckpointError(_no_run(given)) from None
         except OSError as error:
             raise CheckpointError(f"{path}: can't read the card ({error.strerror}).") from None
         return cls.from_json(text, str(path))
@@ -132,6 +134,14 @@ class Card(BaseModel):
                     f"{path}: changed or damaged since it was written: its SHA-256 isn't the card's. "
                     "Copy it again from where it came, or train again."
                 )
+
+
+def _no_run(path: Path) -> str:
+    """What there is where a run was looked for."""
+    if not path.is_dir():
+        return f"{path}: no such run. Name a run folder that mien wrote, or a network in the box, such as small."
+    inside = sorted(str(found.parent) for found in path.glob(f"*/{CARD}"))
+    return f"{path}: no finished run in this folder" + (f"; it holds {', '.join(inside)}." if inside else ".")
 
 
 def checksum(path: str | os.PathLike[str]) -> str:

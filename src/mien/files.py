@@ -23,6 +23,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         with beside.open("rb+") as file:
             os.fsync(file.fileno())  # the content reaches the disk before the name does
         os.replace(beside, path)
+    except OSError as error:
+        if error.filename is not None and Path(os.fsdecode(error.filename)) == beside:
+            error.filename = str(path)  # whoever reads of it knows this name alone
+        raise
     finally:
         beside.unlink(missing_ok=True)
 

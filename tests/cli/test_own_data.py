@@ -79,6 +79,11 @@ def test_a_run_in_the_shape_of_the_one_it_starts_from(photos: Path, tmp_path: Pa
     ask(capsys, "train", "--init", first, "--data", data, *TINY[-4:], "--out", tmp_path / "on")
     assert Card.read(tmp_path / "on").input_shape == (3, 32, 32)
     ask(capsys, "show", tmp_path / "on", "--data", data)
+    for verb in ("show", "evaluate"):
+        assert main([verb, str(tmp_path / "on")]) == 1
+        said = capsys.readouterr().err
+        assert "without --data the faces are drawn" in said
+        assert f"--data '{data}'" in said  # a name with a space in it
     ask(capsys, "train", "--init", first, *TINY[-4:], "--out", tmp_path / "drawn")
     assert Card.read(tmp_path / "drawn").input_shape == (1, 48, 48)  # drawn faces are what they are
 

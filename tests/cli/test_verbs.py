@@ -74,6 +74,9 @@ def test_evaluate_prints_a_table_for_people(
     said = capsys.readouterr()
     report = library.evaluate(library.Net(finished), Splits.load(faces_file).val)
     assert f"{report.accuracy:.4f}" in said.out
+    assert "63 faces of val" in said.out
+    assert main(["evaluate", str(finished)]) == 0
+    assert "900 drawn faces of val" in capsys.readouterr().out
     assert all(name in said.out for name in (*report.classes, "macro-F1", "95 % interval"))
 
 

@@ -116,13 +116,37 @@ def test_bad_files_are_named_and_can_be_left_out(tmp_path):
         ("happy/2.png", "damaged"),
         ("happy/3.jpg", "0 bytes"),
         ("happy/4.jpg", "not an image"),
-        ("happy/notes.txt", "not an image file"),
+        ("happy/notes.txt", "not an image"),
         ("outside.png", "outside of all class folders"),
     ):
         assert any(name in line and found in line for line in lines), name
     splits = load_folder(tmp_path, skip_bad_rows=True)
     assert splits.left_out == 5
     assert tones(splits.train) == [1]
+
+
+def test_a_class_of_which_nothing_can_be_read_is_said(tmp_path):
+    for number in range(8):
+        put(tmp_path, f"happy/{number}.png", number)
+    (tmp_path / "sad").mkdir()
+    with pytest.raises(DataError, match="sad: a folder for a class, with nothing in it"):
+        load_folder(tmp_path)
+    (tmp_path / "sad" / "1.jpg").write_bytes(b"no picture")
+    with pytest.raises(DataError, match="none of the training images of 'sad' can be read"):
+        load_folder(tmp_path, skip_bad_rows=True)
+
+
+def test_pictures_are_known_by_their_content(tmp_path):
+    for name in ("happy/1.jfif", "happy/2", "sad/1.png"):
+        put(tmp_path, f"{name}.png", 7)
+        (tmp_path / f"{name}.png").rename(tmp_path / name)
+    assert len(load_folder(tmp_path, val_share=0).train) == 3
+
+
+def test_pictures_in_no_folder(tmp_path):
+    put(tmp_path, "1.png", 1)
+    with pytest.raises(DataError, match=r"in no folder\. Images are expected in a folder for each class"):
+        load_folder(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,16 @@ def run(job: Job, out: Path, **options: object) -> list[dict]:
     return sorted(rows(out), key=lambda row: row["row"])
 
 
+def test_what_failed_is_said_again_and_a_job_that_couldnt_begin_makes_way(album: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(DataError, match="nothing: no images there"):
+        list(score(Job(str(tmp_path / "nothing")), out, workers=1))
+    first = list(score(Job(str(album), detect=False), out, workers=1))
+    again = list(score(Job(str(album), detect=False), out, workers=1))
+    assert first[-1].failed == again[-1].failed == 1
+
+
 def test_a_folder(album: Path, photo: Path, tmp_path: Path) -> None:
     found = run(Job(str(album)), tmp_path / "out", rows=4)
     assert [row["row"] for row in found] == list(range(11))

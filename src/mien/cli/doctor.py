@@ -68,6 +68,10 @@ def doctor(
         raise typer.BadParameter(
             f"{needed[0]} can't be dropped or moved when nobody looks for it.", param_hint="--skip"
         )
+    if write_clean and write_clean.suffix.lower() != ".npz":
+        raise typer.BadParameter(
+            "a cleaned data set is an .npz file; let the name end in .npz.", param_hint="--write-clean"
+        )
     splits = read_faces(path, None, skip_bad_rows)
     joined = None
     if votes:

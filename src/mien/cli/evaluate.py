@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, note, open_net, read_faces
+from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, check_data, note, open_net, read_faces
 from mien.cli.progress import shares
 from mien.cli.tables import print_calibration, print_report
 from mien.errors import CheckpointError, DataError
@@ -75,6 +75,8 @@ def evaluate(
     draw = _drawer(figure) if figure else None
     shape = net.card.input_shape if net else None
     splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=shape)
+    if net:
+        check_data(target, net.classes, splits, data)
     faces = splits[split]
     if without_leaks:
         faces = _without_leaks(splits, split)
@@ -82,7 +84,7 @@ def evaluate(
     with shares() as show:
         scores = score(network, faces, views=views, split=split, tick=lambda share: show(split, share))
     report = Report.of(scores)
-    seen = f"{report.n:,} faces of {split}" + (f", {views} views" if views > 1 else "")
+    seen = f"{report.n:,} {'' if data else 'drawn '}faces of {split}" + (f", {views} views" if views > 1 else "")
     print_report(report, f"{target}{'' if net else ', untrained'}, {seen}")
     result = report.as_json()
     if calibration:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, SkipBadRows, check_finished, note, read_faces
+from mien.cli.options import SkipBadRows, check_finished, note, read_faces
 from mien.errors import DataError
 
 COMPARED = 2048
@@ -19,7 +19,10 @@ def export(
     int8: Annotated[
         bool, typer.Option("--int8", help="A quarter of the size; needs --data to learn ranges from.")
     ] = False,
-    data: Data = None,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Faces, as `mien train` takes them: to compare on, and for --int8 to learn."),
+    ] = None,
     skip_bad_rows: SkipBadRows = False,
 ) -> dict[str, Any]:
     """Write a network with its labels and input inside to an ONNX file, for any batch size.

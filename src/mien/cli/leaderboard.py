@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Groups, SkipBadRows, check_finished, note, open_net, read_faces
+from mien.cli.options import Groups, SkipBadRows, check_finished, note, open_net, read_faces
 from mien.cli.tables import print_table
 from mien.errors import DataError
 from mien.files import put_between
@@ -24,7 +24,10 @@ def leaderboard(
             "such as on another machine.",
         ),
     ],
-    data: Data = None,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Measure each without leaked faces, too: the data that `mien train` took."),
+    ] = None,
     into: Annotated[
         Path | None,
         typer.Option("--into", metavar="FILE.md", help="Also put the table between its marks in this Markdown file."),

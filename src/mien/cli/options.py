@@ -1,5 +1,6 @@
 """Options that several verbs share, and the faces that they name."""
 
+import json
 import shlex
 import sys
 from dataclasses import replace
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.errors import CheckpointError
+from mien.errors import CheckpointError, DataError
 
 if TYPE_CHECKING:
     from mien.data.faces import Splits
@@ -30,7 +31,7 @@ Data = Annotated[
         "--data",
         metavar="PATH",
         help="The faces: a CSV file of FER2013 (also .gz, .xz, .zip), a folder with a folder of images for each class, "
-        "RAF-DB or AffectNet, or an .npz of `mien data convert`. Without it: drawn faces.",
+        "RAF-DB or AffectNet, or the .npz or .faces of `mien data convert`. Without it: drawn faces.",
     ),
 ]
 Votes = Annotated[
@@ -106,6 +107,19 @@ def open_net(target: str) -> "Net":
 
     check_finished(Path(target))
     return Net(target)
+
+
+def check_data(target: str, classes: tuple[str, ...], splits: "Splits", data: str | None) -> None:
+    """Raise DataError where a network of other classes would be asked about drawn faces, as nobody said --data."""
+    if data or set(classes) >= set(splits.classes):
+        return
+    noted = Path(target, "data.json")
+    path = json.loads(noted.read_text(encoding="utf-8")).get("path") if noted.is_file() else None
+    example = shlex.quote(path or "PATH")
+    raise DataError(
+        f"{target} tells apart {', '.join(classes)}; without --data the faces are drawn, with other expressions. "
+        f"Say which faces: --data {example}"
+    )
 
 
 def check_finished(run: Path) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, note, open_net, read_faces
+from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, check_data, note, open_net, read_faces
 from mien.cli.pictures import picture_kind, write_picture
 from mien.cli.tables import print_table
 from mien.errors import DataError
@@ -37,7 +37,9 @@ def show(
 
     picture_kind(out)
     net = open_net(run)
-    faces = read_faces(data, votes, skip_bad_rows, groups=groups, shape=net.card.input_shape)[split]
+    splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=net.card.input_shape)
+    check_data(run, net.classes, splits, data)
+    faces = splits[split]
     places = _places(faces, index or [], n, split)
     scores = score(net, faces[places], split=split)
     shown = [show(scores, faces[places], k) for k in range(len(places))]

@@ -207,7 +207,9 @@ def _result(folder: Path, source: "DataPath") -> dict[str, Any]:
     epochs = "1 epoch" if len(rows) == 1 else f"{len(rows)} epochs"
     print_report(Report.from_json(after), f"{folder}: {card.model} after {epochs}, best {card.epoch}, on val")
     given = ["--data", source.path] if source.path else []
+    given += ["--votes", source.votes] if source.votes else []
     given += ["--groups", source.groups] if source.groups else []
+    given += ["--skip-bad-rows"] if source.skip_bad_rows else []
     tips = (["mien", "show", str(folder), *given], ["mien", "evaluate", str(folder), *given, "--views", "2"])
     use = ["mien", "predict", "photo.jpg", "--model", str(folder)]
     note("\n  ".join([f"The run is in {folder}. Try next:", *map(shlex.join, (*tips, use))]))

@@ -94,6 +94,8 @@ def list_folder(
 
 def _list_classes(root: Path) -> Listing:
     files = _with_kaggle_splits(sorted(_files(root), key=lambda file: file.path.relative_to(root).as_posix()))
+    if files and not any(file.folder for file in files):
+        raise DataError(f"{root}: its images lie in no folder. Images are expected in a folder for each class.")
     classes, numbers = _classes(root, files)
     return Listing(root, classes, [_listed(file, numbers) for file in files])
 
@@ -146,11 +148,19 @@ def _files_of_classes(folder: Path, split: int) -> Iterable[_File]:
         if entry.is_file() and not _litter(entry.name) and entry.suffix.lower() in SUFFIXES:
             yield _File(split, "", entry)
     for of_class in _folders(folder):
-        for where, inside, names in os.walk(of_class):
+        empty = True
+        for where, inside, names in os.walk(of_class, onerror=_unread):
             inside[:] = [name for name in inside if not _litter(name)]
             for name in names:
                 if not _litter(name):
+                    empty = False
                     yield _File(split, of_class.name, Path(where, name))
+        if empty and split == TRAIN:
+            raise DataError(f"{of_class}: a folder for a class, with nothing in it. Put images there, or remove it.")
+
+
+def _unread(error: OSError) -> None:
+    raise DataError(f"{error.filename}: this folder can't be read ({error.strerror}).") from None
 
 
 def _with_kaggle_splits(files: list[_File]) -> list[_File]:

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import UNLABELLED, FaceSet, Splits
 from mien.data.groups import Groups
 from mien.data.split import apart, grouped, stratified
 from mien.errors import BadRow, DataError, MediaError
-from mien.images import SUFFIXES, decode
+from mien.images import decode
 
 TRAIN, VAL, TEST = range(3)
 
@@ -83,8 +83,6 @@ class Listing:
             try:
                 if file.problem:
                     raise MediaError(file.problem)
-                if file.path.suffix.lower() not in SUFFIXES:
-                    raise MediaError("not an image file.")
                 yield place, decode(file.path, size=size, gray=not rgb, box=file.box)
             except MediaError as error:
                 found = str(error).removeprefix(f"{file.path}: ")
@@ -116,8 +114,15 @@ class Listing:
             raise DataError.of_rows(str(self.root), bad)
         if not any(kept):
             raise DataError(f"{self.root}: none of its {len(self.files):,} files is a readable image.\n  {bad[0]}")
+        self._check_classes(kept[TRAIN])
         train, val, test = (self._faces(images[split][: len(kept[split])], kept[split]) for split in range(3))
         return Splits(train, val, test, self.source or str(self.root), len(bad))
+
+    def _check_classes(self, kept: list[int]) -> None:
+        """Raise DataError when of a class that has training images none could be read."""
+        asked = {file.label for file in self.files if file.split == TRAIN} - {UNLABELLED}
+        if gone := sorted(asked - {self.files[place].label for place in kept}):
+            raise DataError(f"{self.root}: none of the training images of {self.classes[gone[0]]!r} can be read.")
 
     def _faces(self, images: NDArray[np.uint8], places: list[int]) -> FaceSet:
         labels = np.array([self.files[place].label for place in places], np.int64)

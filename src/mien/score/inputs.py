@@ -80,15 +80,20 @@ def _table(daft: Any, job: Job) -> Any:
     return frame.select(daft.col(job.column).alias("bytes" if binary else "source"))
 
 
+def _image(name: str) -> bool:
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
+
+
 def _images(daft: Any, job: Job) -> Any:
     pattern = job.source
     if not any(sign in pattern for sign in "*?[") and os.path.splitext(pattern)[1].lower() not in SUFFIXES:
         pattern = pattern.rstrip("/") + "/**"
     try:
         frame = daft.from_glob_path(pattern, io_config=access(daft, job)).select("path").collect()
+        found = frame.to_pydict()["path"] if len(frame) else []  # of no rows daft can't make one
     except Exception as error:
         raise DataError(f"{job.source}: can't be listed ({reason(error)}).") from None
-    names = sorted(name for name in frame.to_pydict()["path"] if os.path.splitext(name)[1].lower() in SUFFIXES)
+    names = sorted(name for name in found if _image(os.path.basename(name)))
     if not names:
         raise DataError(f"{job.source}: no images there.")
     return daft.from_pydict({"source": [name.removeprefix("file://") for name in names]})

@@ -59,8 +59,8 @@ def _note(job: Job, out: Path) -> None:
         if left.name[10:] in (NOTE, INPUTS) or left.name[10:].startswith("part-"):
             left.unlink()
     note = out / NOTE
-    if not note.exists():
-        if any(path.name != LOCK for path in out.iterdir()):
+    if not (out / INPUTS).exists():  # nothing was done yet, so a job that couldn't begin makes way
+        if any(path.name not in (LOCK, NOTE) for path in out.iterdir()):
             raise DataError(f"{out}: there are other files in this folder; results go into a folder of their own.")
         atomic_write(note, json.dumps(asdict(job), indent=2))
         return
@@ -76,6 +76,13 @@ def _note(job: Job, out: Path) -> None:
 def parts(out: Path) -> list[Path]:
     """The files of results, in the order in which they were written."""
     return sorted(out.glob("part-*.parquet"))
+
+
+def failed(path: Path) -> int:
+    """How many rows of a file of results are of images that couldn't be read."""
+    import pyarrow.parquet as parquet
+
+    return int(parquet.read_table(path, columns=["status"])["status"].to_pylist().count("failed"))
 
 
 def counted(path: Path) -> int:

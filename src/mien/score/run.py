@@ -15,7 +15,7 @@ from mien.errors import MienError, MissingExtra
 from mien.files import replacing
 from mien.recognition.recognizer import Recognizer
 from mien.score.inputs import list_inputs, reason, remote
-from mien.score.job import INPUTS, Job, Progress, claimed, counted, parts
+from mien.score.job import INPUTS, Job, Progress, claimed, counted, failed, parts
 from mien.score.worker import readings
 
 ROWS = 1000
@@ -49,8 +49,8 @@ def score(
         if not (out / INPUTS).exists():
             list_inputs(daft, job, out / INPUTS)
         total = counted(out / INPUTS)
-        done, failed = sum(counted(path) for path in parts(out)), 0
-        yield Progress(done, total, failed)
+        done, unread = sum(counted(path) for path in parts(out)), sum(failed(path) for path in parts(out))
+        yield Progress(done, total, unread)
         if done == total:
             return
         frame = daft.read_parquet(str(out / INPUTS))
@@ -64,8 +64,8 @@ def score(
         for number, table in enumerate(_in_files(found, rows), first):
             _write(out / f"part-{number:06d}.parquet", table)
             done += len(table)
-            failed += table["status"].to_pylist().count("failed")
-            yield Progress(done, total, failed)
+            unread += table["status"].to_pylist().count("failed")
+            yield Progress(done, total, unread)
 
 
 def _daft() -> Any:
