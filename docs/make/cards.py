@@ -88,4 +88,5 @@ def _millions(number: int) -> str:
 
 
 def _size(name: str, file: str) -> str:
-    return f"{(BOX / name / file).stat().st_size / 1e6:.1f} MB"
+    size = (BOX / name / file).stat().st_size
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.0f} kB"
