@@ -139,6 +139,35 @@ def test_interrupted_and_resumed_gives_every_frame_once(mien, astronaut: np.ndar
     assert frames == list(range(200))
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_a_resumed_video_numbers_its_faces_and_is_drawn_as_if_it_had_not_stopped(
+    mien, astronaut: np.ndarray, tmp_path: Path, kind: str
+) -> None:
+    face = cv2.resize(astronaut[20:260, 100:340, ::-1], (200, 200))
+    writer = cv2.VideoWriter(str(tmp_path / "two.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 15, (440, 200))
+    for number in range(30):  # one leaves before the stop, another has come by then
+        frame = np.full((200, 440, 3), 90, np.uint8)
+        if number < 12:
+            frame[:, :200] = face
+        if number >= 8:
+            frame[:, 240:] = face[:, ::-1]
+        writer.write(frame)
+    writer.release()
+    line = ("predict", "two.mp4", "--annotate", "drawn", "--out")
+    assert mien(tmp_path, *line, f"whole.{kind}").returncode == 0
+    for options in (("--limit", "20"), ("--resume", "--limit", "3"), ("--resume",), ("--resume",)):
+        assert mien(tmp_path, *line, f"parts.{kind}", *options).returncode == 0
+    assert (tmp_path / f"parts.{kind}").read_text() == (tmp_path / f"whole.{kind}").read_text()
+    if kind == "jsonl":
+        rows = [json.loads(text) for text in (tmp_path / "parts.jsonl").read_text().splitlines()]
+        assert {row["face"] for row in rows} == {1, 2}
+    video = cv2.VideoCapture(str(tmp_path / "drawn" / "two.webm"))
+    count = 0
+    while video.grab():
+        count += 1
+    assert count == 30
+
+
 def test_wrong_lines_are_answered_in_one(mien, photo: Path, tmp_path: Path) -> None:
     (tmp_path / "zero.mp4").write_bytes(b"")
     for words, said in (

@@ -62,13 +62,14 @@ def test_all_rows_come_back_and_a_stopped_run_goes_on(tmp_path: Path, kind: str)
     with open(writer.lines, "ab") as file:
         file.write(b'{"source": "a.mp4", "frame": 2, "ti')  # as a power cut leaves it
     with RowWriter(stopped, classes=CLASSES, resume=True) as writer:
-        assert writer.last == {"a.mp4": 0}  # frame 1 is done again
+        assert (writer.last, writer.unfinished) == ({"a.mp4": 0}, "a.mp4")  # frame 1 is done again
         for reading in READINGS[1:]:
             writer.write(reading)
     assert rows(stopped) == EXPECTED
     with RowWriter(stopped, classes=CLASSES, resume=True) as writer:
         if kind != ".jsonl":
             assert writer.last == {"a.mp4": 1, '=odd, "name"\nü.jpg': 0, "b.mp4": 4}
+        assert writer.unfinished == "b.mp4"
         writer.write(READINGS[3]) if kind == ".jsonl" else None
     assert rows(stopped) == EXPECTED
     with RowWriter(stopped, classes=CLASSES, overwrite=True) as writer:

@@ -79,27 +79,33 @@ def predict(
     films = Sources(sources, every=every, max_pixels=max_pixels, outputs=outputs)  # before any of them is opened
     with ExitStack() as stack:
         kept: list[Sink] = []
+        last: dict[str, int] = {}
         if out:
             from mien.recognition.write import RowWriter
 
             writer = RowWriter(out, classes=recognizer.classes, resume=resume, overwrite=overwrite)
             stack.enter_context(writer)
-            films.after = writer.last
-            kept.append(lambda frame, reading: writer.write(reading))
+            last = {name: frame for name, frame in writer.last.items() if name not in films.cameras}
+            # a video's faces keep their numbers only where it is followed from its start: it is read again, not written
+            films.after = {name: frame for name, frame in last.items() if name != writer.unfinished}
         elif resume:
             raise DataError("--resume goes on with a file of rows; name it with --out.")
         kept += [annotator(annotate, stack, films.after)] if annotate else []
         kept += [figure(path, what, stack) for path, what in ((timeline, "timeline"), (sheet, "sheet")) if path]
         show = stack.enter_context(bars(tally) if live or films.live else progress(films.total, tally))
-        stopped = False
+        stopped, fresh = False, 0
         with closing(recognizer.stream(films, keep=True)) as stream:
             try:
                 for frame, reading in stream:
+                    new = reading.frame > last.get(reading.source, -1)
+                    if out and new:
+                        writer.write(reading)
                     for keep in kept:
                         keep(frame, reading)
                     tally.add(reading)
                     show(reading)
-                    if tally.entries == limit:
+                    fresh += new
+                    if fresh == limit and new:
                         break
             except KeyboardInterrupt:
                 stopped = True

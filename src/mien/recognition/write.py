@@ -32,7 +32,8 @@ class RowWriter:
         resume: go on with what is there; the last picture there is done again, as it may be cut off.
         overwrite: replace what is there.
 
-    `last` has for each source the last frame that is written already; 0 for photos.
+    `last` has for each source the last frame that is written already; 0 for photos. `unfinished` is the source that
+    the file ends in: of a video there may be more to come.
 
     Raises:
         DataError: another kind of file; or it exists, and neither `resume` nor `overwrite` was said.
@@ -56,6 +57,7 @@ class RowWriter:
             raise DataError(f"{found} exists. --resume goes on with it, --overwrite replaces it.")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.last: dict[str, int] = {}
+        self.unfinished = ""
         if there and resume:
             if not self.lines.exists():
                 self._take_back()
@@ -95,6 +97,8 @@ class RowWriter:
                     before = here
                 at += len(line)
             file.truncate(keep)
+        if before:
+            self.unfinished = before[0] or next(reversed(self.last), "")
 
     def _take_back(self) -> None:
         """The rows of a file that was finished, as lines again."""
