@@ -58,6 +58,22 @@ def test_sixteen_bits_a_pixel_are_scaled_not_cut():
     assert np.array_equal(decode(encoded(deep)), FACE)
 
 
+def test_a_deep_gray_picture_is_as_bright_as_a_shallow_one():
+    wide = FACE.astype(np.int32)
+    assert np.array_equal(decode(encoded(wide * 257, "TIFF")), FACE)
+    assert np.array_equal(decode(encoded(wide, "TIFF")), FACE)
+    sixteen = b"P5 40 30 65535\n" + (wide * 257).astype(">u2").tobytes()
+    assert np.array_equal(decode(sixteen), FACE)
+    ten = b"P5 40 30 1020\n" + (wide * 4).astype(">u2").tobytes()
+    assert np.abs(decode(ten).astype(int) - FACE).max() <= 1
+
+
+@pytest.mark.parametrize("values", [FACE / np.float32(255), FACE.astype(np.int32) * 65537, FACE.astype(np.int32) - 1])
+def test_values_whose_white_nobody_knows_are_refused(values):
+    with pytest.raises(MediaError, match=r"the image: its values .* 8 or 16 bits"):
+        decode(encoded(values, "TIFF"))
+
+
 def huge_png(width: int, height: int) -> bytes:
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -72,6 +88,13 @@ def huge_png(width: int, height: int) -> bytes:
 def test_too_many_pixels_are_refused_before_decoding(side):
     with pytest.raises(MediaError, match=r"the limit is 64,000,000 pixels|too large"):
         decode(huge_png(side, side))
+
+
+@pytest.mark.parametrize(("width", "height"), [(32_767, 1), (1, 60_000), (1_000_000, 1)])
+def test_a_side_too_long_is_refused_before_decoding(width, height):
+    with pytest.raises(MediaError, match=r"the image: .* the limit is 32,766 a side"):
+        decode(huge_png(width, height))
+    assert decode(encoded(np.zeros((2, 32_766), np.uint8))).shape == (2, 32_766)
 
 
 def test_limits_are_the_callers():

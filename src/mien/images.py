@@ -1,6 +1,7 @@
 """Bytes -> pixels: what a file is shows in its content, never in its name; nothing large or damaged gets through."""
 
 import io
+import math
 import os
 from pathlib import Path
 
@@ -17,6 +18,9 @@ SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", 
 """How such files are called, for finding them in a folder."""
 
 MAX_BYTES = 64 << 20
+MAX_SIDE = 32_766
+"""Pixels: OpenCV turns nothing larger, and in a strip of a million faces would be looked for a thousand times."""
+
 MAX_PIXELS = 64_000_000
 """Decoded pixels. A few hundred bytes of PNG can ask for gigabytes; the largest phone photos have 50 million or so."""
 
@@ -56,16 +60,24 @@ def decode(
         raise MediaError(f"{name}: {len(data):,} bytes; the limit is {max_bytes:,}.")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            width, height = image.size
-            if width * height <= max_pixels:
-                return _pixels(image, size, gray, box)
+            check_size(*image.size, max_pixels)
+            return _pixels(image, size, gray, box)
+    except MediaError as error:
+        raise MediaError(f"{name}: {error}") from None
     except UnidentifiedImageError:
         raise MediaError(f"{name}: not an image ({', '.join(FORMATS)}).") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise MediaError(f"{name}: too large ({error}).") from None
     except Exception as error:  # on damaged bytes Pillow's decoders raise nearly every kind there is
         raise MediaError(f"{name}: a damaged image ({error}).") from None
-    raise MediaError(f"{name}: {width} × {height} pixels; the limit is {max_pixels:,} pixels.")
+
+
+def check_size(width: float, height: float, max_pixels: float = math.inf) -> None:
+    """Raises MediaError where a picture of so many pixels across and down is too large."""
+    if width * height > max_pixels:
+        raise MediaError(f"{width:.0f} × {height:.0f} pixels; the limit is {max_pixels:,} pixels.")
+    if max(width, height) > MAX_SIDE:
+        raise MediaError(f"{width:.0f} × {height:.0f} pixels; the limit is {MAX_SIDE:,} a side. Cut it or shrink it.")
 
 
 def _bytes_of(path: Path, most: int) -> bytes:
@@ -88,11 +100,20 @@ def _pixels(
         if box[0] >= box[2] or box[1] >= box[3]:
             raise ValueError(f"its face is said to be at {left, top, right, bottom}, outside of it")
         image = image.crop(box)
-    if image.mode.startswith("I;16"):  # 16 bits a pixel, which Pillow's own conversion would cut at 255
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode[0] in "IF":  # more than 8 bits a pixel, which Pillow's own conversion would cut at 255
+        image = _eight_bits(image)
     if image.has_transparency_data:  # what is seen through shows white, not whatever colour it happens to have
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     image = image.convert("L" if gray else "RGB")
     if size is not None and image.size != (size, size):
         image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
     return np.array(image)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    deep = np.asarray(image)
+    if image.mode == "F" or deep.min() < 0 or deep.max() > 65535:
+        raise MediaError("its values have no white that is known. Save it with 8 or 16 bits a pixel.")
+    if image.mode == "I" and deep.max() <= 255:  # 8 bits in 32, as arrays of whole numbers are often saved
+        return Image.fromarray(deep.astype(np.uint8))
+    return Image.fromarray((deep >> 8).astype(np.uint8))

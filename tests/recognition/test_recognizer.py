@@ -53,6 +53,14 @@ def test_small_faces_of_a_large_photo_need_the_tiles(scene: np.ndarray) -> None:
     assert len(finder(large, photo=False)) < 6
 
 
+def test_a_panorama_to_its_longest_and_no_longer(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
+    strip = np.full((300, 32_767, 3), 128, np.uint8)
+    strip[:, 20_000:20_512] = astronaut[:300]
+    assert [round(face.box[0], -2) for face in recognizer(strip[:, 1:])] == [20_200]
+    with pytest.raises(MediaError, match="32,766 a side"):
+        recognizer(strip)
+
+
 def test_a_rolled_face_is_cut_upright(astronaut: np.ndarray) -> None:
     [face] = Detector()(astronaut)
     straight = crops(astronaut, [face])[0, 0].astype(float)

@@ -148,8 +148,7 @@ class Sources:
         try:
             with _opened(what) as video:
                 width, height = (video.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-                if width * height > self.max_pixels:
-                    raise MediaError(f"{width:.0f} × {height:.0f} pixels; the limit is {self.max_pixels:,} pixels.")
+                images.check_size(width, height, self.max_pixels)
                 yield from self._frames(name, video, -1 if isinstance(what, int) else self.after.get(name, -1))
         except MediaError as error:
             if isinstance(what, int):
@@ -265,4 +264,5 @@ def _rgb(array: NDArray[Any]) -> NDArray[np.uint8]:
         raise MediaError(
             f"A picture as an array is uint8, (H, W) gray or (H, W, 3) RGB; found {array.dtype} of shape {array.shape}."
         )
+    images.check_size(array.shape[1], array.shape[0])
     return np.ascontiguousarray(array if array.ndim == 3 else np.repeat(array[..., None], 3, 2))
