@@ -112,6 +112,33 @@ def test_a_video_plays_back(tmp_path: Path, kind: str) -> None:
     assert frames[11][30, 40, ::-1].tolist() == pytest.approx([200, 110, 30], abs=12)
 
 
+@pytest.mark.parametrize("kind", [".webm", ".mp4"])
+@pytest.mark.parametrize("start", [[0, 1.5], [0, 0.002], [0, 0.04, 0.08, 4.0]])
+def test_a_video_lasts_as_long_as_its_times_say(tmp_path: Path, kind: str, start: list[float]) -> None:
+    times = start + [start[-1] + number / 25 for number in range(1, 51)]
+    with VideoWriter(tmp_path / f"film{kind}") as writer:
+        for number, time in enumerate(times):
+            writer.write(np.full((48, 64, 3), 4 * number, np.uint8), round(time, 3))
+    video = cv2.VideoCapture(str(tmp_path / f"film{kind}"))
+    count = 0
+    while video.grab():
+        count += 1
+    assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(25, abs=0.2)
+    assert count / 25 == pytest.approx(times[-1] + 1 / 25, abs=0.06)
+
+
+@pytest.mark.parametrize("rate", [23.976, 29.97, 50])
+def test_of_an_even_video_each_frame_is_written_once(tmp_path: Path, rate: float) -> None:
+    with VideoWriter(tmp_path / "film.webm") as writer:
+        for number in range(100):
+            writer.write(np.full((48, 64, 3), 2 * number, np.uint8), round(number / rate, 3))
+    video = cv2.VideoCapture(str(tmp_path / "film.webm"))
+    count = 0
+    while video.grab():
+        count += 1
+    assert count == 100
+
+
 def test_what_is_drawn_lies_on_the_face_and_changes_nothing_else() -> None:
     pixels = np.full((480, 640, 3), 128, np.uint8)
     face = Face("happy", 0.9, True, {"sad": 0.1, "happy": 0.9}, (200.0, 150.0, 160.0, 200.0), POINTS, 0.8, 3)

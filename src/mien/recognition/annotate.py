@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,12 @@ from mien.recognition.records import Face, Reading
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 VIDEOS = (".webm", ".mp4")
+
+FIRST = 10
+"""So many frames of a video are held until its pace is known from the times between them."""
+
+LONGEST = 60.0
+"""Seconds that one frame is shown at most, so that a broken clock fills no disk."""
 
 
 def annotate(pixels: NDArray[np.uint8], reading: Reading) -> NDArray[np.uint8]:
@@ -79,7 +86,8 @@ def save_picture(pixels: NDArray[np.uint8], path: str | os.PathLike[str]) -> Non
 class VideoWriter:
     """Writes frames to a video that browsers play: .webm (VP9), or .mp4 (H.264, with the extra `h264`).
 
-    Its pace comes from the times of the first two frames. The file takes its place when it is closed.
+    Its pace is that of its first frames; one that stays for longer is written as often as its time asks, and one that
+    another follows sooner may be left out. The file takes its place when it is closed.
 
     Raises:
         DataError: another kind of file. MissingExtra: H.264 without av. MediaError: the file can't be written.
@@ -92,35 +100,61 @@ class VideoWriter:
         if self.kind == ".mp4":
             _av()
         self._stack = ExitStack()
-        self._first: tuple[NDArray[np.uint8], float] | None = None
+        self._first: list[tuple[NDArray[np.uint8], float]] = []
+        self._shown: tuple[NDArray[np.uint8], float] | None = None
+        self._rate = self._due = 0.0
         self._sink: Any = None
 
     def write(self, pixels: NDArray[np.uint8], time: float) -> None:
         """Add a frame, uint8 `(H, W, 3)` RGB; its `time` in seconds. One of another size is fitted to the first."""
-        if self._sink is None and self._first is None:
-            self._first = (pixels, time)
+        if self._sink is not None:
+            self._show(pixels, time)
             return
-        if self._sink is None and self._first:
-            passed = time - self._first[1]
-            self._open(1 / passed if passed > 1e-3 else 25.0)
-        self._sink(pixels)
+        self._first.append((pixels, time))
+        if len(self._first) == FIRST:
+            self._open()
 
-    def _open(self, rate: float) -> None:
-        assert self._first is not None
-        pixels = self._first[0]
+    def _show(self, pixels: NDArray[np.uint8], time: float) -> None:
+        """Write the frame before this one, now that it is known how long it stays."""
+        if self._shown:
+            before, since = self._shown
+            self._due += self._rate * min(max(time - since, 0), LONGEST)
+            while self._due >= 0.5:
+                self._sink(before)
+                self._due -= 1
+        self._shown = (pixels, time)
+
+    def _open(self) -> None:
+        pixels = self._first[0][0]
+        self._rate = min(max(_pace([time for _, time in self._first]), 0.1), 120.0)
         size = tuple(side + side % 2 for side in pixels.shape[1::-1])  # both coders want even sides
         beside = self._stack.enter_context(replacing(self.path))
         opened = _vp9 if self.kind == ".webm" else _h264
-        self._sink = opened(beside, min(max(rate, 0.1), 120.0), size, self._stack)
-        self._sink(pixels)
+        self._sink = opened(beside, self._rate, size, self._stack)
+        for frame in self._first:
+            self._show(*frame)
+        self._first.clear()
 
     def __enter__(self) -> "VideoWriter":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        if self._sink is None and self._first:
-            self._open(1.0)
+        if self._first:
+            self._open()
+        if self._shown:
+            self._sink(self._shown[0])
         self._stack.close()  # puts the file in place, also when something else went wrong: what there is, is kept
+
+
+def _pace(times: list[float]) -> float:
+    """Frames a second, by the gaps that are near the middle one; times are often rounded, so their mean is nearer.
+
+    >>> _pace([0, 0.5, 0.54, 0.58, 0.62])
+    25.0
+    """
+    gaps = sorted(later - sooner for sooner, later in pairwise(times) if later > sooner)
+    usual = [gap for gap in gaps if 0.5 < gap / gaps[len(gaps) // 2] < 1.5]
+    return round(len(usual) / sum(usual), 3) if gaps else 1.0
 
 
 def _fitted(pixels: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[np.uint8]:
