@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import mien
+from mien import images
 from mien.errors import MediaError, MienError
 from mien.recognition.align import crops, whole
 from mien.recognition.detect import Detection, Detector
@@ -59,6 +60,42 @@ def test_a_panorama_to_its_longest_and_no_longer(recognizer: mien.Recognizer, as
     assert [round(face.box[0], -2) for face in recognizer(strip[:, 1:])] == [20_200]
     with pytest.raises(MediaError, match="32,766 a side"):
         recognizer(strip)
+
+
+def test_what_opencv_refuses_is_one_files_error(
+    recognizer: mien.Recognizer, astronaut: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strip = np.full((300, 33_000, 3), 128, np.uint8)
+    strip[:, :512] = astronaut[:300]
+    Image.fromarray(strip).save(tmp_path / "a.png")
+    Image.fromarray(astronaut).save(tmp_path / "b.png")
+    monkeypatch.setattr(images, "MAX_SIDE", 40_000)
+    first, second = recognizer.stream(tmp_path)
+    assert ("OpenCV" in first.error, len(first), len(second)) == (True, 0, 1)
+    first, second = recognizer.read_all([tmp_path / "a.png", tmp_path / "b.png"])
+    assert ("OpenCV" in first.error, len(first), len(second)) == (True, 0, 1)
+
+
+def test_a_video_that_is_removed_meanwhile_is_one_files_error(film: Path, tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4", "c.mp4"):
+        (tmp_path / name).write_bytes(film.read_bytes())
+    frames = iter(Sources([tmp_path], every=20))
+    next(frames)
+    (tmp_path / "b.mp4").unlink()
+    assert [(Path(frame.source).name, bool(frame.error)) for frame in frames] == [
+        ("a.mp4", False), ("b.mp4", True), ("c.mp4", False), ("c.mp4", False),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"mif1", b"avif", b"avis"])
+def test_a_photo_of_another_kind_is_told_what_is_read(
+    recognizer: mien.Recognizer, tmp_path: Path, brand: bytes
+) -> None:
+    (tmp_path / "a").write_bytes(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic" + b"\0" * 2000)
+    [reading] = recognizer.stream(tmp_path)
+    assert "not an image (JPEG, PNG" in reading.error
+    with pytest.raises(MediaError, match=r"not an image \(JPEG, PNG"):
+        recognizer(tmp_path / "a")
 
 
 def test_a_rolled_face_is_cut_upright(astronaut: np.ndarray) -> None:

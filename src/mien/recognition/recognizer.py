@@ -5,6 +5,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +21,8 @@ from mien.recognition.sources import Sources, as_frame
 from mien.recognition.track import HALF_LIFE, Tracker
 from mien.shipped import DEFAULT
 
-Found = tuple[Frame, tuple[Detection, ...]]
+Found = tuple[tuple[Detection, ...], NDArray[np.uint8]]
+"""Where a frame's faces are, and their crops as the network's input `(N, C, H, W)`."""
 
 SIDE_BY_SIDE = 8
 """Frames of a stream that are looked at at once, at most: one thread decodes no faster, and each is held in memory."""
@@ -119,11 +121,12 @@ class Recognizer:
         for picture in pictures:
             try:
                 frame = as_frame(picture, max_pixels=self.max_pixels)
+                found, own = self._find(frame)
             except MediaError as error:
-                frame = Frame("", None, error=str(error))
-            places.append(self._find(frame, photo=True))
-            seen.append(self._cut(frame, places[-1]))
-            readings.append(self._reading(frame, (), seen[-1][:0]))  # its pixels needn't be kept
+                frame, found, own = Frame("", None, error=str(error)), (), self._none
+            places.append(found)
+            seen.append(own)
+            readings.append(self._reading(frame, (), self._none))  # its pixels needn't be kept
         faces = np.concatenate(seen)
         answers = np.concatenate([self.net(faces[at : at + most]) for at in range(0, max(1, len(faces)), most)])
         each = np.split(answers, np.cumsum([len(crops) for crops in seen])[:-1])
@@ -133,8 +136,7 @@ class Recognizer:
     def crops(self, picture: Any) -> tuple[Reading, NDArray[np.uint8]]:
         """The same, and the crops that the network saw: uint8 `(N, 48, 48)`, or `(N, 48, 48, 3)` for one of colours."""
         frame = as_frame(picture, max_pixels=self.max_pixels)
-        found = self._find(frame, photo=True)
-        seen = self._cut(frame, found)
+        found, seen = self._find(frame)
         reading = self._reading(frame, found, self.net(seen))
         return reading, seen[:, 0] if seen.shape[1] == 1 else seen.transpose(0, 2, 3, 1)
 
@@ -165,35 +167,42 @@ class Recognizer:
         tracker, source = Tracker(half_life=self.smooth), None
         workers = min(self.threads, SIDE_BY_SIDE)
         ready, held = (1, 1) if sources.live else (4, 2 * workers)  # a camera's pictures mustn't grow old in a queue
-        for frame, found in side_by_side(self._found, ahead(sources, ready), workers, held):
+        for frame, found, seen in side_by_side(self._found, ahead(sources, ready), workers, held):
             if frame.source != source:
                 tracker, source = Tracker(half_life=self.smooth), frame.source
-            reading = self._read_on(frame, found, tracker)
+            reading = self._read_on(frame, found, seen, tracker)
             yield (frame, reading) if keep else reading
 
-    def _read_on(self, frame: Frame, found: tuple[Detection, ...], tracker: Tracker) -> Reading:
-        answers = self.net(self._cut(frame, found))
+    def _read_on(
+        self, frame: Frame, found: tuple[Detection, ...], seen: NDArray[np.uint8], tracker: Tracker
+    ) -> Reading:
+        answers = self.net(seen)
         if frame.time is None or not self._detector:
             return self._reading(frame, found, answers)
         ids, smooth = tracker.update(frame.time, found, answers)
         return self._reading(frame, found, smooth, ids)
 
-    def _found(self, frame: Frame) -> Found:
-        return frame, self._find(frame, photo=frame.time is None)
+    def _found(self, frame: Frame) -> tuple[Frame, *Found]:
+        try:
+            return frame, *self._find(frame)
+        except MediaError as error:  # the other files go on
+            return replace(frame, pixels=None, error=str(error)), (), self._none
 
-    def _find(self, frame: Frame, *, photo: bool) -> tuple[Detection, ...]:
-        if frame.pixels is None or not self._detector:
-            return ()
-        return self._detector(frame.pixels, photo=photo)
-
-    def _cut(self, frame: Frame, found: tuple[Detection, ...]) -> NDArray[np.uint8]:
+    def _find(self, frame: Frame) -> Found:
+        """Where its faces are, and their crops. Raises MediaError where OpenCV can't work on it."""
         if frame.pixels is None:
-            return np.empty((0, *self.net.card.input_shape), np.uint8)
-        return (
-            crops(frame.pixels, found, self.net.card.input_shape)
-            if self._detector
-            else whole(frame.pixels, self.net.card.input_shape)
-        )
+            return (), self._none
+        try:
+            if not self._detector:
+                return (), whole(frame.pixels, self.net.card.input_shape)
+            found = self._detector(frame.pixels, photo=frame.time is None)
+            return found, crops(frame.pixels, found, self.net.card.input_shape)
+        except cv2.error as error:
+            raise MediaError(f"OpenCV can't work on it ({error.err}).") from None
+
+    @property
+    def _none(self) -> NDArray[np.uint8]:
+        return np.empty((0, *self.net.card.input_shape), np.uint8)
 
     def _reading(
         self, frame: Frame, found: Sequence[Detection], answers: NDArray[Any], ids: Sequence[int] | None = None

@@ -20,6 +20,8 @@ VIDEO_SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".m
 _IMAGES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
 _VIDEOS = (b"\x1aE\xdf\xa3", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"FLV", b"OggS", b"0&\xb2u")
 _MP4 = (b"ftyp", b"moov", b"mdat", b"wide")
+_STILLS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis")
+"""Brands of the `ftyp` box that HEIC and AVIF photos have, which are otherwise built like videos."""
 
 GIVE_UP = 100
 """So many frames in a row that can't be decoded end a video."""
@@ -34,6 +36,8 @@ def kind_of(head: bytes) -> Literal["image", "video", ""]:
     if head.startswith(_IMAGES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
         return "image"
     if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace():  # the PPM family
+        return "image"
+    if head[4:8] == b"ftyp" and head[8:12] in _STILLS:  # which aren't read; so that the error says what is
         return "image"
     if head.startswith(_VIDEOS) or head[4:8] in _MP4 or head[:4] + head[8:12] == b"RIFFAVI ":
         return "video"
@@ -128,12 +132,7 @@ class Sources:
 
     def _kind(self, path: Path, *, asked: bool = False) -> str:
         """What to take a file for: by its content, or where that says nothing by its name, so that it has its error."""
-        try:
-            with open(path, "rb") as file:
-                kind = kind_of(file.read(16))
-        except OSError:
-            kind = ""
-        if kind:
+        if kind := kind_of(_head(path)):
             return kind
         return "video" if path.suffix.lower() in VIDEO_SUFFIXES else "image" if asked or _named_so(path) else ""
 
@@ -150,10 +149,11 @@ class Sources:
                 width, height = (video.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
                 images.check_size(width, height, self.max_pixels)
                 yield from self._frames(name, video, -1 if isinstance(what, int) else self.after.get(name, -1))
-        except MediaError as error:
+        except (MediaError, OSError, cv2.error) as error:  # OSError: it was removed meanwhile
+            said = error.strerror if isinstance(error, OSError) else str(error).strip()
             if isinstance(what, int):
-                raise
-            yield Frame(name, None, error=str(error))
+                raise MediaError(said) from None
+            yield Frame(name, None, error=said or "can't be read.")
 
     def _frames(self, name: str, video: Any, last: int) -> Iterator[Frame]:
         count, rate = int(video.get(cv2.CAP_PROP_FRAME_COUNT)), video.get(cv2.CAP_PROP_FPS) or 25.0
@@ -161,7 +161,7 @@ class Sources:
         time = 0.0
         while failed < GIVE_UP:
             if not video.grab():
-                if self.live or index >= count:
+                if name in self.cameras or index >= count:
                     break
                 index, broken, failed = index + 1, broken + 1, failed + 1
                 continue
@@ -176,7 +176,7 @@ class Sources:
                 else:
                     broken += 1
             index += 1
-        if self.live:
+        if name in self.cameras:
             raise MediaError(f"camera {name}: it gives no more pictures.")
         if (not index and not seen) or broken == index:
             raise MediaError("a video without a frame that can be decoded; it is empty or damaged.")
@@ -250,8 +250,11 @@ def as_frame(picture: Any, *, max_pixels: int = images.MAX_PIXELS) -> Frame:
 
 
 def _head(path: Path) -> bytes:
-    with open(path, "rb") as file:
-        return file.read(16)
+    try:
+        with open(path, "rb") as file:
+            return file.read(16)
+    except OSError:  # decoding it has the error
+        return b""
 
 
 def _rgb(array: NDArray[Any]) -> NDArray[np.uint8]:
