@@ -86,15 +86,6 @@ def test_no_output_takes_the_place_of_what_is_read(mien, photo: Path, film: Path
         assert {path: path.read_bytes() for path in inner.iterdir()} == before, words
 
 
-def test_what_a_run_draws_it_does_not_read(mien, photo: Path, tmp_path: Path) -> None:
-    for name in ("a.jpg", "b.jpg"):
-        (tmp_path / name).write_bytes(photo.read_bytes())
-    (tmp_path / "drawn").mkdir()
-    done = mien(tmp_path, "predict", ".", "--annotate", "drawn", "--json")
-    assert json.loads(done.stdout)["entries"] == 2, done.stderr
-    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["a.jpg", "b.jpg"]
-
-
 def test_a_drawing_for_each_photo_however_they_are_called(mien, photo: Path, tmp_path: Path) -> None:
     for name in ("d1/a.jpg", "d2/a.jpg", "d3/a-2.jpg", "d4/A.jpg"):
         (tmp_path / name).parent.mkdir()

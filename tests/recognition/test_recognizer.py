@@ -230,6 +230,16 @@ def test_a_folder_with_all_that_folders_have(
     assert [r.source for r in recognizer.stream(str(tmp_path / "*.dat"))] == [str(tmp_path / "a.dat")]
 
 
+def test_what_a_run_draws_it_does_not_read(photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "drawn").mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(photo.read_bytes())
+    frames = iter(Sources([tmp_path], outputs=[tmp_path / "drawn"]))
+    next(frames)
+    (tmp_path / "drawn" / "a.jpg").write_bytes(photo.read_bytes())
+    assert [Path(frame.source).name for frame in frames] == ["b.jpg"]
+
+
 @pytest.mark.parametrize("name", ["none.jpg", "*.jpg", "."])
 def test_nothing_there_is_said_at_once(name: str, tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"no such|nothing has|no photo"):
