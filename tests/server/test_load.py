@@ -11,6 +11,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from load import Load, load
@@ -160,6 +161,38 @@ def ends(serve, crop_files: list[bytes], picture: bytes, sign: int, after: float
     [ending] = served.log("ending")
     assert ending["waiting"] > 0
     assert served.log("ended")
+
+
+NEVER_READS = """
+import time
+from mien.cli import run
+from mien.server import reader
+reader.as_frame = lambda *what, **how: time.sleep(1000)
+run()
+"""
+
+
+def test_a_reading_without_end_ends_with_the_drain(serve, crop_files: list[bytes]) -> None:
+    served = serve("--drain", "2", program=[sys.executable, "-c", NEVER_READS])
+    answers: list[httpx.Response] = []
+
+    def ask(path: str, **what: object) -> None:
+        with served.client() as client:
+            answers.append(client.post(path, **what))
+
+    paths = (("/v1/predict", {"content": crop_files[0]}), ("/v1/predict/batch", {"files": {"file": crop_files[0]}}))
+    asking = [threading.Thread(target=ask, args=(path,), kwargs=what) for path, what in paths]
+    for thread in asking:
+        thread.start()
+    time.sleep(1)
+    began = time.monotonic()
+    assert served.end() == 1
+    assert time.monotonic() - began < 6
+    for thread in asking:
+        thread.join(10)
+    assert [(one.status_code, one.json()["error"]["code"]) for one in answers] == [(503, "not_ready")] * 2
+    assert [(one["status"], one["refused"]) for one in served.log()] == [(503, "not_ready")] * 2
+    assert not [line for line in served.lines if "Traceback" in line or '"traceback"' in line]
 
 
 def test_it_is_ready_within_two_seconds_of_processor_time(serve) -> None:

@@ -116,6 +116,11 @@ def test_the_page_and_how_it_is(client: httpx.Client) -> None:
     assert client.get("/static/../app.py").status_code == 404
     assert client.get("/healthz").json() == {"status": "ok"}
     assert client.get("/readyz").json() == {"status": "ready"}
+    for path in ("/", "/healthz", "/v1/models", "/static/main.js"):
+        head = client.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == str(len(client.get(path).content))
+    assert client.head("/v1/predict").status_code == 405
 
 
 def test_the_metrics_count(client: httpx.Client, picture: bytes) -> None:
@@ -140,6 +145,12 @@ def test_the_examples_of_the_openapi_document_are_what_it_says(client: httpx.Cli
     [example] = document["components"]["schemas"]["Prediction"]["examples"]
     assert Prediction.model_validate(example)
     assert json.dumps(document).count('"examples"') > 5
+    assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    for path, ways in document["paths"].items():
+        [way] = ways.values()
+        guarded = path.startswith("/v1/") or path == "/metrics"
+        assert way.get("security") == ([{"token": []}] if guarded else None)
+        assert {"403", "500", "503"} | ({"401", "429"} if guarded else set()) <= way["responses"].keys()
 
 
 def test_the_golden_set_is_answered_as_by_the_network(client: httpx.Client) -> None:

@@ -1,7 +1,9 @@
 """Who may use a server, and what it does with what it is sent."""
 
 import resource
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -238,6 +240,23 @@ def test_buckets_fill_again_and_dont_grow_without_end() -> None:
 def test_settings_that_arent_safe(settings: dict, said: str) -> None:
     with pytest.raises(MienError, match=said):
         Settings(**settings)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here")
+def test_https_and_certificates_that_are_none(serve, tmp_path: Path) -> None:
+    certificate, key, torn = (tmp_path / name for name in ("certificate.pem", "key.pem", "torn.pem"))
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    name = ["-subj", "/CN=mien", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run(["openssl", "req", "-x509", *kind, *name, "-out", certificate, "-keyout", key], check=True)
+    served = serve("--certificate", str(certificate), "--key", str(key))
+    assert served.address.startswith("https://127.0.0.1:")
+    with served.client(verify=ssl.create_default_context(cafile=certificate)) as client:
+        assert client.get("/healthz").status_code == 200
+    torn.write_text("-----BEGIN CERTIFICATE-----\nnothing\n")
+    for wrong, own in ((tmp_path / "none.pem", key), (certificate, tmp_path / "none.pem"), (torn, key), (key, key)):
+        with pytest.raises(AssertionError, match=r"none\.pem: can't be read|torn\.pem and|key\.pem and") as told:
+            serve("--certificate", str(wrong), "--key", str(own), "--model", "nothing")
+        assert "Traceback" not in str(told.value)
 
 
 def test_the_server_needs_no_torch() -> None:

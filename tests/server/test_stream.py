@@ -92,6 +92,7 @@ def test_who_may_not_is_told_so_before_it_opens(server, serve) -> None:
     assert asyncio.run(refused(url(server.address), origin="http://elsewhere.example")) == (403, "foreign_origin")
     assert asyncio.run(refused(url(server.address, "?model=nothing"))) == (404, "unknown_model")
     assert asyncio.run(refused(url(server.address, "?smooth=-1"))) == (422, "bad_parameter")
+    assert asyncio.run(refused(url(server.address, "?bogus=1"))) == (422, "bad_parameter")
     token = "a-token-of-some-length"
     guarded = serve("--token", token)
 

@@ -1,5 +1,6 @@
 """The application: routes, errors, the page's files, and what is around every request."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -42,7 +43,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
-        reader.close()
+        await asyncio.to_thread(reader.close)  # requests that are given up are told so meanwhile
 
     app = FastAPI(
         title="mien",

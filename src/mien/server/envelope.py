@@ -1,9 +1,11 @@
 """Around every request: its id, the gate, security headers, one line of log, its count in the metrics."""
 
+import asyncio
 import json
 import random
 import re
 import time
+from contextlib import suppress
 from typing import Any
 
 from starlette.responses import Response
@@ -74,12 +76,19 @@ class Envelope:
         try:
             try:
                 self._gate.check(scope["path"], headers, client)
-                await self.app(scope, receive, sending)
+                await self.app(as_get(scope), receive, sending)
             except Refusal as refusal:
                 await refuse(refusal, request_id, scope, receive, sending)
                 state["refused"] = refusal.code
         except Left:
             state["refused"] = "left"
+        except asyncio.CancelledError:  # only the server's end does that, when `drain` is over
+            if status:
+                raise
+            state["refused"] = "not_ready"
+            late = Refusal("not_ready", "The server is ending, and had no time left for this.", retry_after=1)
+            with suppress(Left):
+                await refuse(late, request_id, scope, receive, sending)
         except Exception:
             log.error("failed", exc_info=True, extra={"fields": {"request_id": request_id}})
             if not status:
@@ -110,6 +119,11 @@ class Envelope:
             **({"faces": state["faces"]} if "faces" in state else {}),
         }
         log.info("request", extra={"fields": fields})
+
+
+def as_get(scope: Scope) -> Scope:
+    """A HEAD request is a GET to the application: uvicorn leaves the body of its answer out."""
+    return {**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope
 
 
 async def refuse(refusal: Refusal, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:

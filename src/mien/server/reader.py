@@ -1,6 +1,7 @@
 """Pictures in, readings out, for many clients at once: a bounded number of pictures, a fixed number of workers."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -55,7 +56,7 @@ class Reader:
     """Finds and reads the faces of pictures, as `mien.Recognizer` does.
 
     `held` counts the pictures that are waiting or worked on, `streams` the open streams; `draining` says that the
-    server is ending.
+    server is ending, `stuck` that at its end a picture was still being read.
     """
 
     def __init__(self, settings: Settings, *, seen: Callable[[int], Any] = lambda size: None) -> None:
@@ -64,7 +65,7 @@ class Reader:
             settings.models, device=settings.device, most=settings.batch, calls=settings.workers, seen=seen
         )
         self.held = self.streams = 0
-        self.draining = False
+        self.draining = self.stuck = False
         self._detector = Detector(device=settings.device, threads=1, certain=settings.certain)
         self._workers = ThreadPoolExecutor(settings.workers, "mien worker")
         self._usual = 0.05  # seconds that a picture takes from its coming to its answer, lately
@@ -123,8 +124,21 @@ class Reader:
         faces = faces_of(served.net.card, prepared.found, answers, ids)
         return replace(prepared.reading, source=source, time=at, faces=faces), timings
 
+    def drain(self) -> None:
+        """From now on the server ends, within `settings.drain` seconds."""
+        self.draining, self._ends = True, time.monotonic() + self.settings.drain
+
     def close(self) -> None:
-        """End the threads; what hasn't begun is dropped, so call it when all is answered."""
+        """End the threads; what hasn't begun is dropped, so call it when all is answered.
+
+        A thread can't be made to end. Where one hasn't when the time is over, it stays, and `stuck` says so.
+        """
+        ending = threading.Thread(target=self._shut_down, daemon=True)
+        ending.start()
+        ending.join(max(1.0, self._ends - time.monotonic()) if self.draining else None)
+        self.stuck = ending.is_alive()
+
+    def _shut_down(self) -> None:
         self._workers.shutdown(cancel_futures=True)
         self.networks.close()
 

@@ -3,7 +3,8 @@
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Security
+from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
@@ -31,7 +32,9 @@ class Asked(BaseModel):
     detect: bool = Field(True, description="false: each picture is one face, cropped as FER2013's are.")
 
 
-_REFUSED: dict[int | str, dict[str, Any]] = {
+Responses = dict[int | str, dict[str, Any]]
+
+_REFUSED: Responses = {
     status: {"model": ErrorAnswer, "description": said}
     for status, said in {
         400: "Not a picture that can be read, or a damaged form",
@@ -43,9 +46,17 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
         415: "Neither a picture nor multipart/form-data",
         422: "An unknown or wrong parameter",
         429: "The queue is full, or too many requests: try again after Retry-After seconds",
+        500: "Something went wrong: the server's log has it by its request_id",
+        503: "The server is ending; /readyz: or its queue is full",
         504: "It took too long",
     }.items()
 }
+_GUARDED: Responses = {status: _REFUSED[status] for status in (401, 403, 429, 500, 503)}
+_OPEN: Responses = {status: _REFUSED[status] for status in (403, 500, 503)}
+
+_TOKEN = Security(HTTPBearer(auto_error=False, scheme_name="token", description="Where the server has one."))
+"""For the document only: the gate asks for it, before any of this."""
+
 _FILE = {"type": "string", "format": "binary"}
 
 
@@ -64,6 +75,7 @@ def _takes(many: bool) -> dict[str, Any]:
     PREDICT,
     response_class=Response,
     responses={200: {"model": Prediction}, **_REFUSED},
+    dependencies=[_TOKEN],
     openapi_extra=_takes(False),
 )
 async def predict(request: Request, asked: Annotated[Asked, Query()]) -> Response:
@@ -81,6 +93,7 @@ async def predict(request: Request, asked: Annotated[Asked, Query()]) -> Respons
     "/v1/predict/batch",
     response_class=Response,
     responses={200: {"model": BatchPrediction}, **_REFUSED},
+    dependencies=[_TOKEN],
     openapi_extra=_takes(True),
 )
 async def predict_batch(request: Request, asked: Annotated[Asked, Query()]) -> Response:
@@ -99,7 +112,12 @@ async def predict_batch(request: Request, asked: Annotated[Asked, Query()]) -> R
     return as_json(head(served) | answer)
 
 
-@router.get("/v1/models", response_class=Response, responses={200: {"model": ModelsAnswer}, 401: _REFUSED[401]})
+@router.get(
+    "/v1/models",
+    response_class=Response,
+    responses={200: {"model": ModelsAnswer}, **_GUARDED},
+    dependencies=[_TOKEN],
+)
 async def models(request: Request) -> Response:
     """The networks that may be asked for, with their scores; and the limits of a request."""
     reader, settings = _reader(request), _settings(request)
@@ -123,13 +141,13 @@ async def models(request: Request) -> Response:
     )
 
 
-@router.get("/healthz", response_class=Response, responses={200: {"model": Status}})
+@router.get("/healthz", response_class=Response, responses={200: {"model": Status}, **_OPEN})
 async def healthz() -> Response:
     """Whether the process lives."""
     return as_json({"status": "ok"})
 
 
-@router.get("/readyz", response_class=Response, responses={200: {"model": Status}, 503: {"model": ErrorAnswer}})
+@router.get("/readyz", response_class=Response, responses={200: {"model": Status}, **_OPEN})
 async def readyz(request: Request) -> Response:
     """Whether it takes pictures now: 503 while it ends, or while its queue is full."""
     reader = _reader(request)
@@ -138,7 +156,12 @@ async def readyz(request: Request) -> Response:
     return as_json({"status": "ready"})
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}, 401: _REFUSED[401]})
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}, **_GUARDED},
+    dependencies=[_TOKEN],
+)
 async def metrics(request: Request) -> Response:
     """Counters in Prometheus' text format."""
     known, reader = _metrics(request), _reader(request)

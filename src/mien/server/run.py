@@ -1,5 +1,6 @@
 """Running a server until it is told to end; what it has taken on by then is answered first."""
 
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -11,7 +12,9 @@ from mien.server.app import create_app
 from mien.server.bounded import BoundedHead
 from mien.server.frames import Frames
 from mien.server.logs import log, to_stderr
+from mien.server.reader import Reader
 from mien.server.settings import Settings
+from mien.server.tls import tls
 
 
 class Server(uvicorn.Server):
@@ -40,13 +43,17 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
     Returns:
         How many requests were answered.
 
+    When a picture is still being read after `settings.drain`, the whole process ends here, with code 1.
+
     Raises:
-        MienError: the address is taken, or isn't this machine's.
+        MienError: the address is taken, or isn't this machine's; or the certificate can't be used.
     """
     to_stderr(level)
+    context = tls(settings)
     app = create_app(settings)
+    reader: Reader = app.state.reader
     listening = _bind(settings)
-    scheme = "https" if settings.certificate else "http"
+    scheme = "https" if context else "http"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"{scheme}://{host}:{listening.getsockname()[1]}"
     config = uvicorn.Config(
@@ -57,26 +64,28 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
         ws_max_size=settings.max_bytes,
         ws_per_message_deflate=False,  # pictures are compressed already
         timeout_graceful_shutdown=max(1, round(settings.drain)),
-        ssl_certfile=settings.certificate,
-        ssl_keyfile=settings.key,
         http=BoundedHead,
         ws=Frames,
     )
+    config.load()
+    config.ssl = context
 
     def began() -> None:
         log.info("ready", extra={"fields": {"address": address, "models": settings.models}})
         announce(address)
 
     def ending() -> None:
-        app.state.reader.draining = True
-        log.info("ending", extra={"fields": {"waiting": app.state.reader.held}})
+        reader.drain()
+        log.info("ending", extra={"fields": {"waiting": reader.held}})
 
     server = Server(config, began, ending)
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again at the end, which would be a death
     try:
         server.run(sockets=[listening])
     finally:
-        log.info("ended", extra={"fields": {"answered": server.server_state.total_requests}})
+        log.info("ended", extra={"fields": {"answered": server.server_state.total_requests, "stuck": reader.stuck}})
+        if reader.stuck:
+            os._exit(1)  # Python itself would wait for the thread
     return server.server_state.total_requests
 
 

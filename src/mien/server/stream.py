@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, WebSocket
+from pydantic import Field
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from mien.recognition.track import HALF_LIFE, Tracker
@@ -18,12 +19,18 @@ from mien.server.metrics import Metrics
 from mien.server.networks import Served
 from mien.server.reader import Reader
 from mien.server.refusal import Refusal
-from mien.server.routes import body, head
+from mien.server.routes import Asked, body, head
 
 router = APIRouter()
 
 PROTOCOL = "mien"
 """The protocol that a browser offers beside its token."""
+
+
+class AskedOfStream(Asked):
+    """The same of a stream."""
+
+    smooth: float = Field(HALF_LIFE, ge=0, le=60, description="Half-life in seconds of the probabilities' smoothing.")
 
 
 class Newest:
@@ -49,33 +56,26 @@ class Newest:
 
 
 @router.websocket("/v1/stream")
-async def stream(
-    socket: WebSocket,
-    model: Annotated[str | None, Query(max_length=300)] = None,
-    detect: bool = True,
-    smooth: Annotated[float, Query(ge=0, le=60)] = HALF_LIFE,
-) -> None:
+async def stream(socket: WebSocket, asked: Annotated[AskedOfStream, Query()]) -> None:
     """Frames in as binary messages, a JSON answer for each that is read."""
     reader: Reader = socket.app.state.reader
     metrics: Metrics = socket.app.state.metrics
-    served = await reader.networks.get(model)
+    served = await reader.networks.get(asked.model)
     if reader.streams >= reader.settings.streams:
         raise Refusal("busy", f"{reader.streams} streams are open; that is the limit.", retry_after=5)
     reader.streams += 1  # before anything is waited for: others come meanwhile
     metrics.streams.set(reader.streams)
     try:
         await socket.accept(PROTOCOL if PROTOCOL in socket.scope.get("subprotocols", []) else None)
-        await _talk(socket, reader, metrics, served, detect, smooth)
+        await _talk(socket, reader, metrics, served, asked)
     finally:
         reader.streams -= 1
         metrics.streams.set(reader.streams)
 
 
-async def _talk(
-    socket: WebSocket, reader: Reader, metrics: Metrics, served: Served, detect: bool, smooth: float
-) -> None:
-    newest, tracker = Newest(), Tracker(half_life=smooth)
-    answering = asyncio.create_task(_answer(socket, reader, metrics, served, detect, newest, tracker))
+async def _talk(socket: WebSocket, reader: Reader, metrics: Metrics, served: Served, asked: AskedOfStream) -> None:
+    newest, tracker = Newest(), Tracker(half_life=asked.smooth)
+    answering = asyncio.create_task(_answer(socket, reader, metrics, served, asked.detect, newest, tracker))
     receiving = asyncio.create_task(_receive(socket, newest))
     try:
         done, _ = await asyncio.wait((answering, receiving), return_when=asyncio.FIRST_COMPLETED)

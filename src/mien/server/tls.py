@@ -1,0 +1,30 @@
+"""The certificate for https, opened before anything else is, so that what is wrong with it is told at once."""
+
+import ssl
+
+from mien.errors import MienError
+from mien.server.settings import Settings
+
+
+def tls(settings: Settings) -> ssl.SSLContext | None:
+    """What connections are encrypted with; None where the server has no certificate.
+
+    Raises:
+        MienError: the certificate or its key isn't there, is damaged, or they don't belong together.
+    """
+    if not (settings.certificate and settings.key):
+        return None
+    for path in (settings.certificate, settings.key):  # ssl doesn't say which of the two it couldn't read
+        try:
+            path.read_bytes()
+        except OSError as error:
+            raise MienError(f"{path}: can't be read ({error.strerror}).") from None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(settings.certificate, settings.key)
+    except OSError as error:
+        said = getattr(error, "reason", None) or error
+        raise MienError(
+            f"{settings.certificate} and {settings.key}: not a certificate and its key, both as PEM ({said})."
+        ) from None
+    return context
