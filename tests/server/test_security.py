@@ -95,7 +95,10 @@ def test_every_request_has_an_id_in_the_log(server, client: httpx.Client, pictur
     assert told.json()["request_id"] == "mine-1"
     forged = client.get("/healthz", headers={"x-request-id": 'x"} forged {'})
     assert "forged" not in forged.headers["x-request-id"]
-    [record] = [one for one in server.log() if one["request_id"] == "mine-1"]
+    until = time.monotonic() + 10  # the line is written after the answer, and read by another thread
+    while not (records := [one for one in server.log() if one["request_id"] == "mine-1"]) and time.monotonic() < until:
+        time.sleep(0.01)
+    [record] = records
     assert (record["method"], record["path"], record["status"], record["faces"]) == ("POST", "/v1/predict", 200, 1)
     assert record["ms"] > 0
 
