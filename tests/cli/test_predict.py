@@ -159,6 +159,20 @@ def test_a_resumed_video_numbers_its_faces_and_is_drawn_as_if_it_had_not_stopped
     assert count == 30
 
 
+def test_a_photo_that_was_mended_is_read_when_the_run_goes_on(mien, photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(photo.read_bytes()[:3000])
+    (tmp_path / "b.jpg").write_bytes(photo.read_bytes())
+    line = ("predict", "a.jpg", "b.jpg", "--out", "rows.jsonl", "--resume")
+    for _ in range(2):  # a damaged one is said each time
+        assert mien(tmp_path, *line).returncode == 1
+        rows = [json.loads(row) for row in (tmp_path / "rows.jsonl").read_text().splitlines()]
+        assert sorted((row["source"], row["status"]) for row in rows) == [("a.jpg", "failed"), ("b.jpg", "face")]
+    (tmp_path / "a.jpg").write_bytes(photo.read_bytes())
+    assert mien(tmp_path, *line).returncode == 0
+    rows = [json.loads(row) for row in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert sorted((row["source"], row["status"]) for row in rows) == [("a.jpg", "face"), ("b.jpg", "face")]
+
+
 def test_wrong_lines_are_answered_in_one(mien, photo: Path, tmp_path: Path) -> None:
     (tmp_path / "zero.mp4").write_bytes(b"")
     for words, said in (
@@ -169,6 +183,9 @@ def test_wrong_lines_are_answered_in_one(mien, photo: Path, tmp_path: Path) -> N
         ((photo, "--out", "rows.xlsx"), ".parquet"),
         ((photo, "--resume"), "--out"),
         ((photo, "--sheet", "a.gif"), ".svg or .png"),
+        ((photo, "--annotate", "a.jpg"), "go into a folder"),
+        (("https://example.org/a.jpg",), "download it first"),
+        (("-",), "/dev/stdin"),
         (("zero.mp4",), "empty"),
     ):
         done = mien(tmp_path, "predict", *words)

@@ -1,6 +1,7 @@
 """From pictures to faces: found, cut, read, followed."""
 
 import io
+import os
 from pathlib import Path
 
 import cv2
@@ -244,6 +245,42 @@ def test_what_a_run_draws_it_does_not_read(photo: Path, tmp_path: Path) -> None:
 def test_nothing_there_is_said_at_once(name: str, tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"no such|nothing has|no photo"):
         Sources([tmp_path / name if name != "." else tmp_path])
+
+
+def test_what_cant_be_meant_is_said_at_once(recognizer: mien.Recognizer, photo: Path, film: Path) -> None:
+    with Image.open(photo) as image, pytest.raises(MediaError, match=r"not JpegImageFile; .*numpy\.asarray"):
+        recognizer(image)
+    with pytest.raises(MediaError, match="not NoneType"):
+        recognizer(None)
+    with pytest.raises(MienError, match="every is 0"):
+        next(recognizer.stream(film, every=0))
+    for wrong in ({"certain": 7.0}, {"smooth": -1.0}):
+        with pytest.raises(MienError, match="certain lies between"):
+            mien.Recognizer(**wrong)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in the file system")
+def test_a_pipe_in_a_folder_holds_nobody_up(photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(photo.read_bytes())
+    os.mkfifo(tmp_path / "b.jpg")
+    found = Sources([tmp_path])
+    assert [Path(frame.source).name for frame in found] == ["a.jpg"]
+    assert found.others == 1
+
+
+def test_a_folder_that_may_not_be_read_is_told_of(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.jpg").write_bytes(photo.read_bytes())
+    (tmp_path / "shut").mkdir()
+    scandir = os.scandir
+
+    def refusing(path: str) -> object:  # as the system does; root may read everything
+        if Path(path).name == "shut":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    found = {Path(frame.source).name: frame.error for frame in Sources([tmp_path])}
+    assert found == {"a.jpg": "", "shut": "this folder can't be read."}
 
 
 def test_no_camera() -> None:

@@ -75,6 +75,8 @@ def predict(
         model, device=device, detect=detect, certain=certain, smooth=smooth, max_pixels=max_pixels
     )  # before the files: a wrong name shows at once
     tally = Tally(recognizer.device)
+    if resume and overwrite:
+        raise typer.BadParameter("--resume goes on with --out, --overwrite replaces it: say one of them.")
     outputs = [path for path in (out, annotate, timeline, sheet) if path]
     films = Sources(sources, every=every, max_pixels=max_pixels, outputs=outputs)  # before any of them is opened
     with ExitStack() as stack:

@@ -19,9 +19,16 @@ def annotator(path: Path, stack: ExitStack, done: Iterable[str] = ()) -> Sink:
 
     `done` are the sources that an earlier run drew into the folder; their drawings stay.
     """
+    from mien.images import SUFFIXES
     from mien.recognition.annotate import VIDEOS, VideoWriter, annotate, save_picture
+    from mien.recognition.sources import VIDEO_SUFFIXES
 
+    if not path.is_dir() and path.suffix.lower() in (SUFFIXES | VIDEO_SUFFIXES) - frozenset(VIDEOS):
+        raise DataError(
+            f"{path}: drawings of photos go into a folder; those of a video may go into {', '.join(VIDEOS)}."
+        )
     one = stack.enter_context(VideoWriter(path)) if path.suffix.lower() in VIDEOS else None
+    filmed: set[str] = set()
     taken: dict[str, int] = {}
     for source in done:
         _free(Path(source).stem, taken)
@@ -34,6 +41,9 @@ def annotator(path: Path, stack: ExitStack, done: Iterable[str] = ()) -> Sink:
         if one is not None:
             if frame.time is None:
                 raise DataError(f"{path}: a video is drawn from a video; for photos name a folder.")
+            filmed.add(frame.source)
+            if len(filmed) > 1:
+                raise DataError(f"{path}: it is drawn from one video; for several name a folder.")
             one.write(drawn, frame.time)
         elif frame.time is None:
             save_picture(drawn, path / f"{_free(Path(frame.source).stem, taken)}.jpg")

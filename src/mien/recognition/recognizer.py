@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.cards import Card
-from mien.errors import MediaError
+from mien.errors import DataError, MediaError
 from mien.images import MAX_PIXELS
 from mien.net import Net
 from mien.recognition.ahead import ahead, side_by_side
@@ -71,7 +71,8 @@ class Recognizer:
     `device` says where it runs, `classes` what it can answer.
 
     Raises:
-        CheckpointError: no such network, or it is damaged. MienError: no such device.
+        CheckpointError: no such network, or it is damaged. MienError: no such device. DataError: `certain` or `smooth`
+            out of range.
 
     >>> recognizer = Recognizer(detect=False)
     >>> [face.label in recognizer.classes for face in recognizer(np.zeros((48, 48), np.uint8))]
@@ -89,6 +90,8 @@ class Recognizer:
         max_pixels: int = MAX_PIXELS,
         threads: int = 0,
     ) -> None:
+        if not 0 < certain <= 1 or smooth < 0:
+            raise DataError(f"certain lies between 0 and 1, smooth is 0 or more seconds; found {certain} and {smooth}.")
         self.net = Net(model, device=device, threads=threads, spin=False)
         self.classes, self.device = self.net.classes, self.net.device
         self.smooth, self.max_pixels, self.threads = smooth, max_pixels, threads or os.cpu_count() or 1

@@ -60,7 +60,7 @@ class Sources:
 
     Raises:
         MediaError: (at once) nothing there under one of the names, or nothing to look at in a folder.
-        DataError: (at once) one of the outputs might overwrite a source.
+        DataError: (at once) one of the outputs might overwrite a source, or `every` is less than 1.
     """
 
     def __init__(
@@ -72,6 +72,8 @@ class Sources:
         max_pixels: int = images.MAX_PIXELS,
         outputs: Sequence[Path] = (),
     ) -> None:
+        if every < 1:
+            raise DataError(f"every is {every}; each frame is 1, each third 3.")
         self.every, self.after, self.max_pixels = every, dict(after or {}), max_pixels
         self.outputs = outputs
         self.names = [str(name) for name in names]
@@ -132,11 +134,17 @@ class Sources:
 
     def _kind(self, path: Path, *, asked: bool = False) -> str:
         """What to take a file for: by its content, or where that says nothing by its name, so that it has its error."""
+        if path.is_dir() and not asked:  # one that can't be read: the others come as what lies in them
+            return "image"
+        if path.exists() and not path.is_file() and not asked:  # a pipe or a device, which might never end
+            return ""
         if kind := kind_of(_head(path)):
             return kind
         return "video" if path.suffix.lower() in VIDEO_SUFFIXES else "image" if asked or _named_so(path) else ""
 
     def _photo(self, path: Path) -> Frame:
+        if path.is_dir():
+            return Frame(str(path), None, error="this folder can't be read.")
         try:
             return Frame(str(path), images.decode(path, gray=False, max_pixels=self.max_pixels))
         except MediaError as error:
@@ -213,9 +221,13 @@ def _camera(name: str) -> int | None:
 def _paths(name: str) -> Iterator[Path]:
     """The files that a name stands for, in the order of their names; hidden ones aren't looked for."""
     if os.path.isdir(name):
-        for folder, folders, files in os.walk(name, followlinks=False):
+        unread: list[Path] = []
+        for folder, folders, files in os.walk(
+            name, followlinks=False, onerror=lambda e: unread.append(Path(e.filename))
+        ):
             folders[:] = sorted(inner for inner in folders if not inner.startswith("."))
             yield from (Path(folder, file) for file in sorted(files) if not file.startswith("."))
+        yield from unread
     elif os.path.exists(name) or not glob.has_magic(name):
         yield Path(name)
     else:
@@ -230,6 +242,10 @@ def _named_so(path: Path) -> bool:
 def _nothing(name: str) -> str:
     if os.path.isdir(name):
         return "no photo and no video in this folder."
+    if "://" in name:
+        return "an address; download it first, then name the file."
+    if name == "-":
+        return "name a file; what comes through a pipe is /dev/stdin."
     return "nothing has a name like that." if glob.has_magic(name) else "no such file or folder."
 
 
@@ -239,11 +255,16 @@ def as_frame(picture: Any, *, max_pixels: int = images.MAX_PIXELS) -> Frame:
     Raises:
         MediaError: it isn't one, or larger than the limit.
     """
+    if not isinstance(picture, (str, os.PathLike, bytes, bytearray, memoryview, np.ndarray)):
+        raise MediaError(
+            f"A picture is a path, a file's bytes or an array, not {type(picture).__name__}; of an image of Pillow's "
+            'take numpy.asarray(image.convert("RGB")).'
+        )
     if isinstance(picture, np.ndarray):
         return Frame("array", _rgb(picture))
     if isinstance(picture, (bytes, bytearray, memoryview)):
         return Frame("bytes", images.decode(bytes(picture), gray=False, max_pixels=max_pixels))
-    path = Path(picture)
+    path = Path(os.fsdecode(picture))
     if path.is_file() and kind_of(_head(path)) == "video":
         raise MediaError(f"{path}: a video; use Recognizer.stream, or `mien predict`.")
     return Frame(str(path), images.decode(path, gray=False, max_pixels=max_pixels))

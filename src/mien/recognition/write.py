@@ -21,6 +21,8 @@ _BOX = ("x", "y", "box_width", "box_height")
 _POINTS = tuple(f"{name}_{axis}" for name in LANDMARKS for axis in "xy")
 _INTS = ("frame", "face", "width", "height")
 _TEXTS = ("source", "status", "label", "error")
+_BEGIN = b'{"source": "'
+"""What every line begins with."""
 _PLAIN = ("source", "frame", "time", "status", "face", "label", "confidence", "uncertain")
 
 
@@ -29,14 +31,16 @@ class RowWriter:
 
     Args:
         path: a .jsonl, .csv or .parquet file. classes: the network's, for the columns.
-        resume: go on with what is there; the last picture there is done again, as it may be cut off.
+        resume: go on with what is there. Photos that couldn't be read are tried again, and the last picture is done
+            again where it comes again, as it may be cut off.
         overwrite: replace what is there.
 
     `last` has for each source the last frame that is written already; 0 for photos. `unfinished` is the source that
     the file ends in: of a video there may be more to come.
 
     Raises:
-        DataError: another kind of file; or it exists, and neither `resume` nor `overwrite` was said.
+        DataError: another kind of file; or it exists, and neither `resume` nor `overwrite` was said, or it shall be
+            gone on with and its rows aren't a RowWriter's for these classes.
         MissingExtra: a Parquet file without pyarrow.
     """
 
@@ -50,6 +54,7 @@ class RowWriter:
             _pyarrow()
         self.columns = (*_PLAIN, *_BOX, "detection", "width", "height", "error", *(f"p_{name}" for name in classes))
         self.columns += _POINTS
+        self.classes = frozenset(classes)
         self.lines = self.path if self.kind == ".jsonl" else self.path.with_name(f".{self.path.name}.part.jsonl")
         there = self.path.exists() or self.lines.exists()
         if there and not (resume or overwrite):
@@ -58,6 +63,7 @@ class RowWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.last: dict[str, int] = {}
         self.unfinished = ""
+        self._again: dict[tuple[str, int], list[bytes]] = {}  # the lines of pictures that are to be done again
         if there and resume:
             if not self.lines.exists():
                 self._take_back()
@@ -66,6 +72,7 @@ class RowWriter:
 
     def write(self, reading: Reading) -> None:
         """Write a reading's rows, at once and together."""
+        self._again.pop((reading.source, reading.frame), None)
         self._file.write(b"".join(json.dumps(row).encode() + b"\n" for row in reading.rows()))
         self._file.flush()
 
@@ -73,6 +80,8 @@ class RowWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        for lines in self._again.values():  # which didn't come again
+            self._file.write(b"".join(lines))
         self._file.close()
         if self.kind != ".jsonl":
             with replacing(self.path) as beside:
@@ -81,30 +90,51 @@ class RowWriter:
                 self.lines.unlink()  # else --resume goes on with it
 
     def _go_on(self) -> None:
-        """Cut a torn line and the last picture off, and note what is there."""
-        keep = at = 0
+        """Keep the rows that are there, but for those that are done again, and note what they are of."""
         before: tuple[str, int] | None = None
-        with open(self.lines, "rb+") as file:
-            for line in file:
-                row = _row(line)
-                if row is None:
+        held: list[bytes] = []  # the lines of the picture `before`
+        with replacing(self.lines) as beside, open(self.lines, "rb") as file, open(beside, "wb") as kept:
+            for number, line in enumerate(file, 1):
+                if (row := self._row(line, number)) is None:
                     break
                 here = (row["source"], row["frame"])
-                if here != before:
-                    keep = at  # the last picture starts here
-                    if before:
-                        self.last[before[0]] = before[1]
-                    before = here
-                at += len(line)
-            file.truncate(keep)
+                if row.get("status") == "failed" and row["time"] is None:  # a photo, perhaps mended meanwhile
+                    self._again[here] = [line]
+                    continue
+                if before and here != before:
+                    kept.writelines(held)
+                    self.last[before[0]] = before[1]
+                    held = []
+                before = here
+                held.append(line)
         if before:
             self.unfinished = before[0] or next(reversed(self.last), "")
+            self._again |= {before: held} if before[0] else {}
+
+    def _row(self, line: bytes, number: int) -> dict[str, Any] | None:
+        """The row of a line; None where it is torn. Raises DataError where it is another's."""
+        row = _row(line)
+        if row is None and not line.endswith(b"\n") and (line.startswith(_BEGIN) or _BEGIN.startswith(line)):
+            return None
+        if row is None:
+            raise DataError(f"{self.lines}: line {number:,} isn't a row of mien's. Name another file for --out.")
+        if row.get("probabilities") and set(row["probabilities"]) != self.classes:
+            raise self._unlike()
+        return row
+
+    def _unlike(self) -> DataError:
+        return DataError(
+            f"{self.path}: its rows aren't mien's, or of a network that knows other expressions. Name another file "
+            "for --out."
+        )
 
     def _take_back(self) -> None:
         """The rows of a file that was finished, as lines again."""
         rows = _read_csv(self.path) if self.kind == ".csv" else _read_parquet(self.path)
         with replacing(self.lines) as beside, open(beside, "wb") as file:
             for row in rows:
+                if set(row) != set(self.columns):
+                    raise self._unlike()
                 file.write(json.dumps(_nested(row)).encode() + b"\n")
             end = {"source": "", "frame": 0}  # the run ended well: what `_go_on` cuts off is this
             file.write(json.dumps(end).encode() + b"\n")
@@ -178,9 +208,13 @@ def _write_parquet(path: Path, rows: Iterator[dict[str, Any]], columns: Sequence
 
 
 def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
-    with _pyarrow().parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches(4096):
-            yield from batch.to_pylist()
+    arrow = _pyarrow()
+    try:
+        with arrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(4096):
+                yield from batch.to_pylist()
+    except arrow.ArrowInvalid as error:
+        raise DataError(f"{path}: damaged, not a Parquet file ({str(error).splitlines()[0]}).") from None
 
 
 def _pyarrow() -> Any:
