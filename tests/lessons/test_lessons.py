@@ -36,7 +36,7 @@ def test_a_lesson_becomes_a_notebook_and_a_page_with_described_pictures(tmp_path
     run(["-c", code], PYTHONPATH=str(LESSONS))
     notebook = json.loads((tmp_path / "lesson_0_faces.ipynb").read_text(encoding="utf-8"))
     assert all(cell["execution_count"] for cell in notebook["cells"] if cell["cell_type"] == "code")
-    assert "](lesson_1_logistic.ipynb)" in notebook["cells"][-1]["source"]
+    assert "](lesson_1_logistic.ipynb)" in "".join(notebook["cells"][-1]["source"])
     page = (tmp_path / "lesson_0_faces.md").read_text(encoding="utf-8")
     assert "](lesson_1_logistic.md)" in page
     pictures = re.findall(r"!\[(.+?)\]\((.+?)\)", page)
