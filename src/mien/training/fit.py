@@ -125,7 +125,7 @@ def _check(train: FaceSet, val: FaceSet, second: FaceSet | None) -> None:
 
 @torch.inference_mode()
 def _judge(model: nn.Module, faces: OnDevice, team: Team) -> tuple[float, float]:
-    """(mean loss, accuracy) over all faces, in float32."""
+    """(mean loss, accuracy) over all faces, in float32 (of which recent NVIDIA chips round convolutions to TF32)."""
     model.eval()
     sums = torch.zeros(2, device=faces.device)
     for place, (images, targets) in enumerate(faces.batches(512)):
