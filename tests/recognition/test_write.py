@@ -42,12 +42,16 @@ EXPECTED = [
 ]
 
 
-@pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet"])
-def test_all_rows_come_back_and_a_stopped_run_goes_on(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / f"rows{kind}"
+def write_all(path: Path) -> None:
     with RowWriter(path, classes=CLASSES) as writer:
         for reading in READINGS:
             writer.write(reading)
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet"])
+def test_all_rows_come_back_and_a_stopped_run_goes_on(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"rows{kind}"
+    write_all(path)
     assert rows(path) == EXPECTED
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
     with pytest.raises(DataError, match="--resume"):
@@ -103,9 +107,7 @@ def test_it_doesnt_go_on_with_what_it_didnt_write(tmp_path: Path, name: str, con
 @pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet"])
 def test_it_doesnt_go_on_with_rows_of_other_expressions(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"rows{kind}"
-    with RowWriter(path, classes=CLASSES) as writer:
-        for reading in READINGS:
-            writer.write(reading)
+    write_all(path)
     before = path.read_bytes()
     with pytest.raises(DataError, match="other expressions"):
         RowWriter(path, classes=(*CLASSES, "bored"), resume=True)
@@ -116,9 +118,7 @@ def test_it_doesnt_go_on_with_rows_of_other_expressions(tmp_path: Path, kind: st
 @pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet"])
 def test_the_last_picture_stays_where_it_doesnt_come_again(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"rows{kind}"
-    with RowWriter(path, classes=CLASSES) as writer:
-        for reading in READINGS:
-            writer.write(reading)
+    write_all(path)
     with RowWriter(path, classes=CLASSES, resume=True):
         pass
     assert sorted(rows(path)) == sorted(EXPECTED)
