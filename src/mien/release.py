@@ -254,9 +254,8 @@ def _name_teachers(home: Path, plan: Plan) -> None:
         return
     names = [_named(each) for each in plan.teachers]
     said = f" {plan.distil:g} of each of its training targets is the mean answer of {len(names)}: {'; '.join(names)}"
-    said += (
-        "; as they were in the box before it." if all(each in (*shipped(), VOTES) for each in plan.teachers) else "."
-    )
+    boxed = (*shipped(), VOTES)
+    said += "; as they were in the box before it." if all(each in boxed for each in plan.teachers) else "."
     card = Card.read(home)
     if said not in card.notes:
         card.model_copy(update={"notes": card.notes + said}).write(home / CARD)
