@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from mien.cli import main
 from mien.data.faces import Splits
@@ -142,3 +143,34 @@ def test_ctrl_c_keeps_what_was_found(
     said = capsys.readouterr()
     assert "what was found until then stands above" in said.err
     assert "in 5 groups" in said.out
+
+
+def test_a_folder_of_large_colour_photos(
+    planted: Splits, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They keep their size and colours in the clean set, and are called by their files' names."""
+    root, faces = tmp_path / "photos", planted.val
+    for place, (image, label) in enumerate(zip(faces.images, faces.labels, strict=True)):
+        large = Image.fromarray(image).resize((64, 64)).convert("RGB")
+        for name in (f"{place}.png", *(["again.png"] if place == 3 else [])):
+            home = root / faces.classes[label]
+            home.mkdir(parents=True, exist_ok=True)
+            large.save(home / name)
+    clean, page, of = tmp_path / "clean.npz", tmp_path / "page.html", faces.classes[faces.labels[3]]
+    words = ("--size", 64, "--rgb", "--skip", "nonfaces,mislabels", "--report", page)
+    found = ask(capsys, root, *words, "--write-clean", clean, "--drop", "copies")
+    assert found["resolution"] == {"height": 64, "width": 64, "channels": 3}
+    kept = Splits.load(clean)
+    assert kept.train.images.shape[1:] == (64, 64, 3)
+    lines = [json.loads(line) for line in (tmp_path / "clean.manifest.jsonl").read_text().splitlines()[1:]]
+    both = {line["file"] for line in lines if line["decision"] == "dropped"}
+    both |= {line["like"]["file"] for line in lines if line["decision"] == "dropped"}
+    assert {f"{of}/3.png", f"{of}/again.png"} <= both
+    assert f"{of}/again.png" in page.read_text()
+
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    assert main(["show", "small", "--data", str(root), "--split", "train", "--index", "0", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)["faces"][0]
+    assert (root / shown["file"]).is_file()
+    assert shown["file"].startswith(f"{shown['true']}/")

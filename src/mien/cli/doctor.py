@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Device, SkipBadRows, Votes, note, read_faces
+from mien.cli.options import Device, Groups, Rgb, Size, SkipBadRows, Votes, note, read_source
 from mien.cli.progress import shares
 from mien.cli.tables import print_table
 
@@ -44,6 +44,9 @@ def doctor(
         int, typer.Option(min=2, metavar="N", help="How many quick networks say which labels are likely wrong.")
     ] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Decides which faces each of them learns from.")] = 0,
+    groups: Groups = None,
+    size: Size = None,
+    rgb: Rgb = None,
     device: Device = None,
     skip_bad_rows: SkipBadRows = False,
 ) -> dict[str, Any]:
@@ -55,6 +58,7 @@ def doctor(
     from mien.doctor.clean import check
     from mien.doctor.clean import write_clean as write
     from mien.doctor.examine import SLOW, examine
+    from mien.runs import DataPath
 
     drops, moves, skips = _kinds(drop), _kinds(move), _kinds(skip)
     check(drops, moves)
@@ -72,7 +76,7 @@ def doctor(
         raise typer.BadParameter(
             "a cleaned data set is an .npz file; let the name end in .npz.", param_hint="--write-clean"
         )
-    splits = read_faces(path, None, skip_bad_rows)
+    splits = read_source(DataPath(path, None, skip_bad_rows, size, bool(rgb), groups))
     joined = None
     if votes:
         from mien.data.ferplus import load_ferplus

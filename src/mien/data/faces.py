@@ -204,7 +204,8 @@ class Splits:
     """The three sets that belong together. A split that a source doesn't have is an empty FaceSet.
 
     `train` is learned from, `val` is looked at while choosing, `test` is looked at once, at the end.
-    `left_out` says how many bad rows were skipped, when skipping was asked for.
+    `left_out` says how many bad rows were skipped, when skipping was asked for. `files` are the names, seen from the
+    folder, of all files of a folder of images, bad ones included: that of a face is `files[row]`.
     """
 
     train: FaceSet
@@ -212,6 +213,7 @@ class Splits:
     test: FaceSet
     source: str = ""
     left_out: int = 0
+    files: Sequence[str] = field(default=(), repr=False)
     _names: tuple[str, ...] = field(default=("train", "val", "test"), repr=False, init=False)
 
     def __getitem__(self, name: str) -> FaceSet:
@@ -227,6 +229,10 @@ class Splits:
     def __iter__(self) -> Iterator[tuple[str, FaceSet]]:
         """(name, faces) of each split, empty ones included."""
         return ((name, getattr(self, name)) for name in self._names)
+
+    def file(self, row: int) -> str | None:
+        """The image file that this row was; None where the faces come from one file."""
+        return self.files[row] if self.files else None
 
     @property
     def classes(self) -> tuple[str, ...]:

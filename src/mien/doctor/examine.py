@@ -109,13 +109,15 @@ class Diagnosis:
         return max(counts) / min(counts) if counts and min(counts) else None
 
     def where(self, number: int) -> dict[str, Any]:
-        """Which face that is: its split, its row in the file (from 0), its label."""
-        label = int(self.pool.labels[number])
-        return {
+        """Which face that is: its split, its row in the file (from 0), its label; of a folder its file, too."""
+        label, row = int(self.pool.labels[number]), int(self.pool.rows[number])
+        where = {
             "split": self.pool.names[self.pool.split[number]],
-            "row": int(self.pool.rows[number]),
+            "row": row,
             "label": None if label == UNLABELLED else self.pool.classes[label],
         }
+        file = self.pool.splits.file(row)
+        return where if file is None else where | {"file": file}
 
     def _leaks(self, groups: Groups, name: str) -> int:
         of = self.pool.split == self.pool.names.index(name)

@@ -134,8 +134,8 @@ def _together(found: Diagnosis, groups: Groups, first: int, most: int = 8) -> tu
 
 def _thumb(found: Diagnosis, number: int, kind: str) -> Thumb:
     where = found.where(number)
-    label = where["label"] or "no label"
-    lines = [label, f"{where['split']}, row {where['row']}"]
+    label, at = where["label"] or "no label", where.get("file") or f"row {where['row']}"
+    lines = [label, f"{where['split']}, {at}"]
     if kind == "mislabels" and found.suspects is not None:
         suggested = found.pool.classes[found.suspects.suggested[number]]
         lines.insert(1, f"{suggested}? {found.suspects.other[number]:.2f}, {label} {found.suspects.own[number]:.2f}")
