@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ def _rung(folder: Path, splits: Splits, device: str | None) -> Rung:
         before={name: Report.from_json(report) for name, report in _scores(card, "before").items()},
         after={name: Report.of(scores) for name, scores in judged.items()},
         history=rows,
-        gallery=choose(judged[shown], splits[shown]),
+        gallery=tuple(replace(face, file=splits.file(face.row)) for face in choose(judged[shown], splits[shown])),
     )
 
 

@@ -1,6 +1,7 @@
 """A folder of one's own photos, from pictures to predictions, by the commands that a person would give."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,14 @@ def test_from_a_folder_of_photos_to_predictions(photos: Path, tmp_path: Path, ca
         assert {row["label"] for row in found[model]} <= {"cheerful", "grumpy", "wow"}
     first, second = found.values()
     assert [row["label"] for row in first] == [row["label"] for row in second]
+
+
+def test_the_page_names_the_files(photos: Path, tmp_path: Path, capsys) -> None:
+    ask(capsys, "ladder", "--data", photos / "my photos", "--preset", "demo", "--epochs", "1", "--out", tmp_path / "o")
+    page = (tmp_path / "o" / "report.html").read_text()
+    named = set(re.findall(r"<br>(\w+/\d+\.jpg)<", page))
+    assert len(named) > 5
+    assert all((photos / "my photos" / name).is_file() for name in named)
 
 
 def test_a_run_in_the_shape_of_the_one_it_starts_from(photos: Path, tmp_path: Path, capsys) -> None:

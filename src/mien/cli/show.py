@@ -1,5 +1,6 @@
 """`mien show`: faces of a split, each with its true label and what a network says. The article's predict."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,16 +44,16 @@ def show(
     places = _places(faces, index or [], n, split)
     scores = score(net, faces[places], split=split)
     shown = [show(scores, faces[places], k) for k in range(len(places))]
-    names = [splits.file(face.row) or face.row for face in shown]
+    shown = [replace(face, file=splits.file(face.row)) for face in shown]
     documents = [
-        _as_json(at, face, splits.file(face.row), dict(zip(scores.classes, probabilities.tolist(), strict=True)))
+        _as_json(at, face, dict(zip(scores.classes, probabilities.tolist(), strict=True)))
         for at, face, probabilities in zip(places, shown, scores.probabilities, strict=True)
     ]
     print_table(
         ("face", "file" if splits.files else "row", "true", "predicted", "probability", ""),
         [
-            (at, name, face.true, face.predicted, f"{face.confidence:.3f}", "" if face.right else "wrong")
-            for at, name, face in zip(places, names, shown, strict=True)
+            (at, one.file or one.row, one.true, one.predicted, f"{one.confidence:.3f}", "" if one.right else "wrong")
+            for at, one in zip(places, shown, strict=True)
         ],
         f"{run} on {split}: {sum(face.right for face in shown)} of {len(shown)} right",
     )
@@ -86,11 +87,11 @@ def _places(faces: "FaceSet", index: list[int], n: int, split: str) -> list[int]
     return [int(at) for at in labelled[spread]]
 
 
-def _as_json(at: int, face: "Shown", file: str | None, probabilities: dict[str, float]) -> dict[str, Any]:
+def _as_json(at: int, face: "Shown", probabilities: dict[str, float]) -> dict[str, Any]:
     return {
         "index": at,
         "row": face.row,
-        "file": file,
+        "file": face.file,
         "true": face.true,
         "predicted": face.predicted,
         "confidence": face.confidence,

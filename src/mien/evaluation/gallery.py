@@ -14,7 +14,7 @@ class Shown:
     """One face beside what a network said: `image` uint8 `(H, W)` or `(H, W, 3)`, names, and the answer's probability.
 
     `kind` says why it is shown: "right", "wrong" or "sure" (the mistakes made with most confidence); `row` is its row
-    in the file it came from.
+    in the file it came from, `file` of a folder of images the one it was (`Splits.file`), for whoever knows.
     """
 
     image: NDArray[np.uint8]
@@ -23,6 +23,7 @@ class Shown:
     confidence: float
     kind: str = ""
     row: int = -1
+    file: str | None = None
 
     @property
     def right(self) -> bool:
