@@ -5,12 +5,16 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import mien as library
 from mien.cli import main
-from mien.data.faces import Splits
+from mien.data.faces import FaceSet, Splits
+from mien.errors import DataError
+from mien.evaluation.scores import score, together
+from mien.shipped import find
 
 REPORT = {"accuracy", "interval", "balanced_accuracy", "macro_f1", "ece", "loss", "per_class", "confusion"} | {
     "n",
@@ -78,6 +82,25 @@ def test_evaluate_prints_a_table_for_people(
     assert main(["evaluate", str(finished)]) == 0
     assert "900 drawn faces of val" in capsys.readouterr().out
     assert all(name in said.out for name in (*report.classes, "macro-F1", "95 % interval"))
+
+
+def test_evaluate_several_together(faces_file: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    both = ask(capsys, "evaluate", "small", "flagship", "--data", faces_file, "--views", "2")
+    val = Splits.load(faces_file).val
+    parts = [score(library.Net(find(name)), val, views=2, split="val") for name in ("small", "flagship")]
+    mean = np.mean([part.probabilities for part in parts], 0)
+    assert both["accuracy"] == (mean.argmax(1) == val.labels).mean()
+    assert both["loss"] == pytest.approx(-np.log(mean[np.arange(len(val)), val.labels]).mean(), abs=1e-6)
+    assert [each["accuracy"] for each in both["members"]] == [part.correct.mean() for part in parts]
+    with pytest.raises(DataError, match="weren't asked about the same faces"):
+        together([parts[0], score(library.Net(find("small")), val[:5])])
+
+    wide = ("train", "logistic", "--preset", "demo", "--epochs", "1", "--out", tmp_path / "wide", "--data")
+    large = FaceSet(val.images.repeat(2, 1).repeat(2, 2), val.targets)
+    Splits(large, large, large).save(tmp_path / "wide.npz")
+    ask(capsys, *wide, tmp_path / "wide.npz")
+    assert main(["evaluate", "small", str(tmp_path / "wide"), "--data", str(faces_file)]) == 1
+    assert "these take: small 1×48×48, " in capsys.readouterr().err
 
 
 def test_evaluate_before_any_training(faces_file: Path, capsys: pytest.CaptureFixture[str]) -> None:

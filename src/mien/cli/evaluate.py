@@ -1,5 +1,6 @@
-"""`mien evaluate`: how well a network does on a split; trained, as an ONNX file, or before any training."""
+"""`mien evaluate`: how well a network, or several together, does on a split; trained, as an ONNX file, or untrained."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,7 +8,7 @@ import typer
 
 from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, check_data, note, open_net, read_faces
 from mien.cli.progress import shares
-from mien.cli.tables import print_calibration, print_report
+from mien.cli.tables import print_calibration, print_report, print_table
 from mien.errors import CheckpointError, DataError
 from mien.files import atomic_write
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from mien.data.faces import FaceSet, Splits
     from mien.evaluation.scores import Scores
+    from mien.net import Net
 
 
 def _known_views(count: int) -> int:
@@ -27,12 +29,12 @@ def _known_views(count: int) -> int:
 
 
 def evaluate(
-    target: Annotated[
-        str,
+    targets: Annotated[
+        list[str],
         typer.Argument(
-            metavar="TARGET",
+            metavar="TARGET...",
             help="A run folder, an .onnx file of mien's, a network in the box (small, small:int8), or a model's name "
-            "for untrained weights.",
+            "for untrained weights. Several are judged by the mean of their answers.",
         ),
     ],
     data: Data = None,
@@ -61,32 +63,39 @@ def evaluate(
     groups: Groups = None,
     skip_bad_rows: SkipBadRows = False,
 ) -> dict[str, Any]:
-    """Judge a network on a split: accuracy with its interval, macro-F1, calibration, each class, confusion matrix.
+    """Judge a network, or several together, on a split: accuracy with its interval, macro-F1, calibration, each class.
 
     Runs and ONNX files need no torch. Faces that FER+'s --votes mark as unknown, no face or a tie aren't judged.
     """
     from mien.evaluation.calibration import Calibration
     from mien.evaluation.report import Report
-    from mien.evaluation.scores import score
-    from mien.shipped import find
+    from mien.evaluation.scores import score, together
 
-    trained = find(target).exists() or target.endswith(".onnx") or Path(target).name != target
-    net = open_net(target) if trained else None  # before the data: a wrong name shows at once
+    nets = {target: open_net(target) for target in targets if _trained(target)}  # a wrong name shows before the data
     draw = _drawer(figure) if figure else None
-    shape = net.card.input_shape if net else None
-    splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=shape)
-    if net:
+    splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=_shape(nets))
+    for target, net in nets.items():
         check_data(target, net.classes, splits, data)
-    faces = splits[split]
-    if without_leaks:
-        faces = _without_leaks(splits, split)
-    network = net or _untrained(target, faces)
+    faces = _without_leaks(splits, split) if without_leaks else splits[split]
+    parts = []
     with shares() as show:
-        scores = score(network, faces, views=views, split=split, tick=lambda share: show(split, share))
+        for target in targets:
+            network = nets.get(target) or _untrained(target, faces)
+            name = target if len(targets) > 1 else split
+            parts.append(score(network, faces, views=views, split=split, tick=partial(show, name)))
+    scores = together(parts)
     report = Report.of(scores)
     seen = f"{report.n:,} {'' if data else 'drawn '}faces of {split}" + (f", {views} views" if views > 1 else "")
-    print_report(report, f"{target}{'' if net else ', untrained'}, {seen}")
+    names = [f"{target}{'' if target in nets else ', untrained'}" for target in targets]
+    print_report(report, f"{' + '.join(names)}, {seen}")
     result = report.as_json()
+    if len(parts) > 1:
+        members = [
+            {"network": target, "accuracy": float(part.correct.mean())}
+            for target, part in zip(targets, parts, strict=True)
+        ]
+        print_table(("member", "accuracy alone"), [(each["network"], f"{each['accuracy']:.4f}") for each in members])
+        result["members"] = members
     if calibration:
         found = Calibration.of(scores.labels, scores.probabilities)
         print_calibration(found)
@@ -95,6 +104,21 @@ def evaluate(
         atomic_write(figure, draw(scores))
         note(f"The figure is in {figure}.")
     return result
+
+
+def _trained(target: str) -> bool:
+    from mien.shipped import find
+
+    return find(target).exists() or target.endswith(".onnx") or Path(target).name != target
+
+
+def _shape(nets: "dict[str, Net]") -> tuple[int, int, int] | None:
+    """The shape of the faces that all these networks take."""
+    shapes = {net.card.input_shape for net in nets.values()}
+    if len(shapes) > 1:
+        found = ", ".join(f"{target} {'×'.join(map(str, net.card.input_shape))}" for target, net in nets.items())
+        raise DataError(f"Networks that are judged together must take faces of one shape; these take: {found}.")
+    return shapes.pop() if shapes else None
 
 
 def _drawer(figure: Path) -> "Callable[[Scores], bytes]":

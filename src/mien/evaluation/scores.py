@@ -1,9 +1,9 @@
 """Anything that answers with probabilities, over a FaceSet. Needs no torch; the views are deterministic."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -97,6 +97,18 @@ def score(
                 tick(min(1.0, (start + batch) / len(index)))
     shares = faces.targets[index] if faces.soft else None
     return Scores(given, faces.labels[index], faces.classes, index, split, views, len(faces) - len(index), shares)
+
+
+def together(parts: Sequence[Scores]) -> Scores:
+    """An ensemble's answer: the mean of its members' probabilities, each with its own temperature.
+
+    Raises:
+        DataError: the members weren't asked about the same faces.
+    """
+    first = parts[0]
+    if any(part.classes != first.classes or not np.array_equal(part.index, first.index) for part in parts):
+        raise DataError("The networks weren't asked about the same faces, so their answers have no mean.")
+    return replace(first, probabilities=np.mean([part.probabilities for part in parts], 0, np.float32))
 
 
 def evaluate(
