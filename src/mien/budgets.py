@@ -10,9 +10,6 @@ from mien.training.recipe import Recipe, recipe
 SHARE = 0.7
 """The share of a taught network's targets that comes from its teachers; the labels are the rest."""
 
-VOTES = "votes"
-"""A teacher that is no network: what the annotators' votes for a face say about its label."""
-
 _CAMERA: dict[str, Any] = {"blur": 0.025, "noise": 0.06}
 """What a poor camera does to faces: up to 1.2 pixels and a deviation of 15."""
 
@@ -22,8 +19,8 @@ class Plan:
     """What is trained.
 
     `teachers` are the recipes whose networks teach, one for each seed, or networks that are trained already, by their
-    folder or name in the box, or VOTES; `students` the recipes of what is shipped, by its name in the box; `distil` the
-    share (0..1) of a student's targets that comes from the teachers.
+    folder or name in the box; `students` the recipes of what is shipped, by its name in the box; `distil` the share
+    (0..1) of a student's targets that comes from the teachers.
     """
 
     teachers: tuple[Recipe | str, ...]
@@ -37,7 +34,7 @@ def plan(budget: str, *, second: int = 0, teachers: Sequence[str] = (), init: st
     Args:
         budget: one of `BUDGETS`.
         second: classes of the second labelling, for which each network gets a head; 0 for none.
-        teachers: trained networks that teach in place of the budget's own, by folder or name in the box; or VOTES.
+        teachers: trained networks that teach in place of the budget's own, by folder or name in the box.
         init: where a student goes on from in place of the network in the box, likewise.
         seed: added to the seed of every network of the budget; its own begin at 0.
 

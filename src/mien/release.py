@@ -18,8 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mien.annotators import labels_by_votes
-from mien.budgets import VOTES, Plan
+from mien.budgets import Plan
 from mien.cards import CARD, Card, TrainedOn, checksum
 from mien.checkpoint import STATE, load_run, save_weights
 from mien.data.arrays import load_arrays, save_arrays
@@ -93,8 +92,6 @@ def release(
     """
     if stage not in (*STAGES, "all"):
         raise MienError(f"There is no stage {stage!r}; the stages are {', '.join(STAGES)}, all.")
-    if VOTES in plan.teachers and not votes:
-        raise MienError("The votes teach, but none are given: add --votes fer2013new.csv.")
     for number, teacher in enumerate(plan.teachers):
         _same_teacher(folder / f"teacher-{number}", teacher)
     clock, second = _Clock(minutes), _second(splits, votes) if votes else None
@@ -104,9 +101,6 @@ def release(
         for number, chosen in enumerate(plan.teachers):
             home = folder / f"teacher-{number}"
             if (home / PROBABILITIES).exists():
-                continue
-            if chosen == VOTES and second and votes:
-                _leave_what_votes_say(home, splits, second, votes)
                 continue
             if isinstance(chosen, Recipe):
                 yield from _train("teachers", home, splits, chosen, clock, how)
@@ -204,16 +198,6 @@ def _leave_probabilities(
         (home / name).unlink(missing_ok=True)
 
 
-def _leave_what_votes_say(home: Path, splits: Splits, second: FaceSet, votes: Splits) -> None:
-    """What the annotators' votes say about the labels of the training and validation faces, as of a network."""
-    val = splits["val"]
-    judged = (val.labels != UNLABELLED) & (val.marks == "")
-    train_said, val_said = labels_by_votes(splits.train, second, votes["val"][judged])
-    atomic_write(home / TEACHER, VOTES)
-    known = {"train": train_said.astype(np.float16), "val": val_said.astype(np.float16)}
-    save_arrays(home / PROBABILITIES, known)
-
-
 def _same_teacher(home: Path, chosen: Recipe | str) -> None:
     """Raise MienError when in an earlier call another network left its probabilities in `home`."""
     if not (home / PROBABILITIES).exists():
@@ -252,19 +236,12 @@ def _name_teachers(home: Path, plan: Plan) -> None:
     """Say in a student's card who taught it."""
     if not plan.teachers:
         return
-    names = [_named(each) for each in plan.teachers]
+    names = [each if isinstance(each, str) else f"{each.model}, seed {each.seed}" for each in plan.teachers]
     said = f" {plan.distil:g} of each of its training targets is the mean answer of {len(names)}: {'; '.join(names)}"
-    boxed = (*shipped(), VOTES)
-    said += "; as they were in the box before it." if all(each in boxed for each in plan.teachers) else "."
+    said += "; as they were in the box before it." if all(each in shipped() for each in plan.teachers) else "."
     card = Card.read(home)
     if said not in card.notes:
         card.model_copy(update={"notes": card.notes + said}).write(home / CARD)
-
-
-def _named(teacher: Recipe | str) -> str:
-    if isinstance(teacher, Recipe):
-        return f"{teacher.model}, seed {teacher.seed}"
-    return "what FER+'s votes say about the label" if teacher == VOTES else teacher
 
 
 def _second(splits: Splits, votes: Splits) -> FaceSet:

@@ -151,22 +151,6 @@ def test_a_trained_network_teaches(mien, faces: tuple[Path, Path], tmp_path: Pat
     assert "starts from nothing, not from good" in afresh.stderr
 
 
-def test_the_votes_teach(mien, faces: tuple[Path, Path], tmp_path: Path) -> None:
-    line = ("release", "--budget", "toy", "--data", faces[0], "--teacher", "votes", "--out", "o", "--json")
-    done = mien(tmp_path, *line, "--votes", faces[1])
-    assert done.returncode == 0, done.stderr
-    known = load_arrays(tmp_path / "o" / "teacher-0" / "probabilities.npz")
-    splits = Splits.load(faces[0])
-    for name in ("train", "val"):  # each face's votes are for its label here
-        assert (known[name].argmax(1) == splits[name].labels).mean() > 0.99
-    assert json.loads(done.stdout)["ensemble"]["accuracy"] > 0.99
-    assert "the mean answer of 1: what FER+'s votes say about the label" in Card.read(tmp_path / "o" / "small").notes
-
-    without = mien(tmp_path, *line)
-    assert without.returncode == 1
-    assert "add --votes" in without.stderr
-
-
 def test_a_budget_with_other_seeds(mien, faces: tuple[Path, Path], tmp_path: Path) -> None:
     line = ("release", "--budget", "toy", "--data", faces[0], "--out", "o")
     done = mien(tmp_path, *line, "--seed", "7")

@@ -35,9 +35,7 @@ def release(
     teacher: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NETWORK",
-            help="A trained network that teaches, in place of the budget's own teachers; votes: what --votes say about "
-            "a face's label. Repeatable.",
+            metavar="NETWORK", help="A trained network that teaches, in place of the budget's own teachers. Repeatable."
         ),
     ] = None,
     init: Annotated[
@@ -63,7 +61,7 @@ def release(
 
     FER+'s --votes, where given, are learned beside the labels of --data. The test split isn't looked at.
     """
-    from mien.budgets import VOTES, plan
+    from mien.budgets import plan
     from mien.cards import Card
     from mien.data.load import load_faces
     from mien.release import SHIPPED, OutOfTime, done, ensemble
@@ -72,7 +70,7 @@ def release(
     from mien.shards import pack, unpack
     from mien.shipped import find
 
-    for network in {*(teacher or ()), *([init] if init else [])} - {VOTES}:
+    for network in (*(teacher or ()), *([init] if init else [])):
         Card.read(find(network))  # a wrong name shows at once
     source = DataPath(data, skip_bad_rows=skip_bad_rows)
     splits = read_source(source)
