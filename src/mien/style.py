@@ -6,6 +6,9 @@ colour-blind readers can tell apart. Nothing is said by colour alone.
 
 from typing import Any
 
+SIGNED = "drawn by mien"
+"""It stands in the head of pictures that mien drew of others, so that a later run doesn't take them for photos."""
+
 INK, QUIET, FAINT = "#1A1A1A", "#595959", "#D9D9D9"
 """Text, what stands back (7:1 on white, still), and lines."""
 

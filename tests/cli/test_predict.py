@@ -96,6 +96,29 @@ def test_a_drawing_for_each_photo_however_they_are_called(mien, photo: Path, tmp
     assert len(list((tmp_path / "out").iterdir())) == 4
 
 
+def test_here_again_reads_the_photos_and_not_what_was_drawn_of_them(mien, photo: Path, tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (tmp_path / name).write_bytes(photo.read_bytes())
+    line = ("predict", ".", "--annotate", "drawn", "--sheet", "sheet.png", "--out", "rows.jsonl", "--json")
+    assert mien(tmp_path, *line, "--limit", "2").returncode == 0
+    assert (tmp_path / "drawn" / "b.jpg").exists()
+    for flag in ("--resume", "--overwrite"):
+        done = mien(tmp_path, *line, flag)
+        assert done.returncode == 0, done.stderr
+        rows = [json.loads(text) for text in (tmp_path / "rows.jsonl").read_text().splitlines()]
+        assert [Path(row["source"]).name for row in rows if row["face"] in (0, None)] == ["a.jpg", "b.jpg", "c.jpg"]
+        assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["a.jpg", "b.jpg", "c.jpg"]
+
+    for mine in ("drawn/mine.jpg", "sheet.png"):  # but a photo there is refused, and so is a drawing asked for by name
+        (tmp_path / mine).write_bytes(photo.read_bytes())
+        refused = mien(tmp_path, *line, "--overwrite")
+        assert refused.returncode == 1
+        assert "could be overwritten there" in refused.stderr
+        assert (tmp_path / mine).read_bytes() == photo.read_bytes()
+        (tmp_path / mine).unlink()
+    assert mien(tmp_path, "predict", "drawn/a.jpg", "--annotate", "drawn").returncode == 1
+
+
 def test_a_pipe_gets_lines_as_they_come(mien, film: Path, tmp_path: Path) -> None:
     done = mien(tmp_path, "predict", film, "--live", "--limit", "4")
     assert [json.loads(line)["frame"] for line in done.stdout.splitlines()] == [0, 1, 2, 3]

@@ -16,6 +16,7 @@ from mien.errors import DataError, MediaError, MissingExtra
 from mien.files import replacing
 from mien.labels import colour
 from mien.recognition.records import Face, Reading
+from mien.style import SIGNED
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 VIDEOS = (".webm", ".mp4")
@@ -76,11 +77,11 @@ def _readable(ink: str) -> str:
 
 
 def save_picture(pixels: NDArray[np.uint8], path: str | os.PathLike[str]) -> None:
-    """Write uint8 `(H, W, 3)` RGB to a .jpg, .png or .webp file, in one step. Raises DataError for another kind."""
+    """Write uint8 `(H, W, 3)` RGB to a .jpg (signed), .png or .webp file, in one step. DataError for another kind."""
     if Path(path).suffix.lower() not in PICTURES:
         raise DataError(f"{path}: pictures are written as {', '.join(PICTURES)}.")
     with replacing(path) as beside:
-        Image.fromarray(pixels).save(beside, quality=92)
+        Image.fromarray(pixels).save(beside, quality=92, comment=SIGNED)
 
 
 class VideoWriter:

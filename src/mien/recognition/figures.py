@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mien.errors import MissingExtra
 from mien.labels import colour
 from mien.recognition.records import Face, Frame, Reading
-from mien.style import QUIET, STYLE
+from mien.style import QUIET, SIGNED, STYLE
 
 try:
     import matplotlib
@@ -143,5 +143,5 @@ def _tile(pixels: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
 
 def _bytes(figure: Figure, kind: Kind) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else {"Software": None})
+    figure.savefig(buffer, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else {"Software": SIGNED})
     return buffer.getvalue()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mien import images
 from mien.errors import DataError, MediaError
 from mien.recognition.records import Frame
+from mien.style import SIGNED
 
 VIDEO_SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv"))
 
@@ -53,7 +54,7 @@ class Sources:
         after: for a source the last frame that is done already; those up to it are passed over.
         max_pixels: refuse larger pictures before decoding them.
         outputs: files and folders that the run will write to, which no source may be, or lie right in. What comes to
-            lie there meanwhile isn't read.
+            lie there meanwhile isn't read, nor what an earlier run drew there.
 
     What can't be read comes as a Frame with an `error`, and the rest goes on. Files in folders that are neither photo
     nor video by their content nor by their name are left out and counted in `others`.
@@ -92,9 +93,11 @@ class Sources:
             before = count
             for path in _paths(name):
                 kind = self._kind(path, asked=str(path) == name)
-                count += kind != ""
                 if kind and (output := self._output(path)):
+                    if str(path) != name and _signed(path):
+                        continue
                     raise DataError(f"{output}: {path} is read, and could be overwritten there. Name another place.")
+                count += kind != ""
                 videos += [path] if kind == "video" else []
             if count == before or not (os.path.exists(name) or glob.has_magic(name)):
                 raise MediaError(f"{name}: {_nothing(name)}")
@@ -115,7 +118,7 @@ class Sources:
                 continue
             for path in _paths(name):
                 kind = self._kind(path, asked=str(path) == name)
-                if kind and self._output(path):  # what this run drew itself
+                if kind and self._output(path):  # what this run drew itself, or an earlier one
                     continue
                 if kind == "video":
                     yield from self._film(str(path), str(path))
@@ -270,10 +273,15 @@ def as_frame(picture: Any, *, max_pixels: int = images.MAX_PIXELS) -> Frame:
     return Frame(str(path), images.decode(path, gray=False, max_pixels=max_pixels))
 
 
-def _head(path: Path) -> bytes:
+def _signed(path: Path) -> bool:
+    """Whether mien drew this picture of another one."""
+    return SIGNED.encode() in _head(path, 256)
+
+
+def _head(path: Path, size: int = 16) -> bytes:
     try:
         with open(path, "rb") as file:
-            return file.read(16)
+            return file.read(size)
     except OSError:  # decoding it has the error
         return b""
 
