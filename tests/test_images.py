@@ -86,7 +86,7 @@ def huge_png(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("side", [8_001, 9_500, 30_000])
 def test_too_many_pixels_are_refused_before_decoding(side):
-    with pytest.raises(MediaError, match=r"the limit is 64,000,000 pixels|too large"):
+    with pytest.raises(MediaError, match=r"the limit .max-pixels. is 64,000,000|too large"):
         decode(huge_png(side, side))
 
 

@@ -75,7 +75,7 @@ def decode(
 def check_size(width: float, height: float, max_pixels: float = math.inf) -> None:
     """Raises MediaError where a picture of so many pixels across and down is too large."""
     if width * height > max_pixels:
-        raise MediaError(f"{width:.0f} × {height:.0f} pixels; the limit is {max_pixels:,} pixels.")
+        raise MediaError(f"{width:.0f} × {height:.0f} pixels; the limit (max-pixels) is {max_pixels:,}.")
     if max(width, height) > MAX_SIDE:
         raise MediaError(f"{width:.0f} × {height:.0f} pixels; the limit is {MAX_SIDE:,} a side. Cut it or shrink it.")
 
