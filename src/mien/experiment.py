@@ -30,7 +30,7 @@ from mien.net import MODEL, WEIGHTS
 from mien.runs import COLUMNS, DRAWN, DataPath, begin, check_free, held, write_history
 from mien.training.device import pick_device
 from mien.training.distributed import Team, join
-from mien.training.fit import Epoch, fit
+from mien.training.fit import Epoch, check_faces, fit
 from mien.training.recipe import TIMM, Recipe
 
 ENVIRONMENT = "environment.json"
@@ -66,13 +66,13 @@ def train(
     Raises:
         CheckpointError: the folder holds a run and `resume` is False; its recipe or data are others; or another
             command trains in it now.
-        DataError: no labelled faces to train on or to judge by.
+        DataError: no labelled faces to train on, or of one class alone, or none to judge by.
     """
     folder, team = Path(folder), join(pick_device(device))
     leads = team.rank == 0
     if leads and not (resume or team.again):
         check_free(folder)
-    splits["val"]  # what is wrong with device, data or recipe is said before a folder is made
+    check_faces(splits["train"], splits["val"], second)  # what is wrong is said before a folder is made
     model = fresh(recipe, splits)
     with held(folder) if leads else nullcontext():
         yield from _train(folder, model, splits, recipe, team, data=data, device=device, tick=tick, second=second)

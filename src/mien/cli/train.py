@@ -153,8 +153,8 @@ def suited(recipe: "Recipe", faces: int) -> "Recipe":
         return recipe
     lr = recipe.lr * batch / recipe.batch if recipe.optimiser == "sgd" else recipe.lr
     note(
-        f"{faces:,} faces to learn from: --batch {batch} --lr {lr:g} rather than the preset's {recipe.batch} and "
-        f"{recipe.lr:g}, so that an epoch has more steps."
+        f"{faces:,} {'face' if faces == 1 else 'faces'} to learn from: --batch {batch} --lr {lr:g} rather than the "
+        f"preset's {recipe.batch} and {recipe.lr:g}, so that an epoch has more steps."
     )
     return recipe.model_copy(update={"batch": batch, "lr": lr})
 

@@ -78,12 +78,12 @@ def fit(
             counts with its first alone. `model` needs a head for it: `model.joint(pixels)` gives the logits of both.
 
     Raises:
-        DataError: when either set has no labelled face, the two have other classes, `second` has other faces than
-            `train`.
+        DataError: when either set has no labelled face, `train` has those of one class alone, the two have other
+            classes, `second` has other faces than `train`.
         Diverged: the loss is no longer a number; a DataError, too.
     """
     where = pick_device(device)
-    _check(train, val, second)
+    check_faces(train, val, second)
     team = join(where)
     judge = OnDevice(val, where, judged=True)
     model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -112,11 +112,15 @@ def fit(
         model.load_state_dict(best)
 
 
-def _check(train: FaceSet, val: FaceSet, second: FaceSet | None) -> None:
+def check_faces(train: FaceSet, val: FaceSet, second: FaceSet | None = None) -> None:
+    """Raise DataError where `fit` can't train on these faces; quick, to be asked before anything is written."""
     known = train.labels != UNLABELLED, (val.labels != UNLABELLED) & (val.marks == "")
     for name, usable, purpose in (("train", known[0], "learn from"), ("val", known[1], "judge by")):
         if not usable.any():
             raise DataError(f"There are no labelled faces to {purpose} ({name}).")
+    if len(of := np.unique(train.labels[known[0]])) < 2:
+        only = train.classes[of[0]]
+        raise DataError(f"All faces to learn from (train) are {only!r}; it takes two classes or more to tell apart.")
     if train.classes != val.classes:
         raise DataError(f"train has the classes {', '.join(train.classes)}; val has {', '.join(val.classes)}.")
     if second is not None and not (second.soft and np.array_equal(second.images, train.images)):
