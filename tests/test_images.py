@@ -3,6 +3,7 @@ import struct
 import zlib
 
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,10 @@ FACE = np.add.outer(np.arange(30), 2 * np.arange(40)).astype(np.uint8)
 
 def encoded(pixels, form="PNG", **options) -> bytes:
     held = io.BytesIO()
-    Image.fromarray(pixels).save(held, form, **options)
+    if form == "HEIF":  # Pillow writes none
+        pillow_heif.from_pillow(Image.fromarray(pixels)).save(held, **options)
+    else:
+        Image.fromarray(pixels).save(held, form, **options)
     return held.getvalue()
 
 
@@ -27,7 +31,7 @@ def test_every_format_by_content(tmp_path, form):
     pixels = decode(path)
     assert pixels.dtype == np.uint8
     assert pixels.shape == FACE.shape
-    assert np.abs(pixels.astype(int) - FACE).max() <= (8 if form == "JPEG" else 1)
+    assert np.abs(pixels.astype(int) - FACE).max() <= (8 if form in ("JPEG", "AVIF", "HEIF") else 1)
     assert decode(path, gray=False).shape == (30, 40, 3)
 
 
@@ -51,6 +55,22 @@ def test_a_photo_taken_sideways_stands_upright():
     turned = Image.Exif()
     turned[0x0112] = 6  # to be shown turned by 90 degrees to the right
     assert np.array_equal(decode(encoded(FACE, exif=turned)), np.rot90(FACE, -1))
+
+
+def test_a_phones_photo_is_turned_once_and_held_to_the_limits():
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    taken = pillow_heif.from_pillow(Image.fromarray(FACE))
+    taken.info["exif"] = turned.tobytes()
+    held = io.BytesIO()
+    taken.save(held, quality=-1)
+    photo = held.getvalue()
+    assert np.abs(decode(photo).astype(int) - np.rot90(FACE, -1)).max() <= 8
+    with pytest.raises(MediaError, match=r"40 × 30 pixels; the limit|30 × 40 pixels; the limit"):
+        decode(photo, max_pixels=1000)
+    for cut in (40, len(photo) // 2, len(photo) - 9):
+        with pytest.raises(MediaError, match=r"not an image|damaged"):
+            decode(photo[:cut])
 
 
 def test_sixteen_bits_a_pixel_are_scaled_not_cut():

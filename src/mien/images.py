@@ -11,11 +11,16 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mien.errors import MediaError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "HEIF")
 """What is read, of all that Pillow could: the formats that people have photos in."""
 
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm"))
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm", ".avif", ".heic", ".heif")
+)
 """How such files are called, for finding them in a folder."""
+
+HEIF = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
+"""Brands in the `ftyp` box of HEIC photos, as iPhones take them."""
 
 MAX_BYTES = 64 << 20
 MAX_SIDE = 32_766
@@ -59,7 +64,7 @@ def decode(
     if len(data) > max_bytes:
         raise MediaError(f"{name}: {len(data):,} bytes; the limit is {max_bytes:,}.")
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(data), formats=_formats(data)) as image:
             check_size(*image.size, max_pixels)
             return _pixels(image, size, gray, box)
     except MediaError as error:
@@ -69,7 +74,19 @@ def decode(
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise MediaError(f"{name}: too large ({error}).") from None
     except Exception as error:  # on damaged bytes Pillow's decoders raise nearly every kind there is
-        raise MediaError(f"{name}: a damaged image ({error}).") from None
+        raise MediaError(f"{name}: a damaged image ({str(error).strip()}).") from None
+
+
+def _formats(data: bytes) -> tuple[str, ...]:
+    """What these bytes may be. The decoder for HEIF isn't Pillow's, and is loaded for such files alone."""
+    if data[4:8] != b"ftyp" or data[8:12] not in HEIF:
+        return FORMATS[:-1]
+    try:
+        from pi_heif import register_heif_opener
+    except ImportError:  # no build of it for this machine
+        raise MediaError("a HEIC photo; `pip install pi-heif` brings what decodes it.") from None
+    register_heif_opener()
+    return FORMATS
 
 
 def check_size(width: float, height: float, max_pixels: float = math.inf) -> None:

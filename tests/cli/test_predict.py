@@ -10,7 +10,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pillow_heif
 import pytest
+from PIL import Image
 
 from mien.cli import main
 from mien.net import Net
@@ -94,6 +96,17 @@ def test_a_drawing_for_each_photo_however_they_are_called(mien, photo: Path, tmp
     assert mien(tmp_path, *line, "--limit", "2").returncode == 0
     assert mien(tmp_path, *line, "--resume").returncode == 0
     assert len(list((tmp_path / "out").iterdir())) == 4
+
+
+def test_a_folder_from_a_phone(mien, photo: Path, tmp_path: Path) -> None:
+    with Image.open(photo) as image:
+        pillow_heif.from_pillow(image.convert("RGB")).save(tmp_path / "IMG_0001.HEIC", quality=90)
+        image.convert("RGB").save(tmp_path / "IMG_0002.avif", quality=90)
+    done = mien(tmp_path, "predict", ".", "--out", "rows.jsonl")
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(text) for text in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert [(row["source"], row["status"]) for row in rows] == [("IMG_0001.HEIC", "face"), ("IMG_0002.avif", "face")]
+    assert rows[0]["label"] == rows[1]["label"]
 
 
 def test_here_again_reads_the_photos_and_not_what_was_drawn_of_them(mien, photo: Path, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_video_that_is_removed_meanwhile_is_one_files_error(film: Path, tmp_pa
 
 
 @pytest.mark.parametrize("brand", [b"heic", b"mif1", b"avif", b"avis"])
-def test_a_photo_of_another_kind_is_told_what_is_read(
+def test_what_only_begins_like_a_phones_photo_is_no_video(
     recognizer: mien.Recognizer, tmp_path: Path, brand: bytes
 ) -> None:
     (tmp_path / "a").write_bytes(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic" + b"\0" * 2000)

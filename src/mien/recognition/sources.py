@@ -21,7 +21,7 @@ VIDEO_SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".m
 _IMAGES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
 _VIDEOS = (b"\x1aE\xdf\xa3", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"FLV", b"OggS", b"0&\xb2u")
 _MP4 = (b"ftyp", b"moov", b"mdat", b"wide")
-_STILLS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis")
+_STILLS = images.HEIF | {b"avif", b"avis"}
 """Brands of the `ftyp` box that HEIC and AVIF photos have, which are otherwise built like videos."""
 
 GIVE_UP = 100
@@ -38,7 +38,7 @@ def kind_of(head: bytes) -> Literal["image", "video", ""]:
         return "image"
     if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace():  # the PPM family
         return "image"
-    if head[4:8] == b"ftyp" and head[8:12] in _STILLS:  # which aren't read; so that the error says what is
+    if head[4:8] == b"ftyp" and head[8:12] in _STILLS:
         return "image"
     if head.startswith(_VIDEOS) or head[4:8] in _MP4 or head[:4] + head[8:12] == b"RIFFAVI ":
         return "video"
