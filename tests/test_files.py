@@ -1,11 +1,12 @@
 import os
+import shutil
 import stat
 from pathlib import Path
 
 import pytest
 
 from mien.errors import DataError
-from mien.files import atomic_write, put_between, replacing
+from mien.files import atomic_write, files_below, put_between, replacing
 
 
 def test_atomic_write_replaces_and_makes_folders(tmp_path: Path) -> None:
@@ -57,3 +58,21 @@ def test_a_table_goes_between_its_marks(tmp_path: Path) -> None:
     assert page.read_text() == "no marks"
     with pytest.raises(DataError, match=r"none\.md: can't read this file"):
         put_between(tmp_path / "none.md", "board", "")
+
+
+def test_linked_folders_are_gone_through_once_and_circles_end(tmp_path: Path) -> None:
+    for name in ("top/b.png", "top/inner/a.png", "top/.git/x.png", "elsewhere/deep/c.png", "elsewhere/d.png"):
+        atomic_write(tmp_path / name, "")
+    top = tmp_path / "top"
+    (top / "inner" / "round").symlink_to(top)
+    (top / "linked").symlink_to(tmp_path / "elsewhere")
+    (top / "once more").symlink_to(tmp_path / "elsewhere")
+    (top / "nowhere").symlink_to(tmp_path / "none")
+    unread: list[OSError] = []
+    found = list(files_below(top, left_out=lambda name: name.startswith("."), unread=unread.append))
+    names = ["b.png", "nowhere", "inner/a.png", "linked/d.png", "linked/deep/c.png"]
+    assert found == [top / name for name in names]
+    assert not unread
+    shutil.rmtree(top)
+    assert list(files_below(top, left_out=lambda name: False, unread=unread.append)) == []
+    assert [type(error) for error in unread] == [FileNotFoundError]

@@ -1,8 +1,9 @@
-"""Files that others read or write, too: written in one step, so that nobody finds half of one; folders held alone."""
+"""Files that others read or write, too: written in one step, so that nobody finds half of one; folders held alone, or
+gone through."""
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -93,3 +94,29 @@ def holding(lock: Path, other: Exception) -> Iterator[None]:
         yield
     finally:
         held.release()
+
+
+def files_below(
+    folder: str | os.PathLike[str], *, left_out: Callable[[str], bool], unread: Callable[[OSError], None]
+) -> Iterator[Path]:
+    """The files in a folder, then those of the folders in it, by their names; what `left_out` says of a name isn't
+    looked at.
+
+    Links to folders are followed, but each folder is gone through once, however many lead to it, so that a circle ends.
+    `unread` is called for folders that can't be read.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as top:
+    ...     for name in ("a/b.png", ".hidden.png", "c.png"):
+    ...         atomic_write(Path(top, name), "")
+    ...     [path.name for path in files_below(top, left_out=lambda name: name.startswith("."), unread=print)]
+    ['c.png', 'b.png']
+    """
+    gone: set[str] = set()
+    for place, inner, names in os.walk(folder, followlinks=True, onerror=unread):
+        if (real := os.path.realpath(place)) in gone:
+            inner.clear()
+            continue
+        gone.add(real)
+        inner[:] = sorted(name for name in inner if not left_out(name))
+        yield from (Path(place, name) for name in sorted(names) if not left_out(name))

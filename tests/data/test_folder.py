@@ -32,6 +32,16 @@ def test_train_val_and_test_folders(tmp_path):
     assert splits.source == str(tmp_path)
 
 
+def test_linked_folders_are_read_too(tmp_path):
+    put(tmp_path, "faces/happy/a.png", 10)
+    put(tmp_path, "elsewhere/b.png", 20)
+    put(tmp_path, "gloomy/c.png", 30)
+    (tmp_path / "faces" / "happy" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "faces" / "sad").symlink_to(tmp_path / "gloomy")
+    train = load_folder(tmp_path / "faces", val_share=0).train
+    assert dict(zip(tones(train), train.labels.tolist(), strict=True)) == {10: 3, 20: 3, 30: 4}
+
+
 def test_kaggles_image_copy_gets_its_three_splits_back(tmp_path):
     put(tmp_path, "fer2013/train/sad/Training_1.png", 1)
     put(tmp_path, "fer2013/test/sad/PublicTest_7.png", 2)

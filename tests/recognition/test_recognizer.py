@@ -231,6 +231,16 @@ def test_a_folder_with_all_that_folders_have(
     assert [r.source for r in recognizer.stream(str(tmp_path / "*.dat"))] == [str(tmp_path / "a.dat")]
 
 
+def test_linked_folders_are_read_too(photo: Path, tmp_path: Path) -> None:
+    for folder in ("photos", "elsewhere"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.jpg").write_bytes(photo.read_bytes())
+    (tmp_path / "photos" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "photos" / "round").symlink_to(tmp_path / "photos")
+    found = [Path(frame.source).relative_to(tmp_path).as_posix() for frame in Sources([tmp_path / "photos"])]
+    assert found == ["photos/a.jpg", "photos/linked/a.jpg"]
+
+
 def test_what_a_run_draws_it_does_not_read(photo: Path, tmp_path: Path) -> None:
     (tmp_path / "drawn").mkdir()
     for name in ("a.jpg", "b.jpg"):

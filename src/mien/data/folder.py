@@ -14,6 +14,7 @@ from mien.data.names import expression
 from mien.data.rafdb import list_rafdb, numbers_of
 from mien.data.split import VAL_SHARE
 from mien.errors import DataError
+from mien.files import files_below
 from mien.images import SUFFIXES
 from mien.labels import FER2013, FERPLUS
 
@@ -149,12 +150,9 @@ def _files_of_classes(folder: Path, split: int) -> Iterable[_File]:
             yield _File(split, "", entry)
     for of_class in _folders(folder):
         empty = True
-        for where, inside, names in os.walk(of_class, onerror=_unread):
-            inside[:] = [name for name in inside if not _litter(name)]
-            for name in names:
-                if not _litter(name):
-                    empty = False
-                    yield _File(split, of_class.name, Path(where, name))
+        for file in files_below(of_class, left_out=_litter, unread=_unread):
+            empty = False
+            yield _File(split, of_class.name, file)
         if empty and split == TRAIN:
             raise DataError(f"{of_class}: a folder for a class, with nothing in it. Put images there, or remove it.")
 

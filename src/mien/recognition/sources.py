@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mien import images
 from mien.errors import DataError, MediaError
+from mien.files import files_below
 from mien.recognition.records import Frame
 from mien.style import SIGNED
 
@@ -225,11 +226,9 @@ def _paths(name: str) -> Iterator[Path]:
     """The files that a name stands for, in the order of their names; hidden ones aren't looked for."""
     if os.path.isdir(name):
         unread: list[Path] = []
-        for folder, folders, files in os.walk(
-            name, followlinks=False, onerror=lambda e: unread.append(Path(e.filename))
-        ):
-            folders[:] = sorted(inner for inner in folders if not inner.startswith("."))
-            yield from (Path(folder, file) for file in sorted(files) if not file.startswith("."))
+        yield from files_below(
+            name, left_out=lambda inner: inner.startswith("."), unread=lambda e: unread.append(Path(e.filename))
+        )
         yield from unread
     elif os.path.exists(name) or not glob.has_magic(name):
         yield Path(name)
