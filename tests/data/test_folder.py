@@ -80,6 +80,15 @@ def test_without_val_a_seeded_stratified_share_of_train(tmp_path):
         load_folder(tmp_path, val_share=1.5)
 
 
+def test_one_picture_of_each_class_leaves_none_for_validation(tmp_path):
+    for name in ("happy", "sad"):
+        put(tmp_path, f"{name}/1.png")
+    splits = load_folder(tmp_path)
+    assert len(splits.train) == 2
+    with pytest.raises(DataError, match=r"no class has a second picture to set aside.* has no faces for 'val'"):
+        splits["val"]
+
+
 @pytest.mark.parametrize(
     ("folders", "classes", "labels"),
     [

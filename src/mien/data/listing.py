@@ -68,7 +68,10 @@ class Listing:
             )
             splits[train[chosen]] = VAL
             how = "stratified" if groups is None else "stratified, subject by subject"
-            source = f"{source} (a share of {share:.0%} of train, {how}, is the validation split, seed {seed})"
+            told = "no class has a second picture to set aside for validation"
+            if chosen.any():
+                told = f"a share of {share:.0%} of train, {how}, is the validation split, seed {seed}"
+            source = f"{source} ({told})"
         if subjects is not None and groups is not None:
             apart(splits, subjects, str(groups.path))
         files = [file._replace(split=int(split)) for file, split in zip(self.files, splits, strict=True)]
