@@ -284,7 +284,7 @@ rates = {rate: descend(60, rate)[2][:, 0] for rate in (0.001, 0.03, 1.0)}
 for (rate, losses), colour in zip(rates.items(), (PINK, BLUE, ORANGE), strict=True):
     plt.plot(losses, color=colour, label=f"rate {rate}")
 plt.axhline(np.log(7), color="#8A8A8A", ls=":", label="no idea: log 7")
-plt.ylim(rates[0.03].min() - 0.05, 2.4)
+plt.ylim(rates[0.03].min() - 0.2, rates[1.0].max() + 0.2)
 plt.xlabel("step")
 plt.ylabel("training loss")
 plt.legend(loc="center right", bbox_to_anchor=(1, 0.68))
@@ -292,8 +292,8 @@ plt.show()
 assert rates[0.03][-1] < rates[0.001][-1] < rates[1.0][-1]
 
 # %% [markdown]
-# Too small, and you will be here all day. Too large, and you jump over the valley to the other slope, and back, each
-# time higher. The learning rate is the first knob that one turns when a training goes wrong.
+# Too small, and you will be here all day. Too large, and you jump over the valley to the other slope, and back, and
+# never settle. The learning rate is the first knob that one turns when a training goes wrong.
 #
 # Now for real: 300 steps at a good rate.
 

@@ -32,7 +32,7 @@ print(splits.train, splits.val, sep="\n")
 # Logistic regression adds up its inputs with weights. In two dimensions that means: it draws **one straight line** and
 # says "this side is orange, that side is blue".
 #
-# > **Your guess.** What is the best accuracy that a straight line can reach here?
+# > **Your guess.** How many of the points will a straight line get right here?
 
 # %%
 # Picture: orange points in the middle, blue points in a ring around them; no straight line can part them
@@ -63,9 +63,10 @@ line = nn.Linear(2, 2)
 print(f"one line: {learn(line):.1%} right; without looking: {max(ring.float().mean(), 1 - ring.float().mean()):.1%}")
 
 # %% [markdown]
-# No better than not looking at all. So we add a **layer** in between: 16 stencils first, each gives a score; then a
-# second layer that looks at those 16 scores instead of the points. The 16 in the middle are called **hidden units**,
-# because nobody outside ever sees them.
+# No better than not looking at all. (A line that cuts off one side would get five points in a hundred more; the loss
+# doesn't lead there, and no line comes near all of them.) So we add a **layer** in between: 16 stencils first, each
+# gives a score; then a second layer that looks at those 16 scores instead of the points. The 16 in the middle are
+# called **hidden units**, because nobody outside ever sees them.
 #
 # > **Your guess.** Two layers, 16 hidden units, and nothing else: how many points will it get right?
 

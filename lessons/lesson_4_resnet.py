@@ -205,7 +205,8 @@ assert skipped[-1].train_loss < plain[20][-1].train_loss - 0.2
 
 # %% [markdown]
 # This is the idea of He, Zhang, Ren and Sun (2015). Their network had 152 layers and won everything there was to win.
-# Today there is hardly a large network without skips, those that write texts included.
+# Today there is hardly a large network without skips, those that write texts included. (Their plain networks had the
+# next cure, too, so that no gradient died away, and the deeper ones were still worse: skips help with more than that.)
 #
 # ## 4. Batch normalisation
 #
@@ -364,7 +365,7 @@ plt.show()
 #
 # ## What to take with you
 #
-# * Deep plain networks can't be *trained*; that is another illness than overfitting.
+# * Deep plain networks are hard to *train*, and ours couldn't be; that is another illness than overfitting.
 # * The reason: what is multiplied layer by layer dies away or explodes, on the way forth and on the way back.
 # * `x + f(x)`: the plus sign gives the gradient a way through.
 # * Batch normalisation keeps the numbers in size. Say `model.eval()` before you use a network.

@@ -252,7 +252,7 @@ errors = [2 * np.sqrt(right[part].mean() * (1 - right[part].mean()) / len(part))
 bars(shares, "accuracy by lightness of the picture", errors=errors, colours=[GRAY] * 3)
 plt.show()
 widest = max(shares.values()) - min(shares.values())
-print(f"widest gap {100 * widest:.1f} points; chance alone does about ± {100 * max(errors):.1f} to each")
+print(f"widest gap {100 * widest:.1f} points; chance alone does about ± {100 * max(errors) * np.sqrt(2):.1f} to a gap")
 
 # %% [markdown]
 # Ask two questions of such a figure. Is a gap larger than chance? With 150 faces in a group, chance alone does several
