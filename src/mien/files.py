@@ -51,11 +51,22 @@ def put_between(path: str | os.PathLike[str], verb: str, text: str) -> None:
     Raises:
         DataError: the file can't be read, or has no such lines.
     """
+    atomic_write(path, _filled(path, verb, text))
+
+
+def check_marks(path: str | os.PathLike[str], verb: str) -> None:
+    """Raise DataError when `put_between` would, before there is a text to put there."""
+    _filled(path, verb, "")
+
+
+def _filled(path: str | os.PathLike[str], verb: str, text: str) -> str:
     try:
         whole = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise DataError(f"{path}: can't read this file ({error.strerror}).") from None
-    atomic_write(path, between(whole, verb, text, maker=f"`mien {verb}`", path=path))
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: not a text in UTF-8.") from None
+    return between(whole, verb, text, maker=f"`mien {verb}`", path=path)
 
 
 def between(whole: str, name: str, text: str, *, maker: str, path: str | os.PathLike[str]) -> str:

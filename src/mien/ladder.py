@@ -97,9 +97,7 @@ def _rung(folder: Path, splits: Splits, device: str | None) -> Rung:
     model, card = load_run(folder)
     if device:
         model.to(device)
-    judged = {
-        name: score(model, faces, split=name) for name, faces in splits if name != "train" and len(faces.labelled)
-    }
+    judged = {name: score(model, faces, split=name) for name, faces in splits if name != "train" and faces.sure.any()}
     rows = history(folder)
     seconds = sum(row["seconds"] for row in rows)
     shown = "test" if "test" in judged else "val"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, check_data, note, open_net, read_faces
+from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, check_data, note, open_net, read_faces, shape_of
 from mien.cli.progress import shares
 from mien.cli.tables import print_calibration, print_report, print_table
 from mien.errors import CheckpointError, DataError
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from mien.data.faces import FaceSet, Splits
     from mien.evaluation.scores import Scores
-    from mien.net import Net
 
 
 def _known_views(count: int) -> int:
@@ -73,9 +72,9 @@ def evaluate(
 
     nets = {target: open_net(target) for target in targets if _trained(target)}  # a wrong name shows before the data
     draw = _drawer(figure) if figure else None
-    splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=_shape(nets))
+    splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=shape_of(nets))
     for target, net in nets.items():
-        check_data(target, net.classes, splits, data)
+        check_data(target, net.classes, splits, split, data)
     faces = _without_leaks(splits, split) if without_leaks else splits[split]
     parts = []
     with shares() as show:
@@ -110,15 +109,6 @@ def _trained(target: str) -> bool:
     from mien.shipped import find
 
     return find(target).exists() or target.endswith(".onnx") or Path(target).name != target
-
-
-def _shape(nets: "dict[str, Net]") -> tuple[int, int, int] | None:
-    """The shape of the faces that all these networks take."""
-    shapes = {net.card.input_shape for net in nets.values()}
-    if len(shapes) > 1:
-        found = ", ".join(f"{target} {'×'.join(map(str, net.card.input_shape))}" for target, net in nets.items())
-        raise DataError(f"Networks that are judged together must take faces of one shape; these take: {found}.")
-    return shapes.pop() if shapes else None
 
 
 def _drawer(figure: Path) -> "Callable[[Scores], bytes]":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Device, Groups, Rgb, Size, SkipBadRows, Votes, note, read_source
+from mien.cli.options import Data, Device, Groups, Rgb, Size, SkipBadRows, Votes, as_words, note, read_source
 from mien.cli.progress import watch
 from mien.cli.recipes import Preset, make_recipe, recipe_options
 from mien.cli.tables import print_table
@@ -54,7 +54,7 @@ def ladder(
     columns, rows = compared.table()
     kept = [place for place, name in enumerate(columns) if name in SHOWN]
     print_table([columns[k] for k in kept], [[row[k] for k in kept] for row in rows], "The ladder")
-    return compared.as_json() | {"folder": str(folder), "report": _say_what_to_open(folder, data)}
+    return compared.as_json() | {"folder": str(folder), "report": _say_what_to_open(folder, source)}
 
 
 def _climb(
@@ -83,12 +83,12 @@ def _compare(folder: Path, splits: "Splits", device: str | None) -> "Ladder":
     return compare_rungs(folder, splits, device=device)
 
 
-def _say_what_to_open(folder: Path, data: str | None) -> str | None:
+def _say_what_to_open(folder: Path, source: "DataPath") -> str | None:
     """Say on stderr what to open and what to try next; returns the report's path."""
     from mien.ladder import REPORT
 
     report = folder / REPORT
-    given = ["--data", data] if data else []
+    given = as_words(source)
     if report.exists():
         note(f"Open {report}: the ladder, learning curves, confusion matrices, and faces with what each network said.")
     else:
@@ -96,7 +96,7 @@ def _say_what_to_open(folder: Path, data: str | None) -> str | None:
     tips = [
         shlex.join(["mien", "show", str(folder / "resnet"), *given]),
         shlex.join(["mien", "evaluate", str(folder / "cnn"), *given, "--views", "2"]),
-        "mien models resnet" if data else "mien ladder --data fer2013.csv   (`mien data get` says where it is)",
+        "mien models resnet" if source.path else "mien ladder --data fer2013.csv   (`mien data get` says where it is)",
     ]
     note("\n  ".join(["Try next:", *tips]))
     return str(report) if report.exists() else None

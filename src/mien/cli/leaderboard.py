@@ -9,7 +9,7 @@ import typer
 from mien.cli.options import Groups, SkipBadRows, check_finished, note, open_net, read_faces
 from mien.cli.tables import print_table
 from mien.errors import DataError
-from mien.files import put_between
+from mien.files import check_marks, put_between
 
 if TYPE_CHECKING:
     from mien.data.faces import Splits
@@ -44,12 +44,17 @@ def leaderboard(
     from mien.evaluation.leaderboard import Leaderboard, cells
     from mien.shipped import find
 
+    if into:
+        check_marks(into, "leaderboard")
     boards = [Leaderboard.read(Path(run)) for run in dict.fromkeys(runs) if run.endswith(".json")]
     trained = [run for run in dict.fromkeys(runs) if not run.endswith(".json")]
     if data and not trained:
         raise typer.BadParameter("it measures runs that are here, and none was named.", param_hint="--data")
     for run in trained:
         check_finished(Path(run))
+        if (file := find(run)).suffix == ".onnx":
+            whole = file.parent if str(file) == run else file.parent.name
+            raise DataError(f"{run}: one file of a network, and its card tells of the whole: name {whole}.")
     if cards := {run: Card.read(find(run)) for run in trained}:
         board = Leaderboard.of(cards)
         if data:
@@ -76,6 +81,13 @@ def _leak_free(cards: dict[str, Any], splits: "Splits", checksum: str) -> dict[s
 
     if splits["val"].checksum != checksum:
         raise DataError(f"{splits.source}: its validation faces aren't those that the runs were judged on.")
+    learned = splits["train"].checksum
+    others = [run for run, card in cards.items() if card.data.checksums.get("train") not in (None, learned)]
+    if others:
+        note(
+            f"Learned from other training faces, or with other targets, than {splits.source} has: {', '.join(others)}. "
+            "Validation faces that stand in those alone aren't left out."
+        )
     copies = leaked(splits["train"], splits["val"])
     note(f"{copies.sum():,} validation faces stand in train, too.")
     kept = splits["val"][~copies]

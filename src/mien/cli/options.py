@@ -1,6 +1,7 @@
 """Options that several verbs share, and the faces that they name."""
 
 import json
+import os
 import shlex
 import sys
 from dataclasses import replace
@@ -101,6 +102,13 @@ def read_source(source: "DataPath") -> "Splits":
     return splits
 
 
+def as_words(source: "DataPath") -> list[str]:
+    """The words of a command line that name these faces to `mien evaluate` and `mien show`."""
+    named = {"--data": source.path, "--votes": source.votes, "--groups": source.groups}
+    words = [word for name, value in named.items() if value for word in (name, value)]
+    return [*words, "--skip-bad-rows"] if source.skip_bad_rows else words
+
+
 def open_net(target: str) -> "Net":
     """The trained network of a run folder or an .onnx file. Raises CheckpointError; of an unfinished run it says so."""
     from mien.net import Net
@@ -109,17 +117,35 @@ def open_net(target: str) -> "Net":
     return Net(target)
 
 
-def check_data(target: str, classes: tuple[str, ...], splits: "Splits", data: str | None) -> None:
-    """Raise DataError where a network of other classes would be asked about drawn faces, as nobody said --data."""
-    if data or set(classes) >= set(splits.classes):
-        return
-    noted = Path(target, "data.json")
-    path = json.loads(noted.read_text(encoding="utf-8")).get("path") if noted.is_file() else None
-    example = shlex.quote(path or "PATH")
-    raise DataError(
-        f"{target} tells apart {', '.join(classes)}; without --data the faces are drawn, with other expressions. "
-        f"Say which faces: --data {example}"
-    )
+def check_data(target: str, classes: tuple[str, ...], splits: "Splits", split: str, data: str | None) -> None:
+    """Say so where a run is asked about what was its data, and has changed since: it may have learned these faces.
+
+    Raises:
+        DataError: a network of other classes would be asked about drawn faces, as nobody said --data.
+    """
+    file = Path(target if Path(target).is_dir() else Path(target).parent, "data.json")
+    noted = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    if not data and not set(classes) >= set(splits.classes):
+        example = shlex.quote(noted.get("path") or "PATH")
+        raise DataError(
+            f"{target} tells apart {', '.join(classes)}; without --data the faces are drawn, with other expressions. "
+            f"Say which faces: --data {example}"
+        )
+    known = noted.get("checksums", {}).get(split)
+    if data and known and noted.get("path") == os.path.abspath(data) and known != splits[split].checksum:
+        note(
+            f"{target} was begun with another {split!r} of {data}: with other --groups or --votes, or pictures have "
+            "come or gone since. It may have learned from faces that it is asked about now."
+        )
+
+
+def shape_of(nets: dict[str, "Net"]) -> tuple[int, int, int] | None:
+    """The shape, (C, H, W), of the faces that all these networks take; None of none. Raises DataError of several."""
+    shapes = {net.card.input_shape for net in nets.values()}
+    if len(shapes) > 1:
+        found = ", ".join(f"{target} {'×'.join(map(str, net.card.input_shape))}" for target, net in nets.items())
+        raise DataError(f"Networks that are judged together must take faces of one shape; these take: {found}.")
+    return shapes.pop() if shapes else None
 
 
 def check_finished(run: Path) -> None:

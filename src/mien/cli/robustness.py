@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Groups, SkipBadRows, Split, note, open_net, read_faces
+from mien.cli.options import Data, Groups, SkipBadRows, Split, check_data, note, open_net, read_faces, shape_of
 from mien.cli.tables import print_table
 from mien.errors import DataError
-from mien.files import atomic_write, put_between
+from mien.files import atomic_write, check_marks, put_between
 
 
 def robustness(
@@ -44,11 +44,15 @@ def robustness(
     for path in (figure, examples):
         if path and path.suffix.lower() not in (".svg", ".png"):
             raise DataError(f"{path}: figures are .svg or .png files.")
+    if into:
+        check_marks(into, "robustness")
     if figure or examples:
         from mien.evaluation import figures  # a missing matplotlib is said before minutes of work
     nets = {target: open_net(target) for target in dict.fromkeys(targets)}
-    shape = next(iter(nets.values())).card.input_shape
-    faces = read_faces(data, None, skip_bad_rows, groups=groups, shape=shape)[split]
+    splits = read_faces(data, None, skip_bad_rows, groups=groups, shape=shape_of(nets))
+    for name, net in nets.items():
+        check_data(name, net.classes, splits, split, data)
+    faces = splits[split]
     found: dict[str, Robustness] = {}
     with count("corruptions", len(nets) * sum(len(kind.levels) for kind in CORRUPTIONS)) as tick:
         for name, net in nets.items():

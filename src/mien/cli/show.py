@@ -39,7 +39,7 @@ def show(
     picture_kind(out)
     net = open_net(run)
     splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=net.card.input_shape)
-    check_data(run, net.classes, splits, data)
+    check_data(run, net.classes, splits, split, data)
     faces = splits[split]
     places = _places(faces, index or [], n, split)
     scores = score(net, faces[places], split=split)
@@ -69,22 +69,21 @@ def show(
 
 
 def _places(faces: "FaceSet", index: list[int], n: int, split: str) -> list[int]:
-    """Which faces to show: those asked for, else `n` labelled ones spread evenly over the split."""
+    """Which faces to show: those asked for, else `n` that can be judged, spread evenly over the split."""
     import numpy as np
-
-    from mien.data.faces import UNLABELLED
 
     if outside := [at for at in index if at >= len(faces)]:
         raise DataError(f"There is no face {outside[0]} in {split}: it has {len(faces):,}, counted from 0.")
-    if unknown := [at for at in index if faces.labels[at] == UNLABELLED]:
-        raise DataError(f"Face {unknown[0]} of {split} has no label to show beside the answer.")
+    if unsure := [at for at in index if not faces.sure[at]]:
+        why = f"is marked {str(faces.marks[unsure[0]])!r}" if faces.marks[unsure[0]] else "has no label"
+        raise DataError(f"Face {unsure[0]} of {split} {why}: there is nothing to hold the answer against.")
     if index:
         return index
-    labelled = np.flatnonzero(faces.labels != UNLABELLED)
-    if not len(labelled):
+    sure = np.flatnonzero(faces.sure)
+    if not len(sure):
         raise DataError(f"{faces.source or 'The data'} has no labelled faces in {split}.")
-    spread = np.linspace(0, len(labelled) - 1, min(n, len(labelled))).round().astype(int)
-    return [int(at) for at in labelled[spread]]
+    spread = np.linspace(0, len(sure) - 1, min(n, len(sure))).round().astype(int)
+    return [int(at) for at in sure[spread]]
 
 
 def _as_json(at: int, face: "Shown", probabilities: dict[str, float]) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def sweep(
         raise typer.BadParameter(f"{', '.join(twice)}: swept, and given a value, too. Leave one of them out.")
     splits = read_source(source)
     if suit and not {"batch", "lr"} & space.keys():
-        recipe = suited(recipe, len(splits["train"].labelled))
+        recipe = suited(recipe, sum(splits["train"].counts.values()))
     folder = out or Path("runs", f"sweep-{recipe.model}")
     search = Sweep(folder, splits, recipe, space, data=source.from_root(), device=device, spared=spare)
     try:

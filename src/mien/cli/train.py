@@ -18,6 +18,7 @@ from mien.cli.options import (
     Size,
     SkipBadRows,
     Votes,
+    as_words,
     check_finished,
     note,
     read_source,
@@ -170,7 +171,7 @@ def _train(
         check_free(folder)
     splits = read_source(source)
     if suit:
-        recipe = suited(recipe, len(splits["train"].labelled))
+        recipe = suited(recipe, sum(splits["train"].counts.values()))
     done = len(history(folder)) if (folder / "history.csv").exists() else 0
     try:
         with _logged(folder, tensorboard) as log, watch(recipe.model, recipe.epochs, done) as watcher:
@@ -206,10 +207,7 @@ def _result(folder: Path, source: "DataPath") -> dict[str, Any]:
     after = card.scores["after"]["val"]
     epochs = "1 epoch" if len(rows) == 1 else f"{len(rows)} epochs"
     print_report(Report.from_json(after), f"{folder}: {card.model} after {epochs}, best {card.epoch}, on val")
-    given = ["--data", source.path] if source.path else []
-    given += ["--votes", source.votes] if source.votes else []
-    given += ["--groups", source.groups] if source.groups else []
-    given += ["--skip-bad-rows"] if source.skip_bad_rows else []
+    given = as_words(source)
     tips = (["mien", "show", str(folder), *given], ["mien", "evaluate", str(folder), *given, "--views", "2"])
     use = ["mien", "predict", "photo.jpg", "--model", str(folder)]
     note("\n  ".join([f"The run is in {folder}. Try next:", *map(shlex.join, (*tips, use))]))

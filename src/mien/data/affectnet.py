@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mien.data.faces import UNLABELLED
-from mien.data.listing import TRAIN, VAL, Listed, Listing
+from mien.data.listing import TRAIN, VAL, Listed, Listing, litter
 from mien.errors import BadRow, DataError
 from mien.labels import FER2013, FERPLUS
 
@@ -60,7 +60,7 @@ def _small(root: Path) -> Rows:
     for folder, split in _SETS.items():
         if not (root / folder).is_dir():
             continue
-        pictures = [path for path in (root / folder / "images").glob("*") if not path.name.startswith(".")]
+        pictures = [path for path in (root / folder / "images").glob("*") if not litter(path.name)]
         for path in sorted(pictures, key=lambda path: (len(path.stem), path.stem)):  # 2.jpg before 10.jpg
             note = root / folder / "annotations" / f"{path.stem}_exp.npy"
             try:

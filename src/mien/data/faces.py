@@ -128,20 +128,24 @@ class FaceSet:
 
     @property
     def labelled(self) -> "FaceSet":
-        """The faces that have a label: what one can train on and be judged by."""
+        """The faces that have a label: what one can train on."""
         known = self.labels != UNLABELLED
         return self if known.all() else self[known]
 
     @property
     def judged(self) -> "FaceSet":
-        """The faces that a network can be judged by: labelled, and without a mark that puts the label in doubt."""
-        sure = (self.labels != UNLABELLED) & (self.marks == "")
-        return self if sure.all() else self[sure]
+        """The faces that a network can be judged by: those that are `sure`."""
+        return self if self.sure.all() else self[self.sure]
+
+    @cached_property
+    def sure(self) -> NDArray[np.bool_]:
+        """`(N,)` bool: labelled, and without a mark that puts the label in doubt."""
+        return np.asarray((self.labels != UNLABELLED) & (self.marks == ""), np.bool_)
 
     @property
     def counts(self) -> dict[str, int]:
         """How many faces each class has, in class order, zeros included."""
-        found = np.bincount(self.labelled.labels, minlength=len(self.classes))
+        found = np.bincount(self.labels[self.labels != UNLABELLED], minlength=len(self.classes))
         return {name: int(count) for name, count in zip(self.classes, found, strict=True)}
 
     @cached_property

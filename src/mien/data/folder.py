@@ -9,7 +9,7 @@ from typing import NamedTuple
 from mien.data.affectnet import list_affectnet
 from mien.data.faces import UNLABELLED, Splits
 from mien.data.groups import Groups
-from mien.data.listing import SIZE, TEST, TRAIN, VAL, Listed, Listing, Tick
+from mien.data.listing import SIZE, TEST, TRAIN, VAL, Listed, Listing, Tick, litter
 from mien.data.names import expression
 from mien.data.rafdb import list_rafdb, numbers_of
 from mien.data.split import VAL_SHARE
@@ -25,7 +25,6 @@ _SPLIT_FOLDERS = {
 }
 _KAGGLE_NAME = re.compile(r"(Training|PublicTest|PrivateTest)_")
 _KAGGLE_SPLITS = {"Training": TRAIN, "PublicTest": VAL, "PrivateTest": TEST}
-_LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
 class _File(NamedTuple):
@@ -118,11 +117,7 @@ def _root(path: Path) -> Path:
 
 
 def _folders(path: Path) -> list[Path]:
-    return sorted(entry for entry in path.iterdir() if entry.is_dir() and not _litter(entry.name))
-
-
-def _litter(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _LITTER
+    return sorted(entry for entry in path.iterdir() if entry.is_dir() and not litter(entry.name))
 
 
 def _files(root: Path) -> Iterable[_File]:
@@ -146,11 +141,11 @@ def _files(root: Path) -> Iterable[_File]:
 
 def _files_of_classes(folder: Path, split: int) -> Iterable[_File]:
     for entry in folder.iterdir():
-        if entry.is_file() and not _litter(entry.name) and entry.suffix.lower() in SUFFIXES:
+        if entry.is_file() and not litter(entry.name) and entry.suffix.lower() in SUFFIXES:
             yield _File(split, "", entry)
     for of_class in _folders(folder):
         empty = True
-        for file in files_below(of_class, left_out=_litter, unread=_unread):
+        for file in files_below(of_class, left_out=litter, unread=_unread):
             empty = False
             yield _File(split, of_class.name, file)
         if empty and split == TRAIN:

@@ -24,6 +24,14 @@ Tick = Callable[[int, int], None]
 """Told how many files of how many are read."""
 
 
+_LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
+
+
+def litter(name: str) -> bool:
+    """Whether a file or folder of this name is one that systems leave in folders, and nobody's picture."""
+    return name.startswith(".") or name.lower() in _LITTER
+
+
 class Listed(NamedTuple):
     """One file: its split, its class or `UNLABELLED`, and where the face stands in it, (left, top, right, bottom)."""
 
@@ -73,7 +81,7 @@ class Listing:
                 told = f"a share of {share:.0%} of train, {how}, is the validation split, seed {seed}"
             source = f"{source} ({told})"
         if subjects is not None and groups is not None:
-            apart(splits, subjects, str(groups.path))
+            apart(splits[usable], subjects[usable], str(groups.path))
         files = [file._replace(split=int(split)) for file, split in zip(self.files, splits, strict=True)]
         return replace(self, files=files, source=source)
 

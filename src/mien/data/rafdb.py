@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from mien.data.listing import TEST, TRAIN, Listed, Listing
+from mien.data.listing import TEST, TRAIN, Listed, Listing, litter
 from mien.errors import BadRow, DataError
 from mien.labels import FER2013
 
@@ -60,6 +60,7 @@ def list_rafdb(root: Path) -> Listing | None:
         files.append(Listed(split, FER2013.index(LABELS[words[1]]), path))
     if bad:
         raise DataError.of_rows(str(root / LIST), bad)
-    if unlisted := {path.name for path in pictures.iterdir() if path.is_file()} - {file.path.name for file in files}:
+    there = {path.name for path in pictures.iterdir() if path.is_file() and not litter(path.name)}
+    if unlisted := there - {file.path.name for file in files}:
         raise DataError(f"{root}: {len(unlisted):,} pictures that the list doesn't name, such as {min(unlisted)}.")
     return Listing(root, FER2013, sorted(files, key=lambda file: file.path.name))

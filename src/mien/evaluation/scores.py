@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.faces import UNLABELLED, FaceSet
+from mien.data.faces import FaceSet
 from mien.errors import CheckpointError, DataError
 from mien.evaluation.report import Report
 from mien.evaluation.views import seen, views_of
@@ -84,7 +84,7 @@ def score(
     [False, True]
     """
     looks = views_of(views)
-    index = np.flatnonzero((faces.labels != UNLABELLED) & (faces.marks == ""))
+    index = np.flatnonzero(faces.sure)
     if not len(index):
         raise DataError(f"{faces.source or 'This set'} has no labelled faces{f' for {split!r}' if split else ''}.")
     given = np.empty((len(index), len(faces.classes)), np.float32)
