@@ -74,7 +74,9 @@ def test_from_a_folder_of_photos_to_predictions(photos: Path, tmp_path: Path, ca
 
 
 def test_the_page_names_the_files(photos: Path, tmp_path: Path, capsys) -> None:
-    ask(capsys, "ladder", "--data", photos / "my photos", "--preset", "demo", "--epochs", "1", "--out", tmp_path / "o")
+    data = ("--data", photos / "my photos", "--groups", photos / "who.csv")
+    _, said = ask(capsys, "ladder", *data, "--preset", "demo", "--epochs", "1", "--out", tmp_path / "o")
+    assert f"--groups {photos / 'who.csv'} --views 2" in said  # else it would be asked about faces it learned from
     page = (tmp_path / "o" / "report.html").read_text()
     named = set(re.findall(r"<br>(\w+/\d+\.jpg)<", page))
     assert len(named) > 5

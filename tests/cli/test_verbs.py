@@ -147,6 +147,34 @@ def test_show_an_index_that_isnt_there(finished: Path, faces_file: Path, capsys:
     assert "no face 63 in val: it has 63, counted from 0" in capsys.readouterr().err
 
 
+def test_show_of_marked_faces(faces_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    splits = Splits.load(faces_file)
+    marks = ["" if place % 2 else "tie" for place in range(len(splits.val))]
+    val = FaceSet(splits.val.images, splits.val.targets, marks=marks)
+    Splits(splits.train, val, splits.test).save(tmp_path / "marked.npz")
+    line = ("show", "small", "--data", tmp_path / "marked.npz", "--out", tmp_path / "faces.png")
+    assert {face["index"] % 2 for face in ask(capsys, *line)["faces"]} == {1}
+    assert main([*map(str, line), "--index", "1", "--index", "4"]) == 1
+    assert "Face 4 of val is marked 'tie': there is nothing to hold" in capsys.readouterr().err
+
+
+def test_data_that_has_changed_since_is_told(
+    finished: Path, faces_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, data = tmp_path / "run", tmp_path / "faces.npz"
+    shutil.copytree(finished, run)
+    begun = json.loads((run / "data.json").read_text()) | {"path": str(data)}
+    (run / "data.json").write_text(json.dumps(begun))
+    splits = Splits.load(faces_file)
+    splits.save(data)
+    assert main(["evaluate", str(run), "--data", str(data)]) == 0
+    assert "was begun with" not in capsys.readouterr().err
+    Splits(splits.train, splits.val[1:], splits.test).save(data)
+    for verb in ("evaluate", "show"):
+        assert main([verb, str(run), "--data", str(data)]) == 0
+        assert f"{run} was begun with another 'val' of {data}" in capsys.readouterr().err
+
+
 def test_compare(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = tmp_path / "other"
     shutil.copytree(finished, other)
@@ -253,6 +281,14 @@ def test_the_leaderboard_of_two_seeds(capsys: pytest.CaptureFixture[str], faces_
     assert [row["seeds"] for row in board["rows"]] == [[0, 1]]
     assert board["checksum"] == Splits.load(faces_file).val.checksum
     assert board["rows"][0]["leak_free"] == pytest.approx(board["rows"][0]["accuracy"])  # drawn faces don't leak
+    splits = Splits.load(faces_file)
+    Splits(splits.train[1:], splits.val, splits.test).save(tmp_path / "fewer.npz")
+    assert main(["leaderboard", str(tmp_path / "run0"), "--data", str(tmp_path / "fewer.npz")]) == 0
+    assert f"Learned from other training faces, or with other targets, than {tmp_path / 'fewer.npz'}" in (
+        capsys.readouterr().err
+    )
+    assert main(["leaderboard", "small:int8"]) == 1
+    assert "one file of a network, and its card tells of the whole: name small." in capsys.readouterr().err
     assert main(["leaderboard", str(tmp_path / "run0"), "--data", str(tmp_path / "none.npz")]) == 1
 
 
@@ -297,3 +333,6 @@ def test_robustness_of_a_run(
     assert f"| mean of all corruptions | | {found['mean']:.3f} |" in page.read_text()
     assert (tmp_path / "curves.svg").read_text().startswith("<?xml")
     assert kind_and_width(tmp_path / "examples.png")[0] == "PNG"
+    page.write_bytes("für".encode("latin-1"))  # before anything is measured
+    assert main(["robustness", str(finished), "--data", str(tmp_path / "none.npz"), "--into", str(page)]) == 1
+    assert "not a text in UTF-8" in capsys.readouterr().err

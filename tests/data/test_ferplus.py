@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mien.data.fer2013 import load_fer2013
 from mien.data.ferplus import load_ferplus
+from mien.data.mapped import save_mapped
 from mien.errors import DataError
 from mien.labels import FERPLUS
 
@@ -77,7 +78,9 @@ def test_packed_votes_an_npz_and_splits_give_the_same(files, tmp_path):
     expected = load_ferplus(votes, images)
     packed = write(tmp_path / "votes", gzip.compress(votes.read_bytes()))
     load_fer2013(images).save(tmp_path / "faces.npz")
-    for splits in (load_ferplus(packed, tmp_path / "faces.npz"), load_ferplus(votes, load_fer2013(images))):
+    save_mapped(load_fer2013(images), tmp_path / "of.faces")
+    for source in (tmp_path / "faces.npz", tmp_path / "of.faces", load_fer2013(images)):
+        splits = load_ferplus(packed, source)
         assert [part.checksum for _, part in splits] == [part.checksum for _, part in expected]
 
 
@@ -135,7 +138,9 @@ def test_bad_rows_in_either_file(files, tmp_path):
         kept = [row for _, part in splits for row in part.rows]
         assert kept == [row for row in range(9) if row != at - 1]
     bad = files[1].read_bytes().replace(b"\n3,", b"\n9,", 1)
-    splits = load_ferplus(files[0], write(tmp_path / "images.csv", bad), skip_bad_rows=True)
+    load_fer2013(write(tmp_path / "images.csv", bad), skip_bad_rows=True).save(tmp_path / "images.npz")
+    assert load_ferplus(files[0], tmp_path / "images.npz").left_out == 1
+    splits = load_ferplus(files[0], tmp_path / "images.csv", skip_bad_rows=True)
     assert splits.left_out == 1
     assert splits.train.rows.tolist() == [0, 1, 3, 4, 5]
     assert splits.val.targets[0].argmax() == FERPLUS.index("sad")

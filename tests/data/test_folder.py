@@ -80,6 +80,21 @@ def test_without_val_a_seeded_stratified_share_of_train(tmp_path):
         load_folder(tmp_path, val_share=1.5)
 
 
+def test_a_stray_picture_is_in_no_split(tmp_path):
+    lines = ["file,subject"]
+    for name in ("happy", "sad"):
+        for who in range(6):
+            put(tmp_path, f"{name}/{who}.png", 10 * who)
+            lines.append(f"{name}/{who}.png,person {who}")
+    for who in range(6):
+        put(tmp_path, f"stray {who}.png")
+        lines.append(f"stray {who}.png,person {who}")
+    (tmp_path / "who.csv").write_text("\n".join(lines))
+    splits = load_folder(tmp_path, groups=tmp_path / "who.csv", skip_bad_rows=True)
+    assert splits.left_out == 6
+    assert len(splits.val) in (2, 4)
+
+
 def test_one_picture_of_each_class_leaves_none_for_validation(tmp_path):
     for name in ("happy", "sad"):
         put(tmp_path, f"{name}/1.png")

@@ -77,12 +77,18 @@ def test_a_line_of_rafdb_that_is_wrong(rafdb: Path, line: str, found: str) -> No
         file.write(line + "\n")
     with pytest.raises(DataError, match=found):
         load_folder(rafdb)
+    splits = load_folder(rafdb, skip_bad_rows=True)
+    assert splits.left_out == 1
+    assert sum(len(faces) for _, faces in splits) == 42
 
 
 def test_a_picture_that_rafdbs_list_does_not_name(rafdb: Path) -> None:
     save(rafdb / "Image" / "aligned" / "train_0099_aligned.jpg", FACES[0], 100)
     with pytest.raises(DataError, match=r"1 pictures .* doesn't name, such as train_0099_aligned.jpg"):
         load_folder(rafdb)
+    (rafdb / "Image" / "aligned" / "train_0099_aligned.jpg").unlink()
+    (rafdb / "Image" / "aligned" / "Thumbs.db").write_bytes(b"a system's")
+    assert len(load_folder(rafdb).test) == 14
     (rafdb / "Image" / "aligned").rename(rafdb / "elsewhere")
     with pytest.raises(DataError, match="no Image/aligned beside EmoLabel"):
         load_folder(rafdb)
@@ -144,6 +150,8 @@ def test_affectnets_annotations_that_are_wrong(tmp_path: Path) -> None:
     assert "0_exp.npy: no such annotation" in said
     assert "label 8 isn't 0..7" in said
     assert "4_exp.npy: no label" in said
+    splits = load_folder(tmp_path, skip_bad_rows=True)
+    assert (splits.left_out, len(splits.train), len(splits.val)) == (5, 19, 8)
 
 
 def full_affectnet(root: Path, pictures: str, tables: str) -> Path:
@@ -196,3 +204,5 @@ def test_a_row_of_the_full_affectnet_that_is_wrong(tmp_path: Path, cells: str, f
     with pytest.raises(DataError, match="1 bad row") as raised:
         load_folder(tmp_path)
     assert found in str(raised.value)
+    splits = load_folder(tmp_path, skip_bad_rows=True)
+    assert (splits.left_out, len(splits.train)) == (1, 22)

@@ -1,12 +1,14 @@
 """Sets larger than memory: built once from pictures, stopped and gone on with, mapped, never half."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from mien.cli import main
 from mien.data.drawn import draw, drawn_faces
 from mien.data.faces import Splits
 from mien.data.folder import list_folder, load_folder
@@ -110,6 +112,26 @@ def test_bad_pictures_are_named_mended_or_left_out(photos: Path, tmp_path: Path)
     found = load_mapped(out)
     assert found.left_out == 2
     assert sums(found) == sums(load_folder(own, skip_bad_rows=True))
+
+
+def test_a_class_of_which_nothing_can_be_read_is_said(tmp_path: Path) -> None:
+    for name in ("happy/1.png", "happy/2.png", "sad/1.png", "sad/2.png"):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw(1).images[0]).save(tmp_path / "photos" / name)
+    for path in (tmp_path / "photos" / "sad").iterdir():
+        path.write_bytes(b"no picture")
+    with pytest.raises(DataError, match="none of the training images of 'sad' can be read"):
+        convert_listing(list_folder(tmp_path / "photos"), tmp_path / "out.faces", skip_bad_rows=True)
+    assert main(["data", "convert", str(tmp_path / "photos"), str(tmp_path / "out.faces"), "--skip-bad-rows"]) == 1
+
+
+def test_bad_pictures_that_are_left_out_are_told_of(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(photos, tmp_path / "photos")
+    next((tmp_path / "photos" / "kind 0").iterdir()).write_bytes(b"no picture")
+    assert main(["data", "convert", str(tmp_path / "photos"), str(tmp_path / "out.faces"), "--skip-bad-rows"]) == 0
+    assert "1 bad row was left out" in capsys.readouterr().err
 
 
 def test_damage_is_told(photos: Path, tmp_path: Path) -> None:

@@ -126,6 +126,18 @@ def test_right_counts_with_other_faces_are_refused_by_checksum(fer2013, tmp_path
         obtain.verify(write(path, swapped))
 
 
+def test_what_comes_as_votes_is_checked_before_it_is_kept(fer2013, server, tmp_path, monkeypatch):
+    site, url = server
+    (site / "votes.csv").write_text("<html>Sign in to this network</html>")  # as a hotel's network answers
+    monkeypatch.setattr(obtain, "_STRETCHES", ())
+    dest = tmp_path / "data"
+    dest.mkdir()
+    write(dest / "fer2013.csv", fer2013)
+    with pytest.raises(DataError, match=rf"^{dest / 'fer2013new.csv'}: no column for"):
+        obtain.fetch(dest, votes_url=url + "votes.csv")
+    assert [path.name for path in dest.iterdir()] == ["fer2013.csv"]
+
+
 def test_files_that_are_there_are_checked_and_kept(fer2013, tmp_path, monkeypatch):
     """With the checksums of this made-up set in place of the real ones, everything fits, and nothing is fetched."""
     votes = [b"Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"]

@@ -33,6 +33,7 @@ def test_only_what_was_chosen_is_left_out(diagnosis: Diagnosis, planted: Splits,
         assert np.array_equal(clean[name].targets, planted[name].targets[kept])
         assert np.array_equal(clean[name].rows, planted[name].rows[kept])
     assert (written.kept, written.dropped, written.moved, written.aside) == (415, 5, 0, None)
+    assert written.lost == {"train": 2, "val": 2, "test": 1}
     whole, faces = manifest(written.manifest)
     assert whole["drop"] == ["leaks", "constant"]
     assert whole["checksums"]["train"] == planted.train.checksum

@@ -54,6 +54,13 @@ def test_a_pool_is_its_splits_in_order(planted) -> None:
     }  # fmt: skip
 
 
+def test_large_faces_come_in_small_pieces(planted) -> None:
+    pool = Pool(planted)
+    assert pool.at_once(1024) == 1024
+    pool.shape = (1024, 1024, 3)
+    assert pool.at_once(1024) == 10
+
+
 def test_what_is_no_pool(planted) -> None:
     train = planted.train
     with pytest.raises(DataError, match="no faces"):

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 from sklearn import metrics as sk
 
 from mien.evaluation import metrics
@@ -89,19 +90,20 @@ def test_calibration_error_sees_overconfidence_and_no_order() -> None:
     assert metrics.calibration_error(labels[order], binary(list(coarse[order]))) == pytest.approx(error)
 
 
-@pytest.mark.parametrize("share", [0.3, 0.7, 0.95])
-def test_bootstrap_interval_against_drawing_faces(share: float) -> None:
-    correct = np.arange(500) < share * 500
-    rng = np.random.default_rng(1)
-    slow = np.quantile([correct[rng.integers(0, 500, 500)].mean() for _ in range(4000)], [0.025, 0.975])
-    assert metrics.bootstrap_interval(correct, samples=4000) == pytest.approx(slow, abs=0.006)
+@pytest.mark.parametrize(("right", "n"), [(350, 500), (1, 20), (0, 7), (39, 39)])
+def test_the_interval_is_scipys(right: int, n: int) -> None:
+    known = binomtest(right, n).proportion_ci(0.95, "wilson")
+    assert metrics.interval(np.arange(n) < right) == pytest.approx((known.low, known.high), abs=1e-6)
 
 
-def test_bootstrap_interval_is_seeded_and_narrows() -> None:
+def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
+    drawn = np.random.default_rng(0).random((4000, 200)) < 0.9
+    held = [low < 0.9 < high for low, high in map(metrics.interval, drawn)]
+    assert np.mean(held) == pytest.approx(0.95, abs=0.02)
+
+
+def test_the_interval_narrows_with_more_faces() -> None:
     correct = np.arange(1000) % 2 == 0
-    assert metrics.bootstrap_interval(correct) == metrics.bootstrap_interval(correct)
-    assert metrics.bootstrap_interval(correct) != metrics.bootstrap_interval(correct, seed=1)
-    low, high = metrics.bootstrap_interval(correct)
-    closer, farther = metrics.bootstrap_interval(np.tile(correct, 100))
+    low, high = metrics.interval(correct)
+    closer, farther = metrics.interval(np.tile(correct, 100))
     assert low < closer < 0.5 < farther < high
-    assert metrics.bootstrap_interval(np.ones(5, bool)) == (1.0, 1.0)

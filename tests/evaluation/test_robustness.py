@@ -41,6 +41,14 @@ def test_only_what_is_random_follows_the_seed() -> None:
         assert (first != second).any() == random, name
 
 
+def test_darkness_takes_little_memory_and_is_drawn_as_if_in_one_piece() -> None:
+    faces = np.full((150, 8, 8), 200, np.uint8)
+    (dark,) = (kind for kind in CORRUPTIONS if kind.name == "low light")
+    noise = np.random.default_rng(1).normal(0, 3, faces.shape)
+    expected = np.clip(np.rint(faces * 0.5 + noise), 0, 255).astype(np.uint8)
+    assert np.array_equal(dark.apply(faces, 0.5, np.random.default_rng(1)), expected)
+
+
 def test_a_roll_goes_to_both_sides_by_that_angle() -> None:
     images = np.zeros((40, 49, 49), np.uint8)
     images[:, 24, 30:48] = 255  # a bar from the middle to the right

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Groups, Rgb, Size, SkipBadRows, Votes, note, read_source
+from mien.cli.options import Data, Groups, Rgb, Size, SkipBadRows, Votes, note, read_source, say_left_out
 from mien.cli.pictures import write_picture
 from mien.cli.tables import print_table
 
@@ -101,6 +101,7 @@ def _convert_large(source: "DataPath", out: Path) -> "Splits":
             convert_listing(
                 listing, out, size=source.size or SIZE, rgb=source.rgb, skip_bad_rows=source.skip_bad_rows, tick=tick
             )
+        say_left_out(load_mapped(out).left_out, str(folder))
     else:
         save_mapped(read_source(source), out)
     return load_mapped(out)

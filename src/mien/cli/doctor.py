@@ -76,6 +76,10 @@ def doctor(
         raise typer.BadParameter(
             "a cleaned data set is an .npz file; let the name end in .npz.", param_hint="--write-clean"
         )
+    if report:
+        from mien.evaluation.page import jinja
+
+        jinja()  # what is missing is said before minutes of work
     splits = read_source(DataPath(path, None, skip_bad_rows, size, bool(rgb), groups))
     joined = None
     if votes:
@@ -121,6 +125,11 @@ def _say(written: "Cleaned") -> None:
     aside = f", {written.moved:,} set aside in {written.aside}" if written.aside else ""
     print(f"{written.path}: {written.kept:,} faces kept, {written.dropped:,} dropped{aside}")
     note(f"Every decision stands in {written.manifest}.")
+    if written.lost["val"] or written.lost["test"]:
+        note(
+            f"Of these, {written.lost['val']:,} stood in val and {written.lost['test']:,} in test: scores on what is "
+            "left there can't be compared with scores on all of it."
+        )
 
 
 def _plain(written: "Cleaned") -> dict[str, Any]:
@@ -131,4 +140,5 @@ def _plain(written: "Cleaned") -> dict[str, Any]:
         "kept": written.kept,
         "dropped": written.dropped,
         "moved": written.moved,
+        "lost": written.lost,
     }

@@ -95,11 +95,14 @@ def read_source(source: "DataPath") -> "Splits":
 
     with count_to("reading") as tick:
         splits = source.load(tick)
-    if splits.left_out:
-        note(
-            f"{splits.left_out:,} bad {'row was' if splits.left_out == 1 else 'rows were'} left out of {splits.source}."
-        )
+    say_left_out(splits.left_out, splits.source)
     return splits
+
+
+def say_left_out(count: int, source: str) -> None:
+    """Say how many bad rows were left out, if any were."""
+    if count:
+        note(f"{count:,} bad {'row was' if count == 1 else 'rows were'} left out of {source}.")
 
 
 def as_words(source: "DataPath") -> list[str]:

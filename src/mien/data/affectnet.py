@@ -13,7 +13,6 @@ import numpy as np
 
 from mien.data.faces import UNLABELLED
 from mien.data.listing import TRAIN, VAL, Listed, Listing, litter
-from mien.errors import BadRow, DataError
 from mien.labels import FER2013, FERPLUS
 
 LABELS = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "angry", "contempt")
@@ -32,8 +31,7 @@ def list_affectnet(root: Path) -> Listing | None:
 
     The classes are FER2013's seven, and contempt as the eighth where there is some.
 
-    Raises:
-        DataError: an annotation that is missing or no label, a table without a column, or no picture folder.
+    A picture without a label, and a line that names none, is listed with its problem.
     """
     if any((root / name / "annotations").is_dir() for name in _SETS):
         rows = _small(root)
@@ -41,19 +39,16 @@ def list_affectnet(root: Path) -> Listing | None:
         rows = _full(root, tables)
     else:
         return None
-    found = list(rows)
-    listed = [row for row in found if not isinstance(row, BadRow)]
-    bad = [row for row in found if isinstance(row, BadRow)]
-    if bad:
-        raise DataError.of_rows(str(root), bad)
+    listed = list(rows)
     eight = any(label == LABELS.index("contempt") for label, _ in listed)
     classes = FERPLUS if eight else FER2013
     number = [classes.index(name) for name in (LABELS if eight else LABELS[:7])]
-    files = [file._replace(label=UNLABELLED if label in MARKS else number[label]) for label, file in listed]
+    files = [file._replace(label=number[label]) if 0 <= label < len(LABELS) else file for label, file in listed]
     return Listing(root, classes, files)
 
 
-Rows = Iterable[tuple[int, Listed] | BadRow]
+Rows = Iterable[tuple[int, Listed]]
+"""AffectNet's number for each file, -1 where it can't be told, and the file, without a class as yet."""
 
 
 def _small(root: Path) -> Rows:
@@ -69,9 +64,9 @@ def _small(root: Path) -> Rows:
                     raise ValueError(f"label {label} isn't 0..7")
             except (OSError, ValueError, TypeError, EOFError) as error:
                 found = "no such annotation" if isinstance(error, FileNotFoundError) else f"no label ({error})"
-                yield BadRow(str(note.relative_to(root)), found)
+                yield -1, Listed(split, UNLABELLED, path, problem=f"{note.name}: {found}")
                 continue
-            yield label, Listed(split, label, path)
+            yield label, Listed(split, UNLABELLED, path)
 
 
 def _tables(root: Path) -> dict[Path, int]:
@@ -94,27 +89,30 @@ def _full(root: Path, tables: dict[Path, int]) -> Rows:
             at = [header.index(name) for name in _COLUMNS]
             for number, cells in enumerate(rows, 2):
                 if any(cells):
-                    yield _row(
-                        root, table.name, number, [cells[k].strip() if k < len(cells) else "" for k in at], split
-                    )
+                    label, found = _row(root, table, [cells[k].strip() if k < len(cells) else "" for k in at], split)
+                    told = f"line {number:,} of {table.name}: {found.problem}" if found.problem else ""
+                    yield label, found._replace(problem=told)
 
 
-def _row(root: Path, table: str, number: int, cells: list[str], split: int) -> tuple[int, Listed] | BadRow:
+def _row(root: Path, table: Path, cells: list[str], split: int) -> tuple[int, Listed]:
     where, *box, expression = cells
     label = int(expression) if expression.isdecimal() else -1
-    if not where or not 0 <= label < len(LABELS) + len(MARKS):
-        return BadRow(f"line {number:,} of {table}", f"expression {expression!r} isn't 0..10, or no file is named")
+    if not where:
+        return -1, Listed(split, UNLABELLED, table, problem="no file is named")
     if Path(where).is_absolute() or ".." in Path(where).parts:
-        return BadRow(f"line {number:,} of {table}", f"{where!r} leads out of the data set")
+        return -1, Listed(split, UNLABELLED, table, problem=f"{where!r} leads out of the data set")
+    picture = next((path for folder in _PICTURES if (path := root / folder / where).exists()), root / where)
+    if not 0 <= label < len(LABELS) + len(MARKS):
+        return -1, Listed(split, UNLABELLED, picture, problem=f"expression {expression!r} isn't 0..10")
     try:
         left, top, width, height = (int(float(cell)) for cell in box)
         face = (left, top, left + width, top + height) if width > 0 and height > 0 else None
     except (ValueError, OverflowError):  # NULL where nobody found a face
         face = None
     if face is None and label not in MARKS:
-        return BadRow(f"line {number:,} of {table}", f"a face with an expression, but it stands at {', '.join(box)}")
-    picture = next((path for folder in _PICTURES if (path := root / folder / where).exists()), root / where)
-    return label, Listed(split, label, picture, face, MARKS.get(label, ""))
+        problem = f"a face with an expression, but it stands at {', '.join(box)}"
+        return -1, Listed(split, UNLABELLED, picture, problem=problem)
+    return label, Listed(split, UNLABELLED, picture, face, MARKS.get(label, ""))
 
 
 _PICTURES = (

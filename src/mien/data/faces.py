@@ -245,7 +245,7 @@ class Splits:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all three to one `.npz` file, in one step."""
-        arrays: dict[str, NDArray[Any]] = {}
+        arrays: dict[str, NDArray[Any]] = {"left_out": np.array(self.left_out)}
         for name, faces in self:
             arrays |= faces._arrays(f"{name}_")
         save_arrays(path, arrays)
@@ -255,7 +255,16 @@ class Splits:
         """Read what `save` wrote. Raises DataError when the file is missing, damaged or no set of splits."""
         arrays = load_arrays(path)
         train, val, test = (FaceSet._from_arrays(arrays, f"{name}_", str(path)) for name in ("train", "val", "test"))
-        return cls(train, val, test, source=str(path))
+        return cls(train, val, test, source=str(path), left_out=_count(arrays.get("left_out"), str(path)))
+
+
+def _count(array: NDArray[Any] | None, source: str) -> int:
+    """The one whole number in an array; 0 where there is none, as in files of earlier versions."""
+    if array is None:
+        return 0
+    if array.shape or not np.issubdtype(array.dtype, np.integer) or array < 0:
+        raise DataError(f"{source}: not a face set of mien's: its count of rows that were left out is none.")
+    return int(array)
 
 
 def _channels_first(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mien.data.faces import FaceSet, Splits
 from mien.data.fer2013 import USAGES, load_fer2013
+from mien.data.mapped import is_mapped, load_mapped
 from mien.data.names import expression
 from mien.data.table import Row, Table, open_table, shown
 from mien.errors import BadRow, DataError
@@ -36,7 +37,7 @@ def load_ferplus(
 
     Args:
         votes: `fer2013new.csv`, plain or packed with gzip, xz or zip.
-        images: FER2013's CSV file, a `.npz` of it, or what `load_fer2013` gave.
+        images: FER2013's CSV file, a `.npz` or `.faces` of it, or what `load_fer2013` gave.
         skip_bad_rows: leave out faces whose row (in either file) is bad, and count them in `left_out`.
 
     Returns:
@@ -62,10 +63,12 @@ def load_ferplus(
 
 
 def _images(path: Path, skip_bad_rows: bool) -> Splits:
+    if is_mapped(path):
+        return load_mapped(path)
     if path.is_dir():
         raise DataError(
             f"{path}: a folder of images doesn't tell which row of FER2013 each face was, so FER+'s votes can't be "
-            "joined to it. Give fer2013.csv, or a .npz made from it."
+            "joined to it. Give fer2013.csv, or a .npz or .faces made from it."
         )
     return Splits.load(path) if path.suffix.lower() == ".npz" else load_fer2013(path, skip_bad_rows=skip_bad_rows)
 

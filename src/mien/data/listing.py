@@ -125,11 +125,11 @@ class Listing:
             raise DataError.of_rows(str(self.root), bad)
         if not any(kept):
             raise DataError(f"{self.root}: none of its {len(self.files):,} files is a readable image.\n  {bad[0]}")
-        self._check_classes(kept[TRAIN])
+        self.check_classes(kept[TRAIN])
         train, val, test = (self._faces(images[split][: len(kept[split])], kept[split]) for split in range(3))
         return Splits(train, val, test, self.source or str(self.root), len(bad), self.names)
 
-    def _check_classes(self, kept: list[int]) -> None:
+    def check_classes(self, kept: list[int]) -> None:
         """Raise DataError when of a class that has training images none could be read."""
         asked = {file.label for file in self.files if file.split == TRAIN} - {UNLABELLED}
         if gone := sorted(asked - {self.files[place].label for place in kept}):

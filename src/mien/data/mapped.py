@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data.faces import FaceSet, Splits
-from mien.data.listing import SIZE, Listing, Tick
+from mien.data.listing import SIZE, TRAIN, Listing, Tick
 from mien.errors import BadRow, DataError
 from mien.files import atomic_write, replacing
 
@@ -87,6 +87,7 @@ def convert_listing(
     kept = building.kept()
     if not any(kept):
         raise DataError(f"{listing.root}: none of its {len(listing.files):,} files is a readable image.\n  {bad[0]}")
+    listing.check_classes(kept[TRAIN])
     for name, places in zip(NAMES, kept, strict=True):
         files = [listing.files[place] for place in places]
         labels = np.array([file.label for file in files], np.int64)

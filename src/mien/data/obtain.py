@@ -5,6 +5,7 @@ import os
 import shutil
 import urllib.request
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +101,15 @@ def fetch(dest: str | os.PathLike[str], *, votes_url: str = VOTES_URL) -> Fetche
     images, votes = dest / "fer2013.csv", dest / "fer2013new.csv"
     if not images.exists():
         fetch_images(images)
-    if not votes.exists():
-        fetch_votes(votes, votes_url)
-    return Fetched(images, votes, verify(images, votes))
+    if votes.exists():
+        return Fetched(images, votes, verify(images, votes))
+    with replacing(votes) as beside:  # what isn't the votes is gone again, so that the next call fetches them
+        fetch_votes(beside, votes_url)
+        try:
+            checked = verify(images, beside)
+        except DataError as error:
+            raise DataError(str(error).replace(str(beside), str(votes))) from None
+    return Fetched(images, votes, checked)
 
 
 def fetch_images(to: Path) -> None:
@@ -144,7 +151,7 @@ def fetch_votes(to: Path, url: str = VOTES_URL) -> None:
     try:
         with urllib.request.urlopen(url, timeout=30) as answer:
             content = answer.read(_MOST_VOTES + 1)
-    except (OSError, ValueError) as error:  # URLError and HTTPError are OSErrors; ValueError: no address at all
+    except (OSError, HTTPException, ValueError) as error:  # URLError is an OSError; ValueError: no address at all
         raise MienError(f"FER+'s votes couldn't be fetched from {url} ({_sentence(error)}). {BY_HAND}") from None
     if len(content) > _MOST_VOTES:
         raise MienError(f"{url} sent more than {_MOST_VOTES:,} bytes, which can't be FER+'s votes. {BY_HAND}")

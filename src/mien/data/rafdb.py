@@ -8,8 +8,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from mien.data.faces import UNLABELLED
 from mien.data.listing import TEST, TRAIN, Listed, Listing, litter
-from mien.errors import BadRow, DataError
+from mien.errors import DataError
 from mien.labels import FER2013
 
 LABELS = dict(zip("1234567", ("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral"), strict=True))
@@ -35,8 +36,8 @@ def list_rafdb(root: Path) -> Listing | None:
     """The listing when this folder has RAF-DB's own layout, else None; the aligned crops where they are there.
 
     Raises:
-        DataError: a line that is no "name label", an unknown label, no such picture folder, or a picture that the list
-            doesn't name.
+        DataError: no such picture folder, or a picture that the list doesn't name. A line that is no "name label" is
+            listed with its problem.
     """
     root = next((folder for folder in (root, root / "basic") if (folder / LIST).is_file()), root)
     if not (root / LIST).is_file():
@@ -46,20 +47,21 @@ def list_rafdb(root: Path) -> Listing | None:
     if not pictures.is_dir():
         raise DataError(f"{root}: RAF-DB's list of labels, but no pictures: there is no Image/aligned beside EmoLabel.")
     files: list[Listed] = []
-    bad: list[BadRow] = []
     for number, line in enumerate((root / LIST).read_text("utf-8", errors="replace").splitlines(), 1):
         words = line.split()
         if not words:
             continue
-        name = Path(words[0])
-        if len(words) != 2 or words[1] not in LABELS or not _NAME.fullmatch(words[0]):
-            bad.append(BadRow(f"line {number:,} of {LIST.name}", f"{line.strip()[:60]!r} is no name and label 1..7"))
+        problem = f"line {number:,} of {LIST.name}: {line.strip()[:60]!r} is no name and label 1..7"
+        if not _NAME.fullmatch(words[0]):
+            files.append(Listed(TRAIN, UNLABELLED, root / LIST, problem=problem))
             continue
+        name = Path(words[0])
         path = pictures / (f"{name.stem}_aligned{name.suffix}" if aligned else name)
         split = _SPLITS[words[0].partition("_")[0]]
-        files.append(Listed(split, FER2013.index(LABELS[words[1]]), path))
-    if bad:
-        raise DataError.of_rows(str(root / LIST), bad)
+        if len(words) == 2 and words[1] in LABELS:
+            files.append(Listed(split, FER2013.index(LABELS[words[1]]), path))
+        else:
+            files.append(Listed(split, UNLABELLED, path, problem=problem))
     there = {path.name for path in pictures.iterdir() if path.is_file() and not litter(path.name)}
     if unlisted := there - {file.path.name for file in files}:
         raise DataError(f"{root}: {len(unlisted):,} pictures that the list doesn't name, such as {min(unlisted)}.")

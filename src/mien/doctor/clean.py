@@ -18,7 +18,10 @@ from mien.files import replacing
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What was written: the data set `path`, the faces set `aside` in a file of their own, the `manifest`; how many."""
+    """What was written: the data set `path`, the faces set `aside` in a file of their own, the `manifest`; how many.
+
+    `lost` says how many of each split were dropped or moved.
+    """
 
     path: Path
     aside: Path | None
@@ -26,6 +29,7 @@ class Cleaned:
     kept: int
     dropped: int
     moved: int
+    lost: dict[str, int]
 
 
 def check(drop: Sequence[str], move: Sequence[str]) -> None:
@@ -71,7 +75,8 @@ def write_clean(
     if aside:
         _some(diagnosis, moved).save(aside)
     _some(diagnosis, kept).save(out)
-    return Cleaned(out, aside, manifest, int(kept.sum()), int(dropped.sum()), int(moved.sum()))
+    lost = {name: int((~kept & (pool.split == place)).sum()) for place, name in enumerate(pool.names)}
+    return Cleaned(out, aside, manifest, int(kept.sum()), int(dropped.sum()), int(moved.sum()), lost)
 
 
 def _some(diagnosis: Diagnosis, chosen: NDArray[np.bool_]) -> Splits:

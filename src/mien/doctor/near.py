@@ -91,6 +91,7 @@ def _candidates(hashes: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:
 
 
 def _same(pool: Pool, pairs: NDArray[np.int64], piece: int = 512) -> NDArray[np.bool_]:
+    piece = pool.at_once(piece)
     parts = [pairs[start : start + piece] for start in range(0, len(pairs), piece)]
     return np.concatenate([likeness(pool.take(part[:, 0]), pool.take(part[:, 1])) > SAME for part in parts])
 

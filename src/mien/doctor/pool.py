@@ -10,6 +10,8 @@ from mien.data.pages import let_go
 from mien.errors import DataError
 
 PIECE = 4096
+AT_ONCE = 32 << 20
+"""Bytes of pixels. As float32, and once more beside that, they are eight times as many."""
 
 
 class Pool:
@@ -48,10 +50,15 @@ class Pool:
 
     def pieces(self, size: int = PIECE) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """All images in order, at most `size` at once, each piece with the number of its first face."""
+        size = self.at_once(size)
         for end, part in zip(self._ends, self._parts, strict=True):
             for start in range(0, len(part), size):
                 yield int(end) - len(part) + start, part.images[start : start + size]
                 let_go(part.images)
+
+    def at_once(self, size: int) -> int:
+        """So many faces, or as many as have AT_ONCE bytes."""
+        return max(1, min(size, AT_ONCE // int(np.prod(self.shape))))
 
     def take(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The images with these numbers, in this order."""

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 Ints = NDArray[np.integer]
 Floats = NDArray[np.floating]
 
+_Z = 1.959964
+"""Between minus and plus so many standard deviations lie 95 % of a normal distribution."""
+
 
 def confusion(labels: Ints, predicted: Ints, classes: int) -> NDArray[np.int64]:
     """`(K, K)` counts: row = true class, column = predicted class.
@@ -83,18 +86,19 @@ def calibration_error(labels: Ints, probabilities: Floats, bins: int = 15) -> fl
     return float(np.abs(gaps).sum() / len(labels))
 
 
-def bootstrap_interval(
-    correct: NDArray[np.bool_], level: float = 0.95, samples: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """The percentile bootstrap interval of an accuracy: how much it may vary with the choice of the faces.
+def interval(correct: NDArray[np.bool_]) -> tuple[float, float]:
+    """The 95 % interval of an accuracy (Wilson, 1927): how much it may vary with the choice of the faces.
 
-    Drawing N of N 0/1 outcomes with replacement and counting the ones is a binomial draw with p = accuracy, so the
-    counts are drawn from that distribution directly: the same result, without `samples` times N draws (Efron 1979).
+    Of a few faces it tells how little they say even when all were answered right, where a bootstrap has nothing to draw
+    from but right answers.
+
+    >>> [round(end, 3) for end in interval(np.ones(39, bool))]
+    [0.91, 1.0]
     """
-    n = len(correct)
-    means = np.random.default_rng(seed).binomial(n, correct.mean(), samples) / n
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    n, share = len(correct), float(correct.mean())
+    middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    half = _Z / (1 + _Z**2 / n) * (share * (1 - share) / n + _Z**2 / (4 * n**2)) ** 0.5
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _shares(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -38,7 +38,7 @@ def ladder_page(ladder: Ladder, title: str = "The ladder") -> str:
     Raises:
         MissingExtra: without jinja2 or matplotlib (the extra `figures`).
     """
-    _jinja()  # what is missing is said before anything is drawn
+    jinja()  # what is missing is said before anything is drawn
     columns, rows = ladder.table()
     return render(
         "mien.evaluation",
@@ -58,7 +58,7 @@ def render(package: str, template: str, **values: Any) -> str:
     Raises:
         MissingExtra: without jinja2 (the extra `figures`).
     """
-    jinja2 = _jinja()
+    jinja2 = jinja()
     source = resources.files(package).joinpath(template).read_text("utf-8")
     style = resources.files("mien.evaluation").joinpath("page.css").read_text("utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
@@ -68,7 +68,8 @@ def render(package: str, template: str, **values: Any) -> str:
     return page
 
 
-def _jinja() -> Any:
+def jinja() -> Any:
+    """The package. Raises MissingExtra without it."""
     try:
         import jinja2
     except ImportError:

@@ -24,7 +24,7 @@ class ClassScore:
 class Report:
     """The scores of a network on `n` labelled faces. All are fractions 0..1, but `loss`, which is in nats.
 
-    `interval` is the 95 % bootstrap interval of the accuracy; `macro_f1` and `balanced_accuracy` count every class
+    `interval` is the 95 % interval of the accuracy (Wilson's); `macro_f1` and `balanced_accuracy` count every class
     the same; `ece` is the expected calibration error; `confusion[true][predicted]` counts faces; `views` is how many
     views of a face were averaged (1 plain, 2 with its mirror image); `left_out` faces were unlabelled or marked;
     `distance` is the mean total variation between the probabilities and the annotators' votes (0 the same, 1 apart),
@@ -53,7 +53,7 @@ class Report:
         columns = (counts.sum(1), metrics.precisions(counts), metrics.recalls(counts), metrics.f1s(counts))
         return cls(
             accuracy=metrics.accuracy(counts),
-            interval=metrics.bootstrap_interval(scores.correct),
+            interval=metrics.interval(scores.correct),
             balanced_accuracy=metrics.balanced_accuracy(counts),
             macro_f1=metrics.macro_f1(counts),
             ece=metrics.calibration_error(labels, given),

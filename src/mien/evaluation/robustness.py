@@ -11,7 +11,7 @@ from mien.evaluation.scores import evaluate
 
 @dataclass(frozen=True)
 class Level:
-    """Accuracy (0..1) and its 95 % bootstrap interval on faces corrupted in one way."""
+    """Accuracy (0..1) and its 95 % interval on faces corrupted in one way."""
 
     kind: str
     unit: str

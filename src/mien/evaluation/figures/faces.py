@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.data.faces import FaceSet
 from mien.evaluation.corruptions import Corruption, corrupted
@@ -65,7 +66,7 @@ def class_samples(faces: FaceSet, each: int = 10, *, seed: int = 0, kind: Kind =
 def class_means(faces: FaceSet, *, kind: Kind = "png") -> bytes:
     """The mean face of each class, with more contrast (the same for all): what a single linear layer has to go by."""
     members = [np.flatnonzero(faces.labels == number) for number in range(len(faces.classes))]
-    means = [faces.images[found].mean(0) if len(found) else None for found in members]
+    means = [_mean(faces.images, found) if len(found) else None for found in members]
     known = [mean for mean in means if mean is not None]
     low, high = (min(map(np.min, known)), max(map(np.max, known))) if known else (0, 255)
     with sheet_of(1.3 * len(faces.classes), 1.85, kind) as sheet:
@@ -77,6 +78,13 @@ def class_means(faces: FaceSet, *, kind: Kind = "png") -> bytes:
             axes.set_xlabel(f"{len(found):,}", size=9, labelpad=3)
         clear(cells)
     return sheet.content
+
+
+def _mean(images: NDArray[np.uint8], which: NDArray[np.int64]) -> NDArray[np.float64]:
+    total = np.zeros(images.shape[1:])
+    for start in range(0, len(which), 1024):  # in pieces, so that a memory-mapped class isn't read whole
+        total += images[which[start : start + 1024]].sum(0, dtype=np.float64)
+    return total / len(which)
 
 
 def corruption_picture(
