@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from speed import made
 
 from mien.cards import Card
 from mien.net import MODEL, WEIGHTS, Net
@@ -62,6 +63,8 @@ def long_table(root: Path) -> str:
             if row["network"] == name and row["checksum"] == card.checksums[WEIGHTS]:
                 rows[row["command"]] = row["scores"]
         lines += [f"| `{said}` | {s['n']:,} | {' | '.join(_numbers(s))} |" for said, s in rows.items()]
+    if measured:
+        lines += ["", f"{made(measured['environment'])}; rows without options are from the cards."]
     return "\n".join(lines)
 
 

@@ -20,7 +20,7 @@ def beside_peer(root: Path) -> str:
     frame = told["frame_ms"]
     reached = "reached" if frame <= FRAME else "missed"
     lines.append(f"| a 640 × 480 frame with one face | {_three(frame)} ms | | | at most {FRAME} ms, {reached} |")
-    return "\n".join([*lines, "", f"{_made(told['environment'])}; recognised with `{told['network']}`."])
+    return "\n".join([*lines, "", f"{made(told['environment'])}; recognised with `{told['network']}`."])
 
 
 def accuracy_and_time(root: Path) -> str:
@@ -49,7 +49,7 @@ def served(root: Path) -> str:
             cells += [f"{_middle(other, 'pictures_a_second'):,.0f} a second", f"{median(ratios):.2f}"]
         lines.append(f"| {' | '.join(cells)} |")
     load = f"{told['clients']} clients, {told['rounds']} rounds of {told['seconds']:g} s"
-    return "\n".join([*lines, "", f"{_made(told['environment'])}; {load}."])
+    return "\n".join([*lines, "", f"{made(told['environment'])}; {load}."])
 
 
 def _read(root: Path, name: str) -> dict[str, Any]:
@@ -57,7 +57,8 @@ def _read(root: Path, name: str) -> dict[str, Any]:
     return told
 
 
-def _made(environment: dict[str, Any]) -> str:
+def made(environment: dict[str, Any]) -> str:
+    """With which commit, where, and on what figures came to be."""
     cores = f"{environment['cores']} cores of an {environment['processor']}"
     return f"Commit {environment['commit']}, {cores}, onnxruntime {environment['packages']['onnxruntime']}"
 
