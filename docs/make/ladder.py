@@ -87,10 +87,7 @@ def both_splits(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         cells = [cell for split in ("scores", "test") for cell in _cells(row[split])[:2]]
         lines.append(f"| {row['rung']} | {' | '.join(cells)} |")
-    first = rows[0]
-    return "\n".join(
-        [*lines, "", f"Commit {first['commit']}, {first['threads']} thread(s) of an {first['processor']}."]
-    )
+    return "\n".join([*lines, "", "Commit {commit}, one thread of an {processor}.".format(**rows[0])])
 
 
 def recalls(rows: list[dict[str, Any]]) -> str:
