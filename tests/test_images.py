@@ -139,6 +139,65 @@ def test_what_is_no_image(tmp_path):
         decode("a\0b")
 
 
+def directory(*entries: tuple[int, int, int]) -> bytes:
+    """A TIFF file's header and one directory of tags, their types (3 for 16 bits, 4 for 32) and values."""
+    entries = sorted(entries, key=lambda entry: entry[0])
+    held = [struct.pack("<HHI", tag, kind, 1) + value.to_bytes(4, "little") for tag, kind, value in entries]
+    return struct.pack("<2sHIH", b"II", 42, 8, len(held)) + b"".join(held) + bytes(4)
+
+
+def tiff(*entries: tuple[int, int, int]) -> bytes:
+    """64 × 64 pixels of 8 bits, all 90, deflated, in tiles of 64 × 64."""
+    tile = zlib.compress(bytes([90]) * 64 * 64)
+    tags = [(256, 4, 64), (257, 4, 64), (258, 3, 8), (259, 3, 8), (262, 3, 1), (277, 3, 1), (325, 4, len(tile))]
+    tags += [tag for tag in ((322, 3, 64), (323, 3, 64)) if tag[0] not in [entry[0] for entry in entries]]
+    begin = len(directory(*tags, *entries, (324, 4, 0)))
+    return directory(*tags, *entries, (324, 4, begin)) + tile
+
+
+@pytest.mark.parametrize(
+    "tiles",
+    [
+        [(322, 4, 16384), (323, 4, 16384)],
+        [(322, 4, 16384), (322, 4, 64), (323, 4, 16384), (323, 4, 64)],  # of two Pillow and libtiff may take either
+        [(322, 17, 16384), (322, 4, 64), (323, 17, 16384), (323, 4, 64)],  # a type that only libtiff knows
+    ],
+)
+def test_tiles_larger_than_the_limit_are_refused_before_decoding(tiles):
+    assert np.array_equal(decode(tiff()), np.full((64, 64), 90))
+    with pytest.raises(MediaError, match=r"16384 × 16384 pixels; the limit|the size of its tiles"):
+        decode(tiff(*tiles))
+
+
+@pytest.mark.parametrize("tag", [(254, 4, 1), (50706, 4, 0x0401)])
+def test_a_raw_photo_isnt_read_as_its_thumbnail(tag):
+    assert decode(tiff((254, 4, 2))).shape == (64, 64)  # a page of several
+    with pytest.raises(MediaError, match=r"the image: a raw photo, .* Convert it to JPEG\."):
+        decode(tiff(tag))
+
+
+def test_a_tiff_with_64_bits_or_the_largest_byte_first():
+    for options in ({"big_tiff": True}, {"tiffinfo": {254: 2}}):
+        assert np.array_equal(decode(encoded(FACE, "TIFF", **options)), FACE)
+    with pytest.raises(MediaError, match="a raw photo"):
+        decode(encoded(FACE, "TIFF", big_tiff=True, tiffinfo={254: 1}))
+    with pytest.raises(MediaError, match="a raw photo"):
+        decode(encoded(FACE.astype(">u2"), "TIFF", tiffinfo={254: 1}))
+
+
+def test_a_jpeg_of_very_many_scans_is_refused_before_decoding():
+    photo = encoded(FACE, "JPEG", progressive=True)
+    last = photo.rindex(b"\xff\xda")
+    many = photo[:last] + 200 * photo[last:-2]
+    with pytest.raises(MediaError, match="a JPEG of more than 100 scans"):
+        decode(many + b"\xff\xd9")
+    with pytest.raises(MediaError, match="10,000 segments"):
+        decode(photo[:2] + 20_000 * b"\xff\xfe\x00\x02" + photo[2:])
+    pixels = decode(photo)
+    thumbnail = b"\xff\xe2" + struct.pack(">H", 2 + len(many)) + many
+    assert np.array_equal(decode(photo[:2] + thumbnail + photo[2:] + many), pixels)  # and a film at its end
+
+
 KINDS = [encoded(FACE, form) for form in FORMATS]
 
 

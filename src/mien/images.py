@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from mien import jpeg, tiff
 from mien.errors import MediaError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "HEIF")
@@ -64,8 +65,12 @@ def decode(
     if len(data) > max_bytes:
         raise MediaError(f"{name}: {len(data):,} bytes; the limit is {max_bytes:,}.")
     try:
+        if data.startswith(jpeg.MAGIC):
+            jpeg.check_scans(data)
         with Image.open(io.BytesIO(data), formats=_formats(data)) as image:
             check_size(*image.size, max_pixels)
+            if (directory := getattr(image, "tag_v2", None)) is not None:
+                _check_tiff(data, directory.offset, max_pixels)
             return _pixels(image, size, gray, box)
     except MediaError as error:
         raise MediaError(f"{name}: {error}") from None
@@ -87,6 +92,12 @@ def _formats(data: bytes) -> tuple[str, ...]:
         raise MediaError("a HEIC photo; `pip install pi-heif` brings what decodes it.") from None
     register_heif_opener()
     return FORMATS
+
+
+def _check_tiff(data: bytes, offset: int, max_pixels: int) -> None:
+    check_size(*tiff.tile(data, offset), max_pixels)
+    if tiff.is_raw(data, offset):
+        raise MediaError("a raw photo, of which only a thumbnail could be read. Convert it to JPEG.")
 
 
 def check_size(width: float, height: float, max_pixels: float = math.inf) -> None:
