@@ -1,5 +1,7 @@
 import io
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -7,7 +9,7 @@ import pillow_heif
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from mien.errors import MediaError
 from mien.images import FORMATS, decode
@@ -106,8 +108,16 @@ def huge_png(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("side", [8_001, 9_500, 30_000])
 def test_too_many_pixels_are_refused_before_decoding(side):
-    with pytest.raises(MediaError, match=r"the limit .max-pixels. is 64,000,000|too large"):
+    with pytest.raises(MediaError, match=r"the image: .*; the limit .max-pixels. is 64,000,000"):
         decode(huge_png(side, side))
+
+
+def test_more_than_pillow_opens_is_opened_where_it_is_asked_for(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
+    with pytest.raises(MediaError, match="too many pixels"):
+        decode(encoded(FACE))
+    assert Image.MAX_IMAGE_PIXELS == 500  # the limit of whoever set it
+    assert np.array_equal(decode(encoded(FACE), max_pixels=64_000_001), FACE)
 
 
 @pytest.mark.parametrize(("width", "height"), [(32_767, 1), (1, 60_000), (1_000_000, 1)])
@@ -196,6 +206,45 @@ def test_a_jpeg_of_very_many_scans_is_refused_before_decoding():
     pixels = decode(photo)
     thumbnail = b"\xff\xe2" + struct.pack(">H", 2 + len(many)) + many
     assert np.array_equal(decode(photo[:2] + thumbnail + photo[2:] + many), pixels)  # and a film at its end
+
+
+ODD = b"Exif\0\0" + directory((274, 3, 6), (531, 2, 97))
+"""EXIF data that ask for a turn, with a letter where a number belongs, so that they can't be written anew."""
+
+
+def test_a_photo_with_an_odd_tag_stands_upright():
+    photo = encoded(FACE, exif=ODD)
+    with Image.open(io.BytesIO(photo)) as image, pytest.raises(Exception, match="required argument"):
+        image.getexif().tobytes()
+    assert np.array_equal(decode(photo), np.rot90(FACE, -1))
+
+
+@pytest.mark.parametrize("orientation", range(10))
+def test_each_orientation_is_turned_as_pillow_does(orientation):
+    turned = Image.Exif()
+    turned[0x0112] = orientation
+    for form in ("PNG", "TIFF"):
+        photo = encoded(FACE, form, exif=turned)
+        with Image.open(io.BytesIO(photo)) as image:
+            assert np.array_equal(decode(photo), ImageOps.exif_transpose(image))
+
+
+def test_what_pillow_warns_of_isnt_told(tmp_path):
+    (tmp_path / "large.png").write_bytes(huge_png(10_000, 10_000))
+    cut_off = ODD.replace(b"\2\0\1\0\0\0", b"\2\0\xff\xff\0\0")  # one letter, which should be 65,535
+    (tmp_path / "odd.jpg").write_bytes(encoded(FACE, "JPEG", exif=cut_off))
+    program = (
+        "import mien.images\n"
+        "print(mien.images.decode('odd.jpg').shape)\n"
+        "try: mien.images.decode('large.png')\n"
+        "except mien.images.MediaError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        "(40, 30)",
+        "large.png: 10000 × 10000 pixels; the limit (max-pixels) is 64,000,000.",
+    ]
 
 
 KINDS = [encoded(FACE, form) for form in FORMATS]
