@@ -71,7 +71,7 @@ def decode(
         uint8, 0..255: `(H, W)`, or `(H, W, 3)` RGB.
 
     Raises:
-        MediaError: no such file, empty, damaged, cut off, not an image in one of `FORMATS`, or too large.
+        MediaError: no such file, empty, damaged, cut off, not an image in one of `FORMATS`, a raw photo, or too large.
 
     >>> decode(b"P5 2 2 255 " + bytes([0, 50, 100, 255])).tolist()
     [[0, 50], [100, 255]]
