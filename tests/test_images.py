@@ -1,5 +1,7 @@
 import io
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -7,7 +9,7 @@ import pillow_heif
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from mien.errors import MediaError
 from mien.images import FORMATS, decode
@@ -106,8 +108,16 @@ def huge_png(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("side", [8_001, 9_500, 30_000])
 def test_too_many_pixels_are_refused_before_decoding(side):
-    with pytest.raises(MediaError, match=r"the limit .max-pixels. is 64,000,000|too large"):
+    with pytest.raises(MediaError, match=r"the image: .*; the limit .max-pixels. is 64,000,000"):
         decode(huge_png(side, side))
+
+
+def test_more_than_pillow_opens_is_opened_where_it_is_asked_for(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
+    with pytest.raises(MediaError, match="too many pixels"):
+        decode(encoded(FACE))
+    assert Image.MAX_IMAGE_PIXELS == 500  # the limit of whoever set it
+    assert np.array_equal(decode(encoded(FACE), max_pixels=64_000_001), FACE)
 
 
 @pytest.mark.parametrize(("width", "height"), [(32_767, 1), (1, 60_000), (1_000_000, 1)])
@@ -137,6 +147,104 @@ def test_what_is_no_image(tmp_path):
         decode(tmp_path)
     with pytest.raises(MediaError, match="can't be read"):
         decode("a\0b")
+
+
+def directory(*entries: tuple[int, int, int]) -> bytes:
+    """A TIFF file's header and one directory of tags, their types (3 for 16 bits, 4 for 32) and values."""
+    entries = sorted(entries, key=lambda entry: entry[0])
+    held = [struct.pack("<HHI", tag, kind, 1) + value.to_bytes(4, "little") for tag, kind, value in entries]
+    return struct.pack("<2sHIH", b"II", 42, 8, len(held)) + b"".join(held) + bytes(4)
+
+
+def tiff(*entries: tuple[int, int, int]) -> bytes:
+    """64 × 64 pixels of 8 bits, all 90, deflated, in tiles of 64 × 64."""
+    tile = zlib.compress(bytes([90]) * 64 * 64)
+    tags = [(256, 4, 64), (257, 4, 64), (258, 3, 8), (259, 3, 8), (262, 3, 1), (277, 3, 1), (325, 4, len(tile))]
+    tags += [tag for tag in ((322, 3, 64), (323, 3, 64)) if tag[0] not in [entry[0] for entry in entries]]
+    begin = len(directory(*tags, *entries, (324, 4, 0)))
+    return directory(*tags, *entries, (324, 4, begin)) + tile
+
+
+@pytest.mark.parametrize(
+    "tiles",
+    [
+        [(322, 4, 16384), (323, 4, 16384)],
+        [(322, 4, 16384), (322, 4, 64), (323, 4, 16384), (323, 4, 64)],  # of two Pillow and libtiff may take either
+        [(322, 17, 16384), (322, 4, 64), (323, 17, 16384), (323, 4, 64)],  # a type that only libtiff knows
+    ],
+)
+def test_tiles_larger_than_the_limit_are_refused_before_decoding(tiles):
+    assert np.array_equal(decode(tiff()), np.full((64, 64), 90))
+    with pytest.raises(MediaError, match=r"16384 × 16384 pixels; the limit|the size of its tiles"):
+        decode(tiff(*tiles))
+
+
+@pytest.mark.parametrize("tag", [(254, 4, 1), (50706, 4, 0x0401)])
+def test_a_raw_photo_isnt_read_as_its_thumbnail(tag):
+    assert decode(tiff((254, 4, 2))).shape == (64, 64)  # a page of several
+    with pytest.raises(MediaError, match=r"the image: a raw photo, .* Convert it to JPEG\."):
+        decode(tiff(tag))
+
+
+def test_a_tiff_with_64_bits_or_the_largest_byte_first():
+    for options in ({"big_tiff": True}, {"tiffinfo": {254: 2}}):
+        assert np.array_equal(decode(encoded(FACE, "TIFF", **options)), FACE)
+    with pytest.raises(MediaError, match="a raw photo"):
+        decode(encoded(FACE, "TIFF", big_tiff=True, tiffinfo={254: 1}))
+    with pytest.raises(MediaError, match="a raw photo"):
+        decode(encoded(FACE.astype(">u2"), "TIFF", tiffinfo={254: 1}))
+
+
+def test_a_jpeg_of_very_many_scans_is_refused_before_decoding():
+    photo = encoded(FACE, "JPEG", progressive=True)
+    last = photo.rindex(b"\xff\xda")
+    many = photo[:last] + 200 * photo[last:-2]
+    with pytest.raises(MediaError, match="a JPEG of more than 100 scans"):
+        decode(many + b"\xff\xd9")
+    with pytest.raises(MediaError, match="10,000 segments"):
+        decode(photo[:2] + 20_000 * b"\xff\xfe\x00\x02" + photo[2:])
+    pixels = decode(photo)
+    thumbnail = b"\xff\xe2" + struct.pack(">H", 2 + len(many)) + many
+    assert np.array_equal(decode(photo[:2] + thumbnail + photo[2:] + many), pixels)  # and a film at its end
+
+
+ODD = b"Exif\0\0" + directory((274, 3, 6), (531, 2, 97))
+"""EXIF data that ask for a turn, with a letter where a number belongs, so that they can't be written anew."""
+
+
+def test_a_photo_with_an_odd_tag_stands_upright():
+    photo = encoded(FACE, exif=ODD)
+    with Image.open(io.BytesIO(photo)) as image, pytest.raises(Exception, match="required argument"):
+        image.getexif().tobytes()
+    assert np.array_equal(decode(photo), np.rot90(FACE, -1))
+
+
+@pytest.mark.parametrize("orientation", range(10))
+def test_each_orientation_is_turned_as_pillow_does(orientation):
+    turned = Image.Exif()
+    turned[0x0112] = orientation
+    for form in ("PNG", "TIFF"):
+        photo = encoded(FACE, form, exif=turned)
+        with Image.open(io.BytesIO(photo)) as image:
+            assert np.array_equal(decode(photo), ImageOps.exif_transpose(image))
+
+
+def test_what_pillow_warns_of_isnt_told(tmp_path):
+    (tmp_path / "large.png").write_bytes(huge_png(10_000, 10_000))
+    cut_off = ODD.replace(b"\2\0\1\0\0\0", b"\2\0\xff\xff\0\0")  # one letter, which should be 65,535
+    (tmp_path / "odd.jpg").write_bytes(encoded(FACE, "JPEG", exif=cut_off))
+    program = (
+        "import mien.images\n"
+        "print(mien.images.decode('odd.jpg').shape)\n"
+        "try: mien.images.decode('large.png')\n"
+        "except mien.images.MediaError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        "(40, 30)",
+        "large.png: 10000 × 10000 pixels; the limit (max-pixels) is 64,000,000.",
+    ]
 
 
 KINDS = [encoded(FACE, form) for form in FORMATS]

@@ -3,12 +3,15 @@
 import io
 import math
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.ExifTags import Base
 
+from mien import jpeg, tiff
 from mien.errors import MediaError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "HEIF")
@@ -21,6 +24,22 @@ SUFFIXES = frozenset(
 
 HEIF = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
 """Brands in the `ftyp` box of HEIC photos, as iPhones take them."""
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What an orientation in EXIF data asks for."""
+
+# Of a file with an odd EXIF tag or very many pixels Pillow warns, naming a line of its own; here the answer is the
+# pixels or a MediaError. Last among the filters, so that whoever asks for the warnings, or for errors, gets them still.
+for _category in (UserWarning, Image.DecompressionBombWarning):
+    warnings.filterwarnings("ignore", category=_category, module=r"PIL\.", append=True)
 
 MAX_BYTES = 64 << 20
 MAX_SIDE = 32_766
@@ -52,7 +71,7 @@ def decode(
         uint8, 0..255: `(H, W)`, or `(H, W, 3)` RGB.
 
     Raises:
-        MediaError: no such file, empty, damaged, cut off, not an image in one of `FORMATS`, or too large.
+        MediaError: no such file, empty, damaged, cut off, not an image in one of `FORMATS`, a raw photo, or too large.
 
     >>> decode(b"P5 2 2 255 " + bytes([0, 50, 100, 255])).tolist()
     [[0, 50], [100, 255]]
@@ -63,16 +82,21 @@ def decode(
         raise MediaError(f"{name}: empty, 0 bytes.")
     if len(data) > max_bytes:
         raise MediaError(f"{name}: {len(data):,} bytes; the limit is {max_bytes:,}.")
+    _allow(max_pixels)
     try:
+        if data.startswith(jpeg.MAGIC):
+            jpeg.check_scans(data)
         with Image.open(io.BytesIO(data), formats=_formats(data)) as image:
             check_size(*image.size, max_pixels)
+            if (directory := getattr(image, "tag_v2", None)) is not None:
+                _check_tiff(data, directory.offset, max_pixels)
             return _pixels(image, size, gray, box)
     except MediaError as error:
         raise MediaError(f"{name}: {error}") from None
     except UnidentifiedImageError:
         raise MediaError(f"{name}: not an image ({', '.join(FORMATS)}).") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise MediaError(f"{name}: too large ({error}).") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # before its size is told
+        raise MediaError(f"{name}: too many pixels; the limit (max-pixels) is {max_pixels:,}.") from None
     except Exception as error:  # on damaged bytes Pillow's decoders raise nearly every kind there is
         raise MediaError(f"{name}: a damaged image ({str(error).strip()}).") from None
 
@@ -87,6 +111,23 @@ def _formats(data: bytes) -> tuple[str, ...]:
         raise MediaError("a HEIC photo; `pip install pi-heif` brings what decodes it.") from None
     register_heif_opener()
     return FORMATS
+
+
+def _allow(max_pixels: int) -> None:
+    """Let Pillow open what the caller wants opened, where that is more than both its limit and ours.
+
+    Its limit is one for the whole process, and some of its readers allocate by it while they open a file, before the
+    size can be checked here. So it is raised only as far as someone asked for, and never taken away.
+    """
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and max_pixels > max(limit, MAX_PIXELS):
+        Image.MAX_IMAGE_PIXELS = max_pixels
+
+
+def _check_tiff(data: bytes, offset: int, max_pixels: int) -> None:
+    check_size(*tiff.tile(data, offset), max_pixels)
+    if tiff.is_raw(data, offset):
+        raise MediaError("a raw photo, of which only a thumbnail could be read. Convert it to JPEG.")
 
 
 def check_size(width: float, height: float, max_pixels: float = math.inf) -> None:
@@ -110,7 +151,9 @@ def _bytes_of(path: Path, most: int) -> bytes:
 def _pixels(
     image: Image.Image, size: int | None, gray: bool, box: tuple[int, int, int, int] | None
 ) -> NDArray[np.uint8]:
-    image = ImageOps.exif_transpose(image)
+    image.load()
+    if (method := _UPRIGHT.get(_orientation(image))) is not None:
+        image = image.transpose(method)
     if box is not None:
         left, top, right, bottom = box
         box = max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height)
@@ -125,6 +168,15 @@ def _pixels(
     if size is not None and image.size != (size, size):
         image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
     return np.array(image)
+
+
+def _orientation(image: Image.Image) -> int:
+    """As the EXIF data says, which may be damaged where the pixels are whole. Only read: ImageOps.exif_transpose writes
+    all of it anew, and fails where one tag is odd."""
+    try:
+        return int(image.getexif().get(Base.Orientation, 1))
+    except Exception:  # whatever is wrong with it
+        return 1
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

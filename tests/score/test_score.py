@@ -28,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pyte
 @pytest.fixture(scope="module")
 def album(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Nine photos of one face in two folders, a picture without one, a damaged file and a text."""
-    folder = tmp_path_factory.mktemp("album")
+    folder = tmp_path_factory.mktemp("my album [1] {a,b}")
     (folder / "deep").mkdir()
     for number in range(9):
         (folder / ("deep" if number % 2 else ".") / f"{number}.jpg").write_bytes(photo.read_bytes())
@@ -76,8 +76,26 @@ def test_a_folder(album: Path, photo: Path, tmp_path: Path) -> None:
     assert [len(parquet.read_table(path)) for path in sorted((tmp_path / "out").glob("part-*"))] == [4, 4, 3]
 
 
+@pytest.mark.parametrize("folder", ["plain", "my photos", "photos [1] {a,b}"])
+def test_a_folder_whose_name_looks_like_an_address_or_a_pattern(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """daft takes the first part of a path for a host, which has no spaces, and brackets for a pattern."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.pgm", "deep/b b.pgm", ".hidden.pgm", ".trash/c.pgm", "notes.txt"):
+        Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
+        Path(folder, name).write_bytes(b"P5 48 48 255 " + bytes(48 * 48))
+    asked = {folder: ["a.pgm", "deep/b b.pgm"], f"{folder}/deep/b b.pgm": ["deep/b b.pgm"]}
+    if "[" not in folder:
+        asked |= {f"{folder}/*.pgm": ["a.pgm"], f"{folder}/**/*.pgm": ["a.pgm", "deep/b b.pgm"]}
+    for number, (source, names) in enumerate(asked.items()):
+        assert next(score(Job(source, detect=False), f"scores {number}", workers=1)).total == len(names)
+        found = parquet.read_table(f"scores {number}/inputs.parquet")["source"].to_pylist()
+        assert found == [f"{folder}/{name}" for name in names]
+
+
 def test_done_is_done(album: Path, tmp_path: Path) -> None:
-    job, out = Job(str(album)), tmp_path / "out"
+    job, out = Job(str(album)), tmp_path / "my out [1] {a,b}"
     for at in score(job, out, workers=1, rows=3):
         if at.done >= 6:
             break  # someone stops it
@@ -85,6 +103,11 @@ def test_done_is_done(album: Path, tmp_path: Path) -> None:
     found = run(job, out, rows=3)
     assert [row["row"] for row in found] == list(range(11))
     assert {name: (out / name).stat().st_mtime_ns for name in kept} == kept
+    first = min(out.glob("part-*"))
+    for content in (b"PAR1" + first.read_bytes()[4:-4] + b"XXXX", b""):
+        first.write_bytes(content)
+        with pytest.raises(DataError, match=r"part-000000\.parquet: damaged, .* Delete it; its rows are done again\."):
+            next(score(job, out))
     with pytest.raises(DataError, match="another job: its detect is True"):
         next(score(Job(str(album), detect=False), out))
     (tmp_path / "other").mkdir()
@@ -107,11 +130,14 @@ def test_two_at_once(album: Path, tmp_path: Path) -> None:
 
 
 def test_tables_of_addresses_and_of_bytes(album: Path, tmp_path: Path) -> None:
-    paths = [str(album / "0.jpg"), str(album / "gone.jpg"), str(album / "2.jpg")]
-    parquet.write_table(arrow.table({"where": paths, "id": [1, 2, 3]}), tmp_path / "list.parquet")
+    with open(tmp_path / "large.pgm", "wb") as file:
+        file.truncate(100 << 20)
+    paths = [str(album / "0.jpg"), str(album / "gone.jpg"), str(album / "2.jpg"), str(tmp_path / "large.pgm")]
+    parquet.write_table(arrow.table({"where": paths, "id": [1, 2, 3, 4]}), tmp_path / "list.parquet")
     found = run(Job(str(tmp_path / "list.parquet"), column="where"), tmp_path / "a")
-    assert [row["status"] for row in found] == ["face", "failed", "face"]
+    assert [row["status"] for row in found] == ["face", "failed", "face", "failed"]
     assert "gone.jpg" in found[1]["error"]
+    assert "67,108,865 bytes; the limit is 67,108,864" in found[3]["error"]  # it wasn't read to its end
     crop = np.zeros((48, 48), np.uint8)
     data = [b"P5 48 48 255 " + crop.tobytes(), b"junk"]
     parquet.write_table(arrow.table({"image": data}), tmp_path / "held.parquet")
@@ -120,6 +146,17 @@ def test_tables_of_addresses_and_of_bytes(album: Path, tmp_path: Path) -> None:
     assert found[1]["source"].endswith("held.parquet#1")
     with pytest.raises(DataError, match="--column"):
         next(score(Job(str(tmp_path / "list.parquet")), tmp_path / "c"))
+
+
+def test_a_table_without_addresses_is_refused_before_anything_is_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("face.pgm").write_bytes(b"P5 48 48 255 " + bytes(48 * 48))
+    Path("my list.csv").write_text("id,where\n1,face.pgm\n")
+    with pytest.raises(DataError, match=r"my list\.csv: the column id has neither addresses nor bytes, but Int64\."):
+        next(score(Job("my list.csv", detect=False, column="id"), "out", workers=1))
+    assert next(score(Job("my list.csv", detect=False, column="where"), "out", workers=1)).total == 1
 
 
 @pytest.fixture
@@ -152,18 +189,32 @@ def test_s3(bucket: str, tmp_path: Path) -> None:
     ]
 
 
-def test_http(album: Path, tmp_path: Path) -> None:
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
+class Quiet(SimpleHTTPRequestHandler):
+    """A web server; it has `late.jpg` only for those who ask again."""
 
+    def do_GET(self) -> None:
+        if self.path == "/late.jpg" and not self.server.asked:  # type: ignore[attr-defined]
+            self.server.asked = True  # type: ignore[attr-defined]
+            self.send_error(404)
+        else:
+            super().do_GET()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_http(album: Path, photo: Path, tmp_path: Path) -> None:
+    (album / "late.jpg").write_bytes(photo.read_bytes())
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(album))) as server:
+        server.asked = False  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, daemon=True).start()
         at = f"http://127.0.0.1:{server.server_port}"
-        (tmp_path / "list.csv").write_text(f"url\n{at}/0.jpg\n{at}/gone.jpg\n")
+        (tmp_path / "list.csv").write_text(f"url\n{at}/0.jpg\n{at}/gone.jpg\n{at}/late.jpg\n")
         found = run(Job(str(tmp_path / "list.csv"), column="url"), tmp_path / "out")
         server.shutdown()
-    assert [row["status"] for row in found] == ["face", "failed"]
+    (album / "late.jpg").unlink()
+    assert server.asked  # type: ignore[attr-defined]
+    assert [row["status"] for row in found] == ["face", "failed", "face"]
     assert "404" in found[1]["error"] or "not" in found[1]["error"].lower()
 
 

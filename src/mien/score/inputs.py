@@ -1,11 +1,13 @@
 """A source -> the list of its images: a number and an address, or the bytes, for each, written down once."""
 
+import glob
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 from mien.errors import DataError
-from mien.files import replacing
+from mien.files import files_below, replacing
 from mien.images import SUFFIXES
 from mien.score.job import Job
 
@@ -66,25 +68,55 @@ def reason(error: Exception) -> str:
     return lines[-1 if "ray::" in lines[0] else 0].strip().rstrip(".")  # Ray tells first where it was, then what
 
 
+def exactly(path: str | os.PathLike[str]) -> str:
+    """A path of this machine as daft takes it: absolute, for of any other it may take the first part for a host, and
+    without a sign that would make it a pattern."""
+    return re.sub(r"([*?\[\]{}\\])", r"\\\1", Path(os.path.abspath(path)).as_posix())
+
+
 def _table(daft: Any, job: Job) -> Any:
     readers = {".parquet": daft.read_parquet, ".csv": daft.read_csv, ".jsonl": daft.read_json}
     kind = next(kind for kind in TABLES if job.source.lower().endswith(kind))
+    place = job.source
+    if "://" not in place:  # one table, or a pattern of several
+        place = exactly(place) if os.path.exists(place) else os.path.join(exactly(os.curdir), place)
     try:
-        frame = readers[kind](job.source, io_config=access(daft, job))
+        frame = readers[kind](place, io_config=access(daft, job))
     except Exception as error:  # daft's own errors share no other root
         raise DataError(f"{job.source}: can't be read ({reason(error)}).") from None
     if job.column not in frame.column_names:
         found = ", ".join(frame.column_names)
         raise DataError(f"{job.source}: say with --column which column has the images; it has {found}.")
-    binary = frame.schema()[job.column].dtype.is_binary()
-    return frame.select(daft.col(job.column).alias("bytes" if binary else "source"))
-
-
-def _image(name: str) -> bool:
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
+    held = frame.schema()[job.column].dtype
+    if not (held.is_string() or held.is_binary()):
+        raise DataError(
+            f"{job.source}: the column {job.column} has neither addresses nor bytes, but {held}. "
+            "Name another with --column."
+        )
+    return frame.select(daft.col(job.column).alias("bytes" if held.is_binary() else "source"))
 
 
 def _images(daft: Any, job: Job) -> Any:
+    found = _elsewhere(daft, job) if "://" in job.source else _here(job.source)
+    if not found:
+        raise DataError(f"{job.source}: no images there.")
+    return daft.from_pydict({"source": sorted(found)})
+
+
+def _here(source: str) -> list[str]:
+    """The images of this machine that a folder, a name or a pattern stands for. A folder that can't be read comes, too,
+    as an image that can't."""
+    if not os.path.isdir(source):
+        names = [source] if os.path.isfile(source) else glob.iglob(source, recursive=True)
+        return [name for name in names if _image(os.path.basename(name)) and os.path.isfile(name)]
+    unread: list[str] = []
+    below = files_below(
+        source, left_out=lambda name: name.startswith("."), unread=lambda error: unread.append(str(error.filename))
+    )
+    return [str(path) for path in below if _image(path.name)] + unread
+
+
+def _elsewhere(daft: Any, job: Job) -> list[str]:
     pattern = job.source
     if not any(sign in pattern for sign in "*?[") and os.path.splitext(pattern)[1].lower() not in SUFFIXES:
         pattern = pattern.rstrip("/") + "/**"
@@ -93,7 +125,8 @@ def _images(daft: Any, job: Job) -> Any:
         found = frame.to_pydict()["path"] if len(frame) else []  # of no rows daft can't make one
     except Exception as error:
         raise DataError(f"{job.source}: can't be listed ({reason(error)}).") from None
-    names = sorted(name for name in found if _image(os.path.basename(name)))
-    if not names:
-        raise DataError(f"{job.source}: no images there.")
-    return daft.from_pydict({"source": [name.removeprefix("file://") for name in names]})
+    return [name.removeprefix("file://") for name in found if _image(os.path.basename(name))]
+
+
+def _image(name: str) -> bool:
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES

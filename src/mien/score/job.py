@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -79,10 +79,11 @@ def parts(out: Path) -> list[Path]:
 
 
 def failed(path: Path) -> int:
-    """How many rows of a file of results are of images that couldn't be read."""
+    """How many rows of a file of results are of images that couldn't be read. Raises DataError as `counted`."""
     import pyarrow.parquet as parquet
 
-    return int(parquet.read_table(path, columns=["status"])["status"].to_pylist().count("failed"))
+    with _undamaged(path):
+        return int(parquet.read_table(path, columns=["status"])["status"].to_pylist().count("failed"))
 
 
 def counted(path: Path) -> int:
@@ -93,6 +94,13 @@ def counted(path: Path) -> int:
     """
     import pyarrow.parquet as parquet
 
-    with suppress(OSError):
+    with _undamaged(path):
         return int(parquet.read_metadata(path).num_rows)
-    raise DataError(f"{path}: damaged, not a Parquet file. Delete it; its rows are done again.")
+
+
+@contextmanager
+def _undamaged(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError):  # of the latter are most of arrow's errors
+        raise DataError(f"{path}: damaged, not a Parquet file. Delete it; its rows are done again.") from None

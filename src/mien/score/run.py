@@ -14,7 +14,7 @@ from typing import Any
 from mien.errors import MienError, MissingExtra
 from mien.files import replacing
 from mien.recognition.recognizer import Recognizer
-from mien.score.inputs import list_inputs, reason, remote
+from mien.score.inputs import exactly, list_inputs, reason, remote
 from mien.score.job import INPUTS, Job, Progress, claimed, counted, failed, parts
 from mien.score.worker import readings
 
@@ -53,9 +53,9 @@ def score(
         yield Progress(done, total, unread)
         if done == total:
             return
-        frame = daft.read_parquet(str(out / INPUTS))
+        frame = daft.read_parquet(exactly(out / INPUTS))
         if done:
-            there = daft.read_parquet([str(path) for path in parts(out)]).select("row")
+            there = daft.read_parquet([exactly(path) for path in parts(out)]).select("row")
             frame = frame.join(there, on="row", how="anti")
         if ray is not None:
             frame = frame.into_partitions(max(1, -(-(total - done) // rows)))

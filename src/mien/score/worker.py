@@ -1,9 +1,9 @@
 """A worker: a recogniser of its own, images in, a row for each of them out."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
+from mien.images import MAX_BYTES
 from mien.recognition.recognizer import Recognizer
 from mien.recognition.records import Reading
 from mien.score.inputs import access, reason
@@ -76,12 +76,14 @@ def _read(recognizer: Recognizer, names: Sequence[str], held: Sequence[bytes | N
 
 
 def _fetched(name: str, config: Any) -> bytes:
+    """No more of it than shows that it is too large."""
     if "://" not in name:
-        return Path(name).read_bytes()
+        with open(name, "rb") as here:
+            return here.read(MAX_BYTES + 1)
     import daft
 
-    with daft.open_file(name, io_config=config) as file:
-        return bytes(file.read())
+    with daft.open_file(name, "rb", io_config=config) as there:
+        return bytes(there.read(MAX_BYTES + 1))
 
 
 def _row(reading: Reading) -> dict[str, Any]:
