@@ -12,8 +12,8 @@ from mien.server.reader import Reader
 from mien.server.settings import Settings
 
 
-@pytest.mark.parametrize(("form", "workers"), [("PNG", 0), ("AVIF", 1)])
-def test_a_small_avif_is_decoded_in_a_worker_as_it_may_be_a_large_one(form: str, workers: int) -> None:
+@pytest.mark.parametrize(("form", "workers"), [("PNG", 0), ("AVIF", 1), ("GIF", 1)])
+def test_what_may_be_larger_than_it_tells_is_decoded_in_a_worker(form: str, workers: int) -> None:
     held = io.BytesIO()
     Image.fromarray(np.full((48, 48), 90, np.uint8)).save(held, form)
 

@@ -143,9 +143,9 @@ class Reader:
         self.networks.close()
 
     def _at_once(self, data: bytes, served: Served) -> _Prepared | None:
-        """A small crop is decoded sooner than a worker is woken. None where it's large, or can't be read; or a HEIC or
-        AVIF photo, which may hold more pixels than it tells."""
-        if len(data) > SMALL_BYTES or data[4:8] == b"ftyp":
+        """A small crop is decoded sooner than a worker is woken. None where it's large, or can't be read; or a HEIC,
+        AVIF or GIF picture, which may take more memory than it tells."""
+        if len(data) > SMALL_BYTES or data[4:8] == b"ftyp" or data[:3] == b"GIF":
             return None
         try:
             return self._prepare(data, served, False, False, SMALL_PIXELS)
