@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from mien.errors import DataError, MediaError, MissingExtra
 from mien.files import replacing
 from mien.labels import colour
+from mien.recognition.kinds import is_text
 from mien.recognition.records import Face, Reading
 from mien.style import SIGNED
 
@@ -91,13 +92,16 @@ class VideoWriter:
     another follows sooner may be left out. The file takes its place when it is closed.
 
     Raises:
-        DataError: another kind of file. MissingExtra: H.264 without av. MediaError: the file can't be written.
+        DataError: another kind of file, or a name that isn't UTF-8. MissingExtra: H.264 without av. MediaError: the
+            file can't be written.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path, self.kind = Path(path), Path(path).suffix.lower()
         if self.kind not in VIDEOS:
             raise DataError(f"{path}: videos are written as {', '.join(VIDEOS)}.")
+        if not is_text(str(path)):
+            raise DataError(f"{path}: this name isn't text (UTF-8), which videos need; name another.")
         if self.kind == ".mp4":
             _av()
         self._stack = ExitStack()
