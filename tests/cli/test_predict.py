@@ -109,9 +109,12 @@ def test_a_folder_from_a_phone(mien, photo: Path, tmp_path: Path) -> None:
     assert rows[0]["label"] == rows[1]["label"]
 
 
-def test_here_again_reads_the_photos_and_not_what_was_drawn_of_them(mien, photo: Path, tmp_path: Path) -> None:
+def test_here_again_reads_the_photos_and_not_what_was_drawn_of_them(
+    mien, photo: Path, film: Path, tmp_path: Path
+) -> None:
     for name in ("a.jpg", "b.jpg", "c.jpg"):
         (tmp_path / name).write_bytes(photo.read_bytes())
+    (tmp_path / "d.mp4").write_bytes(film.read_bytes())
     line = ("predict", ".", "--annotate", "drawn", "--sheet", "sheet.png", "--out", "rows.jsonl", "--json")
     assert mien(tmp_path, *line, "--limit", "2").returncode == 0
     assert (tmp_path / "drawn" / "b.jpg").exists()
@@ -119,8 +122,10 @@ def test_here_again_reads_the_photos_and_not_what_was_drawn_of_them(mien, photo:
         done = mien(tmp_path, *line, flag)
         assert done.returncode == 0, done.stderr
         rows = [json.loads(text) for text in (tmp_path / "rows.jsonl").read_text().splitlines()]
-        assert [Path(row["source"]).name for row in rows if row["face"] in (0, None)] == ["a.jpg", "b.jpg", "c.jpg"]
-        assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["a.jpg", "b.jpg", "c.jpg"]
+        assert [Path(row["source"]).name for row in rows if row["time"] is None] == ["a.jpg", "b.jpg", "c.jpg"]
+        assert {Path(row["source"]).name for row in rows if row["time"] is not None} == {"d.mp4"}
+        drawn = sorted(path.name for path in (tmp_path / "drawn").iterdir())
+        assert drawn == ["a.jpg", "b.jpg", "c.jpg", "d.webm"]
 
     for mine in ("drawn/mine.jpg", "sheet.png"):  # but a photo there is refused, and so is a drawing asked for by name
         (tmp_path / mine).write_bytes(photo.read_bytes())

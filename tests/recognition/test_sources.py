@@ -12,7 +12,7 @@ import pytest
 
 from mien.errors import DataError, MediaError
 from mien.recognition.annotate import VideoWriter
-from mien.recognition.kinds import is_cut_off
+from mien.recognition.kinds import is_cut_off, is_signed
 from mien.recognition.sources import Sources
 
 NOT_TEXT = os.fsdecode(b"caf\xe9")
@@ -147,3 +147,20 @@ def test_a_cameras_time_begins_with_its_first_picture(film: Path) -> None:
         assert next(frames).time == pytest.approx(number / 15, abs=0.002)
     with pytest.raises(MediaError, match="camera 7: it gives no more"):
         next(frames)
+
+
+@pytest.mark.parametrize("kind", [".webm", ".mp4"])
+def test_a_drawn_video_is_signed_and_still_plays(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"a{kind}"
+    with VideoWriter(path) as writer:
+        for number in range(12):
+            writer.write(np.full((64, 96, 3), 20 * number, np.uint8), number / 10)
+    assert is_signed(path)
+    assert not is_cut_off(path)
+    with av.open(str(path)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 12
+    assert [frame.error for frame in Sources([path])] == [""] * 12
+    with pytest.raises(DataError, match="could be overwritten"):  # asked for by name
+        Sources([path], outputs=[tmp_path])
+    with pytest.raises(MediaError, match="no photo and no video"):
+        Sources([tmp_path], outputs=[tmp_path])

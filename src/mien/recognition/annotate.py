@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from mien.errors import DataError, MediaError, MissingExtra
 from mien.files import replacing
 from mien.labels import colour
-from mien.recognition.kinds import is_text
+from mien.recognition.kinds import is_text, sign_video
 from mien.recognition.records import Face, Reading
 from mien.style import SIGNED
 
@@ -86,7 +86,7 @@ def save_picture(pixels: NDArray[np.uint8], path: str | os.PathLike[str]) -> Non
 
 
 class VideoWriter:
-    """Writes frames to a video that browsers play: .webm (VP9), or .mp4 (H.264, with the extra `h264`).
+    """Writes frames to a video that browsers play: .webm (VP9), or .mp4 (H.264, with the extra `h264`); signed.
 
     Its pace is that of its first frames; one that stays for longer is written as often as its time asks, and one that
     another follows sooner may be left out. The file takes its place when it is closed.
@@ -134,6 +134,7 @@ class VideoWriter:
         self._rate = min(max(_pace([time for _, time in self._first]), 0.1), 120.0)
         size = tuple(side + side % 2 for side in pixels.shape[1::-1])  # both coders want even sides
         beside = self._stack.enter_context(replacing(self.path))
+        self._stack.callback(sign_video, beside)  # when the coder has closed it
         opened = _vp9 if self.kind == ".webm" else _h264
         self._sink = opened(beside, self._rate, size, self._stack)
         for frame in self._first:
