@@ -214,6 +214,34 @@ def test_a_photo_that_was_mended_is_read_when_the_run_goes_on(mien, photo: Path,
     assert sorted((row["source"], row["status"]) for row in rows) == [("a.jpg", "face"), ("b.jpg", "face")]
 
 
+def test_a_wrong_option_destroys_nothing(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("rows.csv", "time.svg"):
+        (tmp_path / name).write_text("of yesterday")
+    line = ["predict", str(photo), "--out", str(tmp_path / "rows.csv"), "--timeline", str(tmp_path / "time.svg")]
+    assert main([*line, "--overwrite", "--sheet", str(tmp_path / "faces.pdf")]) == 1
+    assert "figures are .svg or .png" in capsys.readouterr().err
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(
+        ("rows.csv", "time.svg"), "of yesterday"
+    )
+    assert main(["predict", str(photo), "--out", str(tmp_path / "new.csv"), "--annotate", str(tmp_path / "a.gif")]) == 1
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_going_on_with_other_photos_leaves_the_drawings_that_are_there(tmp_path: Path) -> None:
+    for day, colour in (("monday", 50), ("tuesday", 200)):
+        (tmp_path / day).mkdir()
+        Image.fromarray(np.full((48, 48, 3), colour, np.uint8)).save(tmp_path / day / "clip.jpg")
+    for kind in ("jsonl", "csv"):
+        drawn = tmp_path / kind
+        line = ["--out", str(tmp_path / f"rows.{kind}"), "--annotate", str(drawn), "--resume"]
+        assert main(["predict", str(tmp_path / "monday"), *line]) == 0
+        monday = (drawn / "clip.jpg").read_bytes()
+        for again in ("monday", "tuesday"):  # drawn again under its own name, and another one beside it
+            assert main(["predict", str(tmp_path / again), *line]) == 0
+            assert (drawn / "clip.jpg").read_bytes() == monday
+        assert sorted(path.name for path in drawn.iterdir()) == ["clip-2.jpg", "clip.jpg"]
+
+
 def test_wrong_lines_are_answered_in_one(mien, photo: Path, tmp_path: Path) -> None:
     (tmp_path / "zero.mp4").write_bytes(b"")
     for words, said in (
