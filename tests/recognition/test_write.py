@@ -284,3 +284,22 @@ def test_figures_have_what_was_gathered() -> None:
     assert len(sheet.shown) == 1
     assert sheet.picture("png").startswith(b"\x89PNG")
     assert Timeline().picture("svg").count(b"<svg") == 1
+
+
+def test_of_a_crowd_a_timeline_keeps_those_seen_longest_and_a_sheet_counts_each_once() -> None:
+    from mien.recognition.figures import FACES, FOLLOWED, Sheet, Timeline
+    from mien.recognition.records import Frame
+
+    timeline, sheet, pixels = Timeline(), Sheet(), np.full((48, 64, 3), 128, np.uint8)
+    for source in ("a.mp4", "b.mp4"):
+        for number in range(300):
+            passing, staying = replace(FACE, id=number + 2), replace(FACE, id=1)
+            faces = (passing, staying) if number % 2 else (staying, passing)
+            reading = Reading(source, number, number / 10, 64, 48, faces)
+            timeline.add(Frame(source, pixels, number, reading.time), reading)
+            sheet.add(Frame(source, pixels, number, reading.time), reading)
+    assert len(timeline.courses) == FOLLOWED
+    assert [timeline.courses[source, 1].seen for source in ("a.mp4", "b.mp4")] == [300, 300]
+    assert len(timeline.courses) + timeline.dropped == 2 * 301
+    assert len(sheet.shown) + sheet.left_out == 2 * 301
+    assert len(sheet.shown) == FACES
