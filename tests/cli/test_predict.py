@@ -218,8 +218,10 @@ def test_a_wrong_option_destroys_nothing(photo: Path, tmp_path: Path, capsys: py
     for name in ("rows.csv", "time.svg"):
         (tmp_path / name).write_text("of yesterday")
     line = ["predict", str(photo), "--out", str(tmp_path / "rows.csv"), "--timeline", str(tmp_path / "time.svg")]
-    assert main([*line, "--overwrite", "--sheet", str(tmp_path / "faces.pdf")]) == 1
-    assert "figures are .svg or .png" in capsys.readouterr().err
+    for option, said in (("--sheet", "figures are .svg or .png"), ("--annotate", "a video is drawn from a video")):
+        name = tmp_path / ("faces.pdf" if option == "--sheet" else "faces.webm")
+        assert main([*line, "--overwrite", option, str(name)]) == 1
+        assert said in capsys.readouterr().err
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(
         ("rows.csv", "time.svg"), "of yesterday"
     )

@@ -104,10 +104,10 @@ def predict(
             try:
                 for frame, reading in stream:
                     new = reading.frame > last.get(reading.source, -1)
+                    for keep in kept:  # which may refuse it, as photos for a video: then no row replaces --out
+                        keep(frame, reading)
                     if out and new:
                         writer.write(reading)
-                    for keep in kept:
-                        keep(frame, reading)
                     tally.add(reading)
                     show(reading)
                     fresh += new
