@@ -109,9 +109,12 @@ def test_a_folder_from_a_phone(mien, photo: Path, tmp_path: Path) -> None:
     assert rows[0]["label"] == rows[1]["label"]
 
 
-def test_here_again_reads_the_photos_and_not_what_was_drawn_of_them(mien, photo: Path, tmp_path: Path) -> None:
+def test_here_again_reads_the_photos_and_not_what_was_drawn_of_them(
+    mien, photo: Path, film: Path, tmp_path: Path
+) -> None:
     for name in ("a.jpg", "b.jpg", "c.jpg"):
         (tmp_path / name).write_bytes(photo.read_bytes())
+    (tmp_path / "d.mp4").write_bytes(film.read_bytes())
     line = ("predict", ".", "--annotate", "drawn", "--sheet", "sheet.png", "--out", "rows.jsonl", "--json")
     assert mien(tmp_path, *line, "--limit", "2").returncode == 0
     assert (tmp_path / "drawn" / "b.jpg").exists()
@@ -119,8 +122,10 @@ def test_here_again_reads_the_photos_and_not_what_was_drawn_of_them(mien, photo:
         done = mien(tmp_path, *line, flag)
         assert done.returncode == 0, done.stderr
         rows = [json.loads(text) for text in (tmp_path / "rows.jsonl").read_text().splitlines()]
-        assert [Path(row["source"]).name for row in rows if row["face"] in (0, None)] == ["a.jpg", "b.jpg", "c.jpg"]
-        assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["a.jpg", "b.jpg", "c.jpg"]
+        assert [Path(row["source"]).name for row in rows if row["time"] is None] == ["a.jpg", "b.jpg", "c.jpg"]
+        assert {Path(row["source"]).name for row in rows if row["time"] is not None} == {"d.mp4"}
+        drawn = sorted(path.name for path in (tmp_path / "drawn").iterdir())
+        assert drawn == ["a.jpg", "b.jpg", "c.jpg", "d.webm"]
 
     for mine in ("drawn/mine.jpg", "sheet.png"):  # but a photo there is refused, and so is a drawing asked for by name
         (tmp_path / mine).write_bytes(photo.read_bytes())
@@ -207,6 +212,36 @@ def test_a_photo_that_was_mended_is_read_when_the_run_goes_on(mien, photo: Path,
     assert mien(tmp_path, *line).returncode == 0
     rows = [json.loads(row) for row in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert sorted((row["source"], row["status"]) for row in rows) == [("a.jpg", "face"), ("b.jpg", "face")]
+
+
+def test_a_wrong_option_destroys_nothing(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("rows.csv", "time.svg"):
+        (tmp_path / name).write_text("of yesterday")
+    line = ["predict", str(photo), "--out", str(tmp_path / "rows.csv"), "--timeline", str(tmp_path / "time.svg")]
+    for option, said in (("--sheet", "figures are .svg or .png"), ("--annotate", "a video is drawn from a video")):
+        name = tmp_path / ("faces.pdf" if option == "--sheet" else "faces.webm")
+        assert main([*line, "--overwrite", option, str(name)]) == 1
+        assert said in capsys.readouterr().err
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(
+        ("rows.csv", "time.svg"), "of yesterday"
+    )
+    assert main(["predict", str(photo), "--out", str(tmp_path / "new.csv"), "--annotate", str(tmp_path / "a.gif")]) == 1
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_going_on_with_other_photos_leaves_the_drawings_that_are_there(tmp_path: Path) -> None:
+    for day, colour in (("monday", 50), ("tuesday", 200)):
+        (tmp_path / day).mkdir()
+        Image.fromarray(np.full((48, 48, 3), colour, np.uint8)).save(tmp_path / day / "clip.jpg")
+    for kind in ("jsonl", "csv"):
+        drawn = tmp_path / kind
+        line = ["--out", str(tmp_path / f"rows.{kind}"), "--annotate", str(drawn), "--resume"]
+        assert main(["predict", str(tmp_path / "monday"), *line]) == 0
+        monday = (drawn / "clip.jpg").read_bytes()
+        for again in ("monday", "tuesday"):  # drawn again under its own name, and another one beside it
+            assert main(["predict", str(tmp_path / again), *line]) == 0
+            assert (drawn / "clip.jpg").read_bytes() == monday
+        assert sorted(path.name for path in drawn.iterdir()) == ["clip-2.jpg", "clip.jpg"]
 
 
 def test_wrong_lines_are_answered_in_one(mien, photo: Path, tmp_path: Path) -> None:

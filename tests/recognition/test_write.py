@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -81,6 +83,10 @@ def test_all_rows_come_back_and_a_stopped_run_goes_on(tmp_path: Path, kind: str)
     assert rows(stopped) == EXPECTED[-1:]
 
 
+COLUMNS = RowWriter("none.csv", classes=CLASSES).columns
+HEADER = ",".join(COLUMNS).encode() + b"\n"
+COMMAS = b"," * (len(COLUMNS) - 2) + b"\n"
+"""The rest of a row after its source and frame."""
 GOOD = b"".join(json.dumps(row).encode() + b"\n" for reading in READINGS for row in reading.rows())
 
 
@@ -93,6 +99,13 @@ GOOD = b"".join(json.dumps(row).encode() + b"\n" for reading in READINGS for row
         ("noted.jsonl", GOOD + b"a hand-written line\n" + GOOD, "isn't a row"),
         ("other.csv", b"a,b\n1,2\n", "its rows aren't mien's"),
         ("other.parquet", b"junk", "not a Parquet file"),
+        ("latin.csv", "name,größe\n".encode("latin-1"), "its rows aren't mien's"),
+        ("header.csv", b"a,b\n", "its rows aren't mien's"),
+        ("words.csv", HEADER + b"a.jpg,first" + COMMAS, "its rows aren't mien's"),
+        ("empty.csv", HEADER + b"a.jpg," + COMMAS, "its rows aren't mien's"),
+        ("perhaps.csv", HEADER + b"a.jpg,0,,face,,sad,0.5,perhaps" + COMMAS[6:], "its rows aren't mien's"),
+        ("short.csv", HEADER + b"a.jpg,0,,face,,sad,0.5\n", "its rows aren't mien's"),
+        ("long.csv", HEADER + b"a.jpg,0" + COMMAS[:-1] + b",,\n", "its rows aren't mien's"),
     ],
 )
 def test_it_doesnt_go_on_with_what_it_didnt_write(tmp_path: Path, name: str, content: bytes, said: str) -> None:
@@ -122,6 +135,64 @@ def test_the_last_picture_stays_where_it_doesnt_come_again(tmp_path: Path, kind:
     with RowWriter(path, classes=CLASSES, resume=True):
         pass
     assert sorted(rows(path)) == sorted(EXPECTED)
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet"])
+@pytest.mark.parametrize("there", [True, False])
+def test_an_error_before_the_first_row_touches_nothing(tmp_path: Path, kind: str, there: bool) -> None:
+    path = tmp_path / "new" / f"rows{kind}"
+    if there:
+        write_all(path)
+    before = {entry: entry.read_bytes() for entry in tmp_path.rglob("*") if entry.is_file()}
+    for options in ({"overwrite": True}, {"resume": True}):
+        with suppress(DataError), RowWriter(path, classes=CLASSES, **options):
+            raise DataError("the camera isn't there")
+        assert {entry: entry.read_bytes() for entry in tmp_path.rglob("*") if entry.is_file()} == before
+    assert path.parent.exists() == there
+
+
+def test_whoever_is_killed_while_going_on_loses_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    write_all(path)
+
+    def go_on_and_be_killed(reading: Reading) -> RowWriter:
+        with RowWriter(path, classes=CLASSES, resume=True) as writer:
+            writer.write(reading)
+            left = path.read_bytes()
+        path.write_bytes(left)
+        return writer
+
+    go_on_and_be_killed(Reading("c.jpg", 0, None, 64, 48, (FACE,)))
+    new = ("c.jpg", 0, "face", "happy")
+    assert rows(path) == [*EXPECTED, new]
+    writer = go_on_and_be_killed(Reading(READINGS[2].source, 0, None, 64, 48, (FACE,)))  # it was mended meanwhile
+    assert (writer.last, writer.unfinished) == ({"a.mp4": 1, "b.mp4": 4}, "c.jpg")
+    with RowWriter(path, classes=CLASSES, resume=True):
+        pass
+    assert rows(path) == [*EXPECTED[:3], EXPECTED[4], new, (READINGS[2].source, 0, "face", "happy")]
+
+
+def test_a_table_that_a_spreadsheet_saved_is_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    with RowWriter(path, classes=CLASSES) as writer:
+        writer.write(READINGS[0])
+        writer.write(Reading("b.jpg", 0, None, 64, 48, (replace(FACE, uncertain=True),)))
+    before = path.read_text()
+    saved = before.replace("True", "TRUE").replace("False", "FALSE")
+    path.write_text("\ufeff" + saved, encoding="utf-8")
+    with RowWriter(path, classes=CLASSES, resume=True):
+        pass
+    assert path.read_text() == before
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet"])
+def test_a_name_that_is_no_text_is_known_again(tmp_path: Path, kind: str) -> None:
+    path, name = tmp_path / f"rows{kind}", os.fsdecode(b"caf\xe9.jpg")
+    for _ in range(2):
+        with RowWriter(path, classes=CLASSES, resume=True) as writer:
+            if name not in (*writer.last, writer.unfinished):
+                writer.write(Reading(name, 0, None, 64, 48, (FACE,)))
+    assert len(rows(path)) == 1
 
 
 def test_columns_hold_what_the_records_do(tmp_path: Path) -> None:
@@ -213,3 +284,22 @@ def test_figures_have_what_was_gathered() -> None:
     assert len(sheet.shown) == 1
     assert sheet.picture("png").startswith(b"\x89PNG")
     assert Timeline().picture("svg").count(b"<svg") == 1
+
+
+def test_of_a_crowd_a_timeline_keeps_those_seen_longest_and_a_sheet_counts_each_once() -> None:
+    from mien.recognition.figures import FACES, FOLLOWED, Sheet, Timeline
+    from mien.recognition.records import Frame
+
+    timeline, sheet, pixels = Timeline(), Sheet(), np.full((48, 64, 3), 128, np.uint8)
+    for source in ("a.mp4", "b.mp4"):
+        for number in range(300):
+            passing, staying = replace(FACE, id=number + 2), replace(FACE, id=1)
+            faces = (passing, staying) if number % 2 else (staying, passing)
+            reading = Reading(source, number, number / 10, 64, 48, faces)
+            timeline.add(Frame(source, pixels, number, reading.time), reading)
+            sheet.add(Frame(source, pixels, number, reading.time), reading)
+    assert len(timeline.courses) == FOLLOWED
+    assert [timeline.courses[source, 1].seen for source in ("a.mp4", "b.mp4")] == [300, 300]
+    assert len(timeline.courses) + timeline.dropped == 2 * 301
+    assert len(sheet.shown) + sheet.left_out == 2 * 301
+    assert len(sheet.shown) == FACES

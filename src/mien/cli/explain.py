@@ -44,6 +44,11 @@ def explain(
     The patches of the face that the heatmap marks are blurred first. If the probability falls faster than in every one
     of 20 random orders, believe the heatmap; a heatmap that knows nothing gets there in one case of 21.
     """
+    if out and out.suffix.lower() not in (".svg", ".png"):
+        raise DataError(f"{out}: figures are .svg or .png files.")
+    to = out or Path(f"{Path(source).stem}-explained.png")
+    if to.exists() and Path(source).exists() and to.samefile(source):
+        raise DataError(f"{to}: it is the photo, which would be overwritten. Name another place.")
     from mien.checkpoint import load_run
     from mien.cli.progress import count
     from mien.explain import METHOD
@@ -51,8 +56,6 @@ def explain(
     from mien.recognition.recognizer import Recognizer
     from mien.shipped import find
 
-    if out and out.suffix.lower() not in (".svg", ".png"):
-        raise DataError(f"{out}: figures are .svg or .png files.")
     if find(model).is_file():
         raise DataError(f"{model}: explaining looks inside a network; name its run folder, or one in the box.")
     check_finished(Path(model))
@@ -82,7 +85,6 @@ def explain(
         ],
         f"{source}, {model}, {found[0].method}",
     )  # fmt: skip
-    to = out or Path(f"{Path(source).stem}-explained.png")
     picture = write_picture(
         to,
         lambda figures: figures.explanation_picture(found, kind=to.suffix.lower()[1:]),

@@ -65,8 +65,8 @@ def predict(
 ) -> dict[str, Any]:
     """Find the faces and say what each of them shows. No torch, no network, nothing kept that you don't ask for.
 
-    With --json or into a pipe a camera gives a line of JSON for each face as it comes. Exit code 1 when something
-    couldn't be read; the rest is done all the same.
+    Into a pipe a camera gives a line of JSON for each face as it comes. Exit code 1 when something couldn't be read;
+    the rest is done all the same.
     """
     from mien.recognition.recognizer import Recognizer
     from mien.recognition.sources import Sources
@@ -82,6 +82,8 @@ def predict(
     with ExitStack() as stack:
         kept: list[Sink] = []
         last: dict[str, int] = {}
+        done: list[str] = []
+        unfinished = ""
         if out:
             from mien.recognition.write import RowWriter
 
@@ -90,9 +92,11 @@ def predict(
             last = {name: frame for name, frame in writer.last.items() if name not in films.cameras}
             # a video's faces keep their numbers only where it is followed from its start: it is read again, not written
             films.after = {name: frame for name, frame in last.items() if name != writer.unfinished}
+            done = [*writer.last, writer.unfinished]
+            unfinished = "" if writer.unfinished in films.cameras else writer.unfinished
         elif resume:
             raise DataError("--resume goes on with a file of rows; name it with --out.")
-        kept += [annotator(annotate, stack, films.after)] if annotate else []
+        kept += [annotator(annotate, stack, done, unfinished)] if annotate else []
         kept += [figure(path, what, stack) for path, what in ((timeline, "timeline"), (sheet, "sheet")) if path]
         show = stack.enter_context(bars(tally) if live or films.live else progress(films.total, tally))
         stopped, fresh = False, 0
@@ -100,10 +104,10 @@ def predict(
             try:
                 for frame, reading in stream:
                     new = reading.frame > last.get(reading.source, -1)
+                    for keep in kept:  # which may refuse it, as photos for a video: then no row replaces --out
+                        keep(frame, reading)
                     if out and new:
                         writer.write(reading)
-                    for keep in kept:
-                        keep(frame, reading)
                     tally.add(reading)
                     show(reading)
                     fresh += new

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 Sink = Callable[["Frame", "Reading"], None]
 
 
-def annotator(path: Path, stack: ExitStack, done: Iterable[str] = ()) -> Sink:
+def annotator(path: Path, stack: ExitStack, done: Iterable[str] = (), unfinished: str = "") -> Sink:
     """Draws every picture: into a folder, a file for each photo or video, or all frames into one video.
 
-    `done` are the sources that an earlier run drew into the folder; their drawings stay.
+    `done` are the sources that an earlier run drew into the folder, in order; their drawings stay, but for that of
+    `unfinished`, which is drawn again from its start. A video's drawing is in place when its last frame has come.
     """
     from mien.images import SUFFIXES
     from mien.recognition.annotate import VIDEOS, VideoWriter, annotate, save_picture
@@ -30,28 +31,34 @@ def annotator(path: Path, stack: ExitStack, done: Iterable[str] = ()) -> Sink:
     one = stack.enter_context(VideoWriter(path)) if path.suffix.lower() in VIDEOS else None
     filmed: set[str] = set()
     taken: dict[str, int] = {}
-    for source in done:
-        _free(Path(source).stem, taken)
-    videos: dict[str, VideoWriter] = {}
+    drawn = {source: _free(Path(source).stem, taken) for source in dict.fromkeys(done)}
+    again = {unfinished: drawn[unfinished]} if unfinished in drawn else {}
+    now = stack.enter_context(ExitStack())  # the video that is being drawn
+    source, film = "", None
 
     def draw(frame: "Frame", reading: "Reading") -> None:
+        nonlocal source, film
+        if frame.source != source:
+            now.close()
+            source, film = frame.source, None
         if frame.pixels is None:
             return
-        drawn = annotate(frame.pixels, reading)
+        pixels = annotate(frame.pixels, reading)
         if one is not None:
             if frame.time is None:
                 raise DataError(f"{path}: a video is drawn from a video; for photos name a folder.")
-            filmed.add(frame.source)
+            filmed.add(source)
             if len(filmed) > 1:
                 raise DataError(f"{path}: it is drawn from one video; for several name a folder.")
-            one.write(drawn, frame.time)
+            one.write(pixels, frame.time)
         elif frame.time is None:
-            save_picture(drawn, path / f"{_free(Path(frame.source).stem, taken)}.jpg")
+            save_picture(pixels, path / f"{name()}.jpg")
         else:
-            if frame.source not in videos:
-                name = _free(Path(frame.source).stem, taken)
-                videos[frame.source] = stack.enter_context(VideoWriter(path / f"{name}.webm"))
-            videos[frame.source].write(drawn, frame.time)
+            film = film or now.enter_context(VideoWriter(path / f"{name()}.webm"))
+            film.write(pixels, frame.time)
+
+    def name() -> str:
+        return again.pop(source, "") or _free(Path(source).stem, taken)
 
     return draw
 
@@ -81,5 +88,16 @@ def figure(path: Path, what: str, stack: ExitStack) -> Sink:
     from mien.recognition.figures import Sheet, Timeline
 
     drawing = Timeline() if what == "timeline" else Sheet()
-    stack.callback(lambda: atomic_write(path, drawing.picture(kind)))
-    return drawing.add
+    begun = False
+
+    def add(frame: "Frame", reading: "Reading") -> None:
+        nonlocal begun
+        begun = True
+        drawing.add(frame, reading)
+
+    def put(error: object, *_: object) -> None:
+        if begun or error is None:  # what went wrong before the first picture replaces nothing
+            atomic_write(path, drawing.picture(kind))
+
+    stack.push(put)
+    return add

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 SHOWN = 40
 """The most rows of photos, and of faces in videos, that are shown to people."""
 
+FOLLOWED = 100
+"""The most faces in videos that are kept for that; of more the one that was seen least is dropped."""
+
 KEPT = 10_000
 """The most rows that the JSON document has; --out has no such limit."""
 
@@ -39,6 +42,7 @@ class Tally:
         self.failed = 0
         self.rows: list[dict[str, Any]] = []
         self._photos: list[tuple[object, ...]] = []
+        self._hidden = 0  # rows of photos, and faces in videos, that are counted and no longer kept
         self._seen: dict[tuple[str, int], _Seen] = {}
 
     @property
@@ -68,15 +72,22 @@ class Tally:
                 self.rows.append(row)
             else:
                 self.left_out += 1
-        if reading.time is None and len(self._photos) < SHOWN:
-            self._photos += [_line(reading, face) for face in reading] or [
+        if reading.time is None:
+            lines = [_line(reading, face) for face in reading] or [
                 (reading.source, "", "can't be read" if reading.error else "no face", "", "")
             ]
+            room = SHOWN - len(self._photos)
+            self._photos += lines[:room]
+            self._hidden += len(lines[room:])
+        here = {(reading.source, face.id) for face in reading}
+        while len(self._seen) > FOLLOWED and (gone := [key for key in self._seen if key not in here]):
+            del self._seen[min(gone, key=lambda key: self._seen[key].labels.total())]
+            self._hidden += 1
 
     def print(self) -> None:
         """The tables and the closing line, for people."""
         if self._photos:
-            print_table(("source", "face at", "expression", "confidence", "or else"), self._photos[:SHOWN])
+            print_table(("source", "face at", "expression", "confidence", "or else"), self._photos)
         if self._seen:
             longest = sorted(self._seen.items(), key=lambda item: -item[1].labels.total())[:SHOWN]
             print_table(
@@ -96,8 +107,7 @@ class Tally:
         print(", ".join(said) + f"; {self.rate:.1f} a second on {self.device}.")
         if self.others:
             note(f"{self.others:,} other files, neither photo nor video, were passed over.")
-        hidden = max(0, len(self._seen) - SHOWN) + max(0, self.entries - SHOWN if self._photos else 0)
-        if hidden:
+        if self._hidden or len(self._seen) > SHOWN:
             note("Not everything is shown; --out FILE.csv keeps every row.")
 
     def as_json(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from mien.errors import DataError, MediaError, MissingExtra
 from mien.files import replacing
 from mien.labels import colour
+from mien.recognition.kinds import is_text, sign_video
 from mien.recognition.records import Face, Reading
 from mien.style import SIGNED
 
@@ -85,19 +86,22 @@ def save_picture(pixels: NDArray[np.uint8], path: str | os.PathLike[str]) -> Non
 
 
 class VideoWriter:
-    """Writes frames to a video that browsers play: .webm (VP9), or .mp4 (H.264, with the extra `h264`).
+    """Writes frames to a video that browsers play: .webm (VP9), or .mp4 (H.264, with the extra `h264`); signed.
 
     Its pace is that of its first frames; one that stays for longer is written as often as its time asks, and one that
     another follows sooner may be left out. The file takes its place when it is closed.
 
     Raises:
-        DataError: another kind of file. MissingExtra: H.264 without av. MediaError: the file can't be written.
+        DataError: another kind of file, or a name that isn't UTF-8. MissingExtra: H.264 without av. MediaError: the
+            file can't be written.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path, self.kind = Path(path), Path(path).suffix.lower()
         if self.kind not in VIDEOS:
             raise DataError(f"{path}: videos are written as {', '.join(VIDEOS)}.")
+        if not is_text(str(path)):
+            raise DataError(f"{path}: this name isn't text (UTF-8), which videos need; name another.")
         if self.kind == ".mp4":
             _av()
         self._stack = ExitStack()
@@ -130,6 +134,7 @@ class VideoWriter:
         self._rate = min(max(_pace([time for _, time in self._first]), 0.1), 120.0)
         size = tuple(side + side % 2 for side in pixels.shape[1::-1])  # both coders want even sides
         beside = self._stack.enter_context(replacing(self.path))
+        self._stack.callback(sign_video, beside)  # when the coder has closed it
         opened = _vp9 if self.kind == ".webm" else _h264
         self._sink = opened(beside, self._rate, size, self._stack)
         for frame in self._first:

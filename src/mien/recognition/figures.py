@@ -24,6 +24,8 @@ except ImportError:
 Kind = Literal["png", "svg"]
 POINTS = 1000
 """The most points of a face's course that are kept: of a longer one every second is dropped, again and again."""
+FOLLOWED = 100
+"""The most courses that are kept: of more the shortest is dropped whose face isn't seen."""
 LANES, FACES, TILE = 6, 120, 72
 """The most faces that a timeline and a sheet show, and a sheet's crops in pixels."""
 
@@ -51,6 +53,7 @@ class Timeline:
     def __init__(self) -> None:
         self.courses: dict[tuple[str, int], _Course] = {}
         self.classes: tuple[str, ...] = ()
+        self.dropped = 0
 
     def add(self, frame: Frame, reading: Reading) -> None:
         """Note a reading; photos have no time and are passed over."""
@@ -59,11 +62,15 @@ class Timeline:
                 self.classes = tuple(face.probabilities)
                 course = self.courses.setdefault((reading.source, face.id or 0), _Course())
                 course.add(reading.time, list(face.probabilities.values()))
+        here = {(reading.source, face.id or 0) for face in reading}
+        while len(self.courses) > FOLLOWED and (gone := [key for key in self.courses if key not in here]):
+            del self.courses[min(gone, key=lambda key: self.courses[key].seen)]
+            self.dropped += 1
 
     def picture(self, kind: Kind = "svg") -> bytes:
         """A lane for each of the LANES faces that were seen longest: shares of the expressions, a gap while away."""
         lanes = sorted(self.courses.items(), key=lambda item: -item[1].seen)[:LANES]
-        left = len(self.courses) - len(lanes)
+        left = self.dropped + len(self.courses) - len(lanes)
         with matplotlib.rc_context(STYLE):
             figure = Figure(figsize=(9, 1.2 + 1.3 * max(1, len(lanes))), layout="constrained", facecolor="white")
             axes = figure.subplots(max(1, len(lanes)), 1, sharex=True, squeeze=False)[:, 0]
@@ -86,15 +93,16 @@ class Sheet:
     def __init__(self) -> None:
         self.shown: list[tuple[NDArray[np.uint8], Face]] = []
         self.left_out = 0
-        self._known: set[tuple[str, int]] = set()
+        self._source, self._newest = "", 0
 
     def add(self, frame: Frame, reading: Reading) -> None:
         """Note a frame's faces; of a video each face once."""
+        known = self._newest if reading.source == self._source else 0  # a video numbers its faces as they come, from 1
+        self._source = reading.source
+        self._newest = max([known, *(face.id or 0 for face in reading)])
         for face in reading:
-            if face.id is not None and (reading.source, face.id) in self._known:
+            if face.id is not None and face.id <= known:
                 continue
-            if face.id is not None:
-                self._known.add((reading.source, face.id))
             if len(self.shown) < FACES and frame.pixels is not None:
                 self.shown.append((_tile(frame.pixels, face), face))
             else:

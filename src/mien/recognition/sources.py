@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,36 +14,13 @@ from numpy.typing import NDArray
 from mien import images
 from mien.errors import DataError, MediaError
 from mien.files import files_below
+from mien.recognition.kinds import head_of, is_cut_off, is_signed, is_text, kind_of
 from mien.recognition.records import Frame
-from mien.style import SIGNED
 
 VIDEO_SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv"))
 
-_IMAGES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
-_VIDEOS = (b"\x1aE\xdf\xa3", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"FLV", b"OggS", b"0&\xb2u")
-_MP4 = (b"ftyp", b"moov", b"mdat", b"wide")
-_STILLS = images.HEIF | {b"avif", b"avis"}
-"""Brands of the `ftyp` box that HEIC and AVIF photos have, which are otherwise built like videos."""
-
-GIVE_UP = 100
+GIVE_UP = 1000
 """So many frames in a row that can't be decoded end a video."""
-
-
-def kind_of(head: bytes) -> Literal["image", "video", ""]:
-    """What a file is by its first 16 bytes; "" for anything else.
-
-    >>> kind_of(b"RIFF....AVI LIST"), kind_of(b"hello")
-    ('video', '')
-    """
-    if head.startswith(_IMAGES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
-        return "image"
-    if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace():  # the PPM family
-        return "image"
-    if head[4:8] == b"ftyp" and head[8:12] in _STILLS:
-        return "image"
-    if head.startswith(_VIDEOS) or head[4:8] in _MP4 or head[:4] + head[8:12] == b"RIFFAVI ":
-        return "video"
-    return ""
 
 
 class Sources:
@@ -93,9 +70,9 @@ class Sources:
                 continue
             before = count
             for path in _paths(name):
-                kind = self._kind(path, asked=str(path) == name)
+                kind = self._kind(path, asked=path == Path(name))
                 if kind and (output := self._output(path)):
-                    if str(path) != name and _signed(path):
+                    if path != Path(name) and is_signed(path):
                         continue
                     raise DataError(f"{output}: {path} is read, and could be overwritten there. Name another place.")
                 count += kind != ""
@@ -118,7 +95,7 @@ class Sources:
                 yield from self._film(name, camera)
                 continue
             for path in _paths(name):
-                kind = self._kind(path, asked=str(path) == name)
+                kind = self._kind(path, asked=path == Path(name))
                 if kind and self._output(path):  # what this run drew itself, or an earlier one
                     continue
                 if kind == "video":
@@ -140,9 +117,9 @@ class Sources:
         """What to take a file for: by its content, or where that says nothing by its name, so that it has its error."""
         if path.is_dir() and not asked:  # one that can't be read: the others come as what lies in them
             return "image"
-        if path.exists() and not path.is_file() and not asked:  # a pipe or a device, which might never end
-            return ""
-        if kind := kind_of(_head(path)):
+        if path.exists() and not path.is_file():  # a pipe or a device: what is read of it is gone, and it may never end
+            return "image" if asked else ""
+        if kind := kind_of(head_of(path)):
             return kind
         return "video" if path.suffix.lower() in VIDEO_SUFFIXES else "image" if asked or _named_so(path) else ""
 
@@ -169,20 +146,23 @@ class Sources:
 
     def _frames(self, name: str, video: Any, last: int) -> Iterator[Frame]:
         count, rate = int(video.get(cv2.CAP_PROP_FRAME_COUNT)), video.get(cv2.CAP_PROP_FPS) or 25.0
-        index = broken = failed = seen = 0
-        time = 0.0
+        index = broken = failed = 0
+        time = start = 0.0
         while failed < GIVE_UP:
             if not video.grab():
-                if name in self.cameras or index >= count:
+                if name in self.cameras or index + failed >= count:
                     break
-                index, broken, failed = index + 1, broken + 1, failed + 1
+                failed += 1
                 continue
-            failed = 0
+            # others follow, so those frames were damaged; at the end it is the count that was wrong, as it often is
+            index, broken, failed = index + failed, broken + failed, 0
             at = video.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            if name in self.cameras:  # on Linux a camera's clock is the kernel's
+                start = start if index else at
+                at -= start
             time = at if at > time or not index else time + 1 / rate  # some files have no clock
             if index > last and index % self.every == 0:
                 whole, pixels = video.retrieve()
-                seen += whole
                 if whole:
                     yield Frame(name, cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), index, round(time, 3))
                 else:
@@ -190,11 +170,12 @@ class Sources:
             index += 1
         if name in self.cameras:
             raise MediaError(f"camera {name}: it gives no more pictures.")
-        if (not index and not seen) or broken == index:
+        if broken == index:
             raise MediaError("a video without a frame that can be decoded; it is empty or damaged.")
-        if broken:
-            said = f"{broken:,} of {max(index, count):,} frames couldn't be decoded."
-            yield Frame(name, None, index, round(time, 3), said)
+        said = [f"{broken:,} of {index:,} frames couldn't be decoded."] if broken else []
+        said += [f"cut off after {index:,} frames; its end is missing."] if index < count and is_cut_off(name) else []
+        if said:
+            yield Frame(name, None, index, round(time, 3), " ".join(said))
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -206,6 +187,8 @@ def _same(one: Path, other: Path) -> bool:
 
 @contextmanager
 def _opened(what: str | int) -> Iterator[Any]:
+    if not is_text(str(what)):
+        raise MediaError("its name isn't text (UTF-8), which videos need; rename it.")
     video = cv2.VideoCapture(what)
     try:
         if not video.isOpened():
@@ -233,8 +216,12 @@ def _paths(name: str) -> Iterator[Path]:
     elif os.path.exists(name) or not glob.has_magic(name):
         yield Path(name)
     else:
+        gone: set[tuple[str, str]] = set()  # `**` gives folders, and what lies in them besides
         for path in sorted(glob.iglob(name, recursive=True)):
-            yield from _paths(path) if os.path.isdir(path) else [Path(path)]
+            for found in _paths(path) if os.path.isdir(path) else [Path(path)]:
+                if (place := (os.path.realpath(found.parent), found.name)) not in gone:
+                    gone.add(place)
+                    yield found
 
 
 def _named_so(path: Path) -> bool:
@@ -267,22 +254,9 @@ def as_frame(picture: Any, *, max_pixels: int = images.MAX_PIXELS) -> Frame:
     if isinstance(picture, (bytes, bytearray, memoryview)):
         return Frame("bytes", images.decode(bytes(picture), gray=False, max_pixels=max_pixels))
     path = Path(os.fsdecode(picture))
-    if path.is_file() and kind_of(_head(path)) == "video":
+    if path.is_file() and kind_of(head_of(path)) == "video":
         raise MediaError(f"{path}: a video; use Recognizer.stream, or `mien predict`.")
     return Frame(str(path), images.decode(path, gray=False, max_pixels=max_pixels))
-
-
-def _signed(path: Path) -> bool:
-    """Whether mien drew this picture of another one."""
-    return SIGNED.encode() in _head(path, 256)
-
-
-def _head(path: Path, size: int = 16) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read(size)
-    except OSError:  # decoding it has the error
-        return b""
 
 
 def _rgb(array: NDArray[Any]) -> NDArray[np.uint8]:

@@ -7,6 +7,7 @@ beside them until the end, and put in place in one step.
 import csv
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -16,6 +17,8 @@ from mien.errors import DataError, MissingExtra
 from mien.files import replacing
 from mien.recognition.records import LANDMARKS, Reading
 
+_Place = tuple[int, int]
+"""Where a line lies in the file, and how long it is without its end."""
 KINDS = (".jsonl", ".csv", ".parquet")
 _BOX = ("x", "y", "box_width", "box_height")
 _POINTS = tuple(f"{name}_{axis}" for name in LANDMARKS for axis in "xy")
@@ -23,6 +26,8 @@ _INTS = ("frame", "face", "width", "height")
 _TEXTS = ("source", "status", "label", "error")
 _BEGIN = b'{"source": "'
 """What every line begins with."""
+_ESCAPED = re.compile(r"\\u(dc[89a-f][0-9a-f])")
+"""How a byte that is no text stands in a CSV or Parquet file; Python has it as this surrogate."""
 _PLAIN = ("source", "frame", "time", "status", "face", "label", "confidence", "uncertain")
 
 
@@ -32,11 +37,12 @@ class RowWriter:
     Args:
         path: a .jsonl, .csv or .parquet file. classes: the network's, for the columns.
         resume: go on with what is there. Photos that couldn't be read are tried again, and the last picture is done
-            again where it comes again, as it may be cut off.
+            again where it comes again, as it may be cut off: the new rows take the place of the old.
         overwrite: replace what is there.
 
-    `last` has for each source the last frame that is written already; 0 for photos. `unfinished` is the source that
-    the file ends in: of a video there may be more to come.
+    Nothing is touched before the first row, or the end of a run that went well. `last` has for each source the last
+    frame that is written already; 0 for photos. `unfinished` is the source that the file ends in: of a video there may
+    be more to come.
 
     Raises:
         DataError: another kind of file; or it exists, and neither `resume` nor `overwrite` was said, or it shall be
@@ -60,56 +66,84 @@ class RowWriter:
         if there and not (resume or overwrite):
             found = self.path if self.path.exists() else self.lines
             raise DataError(f"{found} exists. --resume goes on with it, --overwrite replaces it.")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         self.last: dict[str, int] = {}
         self.unfinished = ""
-        self._again: dict[tuple[str, int], list[bytes]] = {}  # the lines of pictures that are to be done again
+        self._again: dict[tuple[str, int], list[_Place]] = {}  # the lines of pictures that are to be done again
+        self._end = 0  # of the rows that stay
+        self._blank = self._made = False
+        self._file: BinaryIO | None = None
         if there and resume:
             if not self.lines.exists():
+                self._made = True
                 self._take_back()
             self._go_on()
-        self._file: BinaryIO = open(self.lines, "wb" if not resume else "ab")  # noqa: SIM115 closed by __exit__
 
     def write(self, reading: Reading) -> None:
         """Write a reading's rows, at once and together."""
-        self._again.pop((reading.source, reading.frame), None)
-        self._file.write(b"".join(json.dumps(row).encode() + b"\n" for row in reading.rows()))
-        self._file.flush()
+        file = self._opened()
+        for at, size in self._again.pop((reading.source, reading.frame), ()):
+            file.seek(at)  # old lines stay until their picture comes, so that whoever is killed before loses none
+            file.write(b" " * size)
+            self._blank = True
+        file.seek(0, os.SEEK_END)
+        file.write(b"".join(json.dumps(row).encode() + b"\n" for row in reading.rows()))
+        file.flush()
+
+    def _opened(self) -> BinaryIO:
+        if self._file is None:
+            self.lines.parent.mkdir(parents=True, exist_ok=True)
+            self._file = open(self.lines, "r+b" if self._end else "wb")  # noqa: SIM115 closed by __exit__
+            self._file.truncate(self._end)
+        return self._file
 
     def __enter__(self) -> "RowWriter":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        for lines in self._again.values():  # which didn't come again
-            self._file.write(b"".join(lines))
-        self._file.close()
+        if kind and self._file is None:
+            if self._made:
+                self.lines.unlink()
+            return
+        self._opened().close()
         if self.kind != ".jsonl":
             with replacing(self.path) as beside:
                 (_write_csv if self.kind == ".csv" else _write_parquet)(beside, self._flat(), self.columns)
             if kind is None:
                 self.lines.unlink()  # else --resume goes on with it
+        elif self._blank:
+            with replacing(self.path) as beside, open(self.path, "rb") as file, open(beside, "wb") as kept:
+                kept.writelines(line for line in file if not line.isspace())
 
     def _go_on(self) -> None:
-        """Keep the rows that are there, but for those that are done again, and note what they are of."""
+        """Note what the rows that are there are of, and where those lie that are done again."""
         before: tuple[str, int] | None = None
-        held: list[bytes] = []  # the lines of the picture `before`
-        with replacing(self.lines) as beside, open(self.lines, "rb") as file, open(beside, "wb") as kept:
+        held: list[_Place] = []  # of the lines of the picture `before`
+        with open(self.lines, "rb") as file:
             for number, line in enumerate(file, 1):
+                at, size = self._end, len(line) - 1
+                if line.isspace():  # an earlier run's, which was killed
+                    self._blank = True
+                    self._end += len(line)
+                    continue
                 if (row := self._row(line, number)) is None:
                     break
+                self._end += len(line)
                 here = (row["source"], row["frame"])
-                if row.get("status") == "failed" and row["time"] is None:  # a photo, perhaps mended meanwhile
-                    self._again[here] = [line]
+                if row.get("status") == "failed" and row.get("time") is None:  # a photo, perhaps mended meanwhile
+                    self._again.setdefault(here, []).append((at, size))
                     continue
                 if before and here != before:
-                    kept.writelines(held)
                     self.last[before[0]] = before[1]
                     held = []
                 before = here
-                held.append(line)
-        if before:
-            self.unfinished = before[0] or next(reversed(self.last), "")
-            self._again |= {before: held} if before[0] else {}
+                held.append((at, size))
+        if not before:
+            return
+        self.unfinished = before[0] or next(reversed(self.last), "")
+        if before[0]:
+            self._again[before] = held
+        else:
+            [(self._end, _)] = held
 
     def _row(self, line: bytes, number: int) -> dict[str, Any] | None:
         """The row of a line; None where it is torn. Raises DataError where it is another's."""
@@ -130,13 +164,16 @@ class RowWriter:
 
     def _take_back(self) -> None:
         """The rows of a file that was finished, as lines again."""
-        rows = _read_csv(self.path) if self.kind == ".csv" else _read_parquet(self.path)
+        rows = _read_csv(self.path, self.columns) if self.kind == ".csv" else _read_parquet(self.path)
         with replacing(self.lines) as beside, open(beside, "wb") as file:
-            for row in rows:
-                if set(row) != set(self.columns):
-                    raise self._unlike()
-                file.write(json.dumps(_nested(row)).encode() + b"\n")
-            end = {"source": "", "frame": 0}  # the run ended well: what `_go_on` cuts off is this
+            try:
+                for row in rows:
+                    if set(row) != set(self.columns) or _row(line := json.dumps(_nested(row)).encode() + b"\n") is None:
+                        raise self._unlike()
+                    file.write(line)
+            except (ValueError, TypeError, LookupError, csv.Error):  # no text, or no rows of values like mien's
+                raise self._unlike() from None
+            end = {"source": "", "frame": 0}  # the run ended well: no picture is the last, which would be done again
             file.write(json.dumps(end).encode() + b"\n")
 
     def _flat(self) -> Iterator[dict[str, Any]]:
@@ -152,7 +189,8 @@ def _row(line: bytes) -> dict[str, Any] | None:
         row = json.loads(line) if line.endswith(b"\n") else None
     except ValueError:
         return None
-    return row if isinstance(row, dict) and "source" in row and "frame" in row else None
+    known = isinstance(row, dict) and isinstance(row.get("source"), str) and isinstance(row.get("frame"), int)
+    return row if known else None
 
 
 def _flattened(row: dict[str, Any]) -> dict[str, Any]:
@@ -169,6 +207,7 @@ def _flattened(row: dict[str, Any]) -> dict[str, Any]:
 def _nested(flat: dict[str, Any]) -> dict[str, Any]:
     """The opposite of `_flattened`."""
     row = {name: flat[name] for name in (*_PLAIN, "detection", "width", "height", "error")}
+    row["source"] = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), row["source"])
     chances = {name[2:]: value for name, value in flat.items() if name.startswith("p_")}
     row["probabilities"] = chances if row["label"] else None
     row["box"] = [flat[name] for name in _BOX] if flat["x"] is not None else None
@@ -184,9 +223,14 @@ def _write_csv(path: Path, rows: Iterator[dict[str, Any]], columns: Sequence[str
         writer.writerows(rows)
 
 
-def _read_csv(path: Path) -> Iterator[dict[str, Any]]:
-    with open(path, newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
+def _read_csv(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    with open(path, newline="", encoding="utf-8-sig") as file:  # with the mark that Excel puts there, or without
+        reader = csv.DictReader(file)
+        if reader.fieldnames and set(reader.fieldnames) != set(columns):
+            raise ValueError("other columns")
+        for row in reader:
+            if None in row or None in row.values():
+                raise ValueError("a row that is longer or shorter")
             yield {name: _value(name, text) for name, text in row.items()}
 
 
@@ -195,7 +239,9 @@ def _value(name: str, text: str) -> Any:
         return None
     if name in _TEXTS:
         return text
-    return text == "True" if name == "uncertain" else int(text) if name in _INTS else float(text)
+    if name == "uncertain":
+        return {"true": True, "false": False}[text.casefold()]  # Excel saves TRUE
+    return int(text) if name in _INTS else float(text)
 
 
 def _write_parquet(path: Path, rows: Iterator[dict[str, Any]], columns: Sequence[str]) -> None:

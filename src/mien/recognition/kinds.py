@@ -1,0 +1,128 @@
+"""What a file is, by its bytes: photo or video, drawn by mien or not, whole or cut off."""
+
+import os
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from mien import images
+from mien.style import SIGNED
+
+_IMAGES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"II*\x00", b"MM\x00*")
+_EBML = b"\x1aE\xdf\xa3"
+_VIDEOS = (_EBML, b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"FLV", b"OggS", b"0&\xb2u")
+_MP4 = (b"ftyp", b"moov", b"mdat", b"wide")
+_STILLS = images.HEIF | {b"avif", b"avis"}
+"""Brands of the `ftyp` box that HEIC and AVIF photos have, which are otherwise built like videos."""
+
+
+def kind_of(head: bytes) -> Literal["image", "video", ""]:
+    """What a file is by its first 16 bytes; "" for anything else.
+
+    >>> kind_of(b"RIFF....AVI LIST"), kind_of(b"hello"), kind_of(b"BMW, Munich, 1916")
+    ('video', '', '')
+    """
+    if head.startswith(_IMAGES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+        return "image"
+    if head[:2] == b"BM" and head[6:10] == bytes(4):  # reserved; a text may begin with these letters, too
+        return "image"
+    if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace():  # the PPM family
+        return "image"
+    if head[4:8] == b"ftyp" and head[8:12] in _STILLS:
+        return "image"
+    if head.startswith(_VIDEOS) or head[4:8] in _MP4 or head[:4] + head[8:12] == b"RIFFAVI ":
+        return "video"
+    return ""
+
+
+def head_of(path: Path, size: int = 16) -> bytes:
+    """A file's first bytes; none where it can't be read: decoding it has the error."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(size)
+    except OSError:
+        return b""
+
+
+def is_text(name: str) -> bool:
+    """Whether a file's name is text: others crash OpenCV. What isn't UTF-8 comes from the system as surrogates.
+
+    >>> is_text("a.mp4"), is_text(chr(0xDCFF) + ".mp4")
+    (True, False)
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def sign_video(path: Path) -> None:
+    """Say at the end of a .webm or .mp4 file that mien drew it, in an element that players pass over."""
+    word = SIGNED.encode()
+    void = b"\xec" + bytes([0x80 | len(word)])  # EBML's, RFC 8794 §11.3.2
+    free = (8 + len(word)).to_bytes(4, "big") + b"free"  # a box of ISO/IEC 14496-12
+    with path.open("r+b") as file:
+        file.seek(0, os.SEEK_END)
+        file.write((void if path.suffix.lower() == ".webm" else free) + word)
+
+
+def is_signed(path: Path) -> bool:
+    """Whether mien drew this picture or video of another one."""
+    word = SIGNED.encode()
+    if word in head_of(path, 256):
+        return True
+    try:
+        with path.open("rb") as file:
+            file.seek(-len(word), os.SEEK_END)
+            return file.read() == word
+    except OSError:  # shorter than that, too
+        return False
+
+
+def is_cut_off(path: str | os.PathLike[str]) -> bool:
+    """Whether a video says that it is longer than it is; of a kind that doesn't say its length: False.
+
+    .mp4 and .mov say it box by box, .webm and .mkv of their one segment, .avi of each of its RIFF chunks.
+    """
+    with open(path, "rb") as file:
+        length = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        head = file.read(12)
+        if head.startswith(_EBML):
+            return _segment_end(file) > length
+        riff, at = head.startswith(b"RIFF"), 0
+        while at + 8 <= length:
+            file.seek(at)
+            head = file.read(16)
+            if riff and head[:4] != b"RIFF":
+                return False
+            size = 8 + int.from_bytes(head[4:8], "little") if riff else int.from_bytes(head[:4], "big")
+            if size == 1 and not riff:  # the size stands in the next 8 bytes
+                size = int.from_bytes(head[8:16], "big")
+            if at + size > length:
+                return riff or head[4:8] in (b"mdat", b"moov", b"moof")  # others aren't video, or aren't boxes at all
+            if size < 8:  # 0: to the end of the file
+                return False
+            at += size
+        return False
+
+
+def _segment_end(file: BinaryIO) -> int:
+    """Where a Matroska file's segment ends; 0 where it doesn't say, as in what browsers record."""
+    file.seek(4)
+    file.seek(_vint(file), os.SEEK_CUR)  # over the header's content
+    if file.read(4) != b"\x18S\x80g":
+        return 0
+    size = _vint(file)
+    return file.tell() + size if size else 0
+
+
+def _vint(file: BinaryIO) -> int:
+    """A number of EBML's, RFC 8794 §4; 0 for "unknown", which is all ones."""
+    first = file.read(1)
+    if not first or not first[0]:
+        return 0
+    more = 8 - first[0].bit_length()
+    bits = 7 * (more + 1)
+    number = int.from_bytes(first + file.read(more), "big") & ((1 << bits) - 1)
+    return 0 if number == (1 << bits) - 1 else number

@@ -1,0 +1,166 @@
+"""What files are taken for, which of them are read, and what is said of those that are damaged."""
+
+import os
+import threading
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from mien.errors import DataError, MediaError
+from mien.recognition.annotate import VideoWriter
+from mien.recognition.kinds import is_cut_off, is_signed
+from mien.recognition.sources import Sources
+
+NOT_TEXT = os.fsdecode(b"caf\xe9")
+"""As an old Latin-1 disk has it."""
+
+
+def names(sources: Sources) -> list[str]:
+    return [Path(frame.source).name for frame in sources]
+
+
+def write_video(path: Path, codec: str, times: list[float], *, audio: float = 0, options: dict[str, str] | None = None):
+    """A video of noise, which takes room in the file; `audio` in seconds of silence."""
+    dice = np.random.default_rng(0)
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream = container.add_stream(codec, rate=15)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        sound = container.add_stream("libopus", rate=48000) if audio else None
+        for time in times:
+            frame = av.VideoFrame.from_ndarray(dice.integers(0, 256, (64, 96, 3), np.uint8), format="rgb24")
+            frame.pts, frame.time_base = round(1000 * time), Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+        for place in range(round(audio * 50)):
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 960), np.int16), format="s16", layout="mono")
+            silence.sample_rate, silence.pts, silence.time_base = 48000, 960 * place, Fraction(1, 48000)
+            container.mux(sound.encode(silence))
+        if sound:
+            container.mux(sound.encode(None))
+
+
+EVEN = [number / 15 for number in range(30)]
+
+
+@pytest.mark.parametrize("kind", ["webm", "mkv"])
+def test_a_video_that_its_sound_outlasts_is_whole(tmp_path: Path, kind: str) -> None:
+    write_video(tmp_path / f"a.{kind}", "libvpx", EVEN, audio=9)
+    assert cv2.VideoCapture(str(tmp_path / f"a.{kind}")).get(cv2.CAP_PROP_FRAME_COUNT) > 100
+    assert [frame.error for frame in Sources([tmp_path])] == [""] * 30
+
+
+def test_a_video_of_a_changing_pace_is_whole(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.webm", "libvpx", [number / 30 if number < 15 else number - 14 for number in range(25)])
+    assert cv2.VideoCapture(str(tmp_path / "a.webm")).get(cv2.CAP_PROP_FRAME_COUNT) > 100
+    assert [frame.error for frame in Sources([tmp_path])] == [""] * 25
+
+
+def test_a_video_that_a_phone_trimmed_is_whole(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", "mpeg4", EVEN)
+    film = (tmp_path / "a.mp4").read_bytes()
+    at = film.index(b"elst") + 12  # the box: kind, version, how many; then how long is shown, in thousandths
+    (tmp_path / "a.mp4").write_bytes(film[:at] + (1000).to_bytes(4, "big") + film[at + 4 :])
+    found = list(Sources([tmp_path]))
+    assert len(found) < 30
+    assert {frame.error for frame in found} == {""}
+
+
+@pytest.mark.parametrize("kind", ["mp4", "webm", "mkv", "avi"])
+def test_a_video_that_is_cut_off_is_told_of(tmp_path: Path, kind: str) -> None:
+    codec = {"mp4": "mpeg4", "avi": "mjpeg"}.get(kind, "libvpx")
+    path = tmp_path / f"a.{kind}"
+    write_video(path, codec, EVEN, options={"movflags": "faststart"} if kind == "mp4" else None)
+    assert [frame.error for frame in Sources([path])] == [""] * 30
+    assert not is_cut_off(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    *seen, last = Sources([path])
+    assert 5 < len(seen) < 29
+    assert last.error == f"cut off after {len(seen)} frames; its end is missing."
+
+
+def test_frames_that_are_damaged_in_the_midst_are_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    write_video(path, "mpeg4", EVEN)
+    film = bytearray(path.read_bytes())
+    film[len(film) * 2 // 5 : len(film) * 3 // 5] = bytes(len(film) * 3 // 5 - len(film) * 2 // 5)
+    path.write_bytes(film)
+    *seen, last = Sources([path])
+    assert last.error == f"{30 - len(seen)} of 30 frames couldn't be decoded."
+    assert seen[-1].index == 29
+
+
+def test_a_video_whose_name_is_no_text_is_one_files_error(film: Path, photo: Path, tmp_path: Path) -> None:
+    try:
+        (tmp_path / f"{NOT_TEXT}.mp4").write_bytes(film.read_bytes())
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    (tmp_path / f"{NOT_TEXT}.jpg").write_bytes(photo.read_bytes())
+    said = {Path(frame.source).suffix: frame.error for frame in Sources([tmp_path])}
+    assert said == {".jpg": "", ".mp4": "its name isn't text (UTF-8), which videos need; rename it."}
+    with pytest.raises(DataError, match=r"isn't text .* name another"):
+        VideoWriter(tmp_path / f"{NOT_TEXT}.webm")
+
+
+def test_a_pattern_gives_each_file_once(photo: Path, tmp_path: Path) -> None:
+    for name in ("a.jpg", "inner/b.jpg", "inner/deep/c.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(photo.read_bytes())
+    (tmp_path / "inner" / "round").symlink_to(tmp_path)
+    assert sorted(names(Sources([tmp_path / "**"]))) == ["a.jpg", "b.jpg", "c.jpg"]
+    (tmp_path / "linked.jpg").symlink_to(tmp_path / "a.jpg")  # a file's link is read, as in a folder
+    assert names(Sources([tmp_path / "*.jpg"])) == ["a.jpg", "linked.jpg"]
+
+
+def test_a_file_asked_for_from_here_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "notes.txt").write_text("not a picture")
+    monkeypatch.chdir(tmp_path)
+    [frame] = Sources(["./notes.txt"])
+    assert "not an image" in frame.error
+
+
+def test_a_text_that_begins_like_a_bitmap_is_passed_over(photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(photo.read_bytes())
+    (tmp_path / "cars.txt").write_text("BMW, Munich, since 1916")
+    sources = Sources([tmp_path])
+    assert (names(sources), sources.others) == (["a.jpg"], 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in the file system")
+def test_a_photo_comes_through_a_pipe(photo: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(photo.read_bytes(),), daemon=True).start()
+    [frame] = Sources([tmp_path / "pipe"])
+    assert (frame.error, frame.pixels.shape) == ("", (512, 512, 3))
+
+
+def test_a_cameras_time_begins_with_its_first_picture(film: Path) -> None:
+    video = cv2.VideoCapture(str(film))
+    for _ in range(10):  # its clock is on already, as the kernel's is
+        video.grab()
+    frames = Sources(["7"])._frames("7", video, -1)
+    for number in range(20):
+        assert next(frames).time == pytest.approx(number / 15, abs=0.002)
+    with pytest.raises(MediaError, match="camera 7: it gives no more"):
+        next(frames)
+
+
+@pytest.mark.parametrize("kind", [".webm", ".mp4"])
+def test_a_drawn_video_is_signed_and_still_plays(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"a{kind}"
+    with VideoWriter(path) as writer:
+        for number in range(12):
+            writer.write(np.full((64, 96, 3), 20 * number, np.uint8), number / 10)
+    assert is_signed(path)
+    assert not is_cut_off(path)
+    with av.open(str(path)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 12
+    assert [frame.error for frame in Sources([path])] == [""] * 12
+    with pytest.raises(DataError, match="could be overwritten"):  # asked for by name
+        Sources([path], outputs=[tmp_path])
+    with pytest.raises(MediaError, match="no photo and no video"):
+        Sources([tmp_path], outputs=[tmp_path])
