@@ -1,5 +1,6 @@
 """Who may use a server, and what it does with what it is sent."""
 
+import math
 import os
 import resource
 import shutil
@@ -239,6 +240,8 @@ def test_buckets_fill_again_and_dont_grow_without_end() -> None:
         ({"certificate": Path("a.pem")}, "both"),
         ({"queue": 4}, "batch"),
         ({"models": ()}, "network"),
+        ({"timeout": math.inf}, "timeout is inf"),
+        ({"drain": math.nan}, "drain is nan"),
     ],
 )
 def test_settings_that_arent_safe(settings: dict, said: str) -> None:
