@@ -128,6 +128,18 @@ def test_of_two_photos_dropped_quickly_the_second_is_shown(page: Page, files: Fi
     assert len([one for one in page.seen.requests if "predict" in one.url]) == 1
 
 
+def test_a_photo_chosen_before_the_server_has_answered_waits_for_it(page: Page, files: Files) -> None:
+    held: list[Any] = []
+    page.route("**/v1/models", lambda route: held.append(route))
+    with page.expect_request("**/v1/models"):
+        page.reload()
+    page.set_input_files("#file", files["photo"])
+    while not held:
+        page.wait_for_timeout(50)
+    held[0].continue_()
+    expect(page.locator(".face h3")).to_have_text("happy")
+
+
 def test_another_network_is_chosen(page: Page, files: Files) -> None:
     page.set_input_files("#file", files["photo"])
     expect(page.locator("#timings")).to_contain_text("Read by small:int8,")

@@ -19,13 +19,15 @@ let task = null; // the work that is going on; a newer one ends it
 let shown = null; // the photo that is shown, to read it again: {blob, name}
 const camera = new Camera($("video"));
 
+/** Whether the page can be used now; if not, it says why. */
 async function open() {
   takeToken();
   let page;
   try {
     ({ page, models: about } = await load());
   } catch (problem) {
-    return complain(problem, () => location.reload());
+    complain(problem, () => location.reload());
+    return false;
   }
   reader = about.in_browser ? new Browser(page, about) : new Server(about);
   faces = new Faces(page, $("faces"), $("boxes"));
@@ -37,6 +39,7 @@ async function open() {
   $("model").value = about.default;
   $("model").disabled = about.models.length < 2;
   document.documentElement.dataset.ready = "";
+  return true;
 }
 
 const choice = () => ({ model: $("model").value, detect: !$("cropped").checked });
@@ -233,9 +236,10 @@ function wholly() {
   again();
 }
 
-function take(files) {
+async function take(list) {
+  const files = [...list]; // the browser empties the list
   const [file] = files;
-  if (!file || !reader) return;
+  if (!file || !(await opened)) return;
   read(file, file.name || "pasted picture");
   if (files.length > 1) complain(new Problem(`One photo at a time: of these ${files.length} files the first was taken.`));
 }
@@ -245,7 +249,7 @@ $("file").addEventListener("change", () => {
   take($("file").files);
   $("file").value = ""; // the same file may be chosen again
 });
-$("camera").addEventListener("click", () => reader && (watching() ? stop() : watch()));
+$("camera").addEventListener("click", async () => (await opened) && (watching() ? stop() : watch()));
 $("cameras").addEventListener("change", (event) => watch(event.target.value));
 $("model").addEventListener("change", again);
 $("cropped").addEventListener("change", again);
@@ -265,4 +269,4 @@ document.addEventListener("drop", (event) => {
   take(event.dataTransfer.files);
 });
 
-open();
+const opened = open(); // what a person does sooner waits for it
