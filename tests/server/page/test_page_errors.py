@@ -24,17 +24,48 @@ def test_a_file_that_is_no_picture(page: Page, files: Files) -> None:
     expect(page.get_by_role("alert")).to_be_hidden()
 
 
+SECOND_CAMERA = """() => {
+  const at = navigator.mediaDevices;
+  const [ask, list] = [at.getUserMedia.bind(at), at.enumerateDevices.bind(at)];
+  window.asked = [];
+  at.getUserMedia = async (what) => {
+    asked.push(what.video.deviceId?.exact ?? null);
+    if (asked.length > 2) throw new DOMException("", "NotReadableError");
+    return ask(what);
+  };
+  at.enumerateDevices = async () => {
+    const [{ kind, deviceId }] = (await list()).filter(({ kind }) => kind === "videoinput");
+    return ["First", "Second"].map((label) => ({ kind, deviceId, label }));
+  };
+}"""
+
+
 def test_the_server_goes_and_comes_back(serve: Callable[..., Any], visit: Any, files: Files) -> None:
     served = serve()
     page = visit(served.address)
     page.get_by_role("button", name="Use the camera").click()
     expect(page.locator(".face").first).to_be_visible()
+    page.evaluate(SECOND_CAMERA)
+    page.get_by_role("button", name="Stop the camera").click()
+    page.get_by_role("button", name="Use the camera").click()
+    cameras = page.get_by_label("Which camera")
+    expect(cameras).to_be_visible()
+    cameras.focus()
+    cameras.select_option("Second")
+    page.wait_for_function("() => asked.length === 2")
+    expect(page.locator("#json")).to_be_enabled()
+    expect(cameras).to_be_focused()
     lamp = "getComputedStyle(document.getElementById('where'), '::before').backgroundColor"
     lit = page.evaluate(lamp)
     served.end()
     expect(page.get_by_role("alert")).to_contain_text("The server doesn't answer.")
     assert page.evaluate(lamp) != lit
     expect(page.get_by_role("button", name="Use the camera")).to_be_visible()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("alert")).to_contain_text("Another program is using the camera.")
+    first, chosen, again = page.evaluate("asked")
+    assert first is None
+    assert chosen == again != ""
     page.set_input_files("#file", files["photo"])
     expect(page.get_by_role("alert")).to_contain_text("The server doesn't answer.")
     expect(page.locator(".face")).to_have_count(0)

@@ -76,6 +76,7 @@ def test_no_face_and_the_whole_picture_as_one(page: Page, files: Files) -> None:
     page.get_by_role("button", name="Take the whole picture as one face").click()
     expect(page.locator(".face")).to_have_count(1)
     expect(page.locator(".box")).to_be_hidden()
+    expect(page.locator("#results")).to_be_focused()  # the button that was is gone
 
 
 def test_a_picture_is_pasted(page: Page, files: Files) -> None:
