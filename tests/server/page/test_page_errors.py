@@ -107,8 +107,16 @@ def test_a_server_that_wants_a_token(serve: Callable[..., Any], visit: Any, file
     token = "a-token-of-enough-letters"
     address = serve(environment={"MIEN_TOKEN": token}).address
     stranger = chromium.new_page()
+    stranger.add_init_script("""Object.defineProperty(window, "sessionStorage", {
+      get() { throw new DOMException("as in a browser that blocks what sites store", "SecurityError"); },
+    });""")
     stranger.goto(address)
     expect(stranger.get_by_role("alert")).to_contain_text("wants its token")
+    stranger.evaluate("document.querySelector('.skip').click()")  # another fragment
+    stranger.goto(f"{address}/#{token}")
+    stranger.wait_for_selector("html[data-ready]", state="attached")
+    stranger.set_input_files("#file", files["photo"])
+    expect(stranger.locator(".face h3")).to_have_text("happy")
     stranger.context.close()
     page = visit(f"{address}/#{token}")
     assert page.url == f"{address}/"

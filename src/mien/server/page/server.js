@@ -15,17 +15,28 @@ export class Problem extends Error {
 
 const GONE = "The server doesn't answer. Is mien serve still running?";
 
+let token = null;
+try {
+  token = sessionStorage.getItem(KEY);
+} catch {
+  // a browser that stores nothing: the token lasts as long as the page
+}
+
 /** A server that wants a token is opened with it after a #, which browsers send nowhere: http://host:8000/#TOKEN */
 export function takeToken() {
-  const given = location.hash.slice(1);
-  if (!/^[\w.~-]{16,256}$/.test(given)) return;
-  sessionStorage.setItem(KEY, given);
+  const given = () => location.hash.match(/^#([\w.~-]{16,256})$/)?.[1];
+  addEventListener("hashchange", () => given() && location.reload()); // given in the tab where the page is open already
+  if (!given()) return;
+  token = given();
+  try {
+    sessionStorage.setItem(KEY, token);
+  } catch {
+    // as above
+  }
   history.replaceState(null, "", location.pathname);
 }
 
-const token = () => sessionStorage.getItem(KEY);
-
-export const headers = () => (token() ? { authorization: `Bearer ${token()}` } : {});
+export const headers = () => (token ? { authorization: `Bearer ${token}` } : {});
 
 /** A request's JSON. Throws a Problem. */
 export async function json(path, options) {
@@ -67,7 +78,7 @@ export class Server {
   follow({ model, detect }) {
     const address = new URL(`v1/stream?${query(model, detect)}`, location.href);
     address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
-    return new Stream(address, token());
+    return new Stream(address, token);
   }
 }
 
