@@ -1,5 +1,6 @@
 """What the page says when something goes wrong, and how it goes on."""
 
+import shutil
 import socket
 import time
 from collections.abc import Callable
@@ -97,6 +98,23 @@ def test_a_busy_server_is_asked_again_and_no_large_file_sent(
     page.set_input_files("#file", large)
     expect(page.get_by_role("alert")).to_contain_text("the limit is 977 kB")
     assert len(page.seen.requests) == sent
+
+
+def test_an_answer_that_breaks_off_and_a_file_that_is_gone(page: Page, files: Files, tmp_path: Path) -> None:
+    file = Path(shutil.copy(files["photo"], tmp_path))
+    page.route("**/v1/predict?*", lambda route: route.fulfill(body='{"faces": ['))
+    page.set_input_files("#file", file)
+    expect(page.get_by_role("alert")).to_contain_text("The server doesn't answer.")
+    expect(page.get_by_role("status")).to_have_text("")
+    page.unroute("**/v1/predict?*")
+    page.get_by_role("button", name="Try again").press("Enter")
+    expect(page.locator(".face h3")).to_have_text("happy")
+    expect(page.locator("#results")).to_be_focused()
+    file.unlink()
+    page.select_option("#model", "small")
+    expect(page.get_by_role("alert")).to_contain_text("This file can't be read")
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+    expect(page.locator("#stage")).to_have_attribute("data-mode", "empty")
 
 
 def test_what_cant_be_a_token_is_left_alone(visit: Any, server: Any) -> None:

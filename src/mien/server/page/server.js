@@ -49,7 +49,9 @@ export async function json(path, options) {
   }
   try {
     body = await response.json();
-  } catch {
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    if (response.ok) throw new Problem(GONE, { code: "gone" }); // it broke off
     body = {};
   }
   if (response.ok) return body;
@@ -66,11 +68,11 @@ export class Server {
   }
 
   /** Read a picture file. */
-  read(blob, { model, detect, signal }) {
+  async read(blob, { model, detect, signal }) {
     const { bytes } = this.limits;
     if (blob.size > bytes) throw new Problem(`This file has ${size(blob.size)}; the limit is ${size(bytes)}.`, { code: "too_large" });
     const form = new FormData();
-    form.append("file", blob, "picture"); // its name stays here
+    form.append("file", await held(blob), "picture"); // its name stays here
     return json(`v1/predict?${query(model, detect)}`, { method: "POST", body: form, headers: headers(), signal });
   }
 
@@ -79,6 +81,16 @@ export class Server {
     const address = new URL(`v1/stream?${query(model, detect)}`, location.href);
     address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
     return new Stream(address, token);
+  }
+}
+
+/** A file's bytes in memory: one that can't be read while it is sent looks as if the server were gone. */
+async function held(blob) {
+  try {
+    return new Blob([await blob.arrayBuffer()], { type: blob.type });
+  } catch {
+    const message = "This file can't be read: it's a folder, or was moved or changed since. Choose it again.";
+    throw new Problem(message, { code: "bad_picture" });
   }
 }
 
