@@ -64,14 +64,7 @@ class Net:
     def __init__(
         self, path: str | os.PathLike[str], *, threads: int = 0, device: str | None = None, spin: bool = True
     ) -> None:
-        given = find(path)
-        self.path = given / MODEL if given.is_dir() else given
-        if not self.path.is_file():
-            found = f"{given}: no {MODEL} in this folder" if given.is_dir() else f"{given}: no such file"
-            box = ", ".join(shipped())
-            raise CheckpointError(
-                f"{found}. Name a .onnx file, a run folder that mien wrote, or one of the box: {box}."
-            )
+        self.path = located(path)
         beside = self.path.with_name(CARD)
         listed = Card.read(beside) if beside.is_file() else None
         if listed is not None and self.path.name in listed.checksums:
@@ -153,6 +146,21 @@ class Net:
 
     def __repr__(self) -> str:
         return f"Net({self.card.model}, {len(self.classes)} classes, {self.path})"
+
+
+def located(path: str | os.PathLike[str]) -> Path:
+    """The ONNX file that `path` names, as `Net` takes it; not opened yet.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    given = find(path)
+    file = given / MODEL if given.is_dir() else given
+    if not file.is_file():
+        found = f"{given}: no {MODEL} in this folder" if given.is_dir() else f"{given}: no such file"
+        box = ", ".join(shipped())
+        raise CheckpointError(f"{found}. Name a .onnx file, a run folder that mien wrote, or one of the box: {box}.")
+    return file
 
 
 def _run(session: Any, batch: NDArray[np.uint8]) -> NDArray[np.float32]:

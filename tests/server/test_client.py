@@ -1,6 +1,7 @@
 """`mien.Client` and `mien.AsyncClient` against a real server."""
 
 import asyncio
+import inspect
 import os
 import sys
 import threading
@@ -9,10 +10,13 @@ from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
+import uvicorn
 
 import mien
+from mien.client.calls import Calls
 
 
 @pytest.fixture
@@ -127,6 +131,15 @@ def test_what_is_no_address_and_no_token() -> None:
         for token in ("é", "a\nb"):
             with pytest.raises(mien.MienError, match="token"):
                 make(token=token)
+
+
+def test_it_lets_go_of_an_idle_connection_before_the_server_does() -> None:
+    limits = Calls("http://127.0.0.1", "", 60, 30).options["limits"]
+    assert limits.keepalive_expiry < uvicorn.Config(app="").timeout_keep_alive
+    default = inspect.signature(httpx.Client).parameters["limits"].default
+    assert (limits.max_connections, limits.max_keepalive_connections) == (
+        default.max_connections, default.max_keepalive_connections,
+    )  # fmt: skip
 
 
 def test_what_is_there_and_what_goes_wrong(asked: mien.Client, photo: Path, tmp_path: Path) -> None:

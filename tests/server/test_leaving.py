@@ -5,17 +5,23 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
 
+from mien.server import unread
 from mien.server.bounded import BoundedHead
 from mien.server.frames import Frames
 
 TOKEN = "a-token-of-some-length"
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 
 
 def head(method: str, path: str, more: str = "") -> bytes:
@@ -106,36 +112,76 @@ def test_clients_that_leave_at_any_moment_leave_nothing_behind(serve, crop_files
 def test_a_damaged_frame_before_the_stream_is_open_is_no_fault() -> None:
     """Before an application that is slow to let clients in: the client is hung up on, and nothing fails."""
     told: list[str] = []
-    faults: list[object] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         told.extend([(await receive())["type"], (await receive())["type"]])
 
     async def hasty() -> bytes:
-        asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context))
-        config = uvicorn.Config(app, http=BoundedHead, ws=Frames, port=0, lifespan="off", log_config=None)
-        server = uvicorn.Server(config)
-        serving = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(
-            b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        )
-        while told != ["websocket.connect"] and not server.server_state.tasks:
-            await asyncio.sleep(0.01)
-        writer.write(b"\xff\xff\xff")
-        answer = await asyncio.wait_for(reader.read(), 10)
-        writer.close()
-        await writer.wait_closed()
-        server.should_exit = True
-        await serving
-        return answer
+        async with serving(app) as (server, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(HANDSHAKE)
+            while told != ["websocket.connect"] and not server.server_state.tasks:
+                await asyncio.sleep(0.01)
+            writer.write(b"\xff\xff\xff")
+            answer = await asyncio.wait_for(reader.read(), 10)
+            writer.close()
+            await writer.wait_closed()
+            return answer
 
     assert b" 101 " not in asyncio.run(hasty())
     assert told == ["websocket.connect", "websocket.disconnect"]
+
+
+def test_a_client_that_doesnt_read_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over HTTP and a WebSocket; but not one that is slow to read: whatever it takes counts."""
+    monkeypatch.setattr(unread, "UNREAD_SECONDS", 1.0)
+    sent: dict[str, tuple[str, dict[str, Any]]] = {
+        "http": ("http.response.start", {"type": "http.response.body", "body": bytes(1 << 20), "more_body": True}),
+        "websocket": ("websocket.accept", {"type": "websocket.send", "bytes": bytes(1 << 20)}),
+    }
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        first, more = sent[scope["type"]]
+        await send({"type": first, "status": 200})
+        with suppress(OSError):
+            for _ in range(100):
+                await send(more)
+
+    async def slow(port: int, asking: bytes) -> asyncio.StreamWriter:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 10)
+        writer.write(asking)
+        for _ in range(5):
+            await asyncio.sleep(0.3)
+            await reader.readexactly(3 << 20)
+        return writer
+
+    async def talk() -> None:
+        async with serving(app) as (server, port):
+            writers = await asyncio.gather(*(slow(port, asking) for asking in (head("GET", "/"), HANDSHAKE)))
+            assert len(server.server_state.connections) == 2
+            until = time.monotonic() + 10
+            while server.server_state.connections and time.monotonic() < until:
+                await asyncio.sleep(0.01)
+            assert not server.server_state.connections
+            for writer in writers:
+                writer.close()
+
+    asyncio.run(talk())
+
+
+@asynccontextmanager
+async def serving(app: Any) -> AsyncIterator[tuple[uvicorn.Server, int]]:
+    """An application behind the server's own protocols, in this process: the server, its port."""
+    faults: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context))
+    config = uvicorn.Config(app, http=BoundedHead, ws=Frames, port=0, lifespan="off", log_config=None)
+    server = uvicorn.Server(config)
+    running = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    yield server, server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    await running
     assert faults == []
 
 

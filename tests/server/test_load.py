@@ -1,6 +1,7 @@
 """Many clients at once: nothing lost, nothing wrong, nothing that grows. The soaks do the same ten times as long."""
 
 import asyncio
+import os
 import re
 import signal
 import socket
@@ -101,6 +102,9 @@ def test_batches_that_come_have_places_for_all_they_may_bring(serve) -> None:
         while client.get("/readyz").status_code == 200 and time.monotonic() < until:
             time.sleep(0.01)
         assert client.post("/v1/predict/batch", files={"file": b"a"}).json()["error"]["code"] == "busy"
+        healthy = [sys.executable, Path(__file__).parents[2] / "docker" / "healthy.py"]
+        done = subprocess.run(healthy, env=os.environ | {"MIEN_PORT": port}, check=False)
+        assert done.returncode == 0  # it is busy, and needn't be started anew
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

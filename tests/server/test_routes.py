@@ -1,6 +1,9 @@
 """What the server answers, asked over HTTP."""
 
+import asyncio
 import json
+import shutil
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -8,7 +11,11 @@ import pytest
 from pictures import png
 
 import mien
+from mien.errors import CheckpointError
 from mien.server.answers import BatchPrediction, ErrorAnswer, ModelsAnswer, Prediction
+from mien.server.app import create_app
+from mien.server.settings import Settings
+from mien.shipped import BOX
 
 
 def test_a_photo_as_bytes_and_as_a_form_is_read_as_recognizer_reads_it(client: httpx.Client, picture: bytes) -> None:
@@ -78,6 +85,28 @@ def test_the_networks_may_be_chosen(client: httpx.Client, picture: bytes) -> Non
     for name in ("nothing", "/etc/passwd", "../small"):
         refused = client.post("/v1/predict", params={"model": name}, content=picture)
         assert (refused.status_code, refused.json()["error"]["code"]) == (404, "unknown_model")
+
+
+def test_every_network_must_be_there_at_the_start_but_neednt_stay_where_it_was(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(CheckpointError, match=r"typo: no such file\. Name a \.onnx file, a run folder"):
+        create_app(Settings(models=("small", str(tmp_path / "typo"))))
+    run, damaged = tmp_path / "run", tmp_path / "damaged.onnx"
+    shutil.copytree(BOX / "small", run)
+    damaged.write_bytes(b"nothing")
+    app = create_app(Settings(models=("small:int8", str(damaged), str(run))))
+
+    async def told() -> list[str]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+            return [one["name"] for one in (await client.get("/v1/models")).json()["models"]]
+
+    assert asyncio.run(told()) == ["small:int8", str(run)]
+    [left_out] = [one for one in caplog.records if one.message == "left out"]
+    assert left_out.fields["model"] == str(damaged)
+    shutil.rmtree(run)
+    assert asyncio.run(told()) == ["small:int8", str(run)]
+    app.state.reader.close()
 
 
 @pytest.mark.parametrize(

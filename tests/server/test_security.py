@@ -1,5 +1,7 @@
 """Who may use a server, and what it does with what it is sent."""
 
+import math
+import os
 import resource
 import shutil
 import socket
@@ -238,6 +240,8 @@ def test_buckets_fill_again_and_dont_grow_without_end() -> None:
         ({"certificate": Path("a.pem")}, "both"),
         ({"queue": 4}, "batch"),
         ({"models": ()}, "network"),
+        ({"timeout": math.inf}, "timeout is inf"),
+        ({"drain": math.nan}, "drain is nan"),
     ],
 )
 def test_settings_that_arent_safe(settings: dict, said: str) -> None:
@@ -255,6 +259,9 @@ def test_https_and_certificates_that_are_none(serve, tmp_path: Path) -> None:
     assert served.address.startswith("https://127.0.0.1:")
     with served.client(verify=ssl.create_default_context(cafile=certificate)) as client:
         assert client.get("/healthz").status_code == 200
+    healthy = [sys.executable, Path(__file__).parents[2] / "docker" / "healthy.py"]
+    port = served.address.rpartition(":")[2]
+    assert subprocess.run(healthy, env=os.environ | {"MIEN_PORT": port}, check=False).returncode == 0
     torn.write_text("-----BEGIN CERTIFICATE-----\nnothing\n")
     for wrong, own in ((tmp_path / "none.pem", key), (certificate, tmp_path / "none.pem"), (torn, key), (key, key)):
         with pytest.raises(AssertionError, match=r"none\.pem: can't be read|torn\.pem and|key\.pem and") as told:

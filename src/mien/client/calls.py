@@ -40,6 +40,10 @@ class ServedNetwork:
     balanced_accuracy: float | None
 
 
+IDLE = 2.0
+"""Seconds after which an idle connection isn't used again: the server closes it after 5, perhaps just as it's asked."""
+
+
 class Calls:
     """The calls as steps; the two clients only differ in how they take them."""
 
@@ -51,7 +55,12 @@ class Calls:
             raise MienError(f"{address}: not an address ({error}). One is http://127.0.0.1:8000.") from None
         if not (token.isascii() and token.isprintable()):
             raise MienError("A token has letters, digits or . _ ~ - and nothing else.")
-        self.options: dict[str, Any] = {"base_url": self.address, "timeout": timeout, "trust_env": False}
+        self.options: dict[str, Any] = {
+            "base_url": self.address,
+            "timeout": timeout,
+            "trust_env": False,
+            "limits": httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=IDLE),
+        }
         if token:
             self.options["headers"] = {"authorization": f"Bearer {token}"}
 

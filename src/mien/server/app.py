@@ -31,10 +31,10 @@ _CODES = {404: "not_found", 405: "wrong_method"}
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """A server's ASGI application; its networks are open when this returns.
+    """A server's ASGI application; its first network is open when this returns.
 
     Raises:
-        CheckpointError: the first network isn't there, or is damaged. MienError: no such device.
+        CheckpointError: a network isn't there, or the first is damaged. MienError: no such device.
     """
     metrics = Metrics()
     metrics.queue.set(settings.queue)

@@ -5,11 +5,13 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from mien.server.unread import Unread
+
 HEAD_BYTES = 64 << 10
 HEAD_SECONDS = 10.0
 
 
-class BoundedHead(HttpToolsProtocol):
+class BoundedHead(Unread, HttpToolsProtocol):
     """uvicorn's protocol; a connection whose next head is too large gets 400, one whose head is too slow is closed.
 
     Most heads come whole. Only where one doesn't is its time taken, from its first part; and from the connection's

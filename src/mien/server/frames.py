@@ -2,8 +2,10 @@
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from mien.server.unread import Unread
 
-class Frames(WebSocketsSansIOProtocol):
+
+class Frames(Unread, WebSocketsSansIOProtocol):
     """uvicorn's protocol; it hangs up on who sends a damaged frame before the stream is open.
 
     uvicorn takes it for granted then that it has said goodbye, fails at that, and writes a traceback.

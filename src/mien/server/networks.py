@@ -6,18 +6,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from mien.net import Net
+from mien.errors import CheckpointError
+from mien.net import Net, located
 from mien.server.batching import Batcher
+from mien.server.logs import log
 from mien.server.refusal import Refusal
 
 
 @dataclass(frozen=True)
 class Served:
-    """A network ready to be asked, under the name that requests call it by."""
+    """A network ready to be asked, under the name that requests call it by; `size` is its files', in bytes."""
 
     name: str
     net: Net
     ask: Batcher
+    size: int
 
     def as_json(self) -> dict[str, Any]:
         """What it is, for choosing between several."""
@@ -31,7 +34,7 @@ class Served:
             "uncertain_below": card.uncertain,
             "input_shape": list(card.input_shape),
             "parameters": card.parameters,
-            "bytes": sum(path.stat().st_size for path in self.net.files),
+            "bytes": self.size,
             "files": [path.name for path in self.net.files],
             "accuracy": scores.get("accuracy"),
             "balanced_accuracy": scores.get("balanced_accuracy"),
@@ -50,11 +53,11 @@ class Networks:
     one.
 
     Args:
-        names: what `mien.Net` takes, each its own name here; the first is opened at once.
+        names: what `mien.Net` takes, each its own name here; the first is opened at once, the others are looked for.
         device: as `mien.Net` has it. most, calls, seen: as `Batcher` has them.
 
     Raises:
-        CheckpointError: the first isn't there, or is damaged.
+        CheckpointError: one isn't there, or the first is damaged.
     """
 
     def __init__(
@@ -67,6 +70,8 @@ class Networks:
         seen: Callable[[int], Any] = lambda size: None,
     ) -> None:
         self.names, self._device, self._most, self._calls, self._seen = names, device, most, calls, seen
+        for name in names:
+            located(name)
         self._threads = ThreadPoolExecutor(calls, "mien network")
         self._opening = asyncio.Lock()
         self._open = {names[0]: self._served(names[0])}
@@ -83,8 +88,17 @@ class Networks:
         return self._open[name]
 
     async def all(self) -> list[Served]:
-        """Every network, in the order of the names; opens those that nobody has asked for yet."""
-        return [await self.get(name) for name in self.names]
+        """Every network, in the order of the names; opens those that nobody has asked for yet.
+
+        One that can't be opened is left out and logged: the others can be asked all the same.
+        """
+        networks = []
+        for name in self.names:
+            try:
+                networks.append(await self.get(name))
+            except CheckpointError as error:
+                log.error("left out", extra={"fields": {"model": name, "error": str(error)}})
+        return networks
 
     def close(self) -> None:
         """Let calls that run end, and forget those that wait."""
@@ -92,4 +106,6 @@ class Networks:
 
     def _served(self, name: str) -> Served:
         net = Net(name, device=self._device, threads=1, spin=False)
-        return Served(name, net, Batcher(net, self._threads, most=self._most, calls=self._calls, seen=self._seen))
+        size = sum(path.stat().st_size for path in net.files)  # now: they may be moved while it is served
+        ask = Batcher(net, self._threads, most=self._most, calls=self._calls, seen=self._seen)
+        return Served(name, net, ask, size)

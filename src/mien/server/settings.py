@@ -1,6 +1,7 @@
 """What a server may do and how much of it: one frozen record, checked when it is made."""
 
 import ipaddress
+import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -70,6 +71,9 @@ class Settings:
                 )
         if bool(self.certificate) != bool(self.key):
             raise MienError("A certificate and its key go together: give both, or neither.")
+        for name in ("timeout", "drain", "rate", "certain"):
+            if not math.isfinite(value := getattr(self, name)):
+                raise MienError(f"{name} is {value}: it has to be a finite number.")
         if self.max_pictures > self.queue:
             raise MienError(f"A batch of {self.max_pictures} pictures can't fit a queue of {self.queue}.")
 

@@ -1,9 +1,13 @@
 """The camera on the page: Chromium's own, which plays a film."""
 
+import io
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 
@@ -52,13 +56,45 @@ def test_the_picture_is_a_mirror_and_the_box_too(page: Page) -> None:
     assert "matrix(-1" in page.locator("#photo").evaluate("photo => getComputedStyle(photo).transform")
 
 
-def test_a_camera_that_may_not_be_used(page: Page) -> None:
+def test_a_camera_that_may_not_be_used(page: Page, files: dict[str, Path]) -> None:
+    """Nothing of what was there before stays: the camera's last minute, a photo that the browser can't show."""
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.locator(".face").first).to_be_visible()
+    page.get_by_role("button", name="Stop the camera").click()
     page.evaluate("""() => {
       navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("denied", "NotAllowedError"); };
     }""")
     page.get_by_role("button", name="Use the camera").click()
     expect(page.get_by_role("alert")).to_contain_text("wasn't allowed to use the camera")
+    as_new(page)
+    held: list[Any] = []
+    page.route("**/v1/predict?*", lambda route: held.append(route))
+    page.set_input_files("#file", {"name": "photo.tif", "mimeType": "image/tiff", "buffer": tiff(files["photo"])})
+    expect(page.get_by_role("status")).to_have_text("Reading…")
+    expect(page.locator("#unseen-photo")).to_have_class(re.compile("waiting"))
+    while not held:
+        page.wait_for_timeout(50)
+    held[0].continue_()
+    expect(page.get_by_role("status")).to_contain_text("1 face: happy")
+    expect(page.locator("#unseen-photo")).not_to_have_class(re.compile("waiting"))
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.get_by_role("alert")).to_contain_text("wasn't allowed to use the camera")
+    as_new(page)
+
+
+def as_new(page: Page) -> None:
     expect(page.locator("#stage")).to_have_attribute("data-mode", "empty")
+    expect(page.locator("#words")).to_be_visible()
+    expect(page.locator("#json")).to_be_disabled()
+    expect(page.locator(".face")).to_have_count(0)
+    for name in ("frame", "unseen-photo", "timeline"):
+        expect(page.locator(f"#{name}")).to_be_hidden()
+
+
+def tiff(photo: Path) -> bytes:
+    buffer = io.BytesIO()
+    Image.open(photo).save(buffer, "TIFF")
+    return buffer.getvalue()
 
 
 def test_a_camera_that_is_unplugged(page: Page) -> None:

@@ -1,5 +1,6 @@
 """What the page says when something goes wrong, and how it goes on."""
 
+import shutil
 import socket
 import time
 from collections.abc import Callable
@@ -24,17 +25,48 @@ def test_a_file_that_is_no_picture(page: Page, files: Files) -> None:
     expect(page.get_by_role("alert")).to_be_hidden()
 
 
+SECOND_CAMERA = """() => {
+  const at = navigator.mediaDevices;
+  const [ask, list] = [at.getUserMedia.bind(at), at.enumerateDevices.bind(at)];
+  window.asked = [];
+  at.getUserMedia = async (what) => {
+    asked.push(what.video.deviceId?.exact ?? null);
+    if (asked.length > 2) throw new DOMException("", "NotReadableError");
+    return ask(what);
+  };
+  at.enumerateDevices = async () => {
+    const [{ kind, deviceId }] = (await list()).filter(({ kind }) => kind === "videoinput");
+    return ["First", "Second"].map((label) => ({ kind, deviceId, label }));
+  };
+}"""
+
+
 def test_the_server_goes_and_comes_back(serve: Callable[..., Any], visit: Any, files: Files) -> None:
     served = serve()
     page = visit(served.address)
     page.get_by_role("button", name="Use the camera").click()
     expect(page.locator(".face").first).to_be_visible()
+    page.evaluate(SECOND_CAMERA)
+    page.get_by_role("button", name="Stop the camera").click()
+    page.get_by_role("button", name="Use the camera").click()
+    cameras = page.get_by_label("Which camera")
+    expect(cameras).to_be_visible()
+    cameras.focus()
+    cameras.select_option("Second")
+    page.wait_for_function("() => asked.length === 2")
+    expect(page.locator("#json")).to_be_enabled()
+    expect(cameras).to_be_focused()
     lamp = "getComputedStyle(document.getElementById('where'), '::before').backgroundColor"
     lit = page.evaluate(lamp)
     served.end()
     expect(page.get_by_role("alert")).to_contain_text("The server doesn't answer.")
     assert page.evaluate(lamp) != lit
     expect(page.get_by_role("button", name="Use the camera")).to_be_visible()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("alert")).to_contain_text("Another program is using the camera.")
+    first, chosen, again = page.evaluate("asked")
+    assert first is None
+    assert chosen == again != ""
     page.set_input_files("#file", files["photo"])
     expect(page.get_by_role("alert")).to_contain_text("The server doesn't answer.")
     expect(page.locator(".face")).to_have_count(0)
@@ -68,6 +100,23 @@ def test_a_busy_server_is_asked_again_and_no_large_file_sent(
     assert len(page.seen.requests) == sent
 
 
+def test_an_answer_that_breaks_off_and_a_file_that_is_gone(page: Page, files: Files, tmp_path: Path) -> None:
+    file = Path(shutil.copy(files["photo"], tmp_path))
+    page.route("**/v1/predict?*", lambda route: route.fulfill(body='{"faces": ['))
+    page.set_input_files("#file", file)
+    expect(page.get_by_role("alert")).to_contain_text("The server doesn't answer.")
+    expect(page.get_by_role("status")).to_have_text("")
+    page.unroute("**/v1/predict?*")
+    page.get_by_role("button", name="Try again").press("Enter")
+    expect(page.locator(".face h3")).to_have_text("happy")
+    expect(page.locator("#results")).to_be_focused()
+    file.unlink()
+    page.select_option("#model", "small")
+    expect(page.get_by_role("alert")).to_contain_text("This file can't be read")
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+    expect(page.locator("#stage")).to_have_attribute("data-mode", "empty")
+
+
 def test_what_cant_be_a_token_is_left_alone(visit: Any, server: Any) -> None:
     assert visit(f"{server.address}/#%").url.endswith("/#%")
 
@@ -76,8 +125,16 @@ def test_a_server_that_wants_a_token(serve: Callable[..., Any], visit: Any, file
     token = "a-token-of-enough-letters"
     address = serve(environment={"MIEN_TOKEN": token}).address
     stranger = chromium.new_page()
+    stranger.add_init_script("""Object.defineProperty(window, "sessionStorage", {
+      get() { throw new DOMException("as in a browser that blocks what sites store", "SecurityError"); },
+    });""")
     stranger.goto(address)
     expect(stranger.get_by_role("alert")).to_contain_text("wants its token")
+    stranger.evaluate("document.querySelector('.skip').click()")  # another fragment
+    stranger.goto(f"{address}/#{token}")
+    stranger.wait_for_selector("html[data-ready]", state="attached")
+    stranger.set_input_files("#file", files["photo"])
+    expect(stranger.locator(".face h3")).to_have_text("happy")
     stranger.context.close()
     page = visit(f"{address}/#{token}")
     assert page.url == f"{address}/"

@@ -111,6 +111,37 @@ def test_crops_are_fitted_as_by_the_server(page: Page, in_browser: Any, astronau
         assert one["faces"][0]["probabilities"] == pytest.approx(other["faces"][0]["probabilities"], abs=0.005)
 
 
+FRESH = """async () => {
+  const [{ Browser }, { load }] = await Promise.all([import("/static/browser.js"), import("/static/settings.js")]);
+  const { page, models } = await load();
+  window.fresh = new Browser(page, models);
+}"""
+ASK = """([file, pixels]) => {
+  fresh.limits = { pixels };
+  const blob = new Blob([Uint8Array.from(atob(file), (letter) => letter.charCodeAt(0))]);
+  const how = { model: "small", detect: false };
+  return fresh.read(blob, how).then(({ faces }) => faces.length, ({ message }) => message);
+}"""
+
+
+def test_what_could_not_be_loaded_once_is_loaded_for_the_next_picture(page: Page, photo: Path) -> None:
+    """The worker's own file, then the runtime; no question waits for ever, no bitmap is left open."""
+    asked = [base64.b64encode(photo.read_bytes()).decode(), 1e7]
+    with page.context.new_page() as other:
+        other.goto(page.url)
+        for missing, said in (("worker.js", "can't be fetched"), ("ort-wasm-simd-threaded.wasm", "backend")):
+            other.route(f"**/{missing}", lambda route: route.abort())
+            if missing == "worker.js":
+                other.evaluate(FRESH)
+            for _ in range(2):
+                assert said in other.evaluate(ASK, asked)
+            other.unroute(f"**/{missing}")
+        assert other.evaluate(ASK, asked) == 1
+        other.evaluate("() => { ImageBitmap.prototype.close = () => { window.let_go = true; }; }")
+        assert "the limit is 0.1 million" in other.evaluate(ASK, [asked[0], 1e5])
+        assert other.evaluate("let_go")
+
+
 def test_faces_are_followed_as_in_python(page: Page, in_browser: Any) -> None:
     """Faces that cross, leave for a moment or longer, and come back: the same numbers, the same smoothed shares."""
     rng = np.random.default_rng(5)

@@ -76,6 +76,7 @@ def test_no_face_and_the_whole_picture_as_one(page: Page, files: Files) -> None:
     page.get_by_role("button", name="Take the whole picture as one face").click()
     expect(page.locator(".face")).to_have_count(1)
     expect(page.locator(".box")).to_be_hidden()
+    expect(page.locator("#results")).to_be_focused()  # the button that was is gone
 
 
 def test_a_picture_is_pasted(page: Page, files: Files) -> None:
@@ -126,6 +127,18 @@ def test_of_two_photos_dropped_quickly_the_second_is_shown(page: Page, files: Fi
     expect(page.locator("#photo")).to_have_js_property("ariaLabel", "The photo photo.png")
     assert page.locator("#photo").evaluate("photo => photo.width") == 512
     assert len([one for one in page.seen.requests if "predict" in one.url]) == 1
+
+
+def test_a_photo_chosen_before_the_server_has_answered_waits_for_it(page: Page, files: Files) -> None:
+    held: list[Any] = []
+    page.route("**/v1/models", lambda route: held.append(route))
+    with page.expect_request("**/v1/models"):
+        page.reload()
+    page.set_input_files("#file", files["photo"])
+    while not held:
+        page.wait_for_timeout(50)
+    held[0].continue_()
+    expect(page.locator(".face h3")).to_have_text("happy")
 
 
 def test_another_network_is_chosen(page: Page, files: Files) -> None:

@@ -3,24 +3,42 @@
 import { headers, Problem } from "./server.js";
 
 export class Browser {
-  #worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+  #setup;
+  #worker = null;
   #asked = new Map();
   #next = 1;
 
   constructor(page, { limits, models }) {
     this.limits = limits;
-    this.#worker.onmessage = ({ data: { id, answer, problem } }) => {
-      const { done, fail } = this.#asked.get(id);
+    this.#setup = { page, models, headers: headers(), at: document.baseURI };
+    this.#begin();
+  }
+
+  /** A new worker. Where it can't start it is given up, and the next question gets another. */
+  #begin() {
+    const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+    this.#worker = worker;
+    worker.onmessage = ({ data: { id, answer, problem } }) => {
+      const asked = this.#asked.get(id);
       this.#asked.delete(id);
-      if (problem) fail(new Problem(problem));
-      else done(answer);
+      if (problem) asked?.fail(new Problem(problem));
+      else asked?.done(answer);
     };
-    this.#worker.onerror = (event) => {
+    worker.onerror = (event) => {
       event.preventDefault();
-      for (const { fail } of this.#asked.values()) fail(new Problem(`The networks don't run in this browser: ${event.message}`));
-      this.#asked.clear();
+      const missing = "What runs the networks can't be fetched: the server doesn't answer.";
+      this.#giveUp(worker, event.message ? `The networks don't run in this browser: ${event.message}` : missing);
     };
-    this.#ask({ start: { page, models, headers: headers(), at: document.baseURI } }).catch(() => {}); // asked again with the first picture
+    this.#ask({ start: this.#setup }).catch(({ message }) => this.#giveUp(worker, message));
+  }
+
+  /** What failed once in a worker fails there for good, onnxruntime-web's loading for one. */
+  #giveUp(worker, message) {
+    if (this.#worker !== worker) return;
+    worker.terminate();
+    this.#worker = null;
+    for (const { fail } of this.#asked.values()) fail(new Problem(message));
+    this.#asked.clear();
   }
 
   /** Read a picture file. */
@@ -33,6 +51,7 @@ export class Browser {
     }
     const { width, height } = bitmap;
     if (width * height > this.limits.pixels) {
+      bitmap.close();
       const millions = (pixels) => `${(pixels / 1e6).toFixed(1)} million pixels`;
       throw new Problem(`This picture has ${millions(width * height)}; the limit is ${millions(this.limits.pixels)}.`, { code: "too_large" });
     }
@@ -49,11 +68,12 @@ export class Browser {
         const time = (performance.now() - began) / 1000;
         return this.#ask({ picture: bitmap, model, detect, photo: false, stream, time }, [bitmap]);
       },
-      close: () => this.#worker.postMessage({ end: stream }),
+      close: () => this.#worker?.postMessage({ end: stream }),
     };
   }
 
   #ask(message, handed = []) {
+    if (!this.#worker) this.#begin();
     const id = this.#next++;
     this.#worker.postMessage({ id, ...message }, handed);
     return new Promise((done, fail) => this.#asked.set(id, { done, fail }));

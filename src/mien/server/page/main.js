@@ -4,7 +4,7 @@ import { Browser, decode } from "./browser.js";
 import { Camera } from "./camera.js";
 import { Faces } from "./faces.js";
 import { Records, save } from "./records.js";
-import { complain, say, sayNowAndThen, summary, where, word } from "./said.js";
+import { complain, say, sayNowAndThen, sayReading, summary, where, word } from "./said.js";
 import { load } from "./settings.js";
 import { Problem, Server, takeToken } from "./server.js";
 import { Timeline } from "./timeline.js";
@@ -19,13 +19,15 @@ let task = null; // the work that is going on; a newer one ends it
 let shown = null; // the photo that is shown, to read it again: {blob, name}
 const camera = new Camera($("video"));
 
+/** Whether the page can be used now; if not, it says why. */
 async function open() {
   takeToken();
   let page;
   try {
     ({ page, models: about } = await load());
   } catch (problem) {
-    return complain(problem, () => location.reload());
+    complain(problem, () => location.reload());
+    return false;
   }
   reader = about.in_browser ? new Browser(page, about) : new Server(about);
   faces = new Faces(page, $("faces"), $("boxes"));
@@ -37,6 +39,7 @@ async function open() {
   $("model").value = about.default;
   $("model").disabled = about.models.length < 2;
   document.documentElement.dataset.ready = "";
+  return true;
 }
 
 const choice = () => ({ model: $("model").value, detect: !$("cropped").checked });
@@ -47,13 +50,32 @@ function begin(mode) {
   task = new AbortController();
   camera.close();
   $("problem").hidden = true;
-  $("frame").classList.remove("waiting");
+  $("said").textContent = "";
+  waiting(false);
   $("stage").dataset.mode = mode;
   $("camera").textContent = mode === "camera" ? "Stop the camera" : "Use the camera";
   $("choose").classList.toggle("primary", mode !== "camera");
-  $("cameras").hidden = true;
+  if (mode !== "camera") $("cameras").hidden = true;
+  if (document.activeElement?.closest("[hidden]")) toResults();
   return task.signal;
 }
+
+/** What was begun came to nothing: the page is as it was when it opened. */
+function blank() {
+  begin("empty");
+  shown = null;
+  faces.clear();
+  timeline.hide();
+  summary(null);
+  $("frame").hidden = $("unseen-photo").hidden = true;
+}
+
+function waiting(on) {
+  for (const id of ["frame", "unseen-photo"]) $(id).classList.toggle("waiting", on);
+}
+
+/** Where what has the focus is hidden: it would fall to the top of the page. */
+const toResults = () => $("results").focus({ preventScroll: true });
 
 // a photo
 
@@ -65,7 +87,8 @@ async function read(blob, name) {
   summary(null);
   await preview(blob, name, signal);
   if (signal.aborted) return;
-  $("frame").classList.add("waiting");
+  waiting(true);
+  sayReading();
   try {
     const answer = await patiently(() => reader.read(blob, { ...choice(), signal }), signal);
     if (signal.aborted) return;
@@ -77,16 +100,13 @@ async function read(blob, name) {
   } catch (problem) {
     if (!signal.aborted) refused(problem, blob, name);
   }
-  if (!signal.aborted) $("frame").classList.remove("waiting");
+  if (!signal.aborted) waiting(false);
 }
 
 /** Say why a photo wasn't read; one that never can be isn't shown any longer. */
 function refused(problem, blob, name) {
   if (problem.code !== "bad_picture") return complain(problem, problem.final ? null : () => read(blob, name));
-  begin("empty");
-  shown = null;
-  summary(null);
-  $("frame").hidden = $("unseen-photo").hidden = true;
+  blank();
   complain(new Problem(problem.message.replace(/^the image:/, `${name}:`)));
 }
 
@@ -137,7 +157,7 @@ async function watch(device) {
     await camera.open(device, signal);
   } catch (problem) {
     if (signal.aborted) return;
-    stop();
+    blank();
     return complain(problem, () => watch(device));
   }
   camera.whenLost(() => signal.aborted || lost(device));
@@ -151,7 +171,7 @@ async function watch(device) {
   if (signal.aborted) return;
   records.start("camera", null);
   timeline.start(about.models.find(({ name }) => name === choice().model).classes);
-  await follow(signal);
+  await follow(signal, device);
 }
 
 function lost(device) {
@@ -159,7 +179,7 @@ function lost(device) {
   complain(new Problem("The camera is gone: unplugged, or taken away by the browser."), () => watch(device));
 }
 
-async function follow(signal) {
+async function follow(signal, device) {
   const stream = reader.follow(choice());
   signal.addEventListener("abort", () => stream.close());
   const ended = new Promise((done) => signal.addEventListener("abort", done));
@@ -186,7 +206,7 @@ async function follow(signal) {
         continue;
       }
       stop();
-      return complain(problem, () => watch());
+      return complain(problem, () => watch(device));
     }
   }
 }
@@ -198,15 +218,14 @@ function still(frame) {
   photo.ariaLabel = "What the camera sees";
   photo.getContext("2d").drawImage(frame, 0, 0);
   photo.hidden = false;
-  $("frame").classList.remove("waiting");
+  waiting(false);
 }
 
 /** Let go of the camera; what it saw last stays on the page. */
 function stop() {
-  const seen = !$("frame").hidden && !$("photo").hidden;
-  begin(seen ? "photo" : "empty");
   $("video").hidden = true;
-  $("frame").hidden = !seen;
+  if ($("json").disabled) blank(); // no frame was read yet
+  else begin("photo");
 }
 
 async function offerCameras(signal) {
@@ -230,12 +249,14 @@ function again() {
 
 function wholly() {
   $("cropped").checked = true;
+  toResults();
   again();
 }
 
-function take(files) {
+async function take(list) {
+  const files = [...list]; // the browser empties the list
   const [file] = files;
-  if (!file || !reader) return;
+  if (!file || !(await opened)) return;
   read(file, file.name || "pasted picture");
   if (files.length > 1) complain(new Problem(`One photo at a time: of these ${files.length} files the first was taken.`));
 }
@@ -245,7 +266,7 @@ $("file").addEventListener("change", () => {
   take($("file").files);
   $("file").value = ""; // the same file may be chosen again
 });
-$("camera").addEventListener("click", () => reader && (watching() ? stop() : watch()));
+$("camera").addEventListener("click", async () => (await opened) && (watching() ? stop() : watch()));
 $("cameras").addEventListener("change", (event) => watch(event.target.value));
 $("model").addEventListener("change", again);
 $("cropped").addEventListener("change", again);
@@ -265,4 +286,4 @@ document.addEventListener("drop", (event) => {
   take(event.dataTransfer.files);
 });
 
-open();
+const opened = open(); // what a person does sooner waits for it

@@ -53,6 +53,8 @@ export function say({ faces: found }) {
   $("said").textContent = `${counted(found.length)}${each.length ? `: ${each.join("; ")}` : ""}.`;
 }
 
+export const sayReading = () => ($("said").textContent = "Reading…");
+
 let saidAt = 0;
 
 export function sayNowAndThen(answer) {
@@ -68,4 +70,5 @@ export function complain(problem, again = null) {
   $("problem").replaceChildren(made("span", { textContent: problem.message }), ...(mend ? [mend] : []));
   $("problem").classList.toggle("gone", problem.code === "gone");
   $("problem").hidden = false;
+  $("said").textContent = "";
 }

@@ -15,17 +15,28 @@ export class Problem extends Error {
 
 const GONE = "The server doesn't answer. Is mien serve still running?";
 
+let token = null;
+try {
+  token = sessionStorage.getItem(KEY);
+} catch {
+  // a browser that stores nothing: the token lasts as long as the page
+}
+
 /** A server that wants a token is opened with it after a #, which browsers send nowhere: http://host:8000/#TOKEN */
 export function takeToken() {
-  const given = location.hash.slice(1);
-  if (!/^[\w.~-]{16,256}$/.test(given)) return;
-  sessionStorage.setItem(KEY, given);
+  const given = () => location.hash.match(/^#([\w.~-]{16,256})$/)?.[1];
+  addEventListener("hashchange", () => given() && location.reload()); // given in the tab where the page is open already
+  if (!given()) return;
+  token = given();
+  try {
+    sessionStorage.setItem(KEY, token);
+  } catch {
+    // as above
+  }
   history.replaceState(null, "", location.pathname);
 }
 
-const token = () => sessionStorage.getItem(KEY);
-
-export const headers = () => (token() ? { authorization: `Bearer ${token()}` } : {});
+export const headers = () => (token ? { authorization: `Bearer ${token}` } : {});
 
 /** A request's JSON. Throws a Problem. */
 export async function json(path, options) {
@@ -38,7 +49,9 @@ export async function json(path, options) {
   }
   try {
     body = await response.json();
-  } catch {
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    if (response.ok) throw new Problem(GONE, { code: "gone" }); // it broke off
     body = {};
   }
   if (response.ok) return body;
@@ -55,11 +68,11 @@ export class Server {
   }
 
   /** Read a picture file. */
-  read(blob, { model, detect, signal }) {
+  async read(blob, { model, detect, signal }) {
     const { bytes } = this.limits;
     if (blob.size > bytes) throw new Problem(`This file has ${size(blob.size)}; the limit is ${size(bytes)}.`, { code: "too_large" });
     const form = new FormData();
-    form.append("file", blob, "picture"); // its name stays here
+    form.append("file", await held(blob), "picture"); // its name stays here
     return json(`v1/predict?${query(model, detect)}`, { method: "POST", body: form, headers: headers(), signal });
   }
 
@@ -67,7 +80,17 @@ export class Server {
   follow({ model, detect }) {
     const address = new URL(`v1/stream?${query(model, detect)}`, location.href);
     address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
-    return new Stream(address, token());
+    return new Stream(address, token);
+  }
+}
+
+/** A file's bytes in memory: one that can't be read while it is sent looks as if the server were gone. */
+async function held(blob) {
+  try {
+    return new Blob([await blob.arrayBuffer()], { type: blob.type });
+  } catch {
+    const message = "This file can't be read: it's a folder, or was moved or changed since. Choose it again.";
+    throw new Problem(message, { code: "bad_picture" });
   }
 }
 

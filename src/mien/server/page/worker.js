@@ -24,7 +24,6 @@ onmessage = ({ data }) => {
 };
 
 async function start() {
-  if (detector) return;
   ort = await import(new URL("browser/ort.wasm.min.mjs", setup.at));
   ort.env.wasm.wasmPaths = new URL("browser/", setup.at).href;
   ort.env.wasm.numThreads = crossOriginIsolated ? Math.min(4, Math.ceil(navigator.hardwareConcurrency / 2)) : 1;
@@ -61,7 +60,6 @@ async function bytes(path) {
 }
 
 async function read({ picture, model, detect: find, photo, stream, time }) {
-  await start();
   const { page, models } = setup;
   const about = models.find(({ name }) => name === model);
   const session = await network(about);
