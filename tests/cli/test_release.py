@@ -111,13 +111,13 @@ def test_a_wrong_name_lists_what_there_is(
 
 def test_the_labels_weigh_beside_the_teachers(faces: tuple[Path, Path], tmp_path: Path) -> None:
     from mien.data.arrays import save_arrays
-    from mien.release import _taught
+    from mien.teachers import taught as taught_by
 
     splits = Splits.load(faces[0])
     teacher = np.full((len(splits.train), 7), 1 / 7, np.float16)
     (tmp_path / "teacher-0").mkdir()
     save_arrays(tmp_path / "teacher-0" / "probabilities.npz", {"train": teacher, "val": teacher[:2]})
-    taught = _taught(splits, [tmp_path / "teacher-0"], 0.7).train
+    taught = taught_by(splits, [tmp_path / "teacher-0"], 0.7).train
     assert (taught.labels == splits.train.labels).all()
     np.testing.assert_allclose(taught.targets.max(1), 0.3 + 0.7 / 7, atol=1e-3)
 

@@ -64,11 +64,12 @@ def release(
     from mien.budgets import plan
     from mien.cards import Card
     from mien.data.load import load_faces
-    from mien.release import SHIPPED, OutOfTime, done, ensemble
+    from mien.release import SHIPPED, OutOfTime, done
     from mien.release import release as steps
     from mien.runs import DataPath
     from mien.shards import pack, unpack
     from mien.shipped import find
+    from mien.teachers import ensemble
 
     for network in (*(teacher or ()), *([init] if init else [])):
         Card.read(find(network))  # a wrong name shows at once
