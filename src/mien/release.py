@@ -5,6 +5,7 @@ training faces, not its weights; a student learns from the labels and from the m
 says how the stages are run.
 """
 
+import json
 import math
 import os
 import time
@@ -17,16 +18,17 @@ from typing import Any
 import numpy as np
 
 from mien.budgets import Plan
-from mien.cards import CARD, TrainedOn, checksum
+from mien.cards import CARD, Card, TrainedOn, checksum
 from mien.checkpoint import STATE, load_run, save_weights
 from mien.data.faces import UNLABELLED, FaceSet, Splits
 from mien.errors import CheckpointError, MienError
 from mien.evaluation.scores import evaluate
 from mien.experiment import train
 from mien.export import export_onnx
+from mien.files import atomic_write
 from mien.models import create_model, summarise
 from mien.net import MODEL, WEIGHTS
-from mien.runs import DRAWN, DataPath
+from mien.runs import DRAWN, RELEASE, DataPath
 from mien.shipping import ship
 from mien.teachers import PROBABILITIES, check_same, leave_probabilities, name_teachers, taught
 from mien.training.fit import Epoch
@@ -74,15 +76,20 @@ def release(
         look: called with a teacher's name and the share of a split that it was asked about: training, then validation.
 
     Raises:
-        MienError: an unknown stage, votes for other faces, or a folder where other networks taught.
-        CheckpointError: students are asked for before their teachers are done, or shipping before the students are.
+        MienError: an unknown stage, votes for other faces, a folder where other networks taught, or a teacher that
+            knows other classes.
+        CheckpointError: students are asked for before their teachers are done, or shipping before the students are; or
+            the folder was begun on other data or votes.
         OutOfTime: the minutes were over first.
     """
     if stage not in (*STAGES, "all"):
         raise MienError(f"There is no stage {stage!r}; the stages are {', '.join(STAGES)}, all.")
     for number, teacher in enumerate(plan.teachers):
         check_same(folder / f"teacher-{number}", teacher)
+    _check_ready(plan, folder, stage)
     clock, second = _Clock(minutes), _second(splits, votes) if votes else None
+    clock.check(0)
+    _begin(plan, folder, splits, votes)
     splits = replace(splits, train=_unmarked(splits.train.labelled))
     how: dict[str, Any] = {"data": data, "device": device, "tick": tick, "resume": True, "second": second}
     if stage in ("teachers", "all"):
@@ -96,8 +103,6 @@ def release(
             leave_probabilities(home if isinstance(chosen, Recipe) else chosen, home, splits, device, tell)
     if stage in ("students", "all"):
         homes = [folder / f"teacher-{number}" for number in range(len(plan.teachers))]
-        if missing := [home.name for home in homes if not (home / PROBABILITIES).exists()]:
-            raise CheckpointError(f"{folder}: {', '.join(missing)} aren't done; run the stage teachers first.")
         lessons = taught(splits, homes, plan.distil)
         for name, chosen in plan.students.items():
             yield from _train("students", folder / name, lessons, chosen, clock, how)
@@ -105,21 +110,53 @@ def release(
             if votes and not (folder / f"{name}-ferplus" / CARD).exists():
                 _other_head(folder / name, folder / f"{name}-ferplus", votes)
     if stage in ("ship", "all"):
-        if missing := [name for name in plan.students if not (folder / name / CARD).exists()]:
-            raise CheckpointError(f"{folder}: {', '.join(missing)} isn't done; run the stage students first.")
         for name in plan.students:
             _ship(folder, name, splits, clock)
             if (folder / f"{name}-ferplus" / CARD).exists() and votes:
                 _ship(folder, f"{name}-ferplus", votes, clock)
 
 
-def done(plan: Plan, folder: Path) -> bool:
-    """Whether every network of the plan is trained and ready to be shipped."""
-    teachers = (folder / f"teacher-{number}" / PROBABILITIES for number in range(len(plan.teachers)))
-    twins = (f"{name}-ferplus" for name in plan.students if (folder / f"{name}-ferplus" / CARD).exists())
-    return all(
-        path.exists() for path in (*teachers, *(folder / SHIPPED / name / CARD for name in (*plan.students, *twins)))
-    )
+def _check_ready(plan: Plan, folder: Path, stage: str) -> None:
+    """Raise CheckpointError when the stage before this one isn't done."""
+    teachers = [f"teacher-{number}" for number in range(len(plan.teachers))]
+    missing = [name for name in teachers if not (folder / name / PROBABILITIES).exists()]
+    if stage == "students" and missing:
+        raise CheckpointError(f"{folder}: {', '.join(missing)} aren't done; run the stage teachers first.")
+    missing = [name for name in plan.students if not (folder / name / CARD).exists()]
+    if stage == "ship" and missing:
+        raise CheckpointError(f"{folder}: {', '.join(missing)} isn't done; run the stage students first.")
+
+
+def _begin(plan: Plan, folder: Path, splits: Splits, votes: Splits | None) -> None:
+    """Note once which faces and votes this release is of, so that no later call goes on with others.
+
+    Folders of earlier versions have no such note; there the finished networks' cards say it.
+
+    Raises:
+        CheckpointError: it was begun on others.
+    """
+    given = {"data": splits, **({"votes": votes} if votes else {})}
+    noted = {kind: {name: faces.checksum for name, faces in of if len(faces)} for kind, of in given.items()}
+    path = folder / RELEASE
+    try:
+        was = dict(json.loads(path.read_bytes())) if path.exists() else noted
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(f"{path}: damaged ({error}). Take another folder for --out.") from None
+    changed = {kind for kind in ("data", "votes") if was.get(kind) != noted.get(kind)}
+    judged_by = {f"teacher-{number}": "data" for number in range(len(plan.teachers))}
+    for name in plan.students:
+        judged_by |= {name: "data", f"{name}-ferplus": "votes"}
+    for name, kind in judged_by.items():
+        if (folder / name / CARD).exists():
+            known = Card.read(folder / name).data.checksums.get("val")
+            changed |= {kind} if known != noted.get(kind, {}).get("val") else set()
+    if changed:
+        raise CheckpointError(
+            f"{folder}: this release was begun on other {' and '.join(sorted(changed))}. Give it the --data and "
+            "--votes that it was begun with, or take another folder for --out."
+        )
+    if not path.exists():
+        atomic_write(path, json.dumps(noted, indent=2))
 
 
 class _Clock:
@@ -127,8 +164,8 @@ class _Clock:
         self.end = time.monotonic() + 60 * minutes
 
     def check(self, seconds: float) -> None:
-        """Raise OutOfTime unless there is time for an epoch that takes `seconds`, and a fifth more."""
-        if time.monotonic() + 1.2 * seconds > self.end:
+        """Raise OutOfTime unless there is time for an epoch that takes half as long again as `seconds`: faces grow."""
+        if time.monotonic() + 1.5 * seconds > self.end:
             raise OutOfTime
 
 

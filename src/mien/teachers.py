@@ -33,8 +33,18 @@ VIEWS = 10
 def leave_probabilities(
     teacher: Path | str, home: Path, splits: Splits, device: str | None, tick: Callable[[float], None]
 ) -> None:
-    """What `teacher` thinks of the training and validation faces, as fp16 `(N, K)`; then weights in `home` go."""
+    """What `teacher` thinks of the training and validation faces, as fp16 `(N, K)`; then weights in `home` go.
+
+    Raises:
+        MienError: it doesn't know all of the faces' classes.
+    """
     model, card = load_run(teacher)
+    if not set(card.classes) >= set(splits.classes):
+        raise MienError(
+            f"{teacher} can't teach these faces: it tells apart {', '.join(card.classes)}; they are "
+            f"{', '.join(splits.classes)}. Choose a --teacher that knows all of these."
+        )
+    model.classes = card.classes  # type: ignore[assignment] # so that its answers are taken by their names
     where = pick_device(device)
     model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
     with torch.autocast(where.type, torch.bfloat16, enabled=bfloat16(read_recipe(card.recipe), where)):
@@ -51,11 +61,22 @@ def check_same(home: Path, chosen: Recipe | str) -> None:
     """Raise MienError when in an earlier call another network left its probabilities in `home`."""
     if not (home / PROBABILITIES).exists():
         return
-    note, trained = home / TEACHER, "the network of seed {} that was trained there"
-    told = note.read_text(encoding="utf-8") if note.exists() else trained.format(Card.read(home).recipe["seed"])
-    asked = chosen if isinstance(chosen, str) else trained.format(chosen.seed)
-    if told != asked:
-        raise MienError(f"{home} has what {told} knows, not {asked}: take another folder for --out.")
+    note = home / TEACHER
+    was = note.read_text(encoding="utf-8") if note.exists() else read_recipe(Card.read(home).recipe)
+    if isinstance(was, str) or isinstance(chosen, str):
+        same, differing = was == chosen, ""
+    else:
+        before, now = was.model_dump(mode="json"), chosen.model_dump(mode="json")
+        fields = [name for name in now if before[name] != now[name]]
+        same, differing = not fields, f" (other {', '.join(fields)})"
+    if not same:
+        raise MienError(
+            f"{home} has what {_called(was)} knows, not {_called(chosen)}{differing}: take another folder for --out."
+        )
+
+
+def _called(teacher: Recipe | str) -> str:
+    return teacher if isinstance(teacher, str) else f"the {teacher.model} of seed {teacher.seed} that was trained there"
 
 
 def ensemble(plan: Plan, folder: Path, splits: Splits) -> Report | None:
