@@ -73,7 +73,8 @@ def train(
     if leads and not (resume or team.again):
         check_free(folder)
     check_faces(splits["train"], splits["val"], second)  # what is wrong is said before a folder is made
-    model = fresh(recipe, splits)
+    kept = _options(folder) if recipe.init else None
+    model = create_model(recipe.model, **kept) if kept else fresh(recipe, splits)
     check_network(model, splits["train"], recipe, second, team)
     with held(folder) if leads else nullcontext():
         yield from _train(folder, model, splits, recipe, team, data=data, device=device, tick=tick, second=second)
@@ -115,13 +116,24 @@ def _train(
         if leads:
             if epoch.best:
                 save_weights(model, folder / WEIGHTS)
-            save_state({"fit": epoch.state, "history": rows, "before": before}, folder / STATE)
+            kept = {"history": rows, "before": before, "options": model.options}
+            save_state({"fit": epoch.state, **kept}, folder / STATE)
             write_history(folder, rows)
         yield epoch
     if not leads:
         return
     save_weights(model, folder / WEIGHTS)  # those there may be of an epoch that was done again, and otherwise
     _finish(folder, model.cpu(), splits, recipe, before, rows)
+
+
+def _options(folder: Path) -> dict[str, Any] | None:
+    """The options of a network that has come to an epoch: what it started from isn't needed again, and may be gone.
+
+    None before the first epoch, and in states of earlier versions.
+    """
+    if (folder / CARD).exists():
+        return Card.read(folder).options
+    return load_state(folder / STATE).get("options") if (folder / STATE).exists() else None
 
 
 def fresh(recipe: Recipe, splits: Splits) -> nn.Module:

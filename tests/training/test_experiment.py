@@ -1,17 +1,26 @@
 """A run folder: what stands in it after a training that was stopped at a bad moment."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
+from mien.cards import CARD, Card, checksum
 from mien.checkpoint import load_run, load_state, save_state, save_weights
 from mien.data.drawn import drawn_faces
 from mien.data.faces import FaceSet
 from mien.errors import CheckpointError, RecipeError
 from mien.experiment import fresh, train
+from mien.models import create_model
+from mien.net import WEIGHTS
 from mien.runs import DRAWN, begin, history
 from mien.training.recipe import recipe
+
+
+def stop(share: float) -> None:
+    """As Ctrl-C after the first step."""
+    raise KeyboardInterrupt
 
 
 def test_weights_of_an_epoch_that_was_never_recorded_dont_stay(tmp_path: Path) -> None:
@@ -33,10 +42,6 @@ def test_a_history_that_the_kill_came_before_is_written(tmp_path: Path) -> None:
     for _ in train(tmp_path, splits, made, device="cpu"):
         break
     (tmp_path / "history.csv").unlink()
-
-    def stop(share: float) -> None:
-        raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
         list(train(tmp_path, splits, made, device="cpu", resume=True, tick=stop))
     assert [row["epoch"] for row in history(tmp_path)] == [1]
@@ -67,3 +72,17 @@ def test_a_run_with_a_second_labelling_goes_on_with_it_alone(tmp_path: Path) -> 
     begin(tmp_path, splits, made, DRAWN, votes([0.5, 0.5]))
     begin(tmp_path / "plain", splits, made, DRAWN)  # as earlier versions noted it
     begin(tmp_path / "plain", splits, made, DRAWN, votes([0.5, 0.5]))
+
+
+def test_what_a_run_started_from_may_be_gone_when_it_goes_on(tmp_path: Path) -> None:
+    splits, first = drawn_faces(70), tmp_path / "first"
+    model = create_model("cnn", widths=[4, 8], depths=[1, 1])
+    save_weights(model, first / WEIGHTS)
+    sums = {WEIGHTS: checksum(first / WEIGHTS)}
+    Card(model="cnn", options=model.options, classes=splits.classes, checksums=sums).write(first / CARD)
+    made = recipe("cnn", "finetune", epochs=2, init=str(first))
+    for _ in train(tmp_path / "run", splits, made, device="cpu"):
+        break
+    shutil.rmtree(first)
+    with pytest.raises(KeyboardInterrupt):
+        list(train(tmp_path / "run", splits, made, device="cpu", resume=True, tick=stop))
