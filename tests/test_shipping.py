@@ -75,6 +75,12 @@ def test_the_card_tells_what_is_there(box: Path) -> None:
     assert (box / "tiny" / BESIDE).stat().st_mode & 0o044  # whoever installs it for others
 
 
+def test_a_network_is_shipped_with_the_faces_that_it_was_judged_by(box: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="its validation faces, of 700 drawn faces, seed 0, aren't those"):
+        ship(box.parent / "run", "tiny", drawn_faces(140), box=tmp_path / "box")
+    assert not (tmp_path / "box").exists()
+
+
 def test_the_weights_are_there_once(box: Path, installed: None, tmp_path: Path) -> None:
     """The ONNX graph takes them from the other file, all of the large ones, and answers as one that holds them."""
     model, card = mien.load_run("tiny")

@@ -83,3 +83,13 @@ def test_hopeless_and_diverging_trials_end_early_and_rank_last(tmp_path: Path) -
     (search.folder / "sweep.db").write_bytes(b"no database " * 99)
     with pytest.raises(CheckpointError, match=r"sweep\.db: can't go on"):
         Sweep(search.folder, splits, RECIPE, space)
+
+
+def test_a_trial_that_cannot_be_ends_as_failed_and_says_why(tmp_path: Path) -> None:
+    cnn = recipe("cnn", "demo", epochs=1, options={"widths": [4] * 4, "depths": [1] * 4})
+    search = Sweep(tmp_path, drawn_faces(70), cnn, read_space(["start-size=8,12"], cnn))
+    for trial in search.trials(2):
+        assert list(search.run(trial)) == []
+    assert [(trial.status, trial.accuracy) for trial in search.ranked()] == [("failed", None)] * 2
+    assert all("can't take faces of" in trial.why for trial in search.ranked())
+    assert search.ranked()[0].as_json()["why"] == search.ranked()[0].why

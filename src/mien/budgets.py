@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mien.errors import MienError
-from mien.training.recipe import Recipe, recipe
+from mien.training.recipe import Recipe, read_recipe, recipe
 
 SHARE = 0.7
 """The share of a taught network's targets that comes from its teachers; the labels are the rest."""
@@ -36,14 +36,17 @@ def plan(budget: str, *, second: int = 0, teachers: Sequence[str] = (), init: st
         second: classes of the second labelling, for which each network gets a head; 0 for none.
         teachers: trained networks that teach in place of the budget's own, by folder or name in the box.
         init: where a student goes on from in place of the network in the box, likewise.
-        seed: added to the seed of every network of the budget; its own begin at 0.
+        seed: so many times as many as the budget has networks are added to the seed of each; its own begin at 0, so
+            that no network is trained twice.
 
     Raises:
-        MienError: for another budget, or `init` for one whose students start from nothing.
+        MienError: for another budget, `init` for one whose students start from nothing, or a seed that is too large.
     """
     if budget not in BUDGETS:
         raise MienError(f"There is no budget {budget!r}; the budgets are {', '.join(BUDGETS)}.")
     chosen = BUDGETS[budget]({"second": second} if second else {})
+    trained = [each for each in chosen.teachers if isinstance(each, Recipe)]
+    seed *= len(trained) + len(chosen.students)
     own = tuple(each if isinstance(each, str) else _sown(each, seed) for each in chosen.teachers)
     chosen = replace(chosen, teachers=own)
     changes: dict[str, Any] = {}
@@ -59,7 +62,7 @@ def plan(budget: str, *, second: int = 0, teachers: Sequence[str] = (), init: st
 
 
 def _sown(recipe: Recipe, seed: int) -> Recipe:
-    return recipe.model_copy(update={"seed": recipe.seed + seed})
+    return read_recipe(recipe.model_dump() | {"seed": recipe.seed + seed})
 
 
 def _cpu(head: dict[str, int]) -> Plan:

@@ -52,7 +52,7 @@ class UnknownModel(MienError):
 
 
 class RecipeError(MienError):
-    """A recipe field or value that doesn't exist; the message lists what is allowed."""
+    """A recipe field or value that doesn't exist, or one that the network, the faces or the memory don't allow."""
 
 
 class CheckpointError(MienError):

@@ -30,7 +30,7 @@ from mien.net import MODEL, WEIGHTS
 from mien.runs import COLUMNS, DRAWN, DataPath, begin, check_free, held, write_history
 from mien.training.device import pick_device
 from mien.training.distributed import Team, join
-from mien.training.fit import Epoch, check_faces, fit
+from mien.training.fit import Epoch, check_faces, check_network, fit
 from mien.training.recipe import TIMM, Recipe
 
 ENVIRONMENT = "environment.json"
@@ -66,14 +66,16 @@ def train(
     Raises:
         CheckpointError: the folder holds a run and `resume` is False; its recipe or data are others; or another
             command trains in it now.
-        DataError: no labelled faces to train on, or of one class alone, or none to judge by.
+        DataError, RecipeError: `fit` can't train by this recipe on these faces; then nothing is written.
     """
     folder, team = Path(folder), join(pick_device(device))
     leads = team.rank == 0
     if leads and not (resume or team.again):
         check_free(folder)
     check_faces(splits["train"], splits["val"], second)  # what is wrong is said before a folder is made
-    model = fresh(recipe, splits)
+    kept = _options(folder) if recipe.init else None
+    model = create_model(recipe.model, **kept) if kept else fresh(recipe, splits)
+    check_network(model, splits["train"], recipe, second, team)
     with held(folder) if leads else nullcontext():
         yield from _train(folder, model, splits, recipe, team, data=data, device=device, tick=tick, second=second)
 
@@ -92,7 +94,7 @@ def _train(
 ) -> Iterator[Epoch]:
     leads = team.rank == 0
     if leads:
-        begin(folder, splits, recipe, data)
+        begin(folder, splits, recipe, data, second)
     team.wait()
     finished = (folder / CARD).exists()
     state = load_state(folder / STATE) if not finished and (folder / STATE).exists() else None
@@ -104,6 +106,8 @@ def _train(
     model.to(pick_device(device))
     before = state["before"] if state else evaluate(model, splits["val"], split="val").as_json()
     rows: list[dict[str, float]] = state["history"] if state else []
+    if leads and state:
+        write_history(folder, rows)  # whoever was killed after the state was saved may not have come to it
     for epoch in fit(
         model, splits["train"], splits["val"], recipe,
         device=device, state=state and state["fit"], tick=tick, second=second,
@@ -112,13 +116,24 @@ def _train(
         if leads:
             if epoch.best:
                 save_weights(model, folder / WEIGHTS)
-            save_state({"fit": epoch.state, "history": rows, "before": before}, folder / STATE)
+            kept = {"history": rows, "before": before, "options": model.options}
+            save_state({"fit": epoch.state, **kept}, folder / STATE)
             write_history(folder, rows)
         yield epoch
     if not leads:
         return
     save_weights(model, folder / WEIGHTS)  # those there may be of an epoch that was done again, and otherwise
     _finish(folder, model.cpu(), splits, recipe, before, rows)
+
+
+def _options(folder: Path) -> dict[str, Any] | None:
+    """The options of a network that has come to an epoch: what it started from isn't needed again, and may be gone.
+
+    None before the first epoch, and in states of earlier versions.
+    """
+    if (folder / CARD).exists():
+        return Card.read(folder).options
+    return load_state(folder / STATE).get("options") if (folder / STATE).exists() else None
 
 
 def fresh(recipe: Recipe, splits: Splits) -> nn.Module:

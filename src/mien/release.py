@@ -5,6 +5,7 @@ training faces, not its weights; a student learns from the labels and from the m
 says how the stages are run.
 """
 
+import json
 import math
 import os
 import time
@@ -15,38 +16,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from mien.budgets import Plan
 from mien.cards import CARD, Card, TrainedOn, checksum
 from mien.checkpoint import STATE, load_run, save_weights
-from mien.data.arrays import load_arrays, save_arrays
 from mien.data.faces import UNLABELLED, FaceSet, Splits
 from mien.errors import CheckpointError, MienError
-from mien.evaluation.report import Report
-from mien.evaluation.scores import Scores, evaluate, score
+from mien.evaluation.scores import evaluate
 from mien.experiment import train
 from mien.export import export_onnx
 from mien.files import atomic_write
 from mien.models import create_model, summarise
 from mien.net import MODEL, WEIGHTS
-from mien.runs import DRAWN, DataPath
-from mien.shipped import shipped
+from mien.runs import DRAWN, RELEASE, DataPath
 from mien.shipping import ship
-from mien.training.device import pick_device
+from mien.teachers import PROBABILITIES, check_same, leave_probabilities, name_teachers, taught
 from mien.training.fit import Epoch
-from mien.training.learner import bfloat16
-from mien.training.recipe import Recipe, read_recipe
+from mien.training.recipe import Recipe
 
 STAGES = ("teachers", "students", "ship")
 SHIPPED = "box"
 """Where in the folder the shipped networks lie, ready to be copied into `src/mien/weights`."""
-PROBABILITIES = "probabilities.npz"
-TEACHER = "teacher.txt"
-"""Which network, trained elsewhere, these probabilities are of."""
-VIEWS = 10
-"""How many views of a face a teacher answers for: the mean of many is nearer to the truth than one."""
 
 
 @dataclass(frozen=True)
@@ -86,15 +76,20 @@ def release(
         look: called with a teacher's name and the share of a split that it was asked about: training, then validation.
 
     Raises:
-        MienError: an unknown stage, votes for other faces, or a folder where other networks taught.
-        CheckpointError: students are asked for before their teachers are done, or shipping before the students are.
+        MienError: an unknown stage, votes for other faces, a folder where other networks taught, or a teacher that
+            knows other classes.
+        CheckpointError: students are asked for before their teachers are done, or shipping before the students are; or
+            the folder was begun on other data or votes.
         OutOfTime: the minutes were over first.
     """
     if stage not in (*STAGES, "all"):
         raise MienError(f"There is no stage {stage!r}; the stages are {', '.join(STAGES)}, all.")
     for number, teacher in enumerate(plan.teachers):
-        _same_teacher(folder / f"teacher-{number}", teacher)
+        check_same(folder / f"teacher-{number}", teacher)
+    _check_ready(plan, folder, stage)
     clock, second = _Clock(minutes), _second(splits, votes) if votes else None
+    clock.check(0)
+    _begin(plan, folder, splits, votes)
     splits = replace(splits, train=_unmarked(splits.train.labelled))
     how: dict[str, Any] = {"data": data, "device": device, "tick": tick, "resume": True, "second": second}
     if stage in ("teachers", "all"):
@@ -105,43 +100,63 @@ def release(
             if isinstance(chosen, Recipe):
                 yield from _train("teachers", home, splits, chosen, clock, how)
             tell = partial(_look, clock, look, home.name)
-            _leave_probabilities(home if isinstance(chosen, Recipe) else chosen, home, splits, device, tell)
+            leave_probabilities(home if isinstance(chosen, Recipe) else chosen, home, splits, device, tell)
     if stage in ("students", "all"):
         homes = [folder / f"teacher-{number}" for number in range(len(plan.teachers))]
-        if missing := [home.name for home in homes if not (home / PROBABILITIES).exists()]:
-            raise CheckpointError(f"{folder}: {', '.join(missing)} aren't done; run the stage teachers first.")
-        taught = _taught(splits, homes, plan.distil)
+        lessons = taught(splits, homes, plan.distil)
         for name, chosen in plan.students.items():
-            yield from _train("students", folder / name, taught, chosen, clock, how)
-            _name_teachers(folder / name, plan)
+            yield from _train("students", folder / name, lessons, chosen, clock, how)
+            name_teachers(folder / name, plan)
             if votes and not (folder / f"{name}-ferplus" / CARD).exists():
                 _other_head(folder / name, folder / f"{name}-ferplus", votes)
     if stage in ("ship", "all"):
-        if missing := [name for name in plan.students if not (folder / name / CARD).exists()]:
-            raise CheckpointError(f"{folder}: {', '.join(missing)} isn't done; run the stage students first.")
         for name in plan.students:
             _ship(folder, name, splits, clock)
             if (folder / f"{name}-ferplus" / CARD).exists() and votes:
                 _ship(folder, f"{name}-ferplus", votes, clock)
 
 
-def ensemble(plan: Plan, folder: Path, splits: Splits) -> Report | None:
-    """How the teachers' mean answer does on validation; None where there are no teachers, or not all are done."""
-    paths = [folder / f"teacher-{number}" / PROBABILITIES for number in range(len(plan.teachers))]
-    if not paths or not all(path.exists() for path in paths):
-        return None
-    mean: NDArray[np.float32] = np.mean([load_arrays(path)["val"] for path in paths], 0, np.float32)
-    faces = splits["val"].judged
-    return Report.of(Scores(mean, faces.labels, faces.classes, np.arange(len(faces)), "val", VIEWS))
+def _check_ready(plan: Plan, folder: Path, stage: str) -> None:
+    """Raise CheckpointError when the stage before this one isn't done."""
+    teachers = [f"teacher-{number}" for number in range(len(plan.teachers))]
+    missing = [name for name in teachers if not (folder / name / PROBABILITIES).exists()]
+    if stage == "students" and missing:
+        raise CheckpointError(f"{folder}: {', '.join(missing)} aren't done; run the stage teachers first.")
+    missing = [name for name in plan.students if not (folder / name / CARD).exists()]
+    if stage == "ship" and missing:
+        raise CheckpointError(f"{folder}: {', '.join(missing)} isn't done; run the stage students first.")
 
 
-def done(plan: Plan, folder: Path) -> bool:
-    """Whether every network of the plan is trained and ready to be shipped."""
-    teachers = (folder / f"teacher-{number}" / PROBABILITIES for number in range(len(plan.teachers)))
-    twins = (f"{name}-ferplus" for name in plan.students if (folder / f"{name}-ferplus" / CARD).exists())
-    return all(
-        path.exists() for path in (*teachers, *(folder / SHIPPED / name / CARD for name in (*plan.students, *twins)))
-    )
+def _begin(plan: Plan, folder: Path, splits: Splits, votes: Splits | None) -> None:
+    """Note once which faces and votes this release is of, so that no later call goes on with others.
+
+    Folders of earlier versions have no such note; there the finished networks' cards say it.
+
+    Raises:
+        CheckpointError: it was begun on others.
+    """
+    given = {"data": splits, **({"votes": votes} if votes else {})}
+    noted = {kind: {name: faces.checksum for name, faces in of if len(faces)} for kind, of in given.items()}
+    path = folder / RELEASE
+    try:
+        was = dict(json.loads(path.read_bytes())) if path.exists() else noted
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(f"{path}: damaged ({error}). Take another folder for --out.") from None
+    changed = {kind for kind in ("data", "votes") if was.get(kind) != noted.get(kind)}
+    judged_by = {f"teacher-{number}": "data" for number in range(len(plan.teachers))}
+    for name in plan.students:
+        judged_by |= {name: "data", f"{name}-ferplus": "votes"}
+    for name, kind in judged_by.items():
+        if (folder / name / CARD).exists():
+            known = Card.read(folder / name).data.checksums.get("val")
+            changed |= {kind} if known != noted.get(kind, {}).get("val") else set()
+    if changed:
+        raise CheckpointError(
+            f"{folder}: this release was begun on other {' and '.join(sorted(changed))}. Give it the --data and "
+            "--votes that it was begun with, or take another folder for --out."
+        )
+    if not path.exists():
+        atomic_write(path, json.dumps(noted, indent=2))
 
 
 class _Clock:
@@ -149,8 +164,8 @@ class _Clock:
         self.end = time.monotonic() + 60 * minutes
 
     def check(self, seconds: float) -> None:
-        """Raise OutOfTime unless there is time for an epoch that takes `seconds`, and a fifth more."""
-        if time.monotonic() + 1.2 * seconds > self.end:
+        """Raise OutOfTime unless there is time for an epoch that takes half as long again as `seconds`: faces grow."""
+        if time.monotonic() + 1.5 * seconds > self.end:
             raise OutOfTime
 
 
@@ -181,67 +196,9 @@ def _look(clock: _Clock, look: Callable[[str, float], None] | None, name: str, s
         look(name, share)
 
 
-def _leave_probabilities(
-    teacher: Path | str, home: Path, splits: Splits, device: str | None, tick: Callable[[float], None]
-) -> None:
-    """What `teacher` thinks of the training and validation faces, as fp16 `(N, K)`; then weights in `home` go."""
-    model, card = load_run(teacher)
-    where = pick_device(device)
-    model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    with torch.autocast(where.type, torch.bfloat16, enabled=bfloat16(read_recipe(card.recipe), where)):
-        answers = {name: score(model, splits[name], views=VIEWS, tick=tick) for name in ("train", "val")}
-    known = {name: answer.probabilities.astype(np.float16) for name, answer in answers.items()}
-    if not isinstance(teacher, Path):
-        atomic_write(home / TEACHER, teacher)
-    save_arrays(home / PROBABILITIES, known)
-    for name in (WEIGHTS, MODEL):
-        (home / name).unlink(missing_ok=True)
-
-
-def _same_teacher(home: Path, chosen: Recipe | str) -> None:
-    """Raise MienError when in an earlier call another network left its probabilities in `home`."""
-    if not (home / PROBABILITIES).exists():
-        return
-    note, trained = home / TEACHER, "the network of seed {} that was trained there"
-    told = note.read_text(encoding="utf-8") if note.exists() else trained.format(Card.read(home).recipe["seed"])
-    asked = chosen if isinstance(chosen, str) else trained.format(chosen.seed)
-    if told != asked:
-        raise MienError(f"{home} has what {told} knows, not {asked}: take another folder for --out.")
-
-
 def _unmarked(faces: FaceSet) -> FaceSet:
     """The same faces without marks: these say who isn't judged by, and of the training faces all are learned from."""
     return FaceSet(faces.images, faces.targets, classes=faces.classes, rows=faces.rows, source=faces.source)
-
-
-def _taught(splits: Splits, homes: list[Path], share: float) -> Splits:
-    """`splits` with the training targets `(1 - share) * label + share * mean of the teachers`.
-
-    Cross-entropy is linear in its targets, so this is the usual sum of two losses at temperature 1 (Hinton et al.,
-    2015), without a second forward pass.
-    """
-    if not (homes and share):
-        return splits
-    faces = splits.train
-    shares: NDArray[np.float32] = np.mean([load_arrays(home / PROBABILITIES)["train"] for home in homes], 0, np.float32)
-    own = faces.targets if faces.soft else np.eye(len(faces.classes), dtype=np.float32)[faces.targets]
-    targets = (1 - share) * own + share * shares / shares.sum(1, keepdims=True)
-    soft = FaceSet(
-        faces.images, targets, classes=faces.classes, rows=faces.rows, marks=faces.marks, source=faces.source
-    )
-    return replace(splits, train=soft)
-
-
-def _name_teachers(home: Path, plan: Plan) -> None:
-    """Say in a student's card who taught it."""
-    if not plan.teachers:
-        return
-    names = [each if isinstance(each, str) else f"{each.model}, seed {each.seed}" for each in plan.teachers]
-    said = f" {plan.distil:g} of each of its training targets is the mean answer of {len(names)}: {'; '.join(names)}"
-    said += "; as they were in the box before it." if all(each in shipped() for each in plan.teachers) else "."
-    card = Card.read(home)
-    if said not in card.notes:
-        card.model_copy(update={"notes": card.notes + said}).write(home / CARD)
 
 
 def _second(splits: Splits, votes: Splits) -> FaceSet:

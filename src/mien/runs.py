@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from mien.data.faces import Splits
+from mien.data.faces import FaceSet, Splits
 from mien.data.listing import Tick
 from mien.data.load import load_faces
 from mien.errors import CheckpointError
@@ -18,6 +18,8 @@ from mien.files import atomic_write, holding
 from mien.training.recipe import Recipe, read_recipe
 
 RECIPE, DATA, HISTORY, LOCK = "recipe.json", "data.json", "history.csv", "run.lock"
+RELEASE = "release.json"
+"""In the folder of a release, beside its runs: what it was begun on."""
 
 COLUMNS = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr", "seconds", "faces_per_second")
 """The columns of `history.csv`: an Epoch's fields."""
@@ -66,13 +68,14 @@ def held(folder: Path) -> AbstractContextManager[None]:
     return holding(folder / LOCK, CheckpointError(taken))
 
 
-def begin(folder: Path, splits: Splits, recipe: Recipe, data: DataPath) -> None:
+def begin(folder: Path, splits: Splits, recipe: Recipe, data: DataPath, second: FaceSet | None = None) -> None:
     """Note what a run begins with; `recipe.json` last, so that a folder with one has both.
 
     Raises:
-        CheckpointError: the folder holds a run of another recipe or of other data.
+        CheckpointError: the folder holds a run of another recipe, of other data, or with another second labelling.
     """
     noted = {**asdict(data), "checksums": {name: faces.checksum for name, faces in splits if len(faces)}}
+    noted |= {"second": second.checksum} if second is not None else {}
     if not (folder / RECIPE).exists():
         atomic_write(folder / DATA, json.dumps(noted, indent=2))
         atomic_write(folder / RECIPE, recipe.model_dump_json(indent=2))
@@ -83,7 +86,14 @@ def begin(folder: Path, splits: Splits, recipe: Recipe, data: DataPath) -> None:
             f"{folder}: the run in this folder was begun with another recipe ({', '.join(changed)}). "
             "Choose another folder."
         )
-    if _read_json(folder / DATA).get("checksums") != noted["checksums"]:
+    before = _read_json(folder / DATA)
+    if "second" in before and second is None:
+        raise CheckpointError(
+            f"{folder}: the run in this folder learns votes beside the labels, which only `mien release` gives it. Go "
+            "on with the `mien release` that began it."
+        )
+    known = before.get("second", noted.get("second"))  # earlier versions didn't note it
+    if before.get("checksums") != noted["checksums"] or known != noted.get("second"):
         raise CheckpointError(f"{folder}: the run in this folder was begun on other data. Choose another folder.")
 
 

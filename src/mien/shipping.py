@@ -45,10 +45,16 @@ def ship(
         box: the folder that gets the folder `name`.
 
     Raises:
-        CheckpointError: no finished run there, or a weight doesn't fit fp16.
+        CheckpointError: no finished run there, one that was judged by other validation faces than `splits` has, or a
+            weight doesn't fit fp16.
     """
     folder = Path(box, name)
     model, card = load_run(run)
+    if card.data.checksums.get("val") != splits["val"].checksum:
+        raise CheckpointError(
+            f"{run}: its validation faces, of {card.data.source or 'memory'}, aren't those that it would be judged by, "
+            f"of {splits.source or 'memory'}. Ship it with the data that it was trained with."
+        )
     if not all(
         bool(value.half().isfinite().all()) for value in model.state_dict().values() if value.is_floating_point()
     ):

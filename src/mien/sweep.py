@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from mien.data.faces import Splits
-from mien.errors import CheckpointError, Diverged
+from mien.errors import CheckpointError, Diverged, RecipeError
 from mien.experiment import train
 from mien.files import atomic_write, holding
 from mien.runs import DRAWN, HISTORY, DataPath, history
@@ -37,8 +37,9 @@ SPARED = 5
 class Trial:
     """One recipe that is tried: its `values` of the swept fields, and how it did on validation.
 
-    `status` is "running" (or stopped on the way), "finished", "pruned" or "diverged". `accuracy` is that of its best
-    epoch so far, None before the first. `epochs` are those done.
+    `status` is "running" (or stopped on the way), "finished", "pruned", "diverged", or "failed" where the network, the
+    faces or the memory don't allow its recipe; `why` says it of the last two. `accuracy` is that of its best epoch so
+    far, None before the first. `epochs` are those done.
     """
 
     number: int
@@ -49,6 +50,7 @@ class Trial:
     accuracy: float | None
     best_epoch: int
     epochs: int
+    why: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """As plain data, without the recipe, which stands in the run folder."""
@@ -60,6 +62,7 @@ class Trial:
             "val_accuracy": self.accuracy,
             "best_epoch": self.best_epoch,
             "epochs": self.epochs,
+            "why": self.why,
         }
 
 
@@ -165,23 +168,28 @@ class Sweep:
         study_id = self._storage.get_study_id_from_name(self._study.study_name)
         key = self._storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)
         live = optuna.trial.Trial(self._study, key)
-        noted = self._study.get_trials()[trial.number].intermediate_values
-        for row in self._history(trial.folder):
-            if (epoch := int(row["epoch"])) not in noted:  # saved, then killed
-                live.report(row["val_accuracy"], epoch)
+        self._report(live, trial)
         at, recipe = len(self._history(trial.folder)), trial.recipe
         steps = train(trial.folder, self.splits, recipe, data=self.data, device=self.device, resume=True, tick=tick)
         try:
             while at == recipe.epochs or not live.should_prune():
                 if (now := next(steps, None)) is None:
+                    self._report(live, trial)
                     best = max(row["val_accuracy"] for row in self._history(trial.folder))
                     self._study.tell(trial.number, best)
                     return
                 live.report(now.val_accuracy, at := now.epoch)
                 yield now
-        except Diverged as error:
-            live.set_user_attr("diverged", str(error))
+        except (Diverged, RecipeError) as error:
+            live.set_user_attr("diverged" if isinstance(error, Diverged) else "failed", str(error))
         self._study.tell(trial.number, state=TrialState.PRUNED)
+
+    def _report(self, live: optuna.trial.Trial, trial: Trial) -> None:
+        """Report the epochs that were saved before the process was killed."""
+        noted = self._study.get_trials()[trial.number].intermediate_values
+        for row in self._history(trial.folder):
+            if (epoch := int(row["epoch"])) not in noted:
+                live.report(row["val_accuracy"], epoch)
 
     def ranked(self) -> tuple[Trial, ...]:
         """All trials, the finished ones first, from the best by validation accuracy to the worst."""
@@ -190,7 +198,7 @@ class Sweep:
 
     def _trial(self, found: FrozenTrial) -> Trial:
         names = {TrialState.RUNNING: "running", TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned"}
-        status = "diverged" if "diverged" in found.user_attrs else names[found.state]
+        status = next((name for name in ("diverged", "failed") if name in found.user_attrs), names[found.state])
         values = {name: found.params[name] for name in self.space if name in found.params}
         accuracies = found.intermediate_values
         best = max(accuracies, key=lambda epoch: (accuracies[epoch], -epoch), default=0)
@@ -203,6 +211,7 @@ class Sweep:
             accuracies.get(best),
             best,
             max(accuracies, default=0),
+            found.user_attrs.get(status, ""),
         )
 
     @staticmethod

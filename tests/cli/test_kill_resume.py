@@ -64,7 +64,7 @@ def test_interrupted_killed_and_resumed_is_never_stopped(mien, faces_file: Path,
     code, said = stop(tmp_path, "epoch   1/10", signal.SIGINT, *line, "--out", "parts")
     assert code == 130
     assert "Traceback" not in said
-    assert said.endswith("Go on with: mien train --resume parts\n")
+    assert said.endswith("Go on with: mien train --resume parts --device cpu\n")
     first = len(scores(tmp_path / "parts"))
     assert 1 <= first < 10
 

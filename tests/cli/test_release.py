@@ -8,16 +8,21 @@ import numpy as np
 import pytest
 
 from mien.budgets import plan
-from mien.cards import Card
-from mien.checkpoint import load_run
-from mien.data.arrays import load_arrays
-from mien.data.drawn import drawn_faces
+from mien.cards import CARD, Card, TrainedOn, checksum
+from mien.checkpoint import load_run, save_weights
+from mien.cli import main
+from mien.cli.options import check_finished
+from mien.data.arrays import load_arrays, save_arrays
+from mien.data.drawn import draw, drawn_faces
 from mien.data.faces import FaceSet, Splits
+from mien.errors import CheckpointError, MienError, RecipeError
 from mien.evaluation.scores import score
 from mien.labels import FERPLUS
-from mien.release import done as release_done
-from mien.release import release
-from mien.shards import unpack
+from mien.models import create_model
+from mien.release import OutOfTime, _Clock, release
+from mien.shards import pack, unpack
+from mien.teachers import PROBABILITIES, leave_probabilities, taught
+from mien.training.recipe import Recipe, recipe
 
 USAGES = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}
 
@@ -50,7 +55,7 @@ def test_every_stage_runs_and_goes_on_from_its_shards(mien, faces: tuple[Path, P
 
     first = mien(tmp_path, *line, "--stage", "teachers", "--minutes", "9", "--out", "one")
     assert first.returncode == 0, first.stderr
-    assert json.loads(first.stdout)["finished"] is False
+    assert json.loads(first.stdout)["finished"] is True  # this stage
     assert "teacher-0 is asked about the training faces" in first.stderr
     assert all(path.stat().st_size <= 1_000_000 for path in (tmp_path / "one").iterdir())
     unpack(tmp_path / "one", tmp_path / "state")
@@ -65,7 +70,7 @@ def test_every_stage_runs_and_goes_on_from_its_shards(mien, faces: tuple[Path, P
 
     second = mien(tmp_path, *line, "--stage", "students", "--state", "one", "--out", "half")
     assert second.returncode == 0, second.stderr
-    assert json.loads(second.stdout)["finished"] is False
+    assert json.loads(second.stdout)["finished"] is True
     second = mien(tmp_path, *line, "--stage", "ship", "--state", "half", "--out", "two")
     assert second.returncode == 0, second.stderr
     told = json.loads(second.stdout)
@@ -88,8 +93,9 @@ def test_every_stage_runs_and_goes_on_from_its_shards(mien, faces: tuple[Path, P
     twin = Card.read(tmp_path / "done" / "box" / "small-ferplus")
     assert twin.classes == FERPLUS
     assert twin.data.checksums["val"] != boxed.data.checksums["val"]  # judged by other labels: on no board together
-    (tmp_path / "done" / "box" / "small-ferplus" / "card.json").unlink()
-    assert not release_done(plan("toy", second=8), tmp_path / "done")
+    for name in ("small", "small-ferplus"):  # ready to be copied, without unpacking anything
+        assert Card.read(tmp_path / "two" / "box" / name) == Card.read(tmp_path / "done" / "box" / name)
+        Card.read(tmp_path / "two" / "box" / name).verify(tmp_path / "two" / "box" / name)
     assert json.loads(judged.stdout)["accuracy"] == pytest.approx(told["networks"][0]["accuracy"], abs=1e-6)
 
 
@@ -110,16 +116,13 @@ def test_a_wrong_name_lists_what_there_is(
 
 
 def test_the_labels_weigh_beside_the_teachers(faces: tuple[Path, Path], tmp_path: Path) -> None:
-    from mien.data.arrays import save_arrays
-    from mien.release import _taught
-
     splits = Splits.load(faces[0])
     teacher = np.full((len(splits.train), 7), 1 / 7, np.float16)
     (tmp_path / "teacher-0").mkdir()
     save_arrays(tmp_path / "teacher-0" / "probabilities.npz", {"train": teacher, "val": teacher[:2]})
-    taught = _taught(splits, [tmp_path / "teacher-0"], 0.7).train
-    assert (taught.labels == splits.train.labels).all()
-    np.testing.assert_allclose(taught.targets.max(1), 0.3 + 0.7 / 7, atol=1e-3)
+    mixed = taught(splits, [tmp_path / "teacher-0"], 0.7).train
+    assert (mixed.labels == splits.train.labels).all()
+    np.testing.assert_allclose(mixed.targets.max(1), 0.3 + 0.7 / 7, atol=1e-3)
 
 
 def test_a_trained_network_teaches(mien, faces: tuple[Path, Path], tmp_path: Path) -> None:
@@ -151,18 +154,117 @@ def test_a_trained_network_teaches(mien, faces: tuple[Path, Path], tmp_path: Pat
     assert "starts from nothing, not from good" in afresh.stderr
 
 
-def test_a_budget_with_other_seeds(mien, faces: tuple[Path, Path], tmp_path: Path) -> None:
-    line = ("release", "--budget", "toy", "--data", faces[0], "--out", "o")
-    done = mien(tmp_path, *line, "--seed", "7")
-    assert done.returncode == 0, done.stderr
-    cards = [Card.read(tmp_path / "o" / name) for name in ("teacher-0", "teacher-1", "small")]
-    assert [card.recipe["seed"] for card in cards] == [7, 8, 7]
-    other = mien(tmp_path, *line)
-    assert other.returncode == 1
-    assert "teacher-0 has what the network of seed 7 that was trained there knows, not" in other.stderr
-    foreign = mien(tmp_path, *line, "--teacher", "small")
-    assert foreign.returncode == 1
-    assert "of seed 7 that was trained there knows, not small" in foreign.stderr
+def left(home: Path, made: Recipe, splits: Splits) -> None:
+    """What a teacher that was trained there leaves, as far as it is looked at by the next call."""
+    trained_on = TrainedOn(checksums={"val": splits.val.checksum})
+    home.mkdir(parents=True, exist_ok=True)
+    Card(model=made.model, classes=splits.classes, recipe=made.model_dump(), data=trained_on).write(home / CARD)
+    save_arrays(home / PROBABILITIES, {name: np.full((len(splits[name]), 7), 1 / 7) for name in ("train", "val")})
+
+
+def test_a_budget_with_other_seeds() -> None:
+    first, second = ([*chosen.teachers, *chosen.students.values()] for chosen in (plan("gpu"), plan("gpu", seed=1)))
+    seeds = [{one.seed for one in chosen if isinstance(one, Recipe)} for chosen in (first, second)]
+    assert seeds[0] == set(range(6))
+    assert not seeds[0] & seeds[1]  # five seeds of teachers, and five others
+    assert [plan("cpu", seed=seed).students["flagship"].seed for seed in (0, 1, 2)] == [0, 1, 2]
+    with pytest.raises(RecipeError, match="seed can't be"):
+        plan("cpu", seed=2**31)
+
+
+def test_what_another_network_knows_is_not_taken(
+    faces: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["release", "--budget", "toy", "--data", str(faces[0]), "--stage", "students", "--out", str(tmp_path)]
+    seeds = [one for one in plan("toy").teachers if isinstance(one, Recipe)]
+    left(tmp_path / "teacher-0", seeds[0].model_copy(update={"epochs": 9}), Splits.load(faces[0]))
+    trained = "teacher-0 has what the flagship_small of seed 0 that was trained there knows, not"
+    for words, said in (
+        (["--seed", "7"], f"{trained} the flagship_small of seed 21 that was trained there (other epochs, seed)"),
+        ([], f"{trained} the flagship_small of seed 0 that was trained there (other epochs)"),
+        (["--teacher", "small"], f"{trained} small: take another folder"),
+    ):
+        assert main([*line, *words]) == 1
+        assert said in capsys.readouterr().err
+    left(tmp_path / "teacher-0", seeds[0], Splits.load(faces[0]))
+    assert main(line) == 1
+    assert "teacher-1 aren't done" in capsys.readouterr().err
+
+
+def test_a_release_keeps_to_its_data_and_votes(tmp_path: Path) -> None:
+    splits, chosen = drawn_faces(140), plan("toy")
+    others = replace(splits, val=draw(len(splits.val), seed=9))
+    shares = {name: np.eye(8, dtype=np.float32)[part.labels] for name, part in splits}
+    votes = replace(
+        splits, **{name: FaceSet(part.images, shares[name], classes=FERPLUS) for name, part in splits}
+    )  # fmt: skip
+    with pytest.raises(CheckpointError, match="run the stage students first"):
+        next(release(chosen, others, tmp_path, stage="ship"))
+    for step in release(chosen, splits, tmp_path, stage="teachers"):
+        assert step.name == "teacher-0"
+        break
+    with pytest.raises(CheckpointError, match=r"isn't finished\. Go on with the `mien release` that began it"):
+        check_finished(tmp_path / "teacher-0")
+    with pytest.raises(CheckpointError, match="begun on other data"):
+        next(release(chosen, others, tmp_path))
+    with pytest.raises(CheckpointError, match="begun on other votes"):
+        next(release(plan("toy", second=8), splits, tmp_path, votes=votes))
+    left(tmp_path / "teacher-1", recipe("cnn"), splits)
+    (tmp_path / "teacher-1" / PROBABILITIES).unlink()
+    (tmp_path / "release.json").unlink()  # as earlier versions left it: the cards know
+    with pytest.raises(CheckpointError, match="begun on other data"):
+        next(release(chosen, others, tmp_path))
+    assert not (tmp_path / "release.json").exists()
+    with pytest.raises(OutOfTime):
+        next(release(chosen, splits, tmp_path, minutes=0))
+
+
+def test_a_teacher_answers_by_the_names_of_its_classes(tmp_path: Path) -> None:
+    splits, model = drawn_faces(70), create_model("logistic")
+    save_weights(model, tmp_path / "weights.safetensors")
+    sums = {"weights.safetensors": checksum(tmp_path / "weights.safetensors")}
+    card = Card(
+        model="logistic", options=model.options, classes=splits.classes[::-1], checksums=sums,
+        recipe=recipe("logistic", "demo").model_dump(),
+    )  # fmt: skip
+    card.write(tmp_path / CARD)
+    leave_probabilities(str(tmp_path), tmp_path / "teacher-0", splits, "cpu", lambda share: None)
+    known = load_arrays(tmp_path / "teacher-0" / PROBABILITIES)["train"]
+    given = score(model, splits.train, views=10).probabilities
+    np.testing.assert_allclose(known, given[:, ::-1], atol=1e-3)
+    card.model_copy(update={"classes": tuple("abcdefg")}).write(tmp_path / CARD)
+    with pytest.raises(MienError, match="tells apart a, b, c, d, e, f, g; they are angry, disgust"):
+        leave_probabilities(str(tmp_path), tmp_path / "other", splits, "cpu", lambda share: None)
+
+
+def test_where_a_state_comes_from_and_goes(
+    faces: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["release", "--budget", "toy", "--data", str(faces[0]), "--minutes", "0"]
+    one, two = tmp_path / "one", tmp_path / "two"
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "note.txt").write_text("what was done so far")
+    pack(tmp_path / "work", one, 1000)
+    assert main([*line, "--state", str(one), "--out", str(two)]) == 2
+    assert "it goes with --shard-mb" in capsys.readouterr().err
+    line += ["--shard-mb", "1"]
+    assert main([*line, "--state", str(tmp_path / "won"), "--out", str(two)]) == 1
+    assert "won: no earlier call left its state in this folder" in capsys.readouterr().err
+    (tmp_path / "file").write_text("mine")
+    assert main([*line, "--out", str(tmp_path / "file")]) == 1
+    assert "file: can't write into this folder" in capsys.readouterr().err
+    assert main([*line, "--state", str(one), "--out", str(two)]) == 0
+    assert f"the same command, but with --state {two} and another --out." in capsys.readouterr().err
+    assert unpack(two, tmp_path / "again")
+    assert (tmp_path / "again" / "note.txt").exists()
+    assert main([*line, "--out", str(two)]) == 0
+    assert "Go on with the same command." in capsys.readouterr().err
+
+
+def test_an_epoch_may_take_half_as_long_again_as_the_last() -> None:
+    _Clock(1).check(39)
+    with pytest.raises(OutOfTime):
+        _Clock(1).check(41)
 
 
 def test_faces_whose_label_is_in_doubt_are_learned_from(tmp_path: Path) -> None:

@@ -1,13 +1,26 @@
 """A run folder: what stands in it after a training that was stopped at a bad moment."""
 
+import shutil
 from pathlib import Path
 
+import pytest
 import torch
 
+from mien.cards import CARD, Card, checksum
 from mien.checkpoint import load_run, load_state, save_state, save_weights
 from mien.data.drawn import drawn_faces
+from mien.data.faces import FaceSet
+from mien.errors import CheckpointError, RecipeError
 from mien.experiment import fresh, train
+from mien.models import create_model
+from mien.net import WEIGHTS
+from mien.runs import DRAWN, begin, history
 from mien.training.recipe import recipe
+
+
+def stop(share: float) -> None:
+    """As Ctrl-C after the first step."""
+    raise KeyboardInterrupt
 
 
 def test_weights_of_an_epoch_that_was_never_recorded_dont_stay(tmp_path: Path) -> None:
@@ -22,3 +35,54 @@ def test_weights_of_an_epoch_that_was_never_recorded_dont_stay(tmp_path: Path) -
     model, _ = load_run(tmp_path)
     for name, value in model.state_dict().items():
         assert torch.equal(value, state["fit"]["best"][name]), name
+
+
+def test_a_history_that_the_kill_came_before_is_written(tmp_path: Path) -> None:
+    splits, made = drawn_faces(70), recipe("logistic", "demo", epochs=2)
+    for _ in train(tmp_path, splits, made, device="cpu"):
+        break
+    (tmp_path / "history.csv").unlink()
+    with pytest.raises(KeyboardInterrupt):
+        list(train(tmp_path, splits, made, device="cpu", resume=True, tick=stop))
+    assert [row["epoch"] for row in history(tmp_path)] == [1]
+
+
+def test_what_cannot_be_trained_writes_nothing(tmp_path: Path) -> None:
+    made = recipe("cnn", "demo", start_size=8, options={"widths": [4] * 4, "depths": [1] * 4})
+    with pytest.raises(RecipeError, match="start_size"):
+        next(train(tmp_path / "run", drawn_faces(70), made, device="cpu"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_with_a_second_labelling_goes_on_with_it_alone(tmp_path: Path) -> None:
+    splits = drawn_faces(70)
+    made = recipe("flagship_small", "demo", options={"stem": 4, "widths": [4, 8], "depths": [1, 1], "second": 2})
+    faces = splits.train
+
+    def votes(shares: list[float]) -> FaceSet:
+        return FaceSet(faces.images, [shares] * len(faces), classes=("yes", "no"))
+
+    steps = train(tmp_path, splits, made, device="cpu", second=votes([0.5, 0.5]))
+    next(steps)
+    steps.close()  # type: ignore[attr-defined]
+    with pytest.raises(CheckpointError, match="Go on with the `mien release` that began it"):
+        next(train(tmp_path, splits, made, device="cpu", resume=True))
+    with pytest.raises(CheckpointError, match="begun on other data"):
+        begin(tmp_path, splits, made, DRAWN, votes([0.25, 0.75]))
+    begin(tmp_path, splits, made, DRAWN, votes([0.5, 0.5]))
+    begin(tmp_path / "plain", splits, made, DRAWN)  # as earlier versions noted it
+    begin(tmp_path / "plain", splits, made, DRAWN, votes([0.5, 0.5]))
+
+
+def test_what_a_run_started_from_may_be_gone_when_it_goes_on(tmp_path: Path) -> None:
+    splits, first = drawn_faces(70), tmp_path / "first"
+    model = create_model("cnn", widths=[4, 8], depths=[1, 1])
+    save_weights(model, first / WEIGHTS)
+    sums = {WEIGHTS: checksum(first / WEIGHTS)}
+    Card(model="cnn", options=model.options, classes=splits.classes, checksums=sums).write(first / CARD)
+    made = recipe("cnn", "finetune", epochs=2, init=str(first))
+    for _ in train(tmp_path / "run", splits, made, device="cpu"):
+        break
+    shutil.rmtree(first)
+    with pytest.raises(KeyboardInterrupt):
+        list(train(tmp_path / "run", splits, made, device="cpu", resume=True, tick=stop))

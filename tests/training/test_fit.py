@@ -11,7 +11,7 @@ from torch import nn
 import mien.training.learner as learner_module
 from mien.data.drawn import draw
 from mien.data.faces import FaceSet
-from mien.errors import DataError
+from mien.errors import DataError, RecipeError
 from mien.evaluation.scores import evaluate
 from mien.models import create_model
 from mien.training.fit import Epoch, fit
@@ -178,11 +178,11 @@ def test_norms_and_biases_are_not_decayed() -> None:
 
 def test_faces_grow_to_full_size() -> None:
     made = recipe("resnet", epochs=20, start_size=32)
-    sizes = [learner_module._size(made, 48, epoch) for epoch in range(20)]
+    sizes = [learner_module.side(made, 48, epoch) for epoch in range(20)]
     assert sizes[0] == 32
     assert sizes == sorted(sizes)
     assert set(sizes[14:]) == {48}
-    assert learner_module._size(made.model_copy(update={"start_size": 0}), 48, 0) == 48
+    assert learner_module.side(made.model_copy(update={"start_size": 0}), 48, 0) == 48
 
 
 def test_the_last_epochs_are_without_blur_and_noise() -> None:
@@ -230,6 +230,58 @@ def test_a_second_labelling_of_other_faces_is_refused() -> None:
     made = recipe("flagship_small", "demo", epochs=1, options=SECOND)
     with pytest.raises(DataError, match="very faces"):
         next(fit(fresh(made), TRAIN, VAL, made, device="cpu", second=votes(draw(96, seed=9))))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("cnn", {"widths": [4], "depths": [1]}, "cnn has no second head"),
+        ("flagship_small", SECOND | {"second": 0}, "second head answers for 0 classes; the second labelling has 3"),
+        (
+            "flagship_small",
+            SECOND | {"second": 8},
+            "head answers for 8 classes; the second labelling has 3: zero, one",
+        ),
+    ],
+)
+def test_a_second_labelling_needs_a_head_of_its_own(name: str, options: dict[str, Any], said: str) -> None:
+    made = recipe(name, "demo", epochs=1, options=options)
+    with pytest.raises(DataError, match=said):
+        next(fit(fresh(made), TRAIN, VAL, made, device="cpu", second=votes(TRAIN)))
+
+
+def test_faces_that_are_too_small_are_told() -> None:
+    assert learner_module.side(recipe("cnn", start_size=1), 48, 0) == 4
+    tiny = [FaceSet(np.ascontiguousarray(faces.images[:, ::6, ::6]), faces.targets) for faces in (TRAIN, VAL)]
+    made = recipe("cnn", "demo", options={"widths": [4] * 4, "depths": [1] * 4})
+    with pytest.raises(RecipeError, match=r"cnn can't take faces of 8 pixels; give it larger ones \(--size\)"):
+        next(fit(fresh(made), *tiny, made, device="cpu"))
+    made = made.model_copy(update={"start_size": 2})
+    with pytest.raises(RecipeError, match=r"of 4 pixels; give it a larger start_size \(--start-size\)"):
+        next(fit(fresh(made), TRAIN, VAL, made, device="cpu"))
+
+
+@pytest.mark.parametrize(("batch", "parts"), [(1, 1), (8, 8), (8, 5)])
+def test_batch_normalisation_of_one_face_is_refused(batch: int, parts: int) -> None:
+    made = recipe("feedforward", "demo", batch=batch, accumulate=parts, options={"hidden": [4]})
+    with pytest.raises(RecipeError, match=f"a batch of {batch} in {parts} parts? is fewer"):
+        next(fit(fresh(made), TRAIN, VAL, made, device="cpu"))
+    plain = made.model_copy(update={"options": {"hidden": [4], "batch_norm": False}})
+    next(fit(fresh(plain), TRAIN, VAL, plain, device="cpu"))
+
+
+def test_too_little_memory_is_told() -> None:
+    class Greedy(torch.nn.Linear):
+        def forward(self, given: torch.Tensor) -> torch.Tensor:
+            if self.training:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+            return super().forward(given)
+
+    made = recipe("logistic", "demo", batch=32)
+    model = fresh(made)
+    model.linear = Greedy(48 * 48, 7)
+    with pytest.raises(RecipeError, match="memory of cpu is too small for 32 faces in 1 part: choose a smaller batch"):
+        next(fit(model, TRAIN, VAL, made, device="cpu"))
 
 
 def test_with_a_second_labelling_it_goes_on_bit_for_bit() -> None:

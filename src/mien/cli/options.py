@@ -154,7 +154,11 @@ def shape_of(nets: dict[str, "Net"]) -> tuple[int, int, int] | None:
 def check_finished(run: Path) -> None:
     """Raise CheckpointError for a run folder whose training isn't finished."""
     from mien.cards import CARD
+    from mien.runs import RECIPE, RELEASE
 
-    if (run / "recipe.json").exists() and not (run / CARD).exists():
-        go_on = shlex.join(["mien", "train", "--resume", str(run)])
-        raise CheckpointError(f"{run}: its training isn't finished. Go on with: {go_on}")
+    if not (run / RECIPE).exists() or (run / CARD).exists():
+        return
+    if (run.parent / RELEASE).exists():  # its teachers and votes are the release's to give
+        raise CheckpointError(f"{run}: its training isn't finished. Go on with the `mien release` that began it.")
+    go_on = shlex.join(["mien", "train", "--resume", str(run)])
+    raise CheckpointError(f"{run}: its training isn't finished. Go on with: {go_on}")

@@ -11,6 +11,8 @@ import typer
 
 from mien.cli.options import Data, Device, SkipBadRows, Votes, note, read_source
 from mien.cli.progress import shares, watch
+from mien.errors import CheckpointError
+from mien.files import atomic_write
 
 if TYPE_CHECKING:
     from mien.release import Step
@@ -42,17 +44,22 @@ def release(
         str, typer.Option(metavar="NETWORK", help="again budgets: go on from this one, not from the one in the box.")
     ] = "",
     seed: Annotated[
-        int, typer.Option(min=0, help="Added to the seed of every network: 1, 2, … train the same budget once more.")
+        int, typer.Option(min=0, help="1, 2, … train the same budget once more: no network has a seed it had before.")
     ] = 0,
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Stop in time, saved; without it go on to the end.")
     ] = None,
     shard_mb: Annotated[
         int | None,
-        typer.Option(min=1, help="Keep the state in files of at most so many MB, to be carried between machines."),
+        typer.Option(
+            min=1,
+            help="Keep the state in files of at most so many MB, to be carried between machines. The finished networks "
+            "lie beside them.",
+        ),
     ] = None,
     state: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="With --shard-mb: the shards to go on from; default --out.")
+        Path | None,
+        typer.Option(metavar="DIR", help="With --shard-mb: the --out of an earlier call to go on from; default --out."),
     ] = None,
     skip_bad_rows: SkipBadRows = False,
     device: Device = None,
@@ -64,12 +71,17 @@ def release(
     from mien.budgets import plan
     from mien.cards import Card
     from mien.data.load import load_faces
-    from mien.release import SHIPPED, OutOfTime, done, ensemble
+    from mien.release import SHIPPED, OutOfTime
     from mien.release import release as steps
     from mien.runs import DataPath
-    from mien.shards import pack, unpack
+    from mien.shards import INDEX, pack, unpack
     from mien.shipped import find
+    from mien.teachers import ensemble
 
+    if state and not shard_mb:
+        raise typer.BadParameter("it goes with --shard-mb; without it --out has the state.", param_hint="--state")
+    if state and not (state / INDEX).exists():
+        raise CheckpointError(f"{state}: no earlier call left its state in this folder: there is no {INDEX}.")
     for network in (*(teacher or ()), *([init] if init else [])):
         Card.read(find(network))  # a wrong name shows at once
     source = DataPath(data, skip_bad_rows=skip_bad_rows)
@@ -80,7 +92,9 @@ def release(
     with ExitStack() as held:
         work = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="mien-"))) if shard_mb else out
         if shard_mb:
+            _check_writable(out)
             unpack(state or out, work)
+        finished = False
         try:
             shown = _Shown()
             for step in steps(
@@ -89,25 +103,58 @@ def release(
                 look=shown.look,
             ):  # fmt: skip
                 shown.step(step)
-            note(f"The stage {stage} is done." if stage != "all" else f"Every network is trained; see {out / SHIPPED}.")
+            finished = True
         except OutOfTime:
-            note(f"The {minutes:g} minutes are over; all is saved. Go on with the same command.")
+            note(f"The {minutes:g} minutes are over; all is saved. Go on with the same command{_moved(state, out)}.")
         except KeyboardInterrupt:
             again = shlex.join(["mien", *sys.argv[1:]])
+            again = f"the same command{_moved(state, out)}" if _moved(state, out) else again
             raise KeyboardInterrupt(f"every finished epoch is saved. Go on with: {again}") from None
         finally:
             shown.close()
             if shard_mb and any(work.iterdir()):
                 pack(work, out, shard_mb * 1_000_000)
+        if finished:
+            if shard_mb:
+                _put_beside(work / SHIPPED, out / SHIPPED)
+            said = "Every network is trained" if stage == "all" else f"The stage {stage} is done"
+            note(f"{said}; see {out / SHIPPED}." if stage in ("ship", "all") else f"{said}.")
         together = ensemble(chosen, work, splits)
         if together:
             note(f"The {len(chosen.teachers)} teachers together: {together.accuracy:.4f} on validation.")
         return {
             "out": str(out),
-            "finished": done(chosen, work),
+            "finished": finished,
             "networks": _networks(work, (*chosen.students,)),
             "ensemble": _scores(together.as_json()) if together else None,
         }
+
+
+def _check_writable(out: Path) -> None:
+    """Make the folder, and write into it, before the work that will have to be put there."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise CheckpointError(
+            f"{out}: can't write into this folder ({error.strerror}). Choose another --out."
+        ) from None
+
+
+def _moved(state: Path | None, out: Path) -> str:
+    """What must change in a command that went on from another folder than it left its state in."""
+    if state is None or state == out:
+        return ""
+    return f", but with --state {shlex.quote(str(out))} and another --out"
+
+
+def _put_beside(box: Path, out: Path) -> None:
+    """Put the networks that are ready beside the shards; the cards last, for a folder with one is complete."""
+    from mien.cards import CARD
+
+    for path in sorted((path for path in box.rglob("*") if path.is_file()), key=lambda path: path.name == CARD):
+        atomic_write(out / path.relative_to(box), path.read_bytes())
 
 
 class _Shown:

@@ -86,7 +86,8 @@ def _run(search: "Sweep", count: int) -> None:
                 watcher.epoch(epoch)
         ended = next(one for one in search.ranked() if one.number == trial.number)
         at = "" if ended.accuracy is None else f" at {ended.accuracy:.4f} after epoch {ended.epochs}"
-        note(f"trial {trial.number}: {ended.status}{at}: {_said(trial.values)}")
+        why = f". {ended.why}" if ended.why else ""
+        note(f"trial {trial.number}: {ended.status}{at}: {_said(trial.values)}{why}")
 
 
 def _result(search: "Sweep", source: "DataPath", device: str | None) -> dict[str, Any]:

@@ -68,7 +68,8 @@ def train(
     if tensorboard:
         import mien.events  # noqa: F401 # when the extra isn't there it is said before anything is read
 
-    suit = False
+    suit, along = False, ["--tensorboard"] if tensorboard else []
+    along += ["--device", device] if device else []
     if resume is None:
         source = DataPath(data, votes, skip_bad_rows, size, bool(rgb), groups)
         suit = suits(source, preset, fields)
@@ -82,14 +83,14 @@ def train(
             raise typer.BadParameter(f"the run has its recipe and its folder; leave out {', '.join(wrong)}.")
         folder = resume
         recipe, source = read_setup(folder)
-        if data is not None:  # it was moved since
-            source = replace(source, path=data, votes=votes, skip_bad_rows=skip_bad_rows)
-        source = replace(source, groups=groups or source.groups)
+        moved: dict[str, Any] = {"path": data, "votes": votes, "groups": groups, "skip_bad_rows": skip_bad_rows}
+        source = replace(source, **{name: value for name, value in moved.items() if value})
+        along = [*as_words(DataPath(data, votes, skip_bad_rows, groups=groups)), *along]
     if int(os.environ.get("RANK", "0")):  # under torchrun: the same work without a word
         with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
-            _train(folder, recipe, source, device, True, suit, False)
+            _train(folder, recipe, source, device, True, suit, False, along)
         raise typer.Exit
-    _train(folder, recipe, source, device, resume is not None, suit, tensorboard)
+    _train(folder, recipe, source, device, resume is not None, suit, tensorboard, along)
     return _result(folder, source)
 
 
@@ -161,10 +162,18 @@ def suited(recipe: "Recipe", faces: int) -> "Recipe":
 
 
 def _train(
-    folder: Path, recipe: "Recipe", source: "DataPath", device: str | None, resume: bool, suit: bool, tensorboard: bool
+    folder: Path,
+    recipe: "Recipe",
+    source: "DataPath",
+    device: str | None,
+    resume: bool,
+    suit: bool,
+    tensorboard: bool,
+    along: Sequence[str],
 ) -> None:
+    """Train, or go on; a line that goes on after Ctrl-C takes `along` what the run folder doesn't know."""
     from mien.experiment import train
-    from mien.runs import check_free, history
+    from mien.runs import RECIPE, check_free, history
     from mien.training.distributed import leave
 
     if not (resume or "WORLD_SIZE" in os.environ):  # several processes first find out whether they were here before
@@ -181,8 +190,9 @@ def _train(
                 log()
             log()  # of a run that was finished already
     except KeyboardInterrupt:
-        asked_too = ["--tensorboard"] if tensorboard else []
-        resume_it = shlex.join(["mien", "train", "--resume", str(folder), *asked_too])
+        if not (folder / RECIPE).exists():
+            raise KeyboardInterrupt("nothing was begun yet.") from None
+        resume_it = shlex.join(["mien", "train", "--resume", str(folder), *along])
         raise KeyboardInterrupt(f"every finished epoch is saved. Go on with: {resume_it}") from None
     finally:
         leave()

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from mien.data.faces import UNLABELLED, FaceSet
-from mien.errors import DataError
+from mien.errors import DataError, RecipeError
 from mien.training.device import OnDevice, pick_device
 from mien.training.distributed import Team, join
-from mien.training.learner import Learner, hard
+from mien.training.learner import Learner, hard, side
 from mien.training.losses import cross_entropy
 from mien.training.recipe import Recipe
 
@@ -79,7 +79,9 @@ def fit(
 
     Raises:
         DataError: when either set has no labelled face, `train` has those of one class alone, the two have other
-            classes, `second` has other faces than `train`.
+            classes, `second` has other faces than `train`, or the model has no head for it.
+        RecipeError: the model can't take faces as small as these or the recipe's `start_size`, its batch normalisation
+            would see single faces, or the memory of the device is too small for the batch.
         Diverged: the loss is no longer a number; a DataError, too.
     """
     where = pick_device(device)
@@ -87,6 +89,7 @@ def fit(
     team = join(where)
     judge = OnDevice(val, where, judged=True)
     model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    check_network(model, train, recipe, second, team)
     learner = Learner(model, train, recipe, where, second, team)
     best, best_accuracy, best_epoch, start = _copy(model), -1.0, 0, 0
     if state:
@@ -108,6 +111,12 @@ def fit(
                 epoch + 1, recipe.epochs, train_loss, train_accuracy, val_loss, val_accuracy, learner.lr, seconds,
                 learner.steps * learner.batch / seconds, is_best, state={**learner.state(), **known},
             )  # fmt: skip
+    except torch.OutOfMemoryError:
+        raise RecipeError(
+            f"The memory of {where} is too small for {learner.batch} faces in {recipe.accumulate} "
+            f"{'part' if recipe.accumulate == 1 else 'parts'}: choose a smaller batch (--batch) or more parts "
+            "(--accumulate)."
+        ) from None
     finally:
         model.load_state_dict(best)
 
@@ -125,6 +134,43 @@ def check_faces(train: FaceSet, val: FaceSet, second: FaceSet | None = None) -> 
         raise DataError(f"train has the classes {', '.join(train.classes)}; val has {', '.join(val.classes)}.")
     if second is not None and not (second.soft and np.array_equal(second.images, train.images)):
         raise DataError("The second labelling must be shares of classes for the very faces of train, in their order.")
+
+
+@torch.inference_mode()
+def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: FaceSet | None, team: Team) -> None:
+    """Raise DataError or RecipeError where `fit` can't train this network so; quick, to be asked like `check_faces`.
+
+    An empty face of the smallest and of the full size goes through it in eval mode, which changes nothing in it.
+    """
+    name = getattr(model, "name", type(model).__name__)
+    forward = model if second is None else getattr(model, "joint", None)
+    if forward is None:
+        raise DataError(f"The {name} has no second head, so it can't learn a second labelling.")
+    share = min(recipe.batch, len(train.labelled)) // team.size
+    part = share // min(recipe.accumulate, max(share, 1))
+    if part == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
+        raise RecipeError(
+            f"The {name} has batch normalisation, which needs two faces or more at a time; a batch of {share} in "
+            f"{recipe.accumulate} {'part' if recipe.accumulate == 1 else 'parts'} is fewer: raise batch (--batch), or "
+            "lower accumulate (--accumulate)."
+        )
+    full, parameter, training = train.images.shape[1], next(model.parameters(), None), model.training
+    model.eval()
+    try:
+        for size in (side(recipe, full, 0), full):
+            face = torch.zeros(1, train.pixels.shape[1], size, size, dtype=torch.uint8)
+            heads = forward(face.to("cpu" if parameter is None else parameter.device)).shape[1] - len(train.classes)
+    except (RuntimeError, AssertionError) as error:
+        larger = "larger ones (--size)" if size == full else "a larger start_size (--start-size)"
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise RecipeError(f"The {name} can't take faces of {size} pixels; give it {larger}. ({first})") from None
+    finally:
+        model.train(training)
+    if second is not None and heads != len(second.classes):
+        raise DataError(
+            f"The {name}'s second head answers for {heads} classes; the second labelling has {len(second.classes)}: "
+            f"{', '.join(second.classes)}."
+        )
 
 
 @torch.inference_mode()

@@ -69,7 +69,7 @@ class Learner:
     def epoch(self, number: int, tick: Callable[[float], None] | None) -> tuple[float, float]:
         """One pass over the faces: (mean loss, accuracy). Its random numbers follow from the seed and its number."""
         generator = torch.Generator(self.where).manual_seed(self.recipe.seed * 100_003 + number)
-        size, changes = _size(self.recipe, self.faces.side, number), _changes(self.recipe, number)
+        size, changes = side(self.recipe, self.faces.side, number), _changes(self.recipe, number)
         dice = generator if self.where.type == "cpu" else torch.Generator().manual_seed(generator.initial_seed())
         balanced = self.recipe.sampling == "balanced"
         sums = torch.zeros(2, device=self.where)  # loss, right ones: read once an epoch, so a GPU never waits
@@ -151,12 +151,12 @@ def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, recipe.lr, (recipe.momentum, 0.999))
 
 
-def _size(recipe: Recipe, full: int, epoch: int) -> int:
+def side(recipe: Recipe, full: int, epoch: int) -> int:
     """Side of the faces in this epoch: from `start_size` in a straight line to full at 70 % of the epochs, by fours."""
     grown = epoch / max(1.0, 0.7 * recipe.epochs)
     if not recipe.start_size or grown >= 1:
         return full
-    return min(full, 4 * round((recipe.start_size + (full - recipe.start_size) * grown) / 4))
+    return min(full, max(4, 4 * round((recipe.start_size + (full - recipe.start_size) * grown) / 4)))
 
 
 def _changes(recipe: Recipe, epoch: int) -> Recipe:
