@@ -29,7 +29,7 @@ demo: $(READY)  ## train the four rungs on drawn faces, then compare them; DATA=
 	$(BIN)/mien ladder $(if $(DATA),--data '$(DATA)',--preset demo) --out '$(OUT)'
 
 test: $(READY)  ## every test that is quick enough for every change
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)  ## style, types, and who imports whom
 	$(BIN)/ruff check

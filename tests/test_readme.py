@@ -1,7 +1,8 @@
 """The commands and the Python of the README and of pages of the docs, run as they stand beside a small `fer2013.csv`.
 
-To make them affordable the preset `tuned` becomes `demo`, and twenty epochs, or as many as there would be, one. Pages
-of docs/how-to that aren't named here are run by the tests of what they are about.
+To make them affordable the preset `tuned` becomes `demo`, and twenty epochs, or as many as there would be, one: the
+commands are tried here, not what networks learn. Pages of docs/how-to that aren't named here are run by the tests of
+what they are about.
 """
 
 import json
@@ -35,7 +36,7 @@ def commands(page: str) -> list[list[str]]:
 
 
 def run(folder: Path, words: list[str]) -> str:
-    if words[0] == "train" and not {"--preset", "--epochs"} & set(words):
+    if words[0] in ("train", "ladder") and not {"--epochs", "--resume"} & set(words):
         words = [*words, "--epochs", "1"]
     mien = shutil.which("mien", path=str(Path(sys.executable).parent))
     assert mien is not None

@@ -125,7 +125,9 @@ def test_the_labels_weigh_beside_the_teachers(faces: tuple[Path, Path], tmp_path
     np.testing.assert_allclose(mixed.targets.max(1), 0.3 + 0.7 / 7, atol=1e-3)
 
 
-def test_a_trained_network_teaches(mien, faces: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_trained_network_teaches(
+    mien, faces: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     line = ("release", "--budget", "toy", "--stage", "students", "--data", faces[0], "--json", "--out", "taught")
     for name in ("good", "other"):
         words = ("train", "logistic", "--preset", "demo", "--data", faces[0], "--epochs", "1", "--out", name)
@@ -143,15 +145,14 @@ def test_a_trained_network_teaches(mien, faces: tuple[Path, Path], tmp_path: Pat
     assert card.recipe["smoothing"] == 0
     assert "0.7 of each of its training targets is the mean answer of 1: good." in card.notes
 
-    other = mien(tmp_path, *line, "--teacher", "other")
-    assert other.returncode == 1
-    assert "teacher-0 has what good knows, not other" in other.stderr
-    nobody = mien(tmp_path, *line, "--teacher", "nobody")
-    assert nobody.returncode == 1
-    assert "nobody" in nobody.stderr
-    afresh = mien(tmp_path, *line, "--init", "good")
-    assert afresh.returncode == 1
-    assert "starts from nothing, not from good" in afresh.stderr
+    monkeypatch.chdir(tmp_path)
+    for words, said in (
+        (("--teacher", "other"), "teacher-0 has what good knows, not other"),
+        (("--teacher", "nobody"), "nobody"),
+        (("--init", "good"), "starts from nothing, not from good"),
+    ):
+        assert main([*map(str, line), *words]) == 1
+        assert said in capsys.readouterr().err
 
 
 def left(home: Path, made: Recipe, splits: Splits) -> None:
