@@ -146,7 +146,7 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
     forward = model if second is None else getattr(model, "joint", None)
     if forward is None:
         raise DataError(f"The {name} has no second head, so it can't learn a second labelling.")
-    share = min(recipe.batch, len(train.labelled)) // team.size
+    share = min(recipe.batch, sum(train.counts.values())) // team.size
     part = share // min(recipe.accumulate, max(share, 1))
     if part == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
         raise RecipeError(
