@@ -65,6 +65,7 @@ def test_linked_folders_are_gone_through_once_and_circles_end(tmp_path: Path) ->
         atomic_write(tmp_path / name, "")
     top = tmp_path / "top"
     (top / "inner" / "round").symlink_to(top)
+    (top / "a link").symlink_to(top / "inner")  # what is there itself keeps its name
     (top / "linked").symlink_to(tmp_path / "elsewhere")
     (top / "once more").symlink_to(tmp_path / "elsewhere")
     (top / "nowhere").symlink_to(tmp_path / "none")

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 
 from mien.errors import MediaError
 from mien.images import FORMATS, decode
+from mien.tiff import tile
 
 FACE = np.add.outer(np.arange(30), 2 * np.arange(40)).astype(np.uint8)
 
@@ -193,6 +194,14 @@ def test_a_tiff_with_64_bits_or_the_largest_byte_first():
         decode(encoded(FACE, "TIFF", big_tiff=True, tiffinfo={254: 1}))
     with pytest.raises(MediaError, match="a raw photo"):
         decode(encoded(FACE.astype(">u2"), "TIFF", tiffinfo={254: 1}))
+
+
+def test_the_tiles_of_a_tiff_with_64_bits() -> None:
+    tags = [struct.pack("<HHQQ", tag, kind, 1, 256) for tag, kind in ((322, 16), (323, 4))]
+    data = struct.pack("<2sHHHQQ", b"II", 43, 8, 0, 16, len(tags)) + b"".join(tags)
+    assert tile(data, 16) == (256, 256)
+    with pytest.raises(MediaError, match="the size of its tiles isn't a whole number"):
+        decode(tiff((322, 16, 64), (323, 16, 64)))  # 64 bits in 32
 
 
 def test_a_jpeg_of_very_many_scans_is_refused_before_decoding():

@@ -55,6 +55,10 @@ class RecipeError(MienError):
     """A recipe field or value that doesn't exist, or one that the network, the faces or the memory don't allow."""
 
 
+class TooLittleMemory(RecipeError):
+    """The memory of the device is too small for the recipe's batch; perhaps only now."""
+
+
 class CheckpointError(MienError):
     """A run folder, a weights file or a card that is missing, damaged or somebody else's."""
 

@@ -129,5 +129,7 @@ def files_below(
             inner.clear()
             continue
         gone.add(real)
-        inner[:] = sorted(name for name in inner if not left_out(name))
+        # what is there itself comes before what a link leads to, and so keeps its own name
+        kept = (name for name in inner if not left_out(name))
+        inner[:] = sorted(kept, key=lambda name: (os.path.islink(os.path.join(place, name)), name))
         yield from (Path(place, name) for name in sorted(names) if not left_out(name))

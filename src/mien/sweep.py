@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from mien.data.faces import Splits
-from mien.errors import CheckpointError, Diverged, RecipeError
+from mien.errors import CheckpointError, Diverged, RecipeError, TooLittleMemory
 from mien.experiment import train
 from mien.files import atomic_write, holding
 from mien.runs import DRAWN, HISTORY, DataPath, history
@@ -181,6 +181,8 @@ class Sweep:
                 live.report(now.val_accuracy, at := now.epoch)
                 yield now
         except (Diverged, RecipeError) as error:
+            if isinstance(error, TooLittleMemory) and not {"batch", "accumulate"} & set(self.space):
+                raise  # another program may have it: the trial goes on later
             live.set_user_attr("diverged" if isinstance(error, Diverged) else "failed", str(error))
         self._study.tell(trial.number, state=TrialState.PRUNED)
 

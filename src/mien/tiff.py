@@ -8,7 +8,8 @@ MOST_ENTRIES = 4096
 """libtiff reads no directory with more."""
 
 SUBFILE, TILE_WIDTH, TILE_LENGTH, DNG_VERSION = 254, 322, 323, 50706
-_SHORT, _LONG = 3, 4
+_WHOLE = {3: "H", 4: "I", 16: "Q"}
+"""Types that are whole numbers; the last is BigTIFF's alone, where a value has eight bytes."""
 
 
 def tile(data: bytes, offset: int) -> tuple[int, int]:
@@ -21,16 +22,17 @@ def tile(data: bytes, offset: int) -> tuple[int, int]:
     sizes = {TILE_WIDTH: 0, TILE_LENGTH: 0}
     for tag, kind, count, value in _entries(data, offset):
         if tag in sizes:
-            if kind not in (_SHORT, _LONG) or count != 1:
+            number = _number(data, kind, value)
+            if number is None or count != 1:
                 raise MediaError("a damaged image (the size of its tiles isn't a whole number).")
-            sizes[tag] = max(sizes[tag], _number(data, kind, value))  # if it's there twice, decoders differ
+            sizes[tag] = max(sizes[tag], number)  # if it's there twice, decoders differ
     return sizes[TILE_WIDTH], sizes[TILE_LENGTH]
 
 
 def is_raw(data: bytes, offset: int) -> bool:
     """Whether the picture of the directory at `offset` is the thumbnail of a larger one, as in cameras' raw photos."""
     return any(
-        tag == DNG_VERSION or (tag == SUBFILE and kind in (_SHORT, _LONG) and _number(data, kind, value) & 1)
+        tag == DNG_VERSION or (tag == SUBFILE and (_number(data, kind, value) or 0) & 1)
         for tag, kind, _, value in _entries(data, offset)
     )
 
@@ -49,6 +51,7 @@ def _entries(data: bytes, offset: int) -> list[tuple[int, int, int, bytes]]:
     return list(entry.iter_unpack(data[start : start + whole * entry.size]))
 
 
-def _number(data: bytes, kind: int, value: bytes) -> int:
-    (number,) = struct.unpack_from(_order(data) + ("H" if kind == _SHORT else "I"), value)
-    return int(number)
+def _number(data: bytes, kind: int, value: bytes) -> int | None:
+    """The whole number in a value; None where it is none, or lies elsewhere."""
+    form = struct.Struct(_order(data) + _WHOLE.get(kind, "0s"))
+    return int(form.unpack_from(value)[0]) if kind in _WHOLE and form.size <= len(value) else None

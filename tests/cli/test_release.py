@@ -93,6 +93,9 @@ def test_every_stage_runs_and_goes_on_from_its_shards(mien, faces: tuple[Path, P
     twin = Card.read(tmp_path / "done" / "box" / "small-ferplus")
     assert twin.classes == FERPLUS
     assert twin.data.checksums["val"] != boxed.data.checksums["val"]  # judged by other labels: on no board together
+    assert not [path for path in (tmp_path / "two").iterdir() if path.is_dir()]  # what travels is shards alone
+    again = ("--budget", "toy", "--stage", "ship", "--data", str(faces[0]), "--votes", str(faces[1]), "--shard-mb", "1")
+    assert main(["release", *again, "--state", str(tmp_path / "two"), "--out", str(tmp_path / "two")]) == 0
     for name in ("small", "small-ferplus"):  # ready to be copied, without unpacking anything
         assert Card.read(tmp_path / "two" / "box" / name) == Card.read(tmp_path / "done" / "box" / name)
         Card.read(tmp_path / "two" / "box" / name).verify(tmp_path / "two" / "box" / name)

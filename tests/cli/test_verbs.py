@@ -159,7 +159,11 @@ def test_show_of_marked_faces(faces_file: Path, tmp_path: Path, capsys: pytest.C
 
 
 def test_data_that_has_changed_since_is_told(
-    finished: Path, faces_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    finished: Path,
+    faces_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     run, data = tmp_path / "run", tmp_path / "faces.npz"
     shutil.copytree(finished, run)
@@ -167,8 +171,11 @@ def test_data_that_has_changed_since_is_told(
     (run / "data.json").write_text(json.dumps(begun))
     splits = Splits.load(faces_file)
     splits.save(data)
-    assert main(["evaluate", str(run), "--data", str(data)]) == 0
-    assert "was begun with" not in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    Path("data.json").write_text("[1")  # somebody else's, in the folder that the command is given in
+    for target in (str(run), "small"):
+        assert main(["evaluate", target, "--data", str(data)]) == 0
+        assert "was begun with" not in capsys.readouterr().err
     Splits(splits.train, splits.val[1:], splits.test).save(data)
     for verb in ("evaluate", "show"):
         assert main([verb, str(run), "--data", str(data)]) == 0

@@ -126,8 +126,12 @@ def check_data(target: str, classes: tuple[str, ...], splits: "Splits", split: s
     Raises:
         DataError: a network of other classes would be asked about drawn faces, as nobody said --data.
     """
-    file = Path(target if Path(target).is_dir() else Path(target).parent, "data.json")
-    noted = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    from mien.runs import DATA, RECIPE
+    from mien.shipped import find
+
+    home = find(target) if find(target).is_dir() else find(target).parent
+    begun = (home / RECIPE).is_file() and (home / DATA).is_file()  # networks elsewhere have no such notes
+    noted = json.loads((home / DATA).read_text(encoding="utf-8")) if begun else {}
     if not data and not set(classes) >= set(splits.classes):
         example = shlex.quote(noted.get("path") or "PATH")
         raise DataError(

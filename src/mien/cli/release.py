@@ -53,8 +53,8 @@ def release(
         int | None,
         typer.Option(
             min=1,
-            help="Keep the state in files of at most so many MB, to be carried between machines. The finished networks "
-            "lie beside them.",
+            help="Keep the state in files of at most so many MB, to be carried between machines. Once all is done, the "
+            "same command puts the networks beside them.",
         ),
     ] = None,
     state: Annotated[
@@ -94,6 +94,7 @@ def release(
         if shard_mb:
             _check_writable(out)
             unpack(state or out, work)
+        before = _boxed(work / SHIPPED)
         finished = False
         try:
             shown = _Shown()
@@ -115,10 +116,15 @@ def release(
             if shard_mb and any(work.iterdir()):
                 pack(work, out, shard_mb * 1_000_000)
         if finished:
-            if shard_mb:
-                _put_beside(work / SHIPPED, out / SHIPPED)
             said = "Every network is trained" if stage == "all" else f"The stage {stage} is done"
-            note(f"{said}; see {out / SHIPPED}." if stage in ("ship", "all") else f"{said}.")
+            if stage not in ("ship", "all"):
+                note(f"{said}.")
+            elif not shard_mb or before == _boxed(work / SHIPPED):  # else its files would travel twice
+                if shard_mb:
+                    _put_beside(work / SHIPPED, out / SHIPPED)
+                note(f"{said}; see {out / SHIPPED}.")
+            else:
+                note(f"{said}. The same command{_moved(state, out)} once more puts the networks beside the shards.")
         together = ensemble(chosen, work, splits)
         if together:
             note(f"The {len(chosen.teachers)} teachers together: {together.accuracy:.4f} on validation.")
@@ -149,11 +155,15 @@ def _moved(state: Path | None, out: Path) -> str:
     return f", but with --state {shlex.quote(str(out))} and another --out"
 
 
+def _boxed(box: Path) -> list[Path]:
+    return sorted(path for path in box.rglob("*") if path.is_file())
+
+
 def _put_beside(box: Path, out: Path) -> None:
     """Put the networks that are ready beside the shards; the cards last, for a folder with one is complete."""
     from mien.cards import CARD
 
-    for path in sorted((path for path in box.rglob("*") if path.is_file()), key=lambda path: path.name == CARD):
+    for path in sorted(_boxed(box), key=lambda path: path.name == CARD):
         atomic_write(out / path.relative_to(box), path.read_bytes())
 
 

@@ -77,7 +77,7 @@ def exactly(path: str | os.PathLike[str]) -> str:
 def _table(daft: Any, job: Job) -> Any:
     readers = {".parquet": daft.read_parquet, ".csv": daft.read_csv, ".jsonl": daft.read_json}
     kind = next(kind for kind in TABLES if job.source.lower().endswith(kind))
-    place = job.source
+    place = os.path.expanduser(job.source)
     if "://" not in place:  # one table, or a pattern of several
         place = exactly(place) if os.path.exists(place) else os.path.join(exactly(os.curdir), place)
     try:
@@ -106,6 +106,7 @@ def _images(daft: Any, job: Job) -> Any:
 def _here(source: str) -> list[str]:
     """The images of this machine that a folder, a name or a pattern stands for. A folder that can't be read comes, too,
     as an image that can't."""
+    source = os.path.expanduser(source)  # a quoted pattern's is nobody else's to expand
     if not os.path.isdir(source):
         names = [source] if os.path.isfile(source) else glob.iglob(source, recursive=True)
         return [name for name in names if _image(os.path.basename(name)) and os.path.isfile(name)]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mien.data.faces import UNLABELLED, FaceSet
-from mien.errors import DataError, RecipeError
+from mien.errors import DataError, RecipeError, TooLittleMemory
 from mien.training.device import OnDevice, pick_device
 from mien.training.distributed import Team, join
 from mien.training.learner import Learner, hard, side
@@ -112,7 +112,7 @@ def fit(
                 learner.steps * learner.batch / seconds, is_best, state={**learner.state(), **known},
             )  # fmt: skip
     except torch.OutOfMemoryError:
-        raise RecipeError(
+        raise TooLittleMemory(
             f"The memory of {where} is too small for {learner.batch} faces in {recipe.accumulate} "
             f"{'part' if recipe.accumulate == 1 else 'parts'}: choose a smaller batch (--batch) or more parts "
             "(--accumulate)."
@@ -140,7 +140,7 @@ def check_faces(train: FaceSet, val: FaceSet, second: FaceSet | None = None) -> 
 def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: FaceSet | None, team: Team) -> None:
     """Raise DataError or RecipeError where `fit` can't train this network so; quick, to be asked like `check_faces`.
 
-    An empty face of the smallest and of the full size goes through it in eval mode, which changes nothing in it.
+    Empty faces of the smallest and of the full size go through it in eval mode, which changes nothing in it.
     """
     name = getattr(model, "name", type(model).__name__)
     forward = model if second is None else getattr(model, "joint", None)
@@ -158,8 +158,10 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
     model.eval()
     try:
         for size in (side(recipe, full, 0), full):
-            face = torch.zeros(1, train.pixels.shape[1], size, size, dtype=torch.uint8)
-            heads = forward(face.to("cpu" if parameter is None else parameter.device)).shape[1] - len(train.classes)
+            faces = torch.zeros(2, train.pixels.shape[1], size, size, dtype=torch.uint8)
+            heads = forward(faces.to("cpu" if parameter is None else parameter.device)).shape[1] - len(train.classes)
+    except torch.OutOfMemoryError as error:
+        raise TooLittleMemory(f"There is no memory left for a single face ({str(error).splitlines()[0]}).") from None
     except (RuntimeError, AssertionError) as error:
         larger = "larger ones (--size)" if size == full else "a larger start_size (--start-size)"
         first = (str(error).splitlines() or [type(error).__name__])[0]
