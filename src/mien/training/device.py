@@ -91,7 +91,7 @@ class OnDevice:
 
     def __init__(self, faces: FaceSet, device: torch.device, *, judged: bool = False) -> None:
         self.device, self.side = device, faces.images.shape[1]
-        keep = (faces.labels != UNLABELLED) & ((faces.marks == "") | (not judged))
+        keep = faces.sure if judged else faces.labels != UNLABELLED
         targets = faces.targets if keep.all() else faces.targets[keep]
         self.targets = torch.from_numpy(np.require(targets, requirements=["C", "W"])).to(device)
         self._labels = faces.labels[keep]

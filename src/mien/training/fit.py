@@ -123,7 +123,7 @@ def fit(
 
 def check_faces(train: FaceSet, val: FaceSet, second: FaceSet | None = None) -> None:
     """Raise DataError where `fit` can't train on these faces; quick, to be asked before anything is written."""
-    known = train.labels != UNLABELLED, (val.labels != UNLABELLED) & (val.marks == "")
+    known = train.labels != UNLABELLED, val.sure
     for name, usable, purpose in (("train", known[0], "learn from"), ("val", known[1], "judge by")):
         if not usable.any():
             raise DataError(f"There are no labelled faces to {purpose} ({name}).")
