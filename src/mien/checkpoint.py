@@ -23,6 +23,9 @@ STATE = "state.pt"
 def load_run(folder: str | os.PathLike[str]) -> tuple[nn.Module, Card]:
     """The trained network of a run folder or of a shipped name, on the CPU and in eval mode, and its card.
 
+    The network has `classes`, and its logits are to be divided by `card.temperature`, as `mien.Net` does by itself:
+    `mien.evaluate(model, faces, temperature=card.temperature)`.
+
     Raises:
         CheckpointError: no finished run there, or a file isn't the one that its card was written for.
     """
@@ -34,6 +37,7 @@ def load_run(folder: str | os.PathLike[str]) -> tuple[nn.Module, Card]:
     except UnknownModel as error:
         raise CheckpointError(f"{folder}: its card asks for another model than mien has: {error}") from None
     load_weights(model, folder / WEIGHTS)
+    model.classes = card.classes  # type: ignore[assignment]
     return model.eval(), card
 
 

@@ -27,7 +27,7 @@ from mien.files import atomic_write
 from mien.models import create_model, summarise
 from mien.models.backbone import Backbone
 from mien.net import MODEL, WEIGHTS
-from mien.runs import COLUMNS, DRAWN, DataPath, begin, check_free, held, write_history
+from mien.runs import COLUMNS, begin, check_free, held, write_history
 from mien.training.device import pick_device
 from mien.training.distributed import Team, join
 from mien.training.fit import Epoch, check_faces, check_network, fit
@@ -41,7 +41,6 @@ def train(
     splits: Splits,
     recipe: Recipe,
     *,
-    data: DataPath = DRAWN,
     device: str | None = None,
     resume: bool = False,
     tick: Callable[[float], None] | None = None,
@@ -58,7 +57,6 @@ def train(
 
     Args:
         folder: the run folder; made when it isn't there.
-        data: where `splits` came from; noted in the folder.
         device: "cpu", "cuda", ...; None picks.
         tick: called during an epoch with the share of it that is done.
         second: the training faces with a second labelling, as `fit` takes it.
@@ -77,7 +75,7 @@ def train(
     model = create_model(recipe.model, **kept) if kept else fresh(recipe, splits)
     check_network(model, splits["train"], recipe, second, team)
     with held(folder) if leads else nullcontext():
-        yield from _train(folder, model, splits, recipe, team, data=data, device=device, tick=tick, second=second)
+        yield from _train(folder, model, splits, recipe, team, device=device, tick=tick, second=second)
 
 
 def _train(
@@ -87,14 +85,13 @@ def _train(
     recipe: Recipe,
     team: Team,
     *,
-    data: DataPath,
     device: str | None,
     tick: Callable[[float], None] | None,
     second: FaceSet | None,
 ) -> Iterator[Epoch]:
     leads = team.rank == 0
     if leads:
-        begin(folder, splits, recipe, data, second)
+        begin(folder, splits, recipe, second)
     team.wait()
     finished = (folder / CARD).exists()
     state = load_state(folder / STATE) if not finished and (folder / STATE).exists() else None

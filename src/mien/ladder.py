@@ -19,7 +19,7 @@ from mien.evaluation.scores import score
 from mien.experiment import train
 from mien.files import atomic_write
 from mien.models import LADDER
-from mien.runs import DRAWN, DataPath, history
+from mien.runs import history
 from mien.training.fit import Epoch
 from mien.training.recipe import Recipe, recipe
 
@@ -32,7 +32,6 @@ def climb(
     preset: str = "tuned",
     *,
     models: Sequence[str] = LADDER,
-    data: DataPath = DRAWN,
     device: str | None = None,
     tick: Callable[[float], None] | None = None,
     **fields: Any,
@@ -45,7 +44,7 @@ def climb(
         preset: the preset that each rung is trained by.
         models: the rungs, from the plainest up.
         fields: recipe fields in place of the presets', the same for every rung.
-        data, device, tick: as in `mien.train`.
+        device, tick: as in `mien.train`.
 
     Raises:
         RecipeError, UnknownModel, DataError: before anything is trained.
@@ -53,7 +52,7 @@ def climb(
     """
     recipes = [recipe(model, preset, **fields) for model in models]
     for each in recipes:
-        steps = train(Path(folder, each.model), splits, each, data=data, device=device, resume=True, tick=tick)
+        steps = train(Path(folder, each.model), splits, each, device=device, resume=True, tick=tick)
         for epoch in steps:
             yield each, epoch
 

@@ -28,7 +28,7 @@ from mien.export import export_onnx
 from mien.files import atomic_write
 from mien.models import create_model, summarise
 from mien.net import MODEL, WEIGHTS
-from mien.runs import DRAWN, RELEASE, DataPath
+from mien.runs import RELEASE
 from mien.shipping import ship
 from mien.teachers import PROBABILITIES, check_same, leave_probabilities, name_teachers, taught
 from mien.training.fit import Epoch
@@ -59,7 +59,6 @@ def release(
     *,
     stage: str = "all",
     votes: Splits | None = None,
-    data: DataPath = DRAWN,
     minutes: float = math.inf,
     device: str | None = None,
     tick: Callable[[float], None] | None = None,
@@ -72,7 +71,7 @@ def release(
         votes: the same faces with a second labelling, such as FER+'s votes. Every network learns it with a second head,
             and beside each student stands another, "NAME-ferplus", that answers with that head.
         minutes: the time that there is; the training stops after the last epoch that fits in.
-        data, device, tick: as `mien.train` has them.
+        device, tick: as `mien.train` has them.
         look: called with a teacher's name and the share of a split that it was asked about: training, then validation.
 
     Raises:
@@ -91,7 +90,7 @@ def release(
     clock.check(0)
     _begin(plan, folder, splits, votes)
     splits = replace(splits, train=_unmarked(splits.train.labelled))
-    how: dict[str, Any] = {"data": data, "device": device, "tick": tick, "resume": True, "second": second}
+    how: dict[str, Any] = {"device": device, "tick": tick, "resume": True, "second": second}
     if stage in ("teachers", "all"):
         for number, chosen in enumerate(plan.teachers):
             home = folder / f"teacher-{number}"

@@ -6,13 +6,12 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from mien.data.faces import FaceSet, Splits
-from mien.data.listing import Tick
-from mien.data.load import load_faces
+from mien.data.origin import DataPath
 from mien.errors import CheckpointError
 from mien.files import atomic_write, holding
 from mien.training.recipe import Recipe, read_recipe
@@ -23,33 +22,6 @@ RELEASE = "release.json"
 
 COLUMNS = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr", "seconds", "faces_per_second")
 """The columns of `history.csv`: an Epoch's fields."""
-
-
-@dataclass(frozen=True)
-class DataPath:
-    """Where a run's data came from, so that `--resume` finds it again: the arguments of `load_faces`."""
-
-    path: str | None = None
-    votes: str | None = None
-    skip_bad_rows: bool = False
-    size: int | None = None
-    rgb: bool = False
-    groups: str | None = None
-
-    def load(self, tick: Tick | None = None) -> Splits:
-        """Read the data. Raises DataError as `load_faces` does."""
-        return load_faces(
-            self.path, self.votes, self.skip_bad_rows, size=self.size, rgb=self.rgb, groups=self.groups, tick=tick
-        )
-
-    def from_root(self) -> "DataPath":
-        """The same with paths from the root, so that a run can be resumed from another folder."""
-        named = {name: getattr(self, name) for name in ("path", "votes", "groups")}
-        return replace(self, **{name: path and os.path.abspath(path) for name, path in named.items()})
-
-
-DRAWN = DataPath()
-"""No path: the drawn faces."""
 
 
 def check_free(folder: str | os.PathLike[str]) -> None:
@@ -68,13 +40,14 @@ def held(folder: Path) -> AbstractContextManager[None]:
     return holding(folder / LOCK, CheckpointError(taken))
 
 
-def begin(folder: Path, splits: Splits, recipe: Recipe, data: DataPath, second: FaceSet | None = None) -> None:
+def begin(folder: Path, splits: Splits, recipe: Recipe, second: FaceSet | None = None) -> None:
     """Note what a run begins with; `recipe.json` last, so that a folder with one has both.
 
     Raises:
         CheckpointError: the folder holds a run of another recipe, of other data, or with another second labelling.
     """
-    noted = {**asdict(data), "checksums": {name: faces.checksum for name, faces in splits if len(faces)}}
+    noted = asdict(splits.origin.from_root()) if splits.origin else {}
+    noted |= {"checksums": {name: faces.checksum for name, faces in splits if len(faces)}}
     noted |= {"second": second.checksum} if second is not None else {}
     if not (folder / RECIPE).exists():
         atomic_write(folder / DATA, json.dumps(noted, indent=2))
@@ -97,10 +70,15 @@ def begin(folder: Path, splits: Splits, recipe: Recipe, data: DataPath, second: 
         raise CheckpointError(f"{folder}: the run in this folder was begun on other data. Choose another folder.")
 
 
-def read_setup(folder: str | os.PathLike[str]) -> tuple[Recipe, DataPath]:
-    """What a run folder was begun with: its recipe, and where its data is. Raises CheckpointError when it is no run."""
+def read_setup(folder: str | os.PathLike[str]) -> tuple[Recipe, DataPath | None]:
+    """What a run folder was begun with: its recipe, and where its data is, if that is known.
+
+    Raises:
+        CheckpointError: it is no run.
+    """
     recipe, data = _read_json(Path(folder, RECIPE)), _read_json(Path(folder, DATA))
-    return read_recipe(recipe), DataPath(**{one.name: data[one.name] for one in fields(DataPath) if one.name in data})
+    known = {one.name: data[one.name] for one in fields(DataPath) if one.name in data}
+    return read_recipe(recipe), DataPath(**known) if known else None
 
 
 def history(folder: str | os.PathLike[str]) -> tuple[dict[str, float], ...]:

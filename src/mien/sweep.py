@@ -22,7 +22,7 @@ from mien.data.faces import Splits
 from mien.errors import CheckpointError, Diverged, RecipeError, TooLittleMemory
 from mien.experiment import train
 from mien.files import atomic_write, holding
-from mien.runs import DRAWN, HISTORY, DataPath, history
+from mien.runs import HISTORY, history
 from mien.space import Space
 from mien.training.fit import Epoch
 from mien.training.recipe import Recipe, read_recipe
@@ -76,7 +76,7 @@ class Sweep:
         folder: for `sweep.json`, `sweep.db` and a run folder `trial-000`, ... for each trial; made when it isn't there.
         recipe: what the fields that aren't swept are; its seed is the search's, too.
         space: as `read_space` gives it.
-        data, device: as in `mien.train`.
+        device: as in `mien.train`.
         spared: trials that run to their end before any is pruned. After those a trial is stopped once it has done a
             third of its epochs and its best accuracy is below the median of the others' at that epoch.
 
@@ -91,12 +91,11 @@ class Sweep:
         recipe: Recipe,
         space: Space,
         *,
-        data: DataPath = DRAWN,
         device: str | None = None,
         spared: int = SPARED,
     ) -> None:
         self.folder, self.splits, self.recipe, self.space = Path(folder), splits, recipe, space
-        self.data, self.device = data, device
+        self.device = device
         splits["val"]  # there is something to judge by
         self._begin()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -170,7 +169,7 @@ class Sweep:
         live = optuna.trial.Trial(self._study, key)
         self._report(live, trial)
         at, recipe = len(self._history(trial.folder)), trial.recipe
-        steps = train(trial.folder, self.splits, recipe, data=self.data, device=self.device, resume=True, tick=tick)
+        steps = train(trial.folder, self.splits, recipe, device=self.device, resume=True, tick=tick)
         try:
             while at == recipe.epochs or not live.should_prune():
                 if (now := next(steps, None)) is None:

@@ -44,7 +44,6 @@ def leave_probabilities(
             f"{teacher} can't teach these faces: it tells apart {', '.join(card.classes)}; they are "
             f"{', '.join(splits.classes)}. Choose a --teacher that knows all of these."
         )
-    model.classes = card.classes  # type: ignore[assignment] # so that its answers are taken by their names
     where = pick_device(device)
     model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
     with torch.autocast(where.type, torch.bfloat16, enabled=bfloat16(read_recipe(card.recipe), where)):

@@ -8,8 +8,10 @@ import pytest
 
 from mien.cli import main
 from mien.data.drawn import drawn_faces
+from mien.data.load import load_faces
+from mien.data.origin import DataPath
 from mien.labels import FERPLUS
-from mien.runs import DataPath, begin
+from mien.runs import begin
 from mien.training.recipe import recipe
 
 USAGES = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}
@@ -53,7 +55,7 @@ def test_what_was_moved_is_said_and_the_rest_is_known(
     files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], moved: tuple[str, ...]
 ) -> None:
     run, source = tmp_path / "run", DataPath(str(files[0]), str(files[1]), skip_bad_rows=True)
-    begin(run, source.load(), recipe("logistic", "demo"), source)
+    begin(run, load_faces(**vars(source)), recipe("logistic", "demo"))
     words = ["mien", "train", "--resume", str(run)]
     for name, path in zip(("--data", "--votes"), files, strict=True):
         if name in moved:

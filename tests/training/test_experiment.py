@@ -14,7 +14,7 @@ from mien.errors import CheckpointError, RecipeError
 from mien.experiment import fresh, train
 from mien.models import create_model
 from mien.net import WEIGHTS
-from mien.runs import DRAWN, begin, history
+from mien.runs import begin, history
 from mien.training.recipe import recipe
 
 
@@ -68,10 +68,10 @@ def test_a_run_with_a_second_labelling_goes_on_with_it_alone(tmp_path: Path) -> 
     with pytest.raises(CheckpointError, match="Go on with the `mien release` that began it"):
         next(train(tmp_path, splits, made, device="cpu", resume=True))
     with pytest.raises(CheckpointError, match="begun on other data"):
-        begin(tmp_path, splits, made, DRAWN, votes([0.25, 0.75]))
-    begin(tmp_path, splits, made, DRAWN, votes([0.5, 0.5]))
-    begin(tmp_path / "plain", splits, made, DRAWN)  # as earlier versions noted it
-    begin(tmp_path / "plain", splits, made, DRAWN, votes([0.5, 0.5]))
+        begin(tmp_path, splits, made, votes([0.25, 0.75]))
+    begin(tmp_path, splits, made, votes([0.5, 0.5]))
+    begin(tmp_path / "plain", splits, made)  # as earlier versions noted it
+    begin(tmp_path / "plain", splits, made, votes([0.5, 0.5]))
 
 
 def test_what_a_run_started_from_may_be_gone_when_it_goes_on(tmp_path: Path) -> None:

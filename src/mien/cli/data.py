@@ -11,7 +11,7 @@ from mien.cli.tables import print_table
 
 if TYPE_CHECKING:
     from mien.data.faces import FaceSet, Splits
-    from mien.runs import DataPath
+    from mien.data.origin import DataPath
 
 
 def get(
@@ -39,7 +39,7 @@ def show(
     skip_bad_rows: SkipBadRows = False,
 ) -> dict[str, Any]:
     """Look at the faces: how many of each class, pixel statistics, samples, the mean face of each class, one batch."""
-    from mien.runs import DataPath
+    from mien.data.origin import DataPath
 
     splits = read_source(DataPath(data, votes, skip_bad_rows, size, bool(rgb), groups))
     found = {name: _described(faces) for name, faces in splits if len(faces)}
@@ -70,7 +70,7 @@ def convert(
     A .faces folder is mapped rather than read, so that sets larger than memory can be trained on. Building one from
     pictures takes constant memory; stopped, it goes on where it was when the same command is given again.
     """
-    from mien.runs import DataPath
+    from mien.data.origin import DataPath
 
     if out.suffix.lower() not in (".npz", ".faces"):
         raise typer.BadParameter(

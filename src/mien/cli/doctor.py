@@ -55,10 +55,10 @@ def doctor(
     Nothing is changed, and no face is kept unless you ask for a page or a clean data set. With FER+'s votes it also
     says how right it was.
     """
+    from mien.data.origin import DataPath
     from mien.doctor.clean import check
     from mien.doctor.clean import write_clean as write
     from mien.doctor.examine import SLOW, examine
-    from mien.runs import DataPath
 
     drops, moves, skips = _kinds(drop), _kinds(move), _kinds(skip)
     check(drops, moves)

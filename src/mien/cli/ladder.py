@@ -13,8 +13,8 @@ from mien.cli.tables import print_table
 
 if TYPE_CHECKING:
     from mien.data.faces import Splits
+    from mien.data.origin import DataPath
     from mien.evaluation.ladder import Ladder
-    from mien.runs import DataPath
 
 SHOWN = ("rung", "parameters", "training", "val before", "val after", "test after", "95 % interval", "macro-F1")
 """The columns that fit a terminal; the report has them all."""
@@ -39,7 +39,7 @@ def ladder(
 
     Stopped, it goes on where it was when the same command is given again.
     """
-    from mien.runs import DataPath
+    from mien.data.origin import DataPath
 
     preset = preset or ("tuned" if data else "demo")
     folder = out or Path("runs", "ladder" if data else "demo")

@@ -14,8 +14,8 @@ from mien.errors import CheckpointError, DataError
 
 if TYPE_CHECKING:
     from mien.data.faces import Splits
+    from mien.data.origin import DataPath
     from mien.net import Net
-    from mien.runs import DataPath
 
 SPLITS = ("train", "val", "test")
 
@@ -81,7 +81,7 @@ def read_faces(
     shape: tuple[int, int, int] | None = None,
 ) -> "Splits":
     """The faces that a command line names; from image files in the `shape`, (C, H, W), that a network takes."""
-    from mien.runs import DataPath
+    from mien.data.origin import DataPath
 
     source = DataPath(data, votes, skip_bad_rows, groups=groups)
     if shape and data and Path(data).is_dir():
@@ -92,9 +92,10 @@ def read_faces(
 def read_source(source: "DataPath") -> "Splits":
     """The faces that are there, with a bar while a folder is read; says how many rows were left out."""
     from mien.cli.progress import count_to
+    from mien.data.load import load_faces
 
     with count_to("reading") as tick:
-        splits = source.load(tick)
+        splits = load_faces(**vars(source), tick=tick)
     say_left_out(splits.left_out, splits.source)
     return splits
 
@@ -108,7 +109,7 @@ def say_left_out(count: int, source: str) -> None:
 def as_words(source: "DataPath") -> list[str]:
     """The words of a command line that name these faces to `mien evaluate` and `mien show`."""
     named = {"--data": source.path, "--votes": source.votes, "--groups": source.groups}
-    words = [word for name, value in named.items() if value for word in (name, value)]
+    words = [word for name, value in named.items() if value for word in (name, os.fspath(value))]
     return [*words, "--skip-bad-rows"] if source.skip_bad_rows else words
 
 

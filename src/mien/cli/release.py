@@ -71,9 +71,9 @@ def release(
     from mien.budgets import plan
     from mien.cards import Card
     from mien.data.load import load_faces
+    from mien.data.origin import DataPath
     from mien.release import SHIPPED, OutOfTime
     from mien.release import release as steps
-    from mien.runs import DataPath
     from mien.shards import INDEX, pack, unpack
     from mien.shipped import find
     from mien.teachers import ensemble
@@ -99,7 +99,7 @@ def release(
         try:
             shown = _Shown()
             for step in steps(
-                chosen, splits, work, stage=stage, votes=voted, data=source.from_root(),
+                chosen, splits, work, stage=stage, votes=voted,
                 minutes=float("inf") if minutes is None else minutes, device=device, tick=shown.tick,
                 look=shown.look,
             ):  # fmt: skip

@@ -15,7 +15,7 @@ from mien.cli.train import asked, suited, suits
 from mien.errors import Incomplete, RecipeError
 
 if TYPE_CHECKING:
-    from mien.runs import DataPath
+    from mien.data.origin import DataPath
     from mien.sweep import Sweep
     from mien.training.recipe import Recipe
 
@@ -53,7 +53,7 @@ def sweep(
 
     Ctrl-C, or a power cut, loses at most the epoch under way; the same command goes on. A higher --trials adds some.
     """
-    from mien.runs import DataPath
+    from mien.data.origin import DataPath
     from mien.space import read_space
     from mien.sweep import Sweep
 
@@ -70,7 +70,7 @@ def sweep(
     if suit and not {"batch", "lr"} & space.keys():
         recipe = suited(recipe, sum(splits["train"].counts.values()))
     folder = out or Path("runs", f"sweep-{recipe.model}")
-    search = Sweep(folder, splits, recipe, space, data=source.from_root(), device=device, spared=spare)
+    search = Sweep(folder, splits, recipe, space, device=device, spared=spare)
     try:
         _run(search, trials)
     except KeyboardInterrupt:

@@ -26,11 +26,11 @@ from mien.cli.options import (
 from mien.cli.progress import watch
 from mien.cli.recipes import NetworkOption, Preset, make_recipe, options_of, recipe_options
 from mien.cli.tables import print_report
-from mien.errors import UnknownModel
+from mien.errors import CheckpointError, UnknownModel
 
 if TYPE_CHECKING:
     from mien.cards import Card
-    from mien.runs import DataPath
+    from mien.data.origin import DataPath
     from mien.training.recipe import Recipe
 
 
@@ -63,7 +63,8 @@ def train(
 
     Ctrl-C, or a power cut, loses at most the epoch under way; `--resume RUN` goes on.
     """
-    from mien.runs import DataPath, read_setup
+    from mien.data.origin import DataPath
+    from mien.runs import read_setup
 
     if tensorboard:
         import mien.events  # noqa: F401 # when the extra isn't there it is said before anything is read
@@ -82,9 +83,11 @@ def train(
         if wrong := [name for name, value in given.items() if value is not None]:
             raise typer.BadParameter(f"the run has its recipe and its folder; leave out {', '.join(wrong)}.")
         folder = resume
-        recipe, source = read_setup(folder)
+        recipe, noted = read_setup(folder)
+        if noted is None and data is None:
+            raise CheckpointError(f"{folder}: its run was begun on faces made by a program; go on with it there.")
         moved: dict[str, Any] = {"path": data, "votes": votes, "groups": groups, "skip_bad_rows": skip_bad_rows}
-        source = replace(source, **{name: value for name, value in moved.items() if value})
+        source = replace(noted or DataPath(), **{name: value for name, value in moved.items() if value})
         along = [*as_words(DataPath(data, votes, skip_bad_rows, groups=groups)), *along]
     if int(os.environ.get("RANK", "0")):  # under torchrun: the same work without a word
         with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
@@ -184,8 +187,7 @@ def _train(
     done = len(history(folder)) if (folder / "history.csv").exists() else 0
     try:
         with _logged(folder, tensorboard) as log, watch(recipe.model, recipe.epochs, done) as watcher:
-            where = source.from_root()
-            for epoch in train(folder, splits, recipe, data=where, device=device, resume=resume, tick=watcher.tick):
+            for epoch in train(folder, splits, recipe, device=device, resume=resume, tick=watcher.tick):
                 watcher.epoch(epoch)
                 log()
             log()  # of a run that was finished already

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mien.data.arrays import load_arrays, save_arrays
+from mien.data.origin import DataPath
 from mien.data.pages import let_go
 from mien.errors import DataError, MissingExtra
 from mien.labels import FER2013
@@ -209,7 +210,8 @@ class Splits:
 
     `train` is learned from, `val` is looked at while choosing, `test` is looked at once, at the end.
     `left_out` says how many bad rows were skipped, when skipping was asked for. `files` are the names, seen from the
-    folder, of all files of a folder of images, bad ones included: that of a face is `files[row]`.
+    folder, of all files of a folder of images, bad ones included: that of a face is `files[row]`. `origin` says how to
+    read the same faces again; None where they were made by a program.
     """
 
     train: FaceSet
@@ -218,6 +220,7 @@ class Splits:
     source: str = ""
     left_out: int = 0
     files: Sequence[str] = field(default=(), repr=False)
+    origin: DataPath | None = field(default=None, repr=False)
     _names: tuple[str, ...] = field(default=("train", "val", "test"), repr=False, init=False)
 
     def __getitem__(self, name: str) -> FaceSet:
@@ -255,7 +258,8 @@ class Splits:
         """Read what `save` wrote. Raises DataError when the file is missing, damaged or no set of splits."""
         arrays = load_arrays(path)
         train, val, test = (FaceSet._from_arrays(arrays, f"{name}_", str(path)) for name in ("train", "val", "test"))
-        return cls(train, val, test, source=str(path), left_out=_count(arrays.get("left_out"), str(path)))
+        left_out = _count(arrays.get("left_out"), str(path))
+        return cls(train, val, test, source=str(path), left_out=left_out, origin=DataPath(path).from_root())
 
 
 def _count(array: NDArray[Any] | None, source: str) -> int:

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.data.faces import UNLABELLED, FaceSet, Splits
 from mien.data.groups import Groups
+from mien.data.origin import DataPath
 from mien.data.pixels import keep_freed_memory, parse_row, parse_rows
 from mien.data.split import VAL_SHARE, split_off
 from mien.data.table import Row, Table, open_table, shown
@@ -60,7 +62,9 @@ def load_fer2013(
             found = f"none of its {reader.bad_count:,} rows can be used" if reader.bad_count else "it has no rows"
             detail = "".join(f"\n  {row}" for row in reader.bad)
             raise DataError(f"{table.source}: {found}.{detail}")
-        return _splits(reader, columns, table.source, Groups.read(groups) if groups is not None else None)
+        splits = _splits(reader, columns, table.source, Groups.read(groups) if groups is not None else None)
+    origin = DataPath(path, skip_bad_rows=skip_bad_rows, groups=groups)
+    return replace(splits, origin=origin.from_root())
 
 
 def _fits(columns: Sequence[str]) -> int:

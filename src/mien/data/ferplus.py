@@ -5,7 +5,7 @@ Barsoum et al. 2016, "Training deep networks for facial expression recognition w
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +59,8 @@ def load_ferplus(
     _check_agreement(splits, ballot)
     train, val, test = (_joined(faces, ballot) for _, faces in splits)
     dropped = sum(len(faces) for _, faces in splits) - len(train) - len(val) - len(test)
-    return Splits(train, val, test, f"{splits.source} + {ballot.source}", splits.left_out + dropped)
+    origin = splits.origin and replace(splits.origin, votes=votes, skip_bad_rows=skip_bad_rows).from_root()
+    return Splits(train, val, test, f"{splits.source} + {ballot.source}", splits.left_out + dropped, origin=origin)
 
 
 def _images(path: Path, skip_bad_rows: bool) -> Splits:

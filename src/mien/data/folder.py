@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from mien.data.faces import UNLABELLED, Splits
 from mien.data.groups import Groups
 from mien.data.listing import SIZE, TEST, TRAIN, VAL, Listed, Listing, Tick, litter
 from mien.data.names import expression
+from mien.data.origin import DataPath
 from mien.data.rafdb import list_rafdb, numbers_of
 from mien.data.split import VAL_SHARE
 from mien.errors import DataError
@@ -73,7 +75,11 @@ def load_folder(
             ten, counts all).
     """
     listing = list_folder(path, val_share=val_share, seed=seed, groups=groups)
-    return listing.read(size=size, rgb=rgb, skip_bad_rows=skip_bad_rows, tick=tick)
+    splits = listing.read(size=size, rgb=rgb, skip_bad_rows=skip_bad_rows, tick=tick)
+    if (val_share, seed) != (VAL_SHARE, 0):
+        return splits
+    origin = DataPath(path, None, skip_bad_rows, size, rgb, groups)
+    return replace(splits, origin=origin.from_root())
 
 
 def list_folder(

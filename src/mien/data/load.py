@@ -1,6 +1,7 @@
 """One door to all data: whatever the path holds -> Splits."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from mien.data.drawn import drawn_faces
@@ -62,6 +63,8 @@ def load_faces(
         numbers = [at for at, rows in enumerate(parts) for _ in rows]
         subjects = Groups.read(groups).of_rows([int(row) for rows in parts for row in rows])
         apart(numbers, subjects, str(groups))
+        if splits.origin:
+            splits = replace(splits, origin=replace(splits.origin, groups=groups).from_root())
     return splits
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mien.data.faces import FaceSet, Splits
 from mien.data.listing import SIZE, TRAIN, Listing, Tick
+from mien.data.origin import DataPath
 from mien.errors import BadRow, DataError
 from mien.files import atomic_write, replacing
 
@@ -41,7 +42,8 @@ def load_mapped(path: str | os.PathLike[str]) -> Splits:
         head = json.loads((path / HEAD).read_bytes())
         classes = [str(name) for name in head["classes"]]
         train, val, test = (_load(path, name, classes) for name in NAMES)
-        return Splits(train, val, test, source=str(path), left_out=int(head["left_out"]))
+        left_out = int(head["left_out"])
+        return Splits(train, val, test, source=str(path), left_out=left_out, origin=DataPath(path).from_root())
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise DataError(f"{path}: not a folder of faces of mien's, or damaged ({error}). Convert it again.") from None
 

@@ -61,23 +61,9 @@ def score(
     temperature: float = 1.0,
     tick: Callable[[float], None] | None = None,
 ) -> Scores:
-    """Ask a network about every face that it can be judged by (`FaceSet.judged`).
+    """Ask a network about every face that it can be judged by; arguments and errors as in `evaluate`.
 
-    Args:
-        model: an `nn.Module` that gives logits (asked in eval mode, on the device it is on, and left as it was),
-            a `mien.net.Net`, or any callable from pixels uint8 `(B, C, H, W)` to probabilities `(B, K)`.
-        faces: unlabelled and marked faces in it are left out. A network that knows more classes, or the same in another
-            order, is asked about these alone: its probabilities for them are scaled to add to 1.
-        views: 1 asks about the face as it is, 2 also about its mirror image, 10 about those at other scales and places,
-            and the probabilities are averaged (`mien.evaluation.views`).
-        batch: how many faces at once.
-        split: the name that the result carries.
-        temperature: divides the logits of an `nn.Module`; the others know their own.
-        tick: called after each batch with the share of the faces that is done.
-
-    Raises:
-        DataError: no face to be judged by, or the network answers for other classes than the faces have.
-        CheckpointError: an answer isn't a number: the network's training went astray.
+    `tick` is called after each batch with the share of the faces that is done.
 
     >>> faces = FaceSet(np.zeros((3, 48, 48), np.uint8), [0, 3, -1])
     >>> score(lambda pixels: np.eye(7)[[3] * len(pixels)], faces).correct.tolist()
@@ -114,7 +100,27 @@ def together(parts: Sequence[Scores]) -> Scores:
 def evaluate(
     model: Any, faces: FaceSet, *, views: int = 1, batch: int = 256, split: str = "", temperature: float = 1.0
 ) -> Report:
-    """Ask a network about every face and judge the answers; arguments and errors as in `score`."""
+    """Ask a network about every face that it can be judged by (`FaceSet.judged`), and judge the answers.
+
+    Args:
+        model: an `nn.Module` that gives logits (asked in eval mode, on the device it is on, and left as it was),
+            a `mien.Net`, or any callable from pixels uint8 `(B, C, H, W)` to probabilities `(B, K)`.
+        faces: unlabelled and marked faces in it are left out. A network that knows more classes, or the same in another
+            order, is asked about these alone: its probabilities for them are scaled to add to 1.
+        views: 1 asks about the face as it is, 2 also about its mirror image, 10 about those at other scales and places,
+            and the probabilities are averaged (`mien.evaluation.views`).
+        batch: how many faces at once.
+        split: the name that the report carries.
+        temperature: divides the logits of an `nn.Module`; the others know their own.
+
+    Raises:
+        DataError: no face to be judged by, or the network answers for other classes than the faces have.
+        CheckpointError: an answer isn't a number: the training diverged.
+
+    >>> faces = FaceSet(np.zeros((3, 48, 48), np.uint8), [0, 3, -1])
+    >>> evaluate(lambda pixels: np.eye(7)[[3] * len(pixels)], faces).accuracy
+    0.5
+    """
     return Report.of(score(model, faces, views=views, batch=batch, split=split, temperature=temperature))
 
 
@@ -133,8 +139,8 @@ def _answer(predict: Predictor, pixels: NDArray[np.uint8], model: Any, faces: Fa
         )
     if not np.isfinite(answer).all():
         raise CheckpointError(
-            "The network answers with what isn't a number: its training went astray. Train it again with a lower "
-            "learning rate."
+            "The network answers with NaN or infinity: its training diverged. Train it again with a lower learning "
+            "rate."
         )
     return answer
 

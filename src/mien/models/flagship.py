@@ -6,7 +6,6 @@ that learns another labelling of the same faces (FER+'s votes beside FER2013's l
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -56,6 +55,16 @@ class Block(nn.Module):
         return self.relu(self.shortcut(x) + added)
 
 
+@register(
+    "flagship_small",  # for small devices and short trainings: 0.67 M parameters, 46 M multiply-adds
+    stem=32,
+    widths=[32, 96, 192],
+    depths=[1, 1, 1],
+    stride=2,
+    squeeze=[False, True, True],
+    drop=0.0,
+    dropout=0.2,
+)
 @register("flagship")
 class Flagship(nn.Module):
     """A stem at full size, then stages of residual blocks, each at half the size of the one before.
@@ -122,23 +131,3 @@ class Flagship(nn.Module):
         """`(B, K + second)`: the logits of both heads, for training."""
         x = self.features(pixels)
         return self.linear(x) if self.second is None else torch.cat([self.linear(x), self.second(x)], 1)
-
-
-@register("flagship_small")
-class FlagshipSmall(Flagship):
-    """The flagship for small devices and short trainings: 0.67 M parameters, 46 M multiply-adds."""
-
-    def __init__(
-        self,
-        *,
-        stem: int = 32,
-        widths: Sequence[int] = (32, 96, 192),
-        depths: Sequence[int] = (1, 1, 1),
-        stride: int = 2,
-        squeeze: bool | Sequence[bool] = (False, True, True),
-        drop: float = 0.0,
-        dropout: float = 0.2,
-        **options: Any,
-    ) -> None:
-        own: dict[str, Any] = {"stem": stem, "widths": widths, "depths": depths, "stride": stride, "squeeze": squeeze}
-        super().__init__(drop=drop, dropout=dropout, **own, **options)

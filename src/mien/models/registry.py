@@ -14,23 +14,38 @@ PLAIN = (bool, int, float, str, tuple, list)
 """The kinds of options that a card can hold."""
 
 _MODELS: dict[str, type[nn.Module]] = {}
+_SIZES: dict[str, dict[str, Any]] = {}
+"""The options in which a model differs from its class's own."""
 _UNLISTED: set[str] = set()
 
 
-def register(name: str, *, listed: bool = True) -> Callable[[M], M]:
+def register(name: str, *, listed: bool = True, **sizes: Any) -> Callable[[M], M]:
     """Class decorator: make a network known under `name`; `listed=False` for one that can't be built by its name alone.
 
-    Its `__init__` takes `classes`, `channels` and `size` and whatever else the network has as keywords. It follows
-    the one contract: pixels 0..255 in, `(B, C, H, W)`, uint8 or float; logits out, `(B, K)`.
+    Its `__init__` takes `classes`, `channels` and `size` and whatever else the network has as keywords; `sizes` are
+    values of these in place of its defaults, so that one class can stand under several names. It follows the one
+    contract: pixels 0..255 in, `(B, C, H, W)`, uint8 or float; logits out, `(B, K)`. What depends on the classes is
+    the layer `linear`: a training that starts from these weights with other classes begins with a fresh one.
 
     Raises:
         MienError: when the name is taken.
+
+    ```python
+    @mien.register("one-layer")
+    class OneLayer(nn.Module):
+        def __init__(self, *, classes=7, channels=1, size=48):
+            super().__init__()
+            self.linear = nn.Linear(channels * size * size, classes)
+
+        def forward(self, pixels):
+            return self.linear(pixels.float().flatten(1) / 255)
+    ```
     """
 
     def put(model: M) -> M:
         if name in _MODELS:
             raise MienError(f"A model called {name!r} is registered already ({_MODELS[name].__module__}).")
-        _MODELS[name] = model
+        _MODELS[name], _SIZES[name] = model, sizes
         if not listed:
             _UNLISTED.add(name)
         return model
@@ -51,7 +66,7 @@ def create_model(name: str, *, classes: int = 7, channels: int = 1, size: int = 
         classes: how many logits it gives.
         channels: 1 for gray input, 3 for RGB.
         size: height and width of the faces it takes.
-        options: what else the network has, such as `width`.
+        options: what else the network has, such as `widths`.
 
     Returns:
         The network, in training mode; `.name` and `.options` say what builds the same one again.
@@ -65,7 +80,7 @@ def create_model(name: str, *, classes: int = 7, channels: int = 1, size: int = 
     """
     if name not in _MODELS:
         raise UnknownModel(f"There is no model {name!r}; the models are {', '.join(_MODELS)}.")
-    known = dict(classes=classes, channels=channels, size=size, **options)
+    known: dict[str, Any] = {"classes": classes, "channels": channels, "size": size, **_SIZES[name], **options}
     try:
         model = _MODELS[name](**known)
     except (
