@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from mien.cards import Card
-from mien.errors import CheckpointError, UnknownModel
+from mien.errors import CheckpointError, UnknownModel, first_line
 from mien.files import atomic_write
 from mien.models import create_model
 from mien.models.stem import GRAY
@@ -114,8 +114,7 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds, from its zip reader to its unpickler
-        first = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(
-            f"{path}: can't read the training state ({first}). Train again into another folder."
+            f"{path}: can't read the training state ({first_line(error)}). Train again into another folder."
         ) from None
     return state

@@ -84,3 +84,8 @@ class MissingExtra(MienError):
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(f'{purpose} needs {package}. Install it with: pip install "mien[{extra}]"')
+
+
+def first_line(error: Exception) -> str:
+    """What an error of another library's says first, or its kind where it says nothing."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

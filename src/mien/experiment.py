@@ -178,7 +178,7 @@ def _finish(
         macs=cost.macs,
         data=TrainedOn(
             source=os.path.basename(splits.source),
-            checksums={name: faces.checksum for name, faces in splits if len(faces)},
+            checksums=splits.checksums,
         ),
         scores={"before": {"val": before}, "after": {"val": report.as_json()}},
         epoch=int(best["epoch"]) if best else 0,

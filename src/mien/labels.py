@@ -1,5 +1,8 @@
 """The expression names, their order and their colours: the only place that defines them."""
 
+SPLITS = ("train", "val", "test")
+"""The splits of every data set, in their order."""
+
 FER2013 = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """FER2013's seven labels; a name's place is its number in the data set's `emotion` column."""
 

@@ -72,8 +72,8 @@ def compare_rungs(
         rungs=tuple(_rung(folder / model, splits, device) for model in models),
         source=splits.source,
         classes=splits.classes,
-        counts={name: faces.counts for name, faces in splits if len(faces)},
-        checksums={name: faces.checksum for name, faces in splits if len(faces)},
+        counts=splits.counts,
+        checksums=splits.checksums,
         environment=environment(),
     )
     atomic_write(folder / "ladder.json", json.dumps(ladder.as_json(), indent=2))

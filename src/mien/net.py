@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.cards import CARD, Card, checksum
-from mien.errors import CheckpointError, DataError
-from mien.session import cores, device_of, first_line, open_session
+from mien.errors import CheckpointError, DataError, first_line
+from mien.session import device_of, open_session, workers
 from mien.shipped import find, shipped
 
 MODEL = "model.onnx"
@@ -79,7 +79,7 @@ class Net:
             raise
         self.device = device_of(self._session)
         self._spin = spin
-        self._threads = (threads or cores() or os.cpu_count() or 1) if self.device == "cpu" else 1
+        self._threads = (threads or workers()) if self.device == "cpu" else 1
         known = _metadata(self._session, self.path)
         self.files = (self.path, *_beside(known, self.path))
         inside = _card_inside(known, self._session, self.path)

@@ -135,7 +135,7 @@ def _begin(plan: Plan, folder: Path, splits: Splits, votes: Splits | None) -> No
         CheckpointError: it was begun on others.
     """
     given = {"data": splits, **({"votes": votes} if votes else {})}
-    noted = {kind: {name: faces.checksum for name, faces in of if len(faces)} for kind, of in given.items()}
+    noted = {kind: of.checksums for kind, of in given.items()}
     path = folder / RELEASE
     try:
         was = dict(json.loads(path.read_bytes())) if path.exists() else noted
@@ -224,7 +224,7 @@ def _other_head(home: Path, out: Path, votes: Splits) -> None:
             "classes": votes.classes,
             "data": TrainedOn(
                 source=os.path.basename(votes.source),
-                checksums={name: faces.checksum for name, faces in votes if len(faces)},
+                checksums=votes.checksums,
             ),
             "scores": {"after": {"val": report.as_json()}},
             "parameters": summarise(twin).parameters,

@@ -47,7 +47,7 @@ def begin(folder: Path, splits: Splits, recipe: Recipe, second: FaceSet | None =
         CheckpointError: the folder holds a run of another recipe, of other data, or with another second labelling.
     """
     noted = asdict(splits.origin.from_root()) if splits.origin else {}
-    noted |= {"checksums": {name: faces.checksum for name, faces in splits if len(faces)}}
+    noted |= {"checksums": splits.checksums}
     noted |= {"second": second.checksum} if second is not None else {}
     if not (folder / RECIPE).exists():
         atomic_write(folder / DATA, json.dumps(noted, indent=2))
@@ -59,7 +59,7 @@ def begin(folder: Path, splits: Splits, recipe: Recipe, second: FaceSet | None =
             f"{folder}: the run in this folder was begun with another recipe ({', '.join(changed)}). "
             "Choose another folder."
         )
-    before = _read_json(folder / DATA)
+    before = read_note(folder / DATA)
     if "second" in before and second is None:
         raise CheckpointError(
             f"{folder}: the run in this folder learns votes beside the labels, which only `mien release` gives it. Go "
@@ -76,7 +76,7 @@ def read_setup(folder: str | os.PathLike[str]) -> tuple[Recipe, DataPath | None]
     Raises:
         CheckpointError: it is no run.
     """
-    recipe, data = _read_json(Path(folder, RECIPE)), _read_json(Path(folder, DATA))
+    recipe, data = read_note(Path(folder, RECIPE)), read_note(Path(folder, DATA))
     known = {one.name: data[one.name] for one in fields(DataPath) if one.name in data}
     return read_recipe(recipe), DataPath(**known) if known else None
 
@@ -100,7 +100,8 @@ def write_history(folder: Path, rows: Sequence[dict[str, float]]) -> None:
     atomic_write(folder / HISTORY, text.getvalue())
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_note(path: Path) -> dict[str, Any]:
+    """What a record in a run folder says. Raises CheckpointError when it isn't there, or damaged."""
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:

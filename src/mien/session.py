@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mien.errors import CheckpointError, MienError
+from mien.errors import CheckpointError, MienError, first_line
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -56,6 +56,11 @@ def open_session(
     return session
 
 
+def workers() -> int:
+    """How many may work side by side: the `cores`, or what the system counts where these aren't known."""
+    return cores() or os.cpu_count() or 1
+
+
 def cores() -> int:
     """The cores that this process may use, hyper-threads counted once; 0 (let onnxruntime choose) off Linux.
 
@@ -73,8 +78,3 @@ def device_of(session: Any) -> str:
     """The name of the device that a session runs on."""
     first = session.get_providers()[0]
     return next((name for name, provider in PROVIDERS.items() if provider == first), first)
-
-
-def first_line(error: Exception) -> str:
-    """What an error of onnxruntime's says, without what it says after."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -118,7 +118,7 @@ class Sweep:
         plan = {
             "recipe": self.recipe.model_dump(mode="json"),
             "fields": {name: json.loads(distribution_to_json(tried)) for name, tried in self.space.items()},
-            "data": {name: faces.checksum for name, faces in self.splits if len(faces)},
+            "data": self.splits.checksums,
         }
         path = self.folder / PLAN
         if not path.exists():

@@ -1,6 +1,5 @@
 """Options that several verbs share, and the faces that they name."""
 
-import json
 import os
 import shlex
 import sys
@@ -11,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.errors import CheckpointError, DataError
+from mien.labels import SPLITS
 
 if TYPE_CHECKING:
     from mien.data.faces import Splits
     from mien.data.origin import DataPath
     from mien.net import Net
-
-SPLITS = ("train", "val", "test")
 
 
 def _known_split(name: str) -> str:
@@ -127,12 +125,12 @@ def check_data(target: str, classes: tuple[str, ...], splits: "Splits", split: s
     Raises:
         DataError: a network of other classes would be asked about drawn faces, as nobody said --data.
     """
-    from mien.runs import DATA, RECIPE
+    from mien.runs import DATA, RECIPE, read_note
     from mien.shipped import find
 
     home = find(target) if find(target).is_dir() else find(target).parent
     begun = (home / RECIPE).is_file() and (home / DATA).is_file()  # networks elsewhere have no such notes
-    noted = json.loads((home / DATA).read_text(encoding="utf-8")) if begun else {}
+    noted = read_note(home / DATA) if begun else {}
     if not data and not set(classes) >= set(splits.classes):
         example = shlex.quote(noted.get("path") or "PATH")
         raise DataError(

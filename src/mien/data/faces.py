@@ -14,7 +14,7 @@ from mien.data.arrays import load_arrays, save_arrays
 from mien.data.origin import DataPath
 from mien.data.pages import let_go
 from mien.errors import DataError, MissingExtra
-from mien.labels import FER2013
+from mien.labels import FER2013, SPLITS
 
 if TYPE_CHECKING:
     import pandas
@@ -221,21 +221,20 @@ class Splits:
     left_out: int = 0
     files: Sequence[str] = field(default=(), repr=False)
     origin: DataPath | None = field(default=None, repr=False)
-    _names: tuple[str, ...] = field(default=("train", "val", "test"), repr=False, init=False)
 
     def __getitem__(self, name: str) -> FaceSet:
         """The split of that name. Raises DataError for another name, or when the source has no such faces."""
-        if name not in self._names:
-            raise DataError(f"There is no split {name!r}; the splits are {', '.join(self._names)}.")
+        if name not in SPLITS:
+            raise DataError(f"There is no split {name!r}; the splits are {', '.join(SPLITS)}.")
         faces: FaceSet = getattr(self, name)
         if not len(faces):
-            has = ", ".join(known for known in self._names if len(getattr(self, known))) or "none"
+            has = ", ".join(known for known in SPLITS if len(getattr(self, known))) or "none"
             raise DataError(f"{self.source or 'The data'} has no faces for {name!r}; it has: {has}.")
         return faces
 
     def __iter__(self) -> Iterator[tuple[str, FaceSet]]:
         """(name, faces) of each split, empty ones included."""
-        return ((name, getattr(self, name)) for name in self._names)
+        return ((name, getattr(self, name)) for name in SPLITS)
 
     def file(self, row: int) -> str | None:
         """The image file that this row was; None where the faces come from one file."""
@@ -245,6 +244,16 @@ class Splits:
     def classes(self) -> tuple[str, ...]:
         """The class names, the same in every split."""
         return self.train.classes
+
+    @property
+    def checksums(self) -> dict[str, str]:
+        """`FaceSet.checksum` of each split that isn't empty."""
+        return {name: faces.checksum for name, faces in self if len(faces)}
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """`FaceSet.counts` of each split that isn't empty."""
+        return {name: faces.counts for name, faces in self if len(faces)}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all three to one `.npz` file, in one step."""
@@ -257,7 +266,7 @@ class Splits:
     def load(cls, path: str | os.PathLike[str]) -> "Splits":
         """Read what `save` wrote. Raises DataError when the file is missing, damaged or no set of splits."""
         arrays = load_arrays(path)
-        train, val, test = (FaceSet._from_arrays(arrays, f"{name}_", str(path)) for name in ("train", "val", "test"))
+        train, val, test = (FaceSet._from_arrays(arrays, f"{name}_", str(path)) for name in SPLITS)
         left_out = _count(arrays.get("left_out"), str(path))
         return cls(train, val, test, source=str(path), left_out=left_out, origin=DataPath(path).from_root())
 

@@ -18,7 +18,7 @@ from mien.data.split import VAL_SHARE
 from mien.errors import DataError
 from mien.files import files_below
 from mien.images import SUFFIXES
-from mien.labels import FER2013, FERPLUS
+from mien.labels import FER2013, FERPLUS, SPLITS
 
 _SPLIT_FOLDERS = {
     **dict.fromkeys(("train", "training"), TRAIN),
@@ -189,7 +189,7 @@ def _classes(root: Path, files: list[_File]) -> tuple[tuple[str, ...], dict[str,
     elif set(names.values()) <= set(FERPLUS):
         classes = FER2013 if set(names.values()) <= set(FER2013) else FERPLUS
         numbers = {folder: classes.index(name) for folder, name in names.items()}
-    for split, inside in zip(("train", "val", "test"), of_split, strict=True):
+    for split, inside in zip(SPLITS, of_split, strict=True):
         if len({numbers[folder] for folder in inside}) < len(inside):
             raise DataError(f"{root}: two folders of {split} mean the same class: {', '.join(sorted(inside))}.")
         learned = {numbers[folder] for folder in of_split[TRAIN]}

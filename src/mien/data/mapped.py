@@ -22,10 +22,9 @@ from mien.data.listing import SIZE, TRAIN, Listing, Tick
 from mien.data.origin import DataPath
 from mien.errors import BadRow, DataError
 from mien.files import atomic_write, replacing
+from mien.labels import SPLITS
 
-SUFFIX = ".faces"
 HEAD = "faces.json"
-NAMES = ("train", "val", "test")
 BLOCK = 1024
 """Faces between two notes of how far a building is."""
 
@@ -41,7 +40,7 @@ def load_mapped(path: str | os.PathLike[str]) -> Splits:
     try:
         head = json.loads((path / HEAD).read_bytes())
         classes = [str(name) for name in head["classes"]]
-        train, val, test = (_load(path, name, classes) for name in NAMES)
+        train, val, test = (_load(path, name, classes) for name in SPLITS)
         left_out = int(head["left_out"])
         return Splits(train, val, test, source=str(path), left_out=left_out, origin=DataPath(path).from_root())
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
@@ -90,7 +89,7 @@ def convert_listing(
     if not any(kept):
         raise DataError(f"{listing.root}: none of its {len(listing.files):,} files is a readable image.\n  {bad[0]}")
     listing.check_classes(kept[TRAIN])
-    for name, places in zip(NAMES, kept, strict=True):
+    for name, places in zip(SPLITS, kept, strict=True):
         files = [listing.files[place] for place in places]
         labels = np.array([file.label for file in files], np.int64)
         _save(part, name, labels, np.array(places, np.int64), np.array([file.mark for file in files], np.str_))
@@ -148,7 +147,7 @@ class _Building:
         return places
 
     def _counts(self) -> list[tuple[str, int]]:
-        return [(name, sum(file.split == at for file in self.listing.files)) for at, name in enumerate(NAMES)]
+        return [(name, sum(file.split == at for file in self.listing.files)) for at, name in enumerate(SPLITS)]
 
     def _open(self, name: str, count: int) -> BinaryIO:
         """The file of a split's images, after its header. Bad files leave room at its end, which nobody looks at."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mien.data.faces import FaceSet, Splits
 from mien.data.fer2013 import load_fer2013
 from mien.data.ferplus import load_ferplus
-from mien.errors import DataError, MienError
+from mien.errors import DataError, MienError, first_line
 from mien.files import atomic_write, replacing
 
 CONTEST = "challenges-in-representation-learning-facial-expression-recognition-challenge"
@@ -214,5 +214,5 @@ def _csv_in(folder: Path) -> Path | None:
 
 
 def _sentence(error: Exception) -> str:
-    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    text = first_line(error)
     return text if len(text) <= 160 else text[:160] + "…"

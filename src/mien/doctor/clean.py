@@ -98,7 +98,7 @@ def _write_manifest(
     pool = diagnosis.pool
     whole = asked | {
         "source": pool.source,
-        "checksums": {name: faces.checksum for name, faces in pool.splits if len(faces)},
+        "checksums": pool.splits.checksums,
         "found": {kind: int(mask.sum()) for kind, mask in masks.items()},
     }
     with path.open("w", encoding="utf-8") as file:

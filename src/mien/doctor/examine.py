@@ -94,7 +94,7 @@ class Diagnosis:
             "faint": int(self.looks.faint.sum()),
             "nonfaces": None if none is None else {"count": len(none), "faces": self._nonfaces(none)},
             "mislabels": self._mislabels(),
-            "classes": {name: faces.counts for name, faces in pool.splits if len(faces)},
+            "classes": pool.splits.counts,
             "unlabelled": int((pool.labels == UNLABELLED).sum()),
             "imbalance": self.imbalance,
             "resolution": dict(zip(("height", "width", "channels"), (*pool.shape, 1), strict=False)),

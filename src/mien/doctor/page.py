@@ -89,7 +89,7 @@ def write_page(found: Diagnosis, path: str | os.PathLike[str]) -> None:
         "mien.doctor", "doctor.html.j2", title="What is wrong with these faces", source=found.pool.source,
         counts={name: len(faces) for name, faces in found.pool.splits}, rows=rows,
         sections=[section for section in sections if section.groups],
-        classes={name: faces.counts for name, faces in found.pool.splits if len(faces)}, each=EACH,
+        classes=found.pool.splits.counts, each=EACH,
     )  # fmt: skip
     atomic_write(path, page)
 

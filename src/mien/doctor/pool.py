@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from mien.data.faces import FaceSet, Splits
 from mien.data.pages import let_go
 from mien.errors import DataError
+from mien.labels import SPLITS
 
 PIECE = 4096
 AT_ONCE = 32 << 20
@@ -24,7 +25,7 @@ class Pool:
         DataError: no faces at all, or faces of several sizes.
     """
 
-    names = ("train", "val", "test")
+    names = SPLITS
 
     def __init__(self, splits: Splits) -> None:
         self.splits, self.source, self.classes = splits, splits.source, splits.classes

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mien.errors import CheckpointError, MissingExtra, UnknownModel
+from mien.errors import CheckpointError, MissingExtra, UnknownModel, first_line
 from mien.models.registry import register
 from mien.models.stem import Normalise, Pixels
 
@@ -64,10 +64,9 @@ class Backbone(nn.Module):
             filled, _ = _body(timm, self.timm_name, channels, self.side, pretrained=True)
             self.body.load_state_dict(filled.state_dict())
         except Exception as error:  # timm and the hub's client raise many kinds
-            why = (str(error).splitlines() or [type(error).__name__])[0]
             raise CheckpointError(
-                f"timm's weights for {self.timm_name} can't be had ({why}). Without --init timm it is trained from "
-                "random weights."
+                f"timm's weights for {self.timm_name} can't be had ({first_line(error)}). Without --init timm it is "
+                "trained from random weights."
             ) from None
 
 

@@ -19,6 +19,7 @@ from mien.recognition.detect import CERTAIN, Detection, Detector
 from mien.recognition.records import Face, Frame, Reading
 from mien.recognition.sources import Sources, as_frame
 from mien.recognition.track import HALF_LIFE, Tracker
+from mien.session import workers
 from mien.shipped import DEFAULT
 
 Found = tuple[tuple[Detection, ...], NDArray[np.uint8]]
@@ -94,7 +95,7 @@ class Recognizer:
             raise DataError(f"certain lies between 0 and 1, smooth is 0 or more seconds; found {certain} and {smooth}.")
         self.net = Net(model, device=device, threads=threads, spin=False)
         self.classes, self.device = self.net.classes, self.net.device
-        self.smooth, self.max_pixels, self.threads = smooth, max_pixels, threads or os.cpu_count() or 1
+        self.smooth, self.max_pixels, self.threads = smooth, max_pixels, threads or workers()
         # a thread for each of two frames does more than two threads for one, which wait for each other in every layer
         self._detector = Detector(device=device, threads=1, certain=certain) if detect else None
 
@@ -168,9 +169,9 @@ class Recognizer:
             names = [sources] if isinstance(sources, (str, os.PathLike)) else sources
             sources = Sources(names, every=every, after=after, max_pixels=self.max_pixels)
         tracker, source = Tracker(half_life=self.smooth), None
-        workers = min(self.threads, SIDE_BY_SIDE)
-        ready, held = (1, 1) if sources.live else (4, 2 * workers)  # a camera's pictures mustn't grow old in a queue
-        for frame, found, seen in side_by_side(self._found, ahead(sources, ready), workers, held):
+        side = min(self.threads, SIDE_BY_SIDE)
+        ready, held = (1, 1) if sources.live else (4, 2 * side)  # a camera's pictures mustn't grow old in a queue
+        for frame, found, seen in side_by_side(self._found, ahead(sources, ready), side, held):
             if frame.source != source:
                 tracker, source = Tracker(half_life=self.smooth), frame.source
             reading = self._read_on(frame, found, seen, tracker)

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mien.errors import DataError, MissingExtra
+from mien.errors import DataError, MissingExtra, first_line
 from mien.files import replacing
 from mien.recognition.records import LANDMARKS, Reading
 
@@ -260,7 +260,7 @@ def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
             for batch in file.iter_batches(4096):
                 yield from batch.to_pylist()
     except arrow.ArrowInvalid as error:
-        raise DataError(f"{path}: damaged, not a Parquet file ({str(error).splitlines()[0]}).") from None
+        raise DataError(f"{path}: damaged, not a Parquet file ({first_line(error)}).") from None
 
 
 def _pyarrow() -> Any:

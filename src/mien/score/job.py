@@ -64,7 +64,10 @@ def _note(job: Job, out: Path) -> None:
             raise DataError(f"{out}: there are other files in this folder; results go into a folder of their own.")
         atomic_write(note, json.dumps(asdict(job), indent=2))
         return
-    noted = json.loads(note.read_text(encoding="utf-8"))
+    try:
+        noted = dict(json.loads(note.read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{note}: damaged ({error}). Name another folder.") from None
     if other := [name for name, value in asdict(job).items() if noted.get(name) != value]:
         name = other[0]
         raise DataError(

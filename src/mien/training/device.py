@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mien.data.faces import UNLABELLED, FaceSet
 from mien.data.pages import let_go, mapped
-from mien.errors import MienError
+from mien.errors import MienError, first_line
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ def pick_device(name: str | None = None) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise MienError(f"There is no device {name!r} here ({str(error).splitlines()[0]}). Try 'cpu'.") from None
+        raise MienError(f"There is no device {name!r} here ({first_line(error)}). Try 'cpu'.") from None
     return device
 
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from mien.errors import MienError
+from mien.errors import MienError, first_line
 
 PATIENCE = timedelta(minutes=10)
 """How long the processes wait for one another: much longer than one of them writes or reads while the others don't."""
@@ -135,8 +135,7 @@ def _together() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise MienError(f"Another process of this training died or doesn't answer ({first}).") from None
+        raise MienError(f"Another process of this training died or doesn't answer ({first_line(error)}).") from None
 
 
 def leave() -> None:

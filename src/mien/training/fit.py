@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mien.data.faces import UNLABELLED, FaceSet
-from mien.errors import DataError, RecipeError, TooLittleMemory
+from mien.errors import DataError, RecipeError, TooLittleMemory, first_line
 from mien.training.device import OnDevice, pick_device
 from mien.training.distributed import Team, join
 from mien.training.learner import Learner, hard, side
@@ -161,11 +161,12 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
             faces = torch.zeros(2, train.pixels.shape[1], size, size, dtype=torch.uint8)
             heads = forward(faces.to("cpu" if parameter is None else parameter.device)).shape[1] - len(train.classes)
     except torch.OutOfMemoryError as error:
-        raise TooLittleMemory(f"There is no memory left for a single face ({str(error).splitlines()[0]}).") from None
+        raise TooLittleMemory(f"There is no memory left for a single face ({first_line(error)}).") from None
     except (RuntimeError, AssertionError) as error:
         larger = "larger ones (--size)" if size == full else "a larger start_size (--start-size)"
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RecipeError(f"The {name} can't take faces of {size} pixels; give it {larger}. ({first})") from None
+        raise RecipeError(
+            f"The {name} can't take faces of {size} pixels; give it {larger}. ({first_line(error)})"
+        ) from None
     finally:
         model.train(training)
     if second is not None and heads != len(second.classes):
