@@ -120,3 +120,10 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
     },
 }
 PRESETS |= {(model, "finetune"): _FINETUNE for model in sorted({model for model, _ in PRESETS})}
+
+OTHERS: dict[str, dict[str, Any]] = {
+    "tuned": {**_WARP, "epochs": 24, "smoothing": 0.1, "erase": 0.3, "ema": 0.998},
+    "demo": {**_DEMO, "epochs": 10},
+    "finetune": _FINETUNE,
+}
+"""For networks that have no presets of their own: timm's, and those that somebody registers."""
