@@ -184,9 +184,12 @@ def test_what_another_network_knows_is_not_taken(
     left(tmp_path / "teacher-0", seeds[0].model_copy(update={"epochs": 9}), Splits.load(faces[0]))
     trained = "teacher-0 holds the answers of the flagship_small of seed 0 that was trained there, but"
     for words, said in (
-        (["--seed", "7"], f"{trained} the flagship_small of seed 21 that was trained there (other epochs, seed)"),
-        ([], f"{trained} the flagship_small of seed 0 that was trained there (other epochs)"),
-        (["--teacher", "small"], f"{trained} small: take another folder"),
+        (
+            ["--seed", "7"],
+            f"{trained} the flagship_small of seed 21 that was trained there is asked for (other epochs, seed)",
+        ),
+        ([], f"{trained} the flagship_small of seed 0 that was trained there is asked for (other epochs)"),
+        (["--teacher", "small"], f"{trained} small is asked for: take another folder"),
     ):
         assert main([*line, *words]) == 1
         assert said in capsys.readouterr().err
