@@ -26,6 +26,9 @@ router = APIRouter()
 PROTOCOL = "mien"
 """The protocol that a browser offers beside its token."""
 
+TRY_LATER = 1013
+"""The WebSocket code for it, in IANA's registry."""
+
 IDLE_SECONDS = 30.0
 """A stream on which nothing comes for so long is closed: few may be open, and one that is forgotten would stay so."""
 
@@ -67,12 +70,18 @@ async def stream(socket: WebSocket, asked: Annotated[AskedOfStream, Query()]) ->
     reader: Reader = socket.app.state.reader
     metrics: Metrics = socket.app.state.metrics
     served = await reader.networks.get(asked.model)
+    offered = socket.scope.get("subprotocols", [])
     if reader.streams >= reader.settings.streams:
-        raise Refusal("busy", f"{reader.streams} streams are open; that is the limit.", retry_after=5)
+        full = Refusal("busy", f"{reader.streams} streams are open; that is the limit.", retry_after=5)
+        if PROTOCOL not in offered:
+            raise full
+        socket.state.refused = full.code  # a browser shows its page no answer to a handshake, but why it was closed
+        await socket.accept(PROTOCOL)
+        return await socket.close(TRY_LATER, full.message)
     reader.streams += 1  # before anything is waited for: others come meanwhile
     metrics.streams.set(reader.streams)
     try:
-        await socket.accept(PROTOCOL if PROTOCOL in socket.scope.get("subprotocols", []) else None)
+        await socket.accept(PROTOCOL if PROTOCOL in offered else None)
         await _talk(socket, reader, metrics, served, asked)
     finally:
         reader.streams -= 1
