@@ -1,16 +1,16 @@
 // The page: what a person does, and what is shown then.
 
-import { Browser, decode } from "./browser.js";
+import { Browser } from "./browser.js";
 import { Camera } from "./camera.js";
 import { Faces } from "./faces.js";
 import { Records, save } from "./records.js";
 import { complain, say, sayChanges, sayReading, summary, told, where, words } from "./said.js";
 import { load } from "./settings.js";
 import { Problem, Server, takeToken } from "./server.js";
+import { instead, preview, still, waiting } from "./stage.js";
 import { Timeline } from "./timeline.js";
 
 const $ = (id) => document.getElementById(id);
-const LARGEST = 2048; // side of a photo as it is shown
 const TRIES = 4;
 const WAITS = [0, 1, 2, 4]; // seconds before a camera's stream is opened again, after a laptop's sleep for one
 const PASSES = ["busy", "gone", "closed", "not_ready", "too_many_requests"];
@@ -77,19 +77,6 @@ function blank() {
   $("frame").hidden = $("unseen-photo").hidden = true;
 }
 
-/** Whether something is worked on: at the picture, and in the words `said`. */
-function waiting(on, said = "Reading…") {
-  for (const id of ["frame", "unseen-photo"]) $(id).classList.toggle("waiting", on);
-  $("results").setAttribute("aria-busy", on);
-  if (on) $("count").textContent = said;
-}
-
-/** Words in the picture's place where there is none, so that the page doesn't jump. */
-function instead(text) {
-  $("unseen-photo").textContent = text;
-  $("unseen-photo").hidden = !$("frame").hidden;
-}
-
 /** Where what has the focus is hidden: it would fall to the top of the page. */
 const toResults = () => $("results").focus({ preventScroll: true });
 
@@ -135,27 +122,6 @@ function refused(problem, picture) {
   }
   blank();
   complain(new Problem(problem.message.replace(/^the image:/, `${name}:`)));
-}
-
-async function preview(blob, name, signal) {
-  $("video").hidden = true;
-  $("frame").classList.remove("mirrored");
-  let bitmap = null;
-  try {
-    bitmap = await decode(blob);
-  } catch {
-    // only the server knows this kind of file, or it is no picture: its answer will tell
-  }
-  if (signal.aborted) return bitmap?.close(); // a newer photo may have been decoded sooner
-  $("frame").hidden = $("photo").hidden = bitmap === null;
-  instead("This browser can't show this kind of file.");
-  if (!bitmap) return;
-  const scale = Math.min(1, LARGEST / Math.max(bitmap.width, bitmap.height));
-  const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * scale)));
-  Object.assign($("photo"), { width, height, ariaLabel: `The photo ${name}` });
-  $("photo").getContext("2d").drawImage(bitmap, 0, 0, width, height);
-  $("frame").style.setProperty("--ratio", width / height);
-  bitmap.close();
 }
 
 /** Try again while the server only says that it is busy. */
@@ -253,16 +219,6 @@ async function follow(signal, device) {
       await Promise.race([new Promise((done) => setTimeout(done, 1000 * seconds)), ended]);
     }
   }
-}
-
-/** Show the frame that was just read, so that boxes lie where the faces are. */
-function still(frame) {
-  const photo = $("photo");
-  if (photo.width !== frame.width || photo.height !== frame.height) Object.assign(photo, { width: frame.width, height: frame.height });
-  photo.ariaLabel = "What the camera sees";
-  photo.getContext("2d").drawImage(frame, 0, 0);
-  photo.hidden = false;
-  waiting(false);
 }
 
 /** Let go of the camera; what it saw last stays on the page, and may be read again. */
