@@ -1,5 +1,7 @@
 """Servers and pictures for the tests here."""
 
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,6 +57,19 @@ def crop_files() -> list[bytes]:
     from mien.data.drawn import drawn_faces
 
     return [png(face) for face in drawn_faces(700).val.images]
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """One's own certificate for 127.0.0.1, and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl here")
+    folder = tmp_path_factory.mktemp("https")
+    paths = folder / "certificate.pem", folder / "key.pem"
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    name = ["-subj", "/CN=mien", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run(["openssl", "req", "-x509", *kind, *name, "-out", paths[0], "-keyout", paths[1]], check=True)
+    return paths
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 import pytest
 import uvicorn
+from PIL import Image
 
 import mien
 from mien.client.calls import Calls
@@ -185,3 +186,24 @@ def test_the_async_client_does_the_same(server, photo: Path) -> None:
                 await client(b"hello")
 
     asyncio.run(ask())
+
+
+def test_what_is_no_picture_is_told_so_and_doesnt_stop_the_others(asked: mien.Client, photo: Path) -> None:
+    image = Image.new("RGB", (4, 4))
+    with pytest.raises(mien.MediaError, match=r"numpy\.asarray"):
+        asked(image)
+    readings = list(asked.predict_many([photo, image, 7]))
+    assert [len(one) for one in readings] == [1, 0, 0]
+    assert [one.error.partition(", not ")[2].partition(";")[0] for one in readings[1:]] == ["Image", "int"]
+
+
+def test_a_server_with_its_own_certificate(serve, certificate: tuple[Path, Path], photo: Path, tmp_path: Path) -> None:
+    own, key = certificate
+    address = serve("--certificate", str(own), "--key", str(key)).address
+    with mien.Client(address, certificate=own) as client:
+        assert client(photo).faces[0].label == "happy"
+    with mien.Client(address) as client, pytest.raises(mien.ServerError, match=r"isn't trusted .*certificate="):
+        client(photo)
+    for wrong, said in ((key, "not a certificate"), (tmp_path / "none.pem", "can't be read")):
+        with pytest.raises(mien.MienError, match=said):
+            mien.AsyncClient(address, certificate=wrong)

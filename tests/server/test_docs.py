@@ -1,19 +1,24 @@
 """The lines of docs/how-to/server.md, run against a server; its options and limits against those there are."""
 
+import inspect
 import json
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from pictures import png
 
+from mien.cli.serve import serve
 from mien.data.drawn import drawn_faces
+from mien.server.frames import MOST
 from mien.server.refusal import STATUS
 from mien.server.settings import Settings
+from mien.server.stream import IDLE_SECONDS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "server.md").read_text(encoding="utf-8")
 ADDRESS = "http://127.0.0.1:8000"
@@ -64,6 +69,8 @@ def test_codes_limits_and_options_are_those_of_the_server() -> None:
         f"| {settings.timeout:g} s each |",
         f"| {settings.queue} | `--queue`",
         f"| {settings.streams} |",
+        f"stream on which nothing comes is closed | {IDLE_SECONDS:g} s",
+        f"frames that come at once | {MOST:,} |",
         f"| {settings.rate:g}; not for this machine",
         f"| {settings.drain:g} s | `--drain`",
     ):
@@ -74,3 +81,11 @@ def test_codes_limits_and_options_are_those_of_the_server() -> None:
     ).stdout  # fmt: skip
     for option in set(re.findall(r"`(--[a-z-]+)", PAGE)) - {"--json"}:
         assert option in shown, option
+
+
+def test_the_options_are_by_default_what_the_settings_are() -> None:
+    """They stand in the command line again: settings take longer to import than its help may take."""
+    options = {name: one.default for name, one in inspect.signature(serve).parameters.items()}
+    both = options.keys() & {field.name for field in fields(Settings)} - {"workers"}
+    assert both >= {"host", "port", "queue", "batch", "timeout", "drain", "max_bytes", "max_pixels", "rate", "certain"}
+    assert {name: options[name] for name in both} == {name: getattr(Settings(), name) for name in both}

@@ -12,10 +12,14 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
-from mien.server import unread
+from mien.server import stream, unread
+from mien.server.app import create_app
 from mien.server.bounded import BoundedHead
 from mien.server.frames import Frames
+from mien.server.settings import Settings
 
 TOKEN = "a-token-of-some-length"
 HANDSHAKE = (
@@ -130,6 +134,74 @@ def test_a_damaged_frame_before_the_stream_is_open_is_no_fault() -> None:
 
     assert b" 101 " not in asyncio.run(hasty())
     assert told == ["websocket.connect", "websocket.disconnect"]
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        b"\x02\x80" + bytes(4) + (b"\x00\x80" + bytes(4)) * 200_000,  # a message in empty pieces, which never ends
+        (b"\x82\x80" + bytes(4)) * 200_000,
+        (b"\x89\x80" + bytes(4)) * 200_000,
+    ],
+    ids=["pieces", "messages", "pings"],
+)
+def test_a_client_that_sends_empty_frames_is_hung_up_on(frames: bytes) -> None:
+    """They weigh nothing, and each takes its time."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+
+    async def talk() -> None:
+        async with serving(app) as (_, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(HANDSHAKE)
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(frames)
+            with suppress(ConnectionError):
+                await asyncio.wait_for(reader.read(), 10)
+            writer.close()
+
+    asyncio.run(talk())
+
+
+def test_a_picture_in_pieces_is_one(server, crop_files: list[bytes]) -> None:
+    async def talk() -> dict[str, Any]:
+        address = server.address.replace("http", "ws", 1)
+        async with connect(f"{address}/v1/stream?detect=false") as socket:
+            picture = crop_files[0]
+            await socket.send(picture[at : at + 10] for at in range(0, len(picture), 10))
+            told: dict[str, Any] = json.loads(await socket.recv())
+            return told
+
+    assert len(asyncio.run(talk())["faces"]) == 1
+
+
+def test_a_stream_on_which_nothing_comes_is_closed(crop_files: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """But not while it waits for an answer."""
+    monkeypatch.setattr(stream, "IDLE_SECONDS", 0.3)
+    app = create_app(Settings())
+    reader = app.state.reader
+    read = reader.read
+
+    async def slowly(*what: Any, **how: Any) -> Any:
+        await asyncio.sleep(1)
+        return await read(*what, **how)
+
+    monkeypatch.setattr(reader, "read", slowly)
+
+    async def talk() -> None:
+        async with serving(app) as (_, port), connect(f"ws://127.0.0.1:{port}/v1/stream?detect=false") as socket:
+            await socket.send(crop_files[0])
+            assert len(json.loads(await socket.recv())["faces"]) == 1
+            with pytest.raises(ConnectionClosed, match="no picture came"):
+                await asyncio.wait_for(socket.recv(), 10)
+            while reader.streams:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(talk())
+    reader.close()
 
 
 def test_a_client_that_doesnt_read_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """What the server answers, asked over HTTP."""
 
 import asyncio
+import io
 import json
 import shutil
 from pathlib import Path
@@ -9,13 +10,14 @@ import httpx
 import numpy as np
 import pytest
 from pictures import png
+from PIL import Image
 
 import mien
 from mien.errors import CheckpointError
 from mien.server.answers import BatchPrediction, ErrorAnswer, ModelsAnswer, Prediction
 from mien.server.app import create_app
 from mien.server.settings import Settings
-from mien.shipped import BOX
+from mien.shipped import BOX, INT8
 
 
 def test_a_photo_as_bytes_and_as_a_form_is_read_as_recognizer_reads_it(client: httpx.Client, picture: bytes) -> None:
@@ -79,6 +81,8 @@ def test_the_networks_may_be_chosen(client: httpx.Client, picture: bytes) -> Non
     assert {"small", "small:int8"} <= {one.name for one in told.models}
     by_name = {one.name: one for one in told.models}
     assert by_name["small"].accuracy == mien.Net("small").card.scores["after"]["val"]["accuracy"]
+    assert [by_name[name].kind for name in ("small", "small:int8")] == ["float32", "int8"]
+    assert by_name["small"].trained_on == "fer2013.csv"
     assert by_name["small"].bytes > by_name["small:int8"].bytes
     answer = client.post("/v1/predict?model=small:int8", content=picture).json()
     assert (answer["model"], answer["faces"][0]["label"]) == ("small:int8", "happy")
@@ -99,6 +103,9 @@ def test_every_network_must_be_there_at_the_start_but_neednt_stay_where_it_was(
 
     async def told() -> list[str]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+            refused = await client.post("/v1/predict", params={"model": str(damaged)}, content=b"a")
+            assert (refused.status_code, refused.json()["error"]["code"]) == (404, "unknown_model")
+            assert "damaged" in refused.json()["error"]["message"]
             return [one["name"] for one in (await client.get("/v1/models")).json()["models"]]
 
     assert asyncio.run(told()) == ["small:int8", str(run)]
@@ -107,6 +114,36 @@ def test_every_network_must_be_there_at_the_start_but_neednt_stay_where_it_was(
     shutil.rmtree(run)
     assert asyncio.run(told()) == ["small:int8", str(run)]
     app.state.reader.close()
+
+
+def test_an_int8_file_is_one_whatever_it_is_called(tmp_path: Path) -> None:
+    own = shutil.copy(BOX / "small" / INT8, tmp_path / "own.onnx")
+    app = create_app(Settings(models=(str(own),)))
+    assert asyncio.run(app.state.reader.networks.get(None)).as_json()["kind"] == "int8"
+    app.state.reader.close()
+
+
+@pytest.mark.parametrize("form", ["WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG"])
+def test_a_picture_is_one_under_the_kind_that_curl_says(client: httpx.Client, form: str) -> None:
+    held = io.BytesIO()
+    Image.new("RGB", (48, 48)).save(held, form)
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    assert client.post("/v1/predict?detect=false", content=held.getvalue(), headers=kind).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ({"files": {"file": b"a"}, "data": {"model": "small"}}, "'model' in this form; write ?model= into the address"),
+        ({"files": {"image": b"a"}}, "'image' in this form; the pictures are in 'file'"),
+        ({"files": {"file": (None, b"photo.jpg")}}, "'file' is text, not a file; with curl: -F file=@photo.jpg"),
+        ({"files": {"file": (None, bytes(2 << 20))}}, "'file' is text, not a file"),
+    ],
+)
+def test_a_form_that_is_wrong_is_told_how_it_is_right(client: httpx.Client, sent: dict, said: str) -> None:
+    answer = client.post("/v1/predict", **sent)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_request")
+    assert said in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(

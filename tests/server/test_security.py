@@ -3,7 +3,6 @@
 import math
 import os
 import resource
-import shutil
 import socket
 import ssl
 import subprocess
@@ -73,6 +72,34 @@ def test_other_sites_pages_and_foreign_names_are_turned_away(client: httpx.Clien
         assert told.headers["access-control-allow-origin"] == elsewhere["origin"]
         assert other.get("/", headers={"host": "elsewhere.example"}).status_code == 200  # as a proxy there sends it
         assert other.get("/", headers={"host": "nowhere.example"}).status_code == 403
+
+
+def test_a_page_elsewhere_cant_see_that_it_runs(client: httpx.Client, serve) -> None:
+    """As a browser asks for its pictures and scripts: without an Origin."""
+    for site, mode, dest, path, status in (
+        ("cross-site", "no-cors", "image", "/static/mark.svg", 403),
+        ("same-site", "no-cors", "script", "/v1/models", 403),
+        ("cross-site", "no-cors", "image", "/healthz", 403),
+        ("cross-site", "navigate", "iframe", "/", 403),
+        ("cross-site", "navigate", "document", "/", 200),  # a link
+        ("same-origin", "cors", "empty", "/v1/models", 200),
+        ("none", "navigate", "document", "/", 200),
+    ):
+        told = client.get(path, headers={"sec-fetch-site": site, "sec-fetch-mode": mode, "sec-fetch-dest": dest})
+        assert (told.status_code, told.headers["cross-origin-resource-policy"]) == (status, "same-origin"), site
+    friend = {"origin": "http://friend.example", "sec-fetch-site": "cross-site", "sec-fetch-mode": "cors"}
+    with serve("--cors", friend["origin"]).client() as other:
+        told = other.get("/v1/models", headers=friend)
+        assert told.status_code == 200
+        assert "cross-origin-resource-policy" not in told.headers
+
+
+def test_nobody_says_that_a_request_comes_from_elsewhere(serve) -> None:
+    served = serve()
+    with served.client() as client:
+        client.get("/healthz", headers={"x-forwarded-for": "198.51.100.7"})
+    served.end()
+    assert [one["client"] for one in served.log()] == ["127.0.0.1"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no limits of resources")
@@ -237,6 +264,10 @@ def test_buckets_fill_again_and_dont_grow_without_end() -> None:
         ({"origins": ("example.org",)}, "origin"),
         ({"origins": ("*",)}, "origin"),
         ({"origins": ("http://[",)}, "origin"),
+        ({"origins": ("http://",)}, "origin"),
+        ({"origins": ("https://a.example/path",)}, "origin"),
+        ({"origins": ("HTTPS://A.example:443",)}, r"write https://a\.example\."),
+        ({"origins": ("http://a.example:80 ",)}, r"write http://a\.example\."),
         ({"certificate": Path("a.pem")}, "both"),
         ({"queue": 4}, "batch"),
         ({"models": ()}, "network"),
@@ -249,23 +280,24 @@ def test_settings_that_arent_safe(settings: dict, said: str) -> None:
         Settings(**settings)
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here")
-def test_https_and_certificates_that_are_none(serve, tmp_path: Path) -> None:
-    certificate, key, torn = (tmp_path / name for name in ("certificate.pem", "key.pem", "torn.pem"))
-    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-    name = ["-subj", "/CN=mien", "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run(["openssl", "req", "-x509", *kind, *name, "-out", certificate, "-keyout", key], check=True)
-    served = serve("--certificate", str(certificate), "--key", str(key))
+def test_https_and_certificates_that_are_none(serve, certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    own, key = certificate
+    torn, locked = tmp_path / "torn.pem", tmp_path / "locked.pem"
+    served = serve("--certificate", str(own), "--key", str(key))
     assert served.address.startswith("https://127.0.0.1:")
-    with served.client(verify=ssl.create_default_context(cafile=certificate)) as client:
+    with served.client(verify=ssl.create_default_context(cafile=own)) as client:
         assert client.get("/healthz").status_code == 200
     healthy = [sys.executable, Path(__file__).parents[2] / "docker" / "healthy.py"]
     port = served.address.rpartition(":")[2]
     assert subprocess.run(healthy, env=os.environ | {"MIEN_PORT": port}, check=False).returncode == 0
     torn.write_text("-----BEGIN CERTIFICATE-----\nnothing\n")
-    for wrong, own in ((tmp_path / "none.pem", key), (certificate, tmp_path / "none.pem"), (torn, key), (key, key)):
-        with pytest.raises(AssertionError, match=r"none\.pem: can't be read|torn\.pem and|key\.pem and") as told:
-            serve("--certificate", str(wrong), "--key", str(own), "--model", "nothing")
+    lock = ["openssl", "pkey", "-in", key, "-aes256", "-passout", "pass:secret", "-out", locked]
+    subprocess.run(lock, check=True)
+    none = tmp_path / "none.pem"
+    said = r"none\.pem: can't be read|torn\.pem and|key\.pem and|locked\.pem: has a passphrase"
+    for one, other in ((none, key), (own, none), (torn, key), (key, key), (own, locked)):
+        with pytest.raises(AssertionError, match=said) as told:
+            serve("--certificate", str(one), "--key", str(other), "--model", "nothing", stdin=subprocess.DEVNULL)
         assert "Traceback" not in str(told.value)
 
 

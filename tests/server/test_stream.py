@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+from contextlib import AsyncExitStack
 
 import numpy as np
 import pytest
@@ -102,6 +103,24 @@ def test_who_may_not_is_told_so_before_it_opens(server, serve) -> None:
 
     assert asyncio.run(refused(url(guarded.address))) == (401, "no_token")
     assert asyncio.run(protocol()) == "mien"
+
+
+def test_of_too_many_streams_a_page_is_told_as_it_can_see_it(server) -> None:
+    """A browser shows no answer to a handshake; whoever offers no protocol gets the 429."""
+
+    async def talk() -> None:
+        async with AsyncExitStack() as stack:
+            for _ in range(16):
+                await stack.enter_async_context(connect(url(server.address)))
+            with pytest.raises(InvalidStatus) as refused:
+                await stack.enter_async_context(connect(url(server.address)))
+            assert refused.value.response.status_code == 429
+            page = await stack.enter_async_context(connect(url(server.address), subprotocols=["mien"]))
+            with pytest.raises(ConnectionClosed) as closed:
+                await asyncio.wait_for(page.recv(), 10)
+            assert (closed.value.rcvd.code, closed.value.rcvd.reason[:10]) == (1013, "16 streams")
+
+    asyncio.run(talk())
 
 
 def test_text_ends_it_and_so_does_the_server_ending(server, serve) -> None:

@@ -40,14 +40,26 @@ def serve(
         int, typer.Option(min=0, metavar="N", help="Pictures decoded and searched side by side; 0: one for each core.")
     ] = 0,
     batch: Annotated[int, typer.Option(min=1, metavar="N", help="Faces in one call of the network, at most.")] = 32,
-    timeout: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="For a request to come; to be read.")] = 30,
-    drain: Annotated[
-        float, typer.Option(min=1, metavar="SECONDS", help="To answer what waits, when told to end.")
+    timeout: Annotated[
+        float,
+        typer.Option(
+            min=0.1,
+            metavar="SECONDS",
+            help="Time limit for receiving a request, and again for reading its pictures.",
+        ),
     ] = 30,
-    max_bytes: Annotated[int, typer.Option(min=1024, metavar="N", help="Of a picture's file.")] = 16 << 20,
-    max_pixels: Annotated[int, typer.Option(min=1, metavar="N", help="Of a picture, decoded.")] = 32_000_000,
+    drain: Annotated[
+        float, typer.Option(min=1, metavar="SECONDS", help="Time to finish open requests at shutdown.")
+    ] = 30,
+    max_bytes: Annotated[int, typer.Option(min=1024, metavar="N", help="Largest picture file, in bytes.")] = 16 << 20,
+    max_pixels: Annotated[int, typer.Option(min=1, metavar="N", help="Most pixels in a picture.")] = 32_000_000,
     rate: Annotated[
-        float, typer.Option(min=0, metavar="N", help="Requests a second and client; 0: no limit. Not on this machine.")
+        float,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Requests per second for each client; 0 for no limit. Clients on this machine aren't limited.",
+        ),
     ] = 20,
     certain: Annotated[
         float, typer.Option(min=0.05, max=1, metavar="0..1", help="How sure the detector must be of a face.")

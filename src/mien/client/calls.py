@@ -1,5 +1,7 @@
 """What a client's calls are: the requests of each, step by step, and what becomes of the answers."""
 
+import os
+import ssl
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -47,7 +49,14 @@ IDLE = 2.0
 class Calls:
     """The calls as steps; the two clients only differ in how they take them."""
 
-    def __init__(self, address: str, token: str, timeout: float, patience: float) -> None:
+    def __init__(
+        self,
+        address: str,
+        token: str,
+        timeout: float,
+        patience: float,
+        certificate: str | os.PathLike[str] | None = None,
+    ) -> None:
         self.address, self.patience = address.rstrip("/"), patience
         try:
             httpx.URL(self.address)
@@ -61,6 +70,8 @@ class Calls:
             "trust_env": False,
             "limits": httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=IDLE),
         }
+        if certificate is not None:
+            self.options["verify"] = _trusting(certificate)
         if token:
             self.options["headers"] = {"authorization": f"Bearer {token}"}
 
@@ -128,6 +139,16 @@ class Calls:
             yield wait
 
 
+def _trusting(certificate: str | os.PathLike[str]) -> ssl.SSLContext:
+    """What trusts one's own certificate alone. Raises MienError where the file is none."""
+    try:
+        return ssl.create_default_context(cafile=certificate)
+    except ssl.SSLError:
+        raise MienError(f"{certificate}: not a certificate, as PEM.") from None
+    except OSError as error:
+        raise MienError(f"{certificate}: can't be read ({error.strerror}).") from None
+
+
 def _query(model: str | None, detect: bool) -> dict[str, str]:
     return ({"model": model} if model else {}) | ({} if detect else {"detect": "false"})
 
@@ -158,4 +179,10 @@ def _odd(response: httpx.Response) -> ServerError:
 def lost(address: str, error: httpx.HTTPError) -> ServerError:
     """What to raise where no answer came at all."""
     said = str(error) or type(error).__name__
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        reason = said.partition("failed: ")[2].partition(" (_ssl")[0] or said
+        return ServerError(
+            f"{address}: its certificate isn't trusted ({reason}). For one's own: Client(certificate=\"FILE.pem\"), "
+            "the file that `mien serve --certificate` has; the address must be one that it names."
+        )
     return ServerError(f"{address}: no answer ({said}). `mien serve` starts a server.")

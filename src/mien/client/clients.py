@@ -1,6 +1,7 @@
 """The two clients: one that waits, one for asyncio. They differ only in how they take a call's steps."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, Self
@@ -20,20 +21,27 @@ class Client:
     Args:
         address: the server's. token: what it was started with. timeout: seconds for an answer.
         patience: seconds to go on trying while the server is busy.
+        certificate: a file with the server's own certificate (PEM), which is trusted then, and no other.
 
     A picture is a path, a file's bytes, or an array, uint8 `(H, W)` gray or `(H, W, 3)` RGB.
 
     Raises:
-        MienError: the address or the token is none.
+        MienError: the address, the token or the certificate is none.
 
     Raises (from every call):
         ServerError: there is no server of mien's, or it refuses. MediaError: it can't read the picture.
     """
 
     def __init__(
-        self, address: str = ADDRESS, *, token: str = "", timeout: float = 60.0, patience: float = 30.0
+        self,
+        address: str = ADDRESS,
+        *,
+        token: str = "",
+        timeout: float = 60.0,
+        patience: float = 30.0,
+        certificate: str | os.PathLike[str] | None = None,
     ) -> None:
-        self._calls = Calls(address, token, timeout, patience)
+        self._calls = Calls(address, token, timeout, patience, certificate)
         self._http = httpx.Client(**self._calls.options)
 
     def __call__(self, picture: Any, *, model: str | None = None, detect: bool = True) -> Reading:
@@ -94,9 +102,15 @@ class AsyncClient:
     """The same for asyncio: `async with AsyncClient() as client: await client.predict("photo.jpg")`."""
 
     def __init__(
-        self, address: str = ADDRESS, *, token: str = "", timeout: float = 60.0, patience: float = 30.0
+        self,
+        address: str = ADDRESS,
+        *,
+        token: str = "",
+        timeout: float = 60.0,
+        patience: float = 30.0,
+        certificate: str | os.PathLike[str] | None = None,
     ) -> None:
-        self._calls = Calls(address, token, timeout, patience)
+        self._calls = Calls(address, token, timeout, patience, certificate)
         self._http = httpx.AsyncClient(**self._calls.options)
 
     async def __call__(self, picture: Any, *, model: str | None = None, detect: bool = True) -> Reading:

@@ -29,7 +29,7 @@ def as_file(picture: Any) -> File:
     """A picture's name and the bytes that are sent for it; an array goes as PNG, which loses nothing.
 
     Raises:
-        MediaError: it can't be read, or isn't such an array.
+        MediaError: it can't be read, or isn't such an array, or is something else.
     """
     if isinstance(picture, (bytes, bytearray, memoryview)):
         return File("bytes", bytes(picture))
@@ -42,6 +42,11 @@ def as_file(picture: Any) -> File:
         buffer = io.BytesIO()
         Image.fromarray(np.ascontiguousarray(picture)).save(buffer, "PNG", compress_level=1)
         return File("array", buffer.getvalue())
+    if not isinstance(picture, (str, os.PathLike)):
+        raise MediaError(  # as mien.recognition says it, without OpenCV
+            f"A picture is a path, a file's bytes or an array, not {type(picture).__name__}; of an image of Pillow's "
+            'take numpy.asarray(image.convert("RGB")).'
+        )
     try:
         return File(str(picture), Path(os.fspath(picture)).read_bytes())
     except OSError as error:
@@ -67,4 +72,5 @@ def _as_file_or_error(picture: Any) -> File:
     try:
         return as_file(picture)
     except MediaError as error:
-        return File("array" if isinstance(picture, np.ndarray) else str(picture), error=str(error))
+        named = isinstance(picture, (str, os.PathLike))
+        return File(str(picture) if named else "array" if isinstance(picture, np.ndarray) else "", error=str(error))

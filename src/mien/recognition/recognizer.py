@@ -57,6 +57,26 @@ def faces_of(
     return tuple(faces)
 
 
+def find(
+    pixels: NDArray[np.uint8], detector: Detector | None, shape: tuple[int, int, int], *, photo: bool = True
+) -> Found:
+    """Where a picture's faces are, and their crops; without a detector the whole of it is one.
+
+    Args:
+        pixels: uint8 `(H, W, 3)`. shape: of the network's input. photo: as `Detector` has it.
+
+    Raises:
+        MediaError: OpenCV can't work on it.
+    """
+    try:
+        if detector is None:
+            return (), whole(pixels, shape)
+        found = detector(pixels, photo=photo)
+        return found, crops(pixels, found, shape)
+    except cv2.error as error:
+        raise MediaError(f"OpenCV can't work on it ({error.err}).") from None
+
+
 class Recognizer:
     """Finds the faces of a picture and says what each of them shows.
 
@@ -193,16 +213,9 @@ class Recognizer:
             return replace(frame, pixels=None, error=str(error)), (), self._none
 
     def _find(self, frame: Frame) -> Found:
-        """Where its faces are, and their crops. Raises MediaError where OpenCV can't work on it."""
         if frame.pixels is None:
             return (), self._none
-        try:
-            if not self._detector:
-                return (), whole(frame.pixels, self.net.card.input_shape)
-            found = self._detector(frame.pixels, photo=frame.time is None)
-            return found, crops(frame.pixels, found, self.net.card.input_shape)
-        except cv2.error as error:
-            raise MediaError(f"OpenCV can't work on it ({error.err}).") from None
+        return find(frame.pixels, self._detector, self.net.card.input_shape, photo=frame.time is None)
 
     @property
     def _none(self) -> NDArray[np.uint8]:

@@ -134,10 +134,11 @@ class ModelAnswer(BaseModel):
     classes: list[str]
     uncertain_below: Share
     input_shape: list[int]
+    trained_on: str = Field(description="The file or folder of its data, as its card has it; may be empty.")
     parameters: int
     bytes: int
     files: list[str] = Field(description="The ONNX file, and the file beside it that it takes its weights from, if so.")
-    accuracy: Share | None = Field(description="On FER2013's validation faces; null where it wasn't judged.")
+    accuracy: Share | None = Field(description="On the validation faces of its data; null where it wasn't judged.")
     balanced_accuracy: Share | None
     interval: list[float] | None = Field(description="95 % interval of the accuracy.")
     faces_judged: int | None

@@ -8,10 +8,20 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
+from mien.recognition.kinds import kind_of
 from mien.server.refusal import Refusal
 
 FIELD = "file"
 """The field of a form that holds a picture; a batch has several of that name."""
+
+PIECE = 64 << 10
+"""Bytes of a form that are parsed at a time: all of a crafted one may take two seconds, in which others wait."""
+
+QUERY = ("model", "detect")
+"""What forms of other servers have as fields, and the address has here."""
+
+WORDS = 8
+"""Fields without a file that are looked at, to say what is wrong with them."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,7 @@ async def pictures(request: Request, *, most: int, most_bytes: int, seconds: flo
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         return await _of_form(request, body, most)
-    if kind == "application/x-www-form-urlencoded" and not body.startswith((b"\xff\xd8", b"\x89PNG")):
+    if kind == "application/x-www-form-urlencoded" and kind_of(body[:16]) != "image":  # curl's kind for --data-binary
         raise Refusal("wrong_media", f"Send a picture's bytes, or multipart/form-data with the field {FIELD!r}.")
     if not body:
         raise Refusal("bad_picture", f"No picture came. Send its bytes, or a form with the field {FIELD!r}.")
@@ -65,19 +75,26 @@ async def _body(request: Request, most: int) -> bytes:
 
 async def _of_form(request: Request, body: bytes, most: int) -> list[Picture]:
     async def stream() -> AsyncGenerator[bytes, None]:
-        yield body
+        for at in range(0, len(body), PIECE):
+            yield body[at : at + PIECE]
+            await asyncio.sleep(0)
 
+    parser = _InMemory(request.headers, stream(), max_files=most, max_fields=WORDS, max_part_size=len(body))
     try:
-        form = await _InMemory(request.headers, stream(), max_files=most, max_fields=0).parse()
+        form = await parser.parse()
     except MultiPartException as error:
         raise Refusal("bad_request", f"The form can't be read: {error.message}") from None
     except Exception as error:  # damaged forms make the parser raise several kinds
         raise Refusal("bad_request", f"The form can't be read ({type(error).__name__}).") from None
     try:
-        files = [value for name, value in form.multi_items() if name == FIELD and isinstance(value, UploadFile)]
-        others = sorted({name for name, _ in form.multi_items()} - {FIELD})
-        if others:
-            raise Refusal("bad_request", f"There is no field {others[0]!r}; the pictures are in {FIELD!r}.")
+        files = []
+        for name, value in form.multi_items():
+            if name != FIELD:
+                mend = f"write ?{name}= into the address" if name in QUERY else f"the pictures are in {FIELD!r}"
+                raise Refusal("bad_request", f"There is no field {name!r} in this form; {mend}.")
+            if not isinstance(value, UploadFile):
+                raise Refusal("bad_request", f"{FIELD!r} is text, not a file; with curl: -F {FIELD}=@photo.jpg.")
+            files.append(value)
         if not files:
             raise Refusal("bad_request", f"The form has no file in the field {FIELD!r}.")
         # a form may name a charset in which a name is half a character, and that can't be sent back

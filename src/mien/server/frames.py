@@ -1,15 +1,35 @@
-"""A WebSocket's frames, also from clients that don't wait until they are let in."""
+"""A WebSocket's frames: no more than pictures need, also from clients that don't wait until they are let in."""
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from mien.server.unread import Unread
 
+MOST = 1000
+"""Frames of a message, and frames that come at once. A browser sends a picture in one, or in some of 128 KiB."""
+
+PIECE = 8 << 10
+"""Bytes that are taken apart at a time; of empty frames a whole load would hold everybody up for half a second."""
+
 
 class Frames(Unread, WebSocketsSansIOProtocol):
-    """uvicorn's protocol; it hangs up on who sends a damaged frame before the stream is open.
+    """uvicorn's protocol; it hangs up on who sends a damaged frame before the stream is open, or more than `MOST`.
 
-    uvicorn takes it for granted then that it has said goodbye, fails at that, and writes a traceback.
+    uvicorn takes it for granted in the first case that it has said goodbye, fails at that, and writes a traceback.
     """
+
+    def data_received(self, data: bytes) -> None:
+        self._came = 0
+        for at in range(0, len(data), PIECE):
+            super().data_received(data[at : at + PIECE])
+            if self.transport.is_closing():
+                return
+
+    def handle_events(self) -> None:
+        self._came += len(self.conn.events)
+        if max(self._came, len(self.frames)) > MOST:
+            self.transport.abort()
+        else:
+            super().handle_events()
 
     def handle_parser_exception(self) -> None:
         if self.conn.close_sent is None:

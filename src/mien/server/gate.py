@@ -35,9 +35,11 @@ class Gate:
         if self.settings.local and not loopback(_name(host)) and host not in self._names:
             # a name of another site that was made to point here (DNS rebinding)
             raise Refusal("foreign_host", f"This server is for this machine only; it isn't called {host!r}.")
+        origin = headers.get("origin")
+        if origin not in self.settings.origins and _from_elsewhere(headers):
+            raise Refusal("foreign_origin", "Pages of other sites may not use this server; --cors allows one.")
         if path in OPEN:
             return
-        origin = headers.get("origin")
         if origin is not None and _site(origin) != host and origin not in self.settings.origins:
             raise Refusal("foreign_origin", f"Pages of {origin!r} may not use this server; --cors allows one.")
         if path.startswith(GUARDED) and self.settings.token and not self._knows(headers):
@@ -84,6 +86,15 @@ class Buckets:
         if len(self._left) > CLIENTS:
             self._left.popitem(last=False)
         return wait
+
+
+def _from_elsewhere(headers: Mapping[str, str]) -> bool:
+    """Whether a browser says that another site's page asks; a link there may lead to the page, though.
+
+    The pictures and scripts of a page are asked for without an Origin, and could tell it that mien runs here.
+    """
+    link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest", "document") == "document"
+    return headers.get("sec-fetch-site") in ("cross-site", "same-site") and not link
 
 
 def _site(origin: str) -> str | None:

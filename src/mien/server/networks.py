@@ -3,14 +3,19 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from mien.errors import CheckpointError
 from mien.net import Net, located
+from mien.recognition.kinds import head_of
 from mien.server.batching import Batcher
 from mien.server.logs import log
 from mien.server.refusal import Refusal
+
+QUANTISED = b"onnx.quantize"
+"""Who wrote an int8 file, as it says at its beginning: onnxruntime's quantiser."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Served:
 
     def as_json(self) -> dict[str, Any]:
         """What it is, for choosing between several."""
-        card, int8 = self.net.card, self.net.path.name.endswith(".int8.onnx")
+        card, int8 = self.net.card, QUANTISED in head_of(self.net.path, 64)
         scores = card.scores.get("int8" if int8 else "after", {}).get("val", {})
         return {
             "name": self.name,
@@ -33,6 +38,7 @@ class Served:
             "classes": list(card.classes),
             "uncertain_below": card.uncertain,
             "input_shape": list(card.input_shape),
+            "trained_on": card.data.source,
             "parameters": card.parameters,
             "bytes": self.size,
             "files": [path.name for path in self.net.files],
@@ -75,29 +81,37 @@ class Networks:
         self._threads = ThreadPoolExecutor(calls, "mien network")
         self._opening = asyncio.Lock()
         self._open = {names[0]: self._served(names[0])}
+        self._broken: dict[str, str] = {}
 
     async def get(self, name: str | None) -> Served:
-        """The network of that name, the first for None. Raises Refusal for one that isn't served."""
+        """The network of that name, the first for None. Raises Refusal for one that isn't served, or can't be opened.
+
+        What is wrong with a network is logged once, and remembered: it isn't tried again.
+        """
         name = name or self.names[0]
         if name not in self.names:
             raise Refusal("unknown_model", f"There is no network {name!r} here; there are {', '.join(self.names)}.")
         if name not in self._open:
             async with self._opening:
-                if name not in self._open:
-                    self._open[name] = await asyncio.to_thread(self._served, name)
+                if name not in self._open and name not in self._broken:
+                    try:
+                        self._open[name] = await asyncio.to_thread(self._served, name)
+                    except CheckpointError as error:
+                        self._broken[name] = str(error)
+                        log.error("left out", extra={"fields": {"model": name, "error": str(error)}})
+        if name in self._broken:
+            raise Refusal("unknown_model", f"The network {name!r} can't be used: {self._broken[name]}")
         return self._open[name]
 
     async def all(self) -> list[Served]:
         """Every network, in the order of the names; opens those that nobody has asked for yet.
 
-        One that can't be opened is left out and logged: the others can be asked all the same.
+        One that can't be opened is left out: the others can be asked all the same.
         """
         networks = []
         for name in self.names:
-            try:
+            with suppress(Refusal):
                 networks.append(await self.get(name))
-            except CheckpointError as error:
-                log.error("left out", extra={"fields": {"model": name, "error": str(error)}})
         return networks
 
     def close(self) -> None:

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import MediaError
-from mien.recognition.align import crops, whole
 from mien.recognition.detect import Detection, Detector
-from mien.recognition.recognizer import faces_of
+from mien.recognition.recognizer import faces_of, find
 from mien.recognition.records import Reading
 from mien.recognition.sources import as_frame
 from mien.recognition.track import Tracker
@@ -159,9 +158,8 @@ class Reader:
         frame = as_frame(data, max_pixels=max_pixels or self.settings.max_pixels)
         assert frame.pixels is not None
         decoded = time.perf_counter()
-        shape = served.net.card.input_shape
-        found = self._detector(frame.pixels, photo=photo) if detect else ()
-        cut = crops(frame.pixels, found, shape) if detect else whole(frame.pixels, shape)
+        detector = self._detector if detect else None
+        found, cut = find(frame.pixels, detector, served.net.card.input_shape, photo=photo)
         height, width = frame.pixels.shape[:2]
         ended = time.perf_counter()
         reading = Reading("bytes", width=width, height=height)

@@ -61,6 +61,7 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # whom a request says it comes from could be said by anyone
         ws_max_size=settings.max_bytes,
         ws_per_message_deflate=False,  # pictures are compressed already
         timeout_graceful_shutdown=max(1, round(settings.drain)),

@@ -65,10 +65,9 @@ class Settings:
                 "environment), or say with --no-auth that anyone may use this server."
             )
         for origin in self.origins:
-            if not _is_origin(origin):
-                raise MienError(
-                    f"{origin}: not an origin; one is http:// or https:// and a host, as a browser sends it."
-                )
+            if origin != (sent := _as_sent(origin)):
+                meant = f"write {sent}." if sent else "one is http:// or https:// and a host, as a browser sends it."
+                raise MienError(f"{origin!r}: not an origin; {meant}")
         if bool(self.certificate) != bool(self.key):
             raise MienError("A certificate and its key go together: give both, or neither.")
         for name in ("timeout", "drain", "rate", "certain"):
@@ -98,12 +97,24 @@ def boxed() -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (name != DEFAULT, name.partition(":")[0] != family)))
 
 
-def _is_origin(origin: str) -> bool:
+def _as_sent(origin: str) -> str:
+    """An origin as browsers send it: in lower case, without its scheme's own port; "" where it is none.
+
+    >>> _as_sent("HTTPS://Faces.example:443/ "), _as_sent("http://[::1]:8000"), _as_sent("http://")
+    ('https://faces.example', 'http://[::1]:8000', '')
+    """
     try:
-        parts = urlsplit(origin)
+        parts = urlsplit(origin.strip().lower())
+        port = parts.port
     except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and f"{parts.scheme}://{parts.netloc}" == origin
+        return ""
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        return ""
+    if parts.path.strip("/") or parts.query or parts.fragment or re.search(r"[\s*]", parts.hostname):
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    own = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + ("" if port in (None, own) else f":{port}")
 
 
 @lru_cache(64)

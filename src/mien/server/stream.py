@@ -8,7 +8,7 @@ import asyncio
 import json
 import time
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 from fastapi import APIRouter, Query, WebSocket
 from pydantic import Field
@@ -26,6 +26,12 @@ router = APIRouter()
 PROTOCOL = "mien"
 """The protocol that a browser offers beside its token."""
 
+TRY_LATER = 1013
+"""The WebSocket code for it, in IANA's registry."""
+
+IDLE_SECONDS = 30.0
+"""A stream on which nothing comes for so long is closed: few may be open, and one that is forgotten would stay so."""
+
 
 class AskedOfStream(Asked):
     """The same of a stream."""
@@ -34,12 +40,13 @@ class AskedOfStream(Asked):
 
 
 class Newest:
-    """A place for one picture: the newest that came."""
+    """A place for one picture: the newest that came; `waiting` says that it is waited for."""
 
     def __init__(self) -> None:
         self._picture: bytes | None = None
         self._count = 0
         self._came = asyncio.Event()
+        self.waiting = False
 
     def put(self, picture: bytes) -> None:
         """In the place of the one before it, read or not."""
@@ -49,7 +56,9 @@ class Newest:
 
     async def next(self) -> tuple[int, bytes]:
         """The newest, once it is there and wasn't given before, with its number from 0 among all that came."""
+        self.waiting = True
         await self._came.wait()
+        self.waiting = False
         self._came.clear()
         assert self._picture is not None
         return self._count - 1, self._picture
@@ -61,12 +70,18 @@ async def stream(socket: WebSocket, asked: Annotated[AskedOfStream, Query()]) ->
     reader: Reader = socket.app.state.reader
     metrics: Metrics = socket.app.state.metrics
     served = await reader.networks.get(asked.model)
+    offered = socket.scope.get("subprotocols", [])
     if reader.streams >= reader.settings.streams:
-        raise Refusal("busy", f"{reader.streams} streams are open; that is the limit.", retry_after=5)
+        full = Refusal("busy", f"{reader.streams} streams are open; that is the limit.", retry_after=5)
+        if PROTOCOL not in offered:
+            raise full
+        socket.state.refused = full.code  # a browser shows its page no answer to a handshake, but why it was closed
+        await socket.accept(PROTOCOL)
+        return await socket.close(TRY_LATER, full.message)
     reader.streams += 1  # before anything is waited for: others come meanwhile
     metrics.streams.set(reader.streams)
     try:
-        await socket.accept(PROTOCOL if PROTOCOL in socket.scope.get("subprotocols", []) else None)
+        await socket.accept(PROTOCOL if PROTOCOL in offered else None)
         await _talk(socket, reader, metrics, served, asked)
     finally:
         reader.streams -= 1
@@ -77,10 +92,11 @@ async def _talk(socket: WebSocket, reader: Reader, metrics: Metrics, served: Ser
     newest, tracker = Newest(), Tracker(half_life=asked.smooth)
     answering = asyncio.create_task(_answer(socket, reader, metrics, served, asked.detect, newest, tracker))
     receiving = asyncio.create_task(_receive(socket, newest))
+    why = (1000, "")
     try:
         done, _ = await asyncio.wait((answering, receiving), return_when=asyncio.FIRST_COMPLETED)
         for task in done:
-            task.result()
+            why = task.result()
     except WebSocketDisconnect:
         pass
     finally:
@@ -89,23 +105,29 @@ async def _talk(socket: WebSocket, reader: Reader, metrics: Metrics, served: Ser
         await asyncio.gather(answering, receiving, return_exceptions=True)
         if socket.client_state == WebSocketState.CONNECTED == socket.application_state:
             with suppress(RuntimeError, WebSocketDisconnect):
-                await socket.close(1003, "send pictures as binary messages")
+                await socket.close(*why)
 
 
-async def _receive(socket: WebSocket, newest: Newest) -> None:
-    """Take pictures until the client leaves, or sends something that is none."""
+async def _receive(socket: WebSocket, newest: Newest) -> tuple[int, str]:
+    """Take pictures until the client leaves, sends something that is none, or nothing for a while: why to close."""
     while True:
-        message = await socket.receive()
+        try:
+            async with asyncio.timeout(IDLE_SECONDS):
+                message = await socket.receive()
+        except TimeoutError:
+            if newest.waiting:
+                return 1000, f"no picture came for {IDLE_SECONDS:g} seconds"
+            continue  # it waits for its answer
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1000))
         if message.get("bytes") is None:
-            return
+            return 1003, "send pictures as binary messages"
         newest.put(message["bytes"])
 
 
 async def _answer(
     socket: WebSocket, reader: Reader, metrics: Metrics, served: Served, detect: bool, newest: Newest, tracker: Tracker
-) -> None:
+) -> NoReturn:
     began = time.monotonic()
     same = head(served)
     while True:

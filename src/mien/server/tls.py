@@ -10,7 +10,7 @@ def tls(settings: Settings) -> ssl.SSLContext | None:
     """What connections are encrypted with; None where the server has no certificate.
 
     Raises:
-        MienError: the certificate or its key isn't there, is damaged, or they don't belong together.
+        MienError: the certificate or its key isn't there, is damaged, has a passphrase, or they don't belong together.
     """
     if not (settings.certificate and settings.key):
         return None
@@ -19,9 +19,15 @@ def tls(settings: Settings) -> ssl.SSLContext | None:
             path.read_bytes()
         except OSError as error:
             raise MienError(f"{path}: can't be read ({error.strerror}).") from None
+
+    def password() -> str:  # without this OpenSSL asks at the terminal
+        raise MienError(
+            f"{settings.key}: has a passphrase. Write it without one: openssl pkey -in {settings.key} -out plain.pem."
+        )
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(settings.certificate, settings.key)
+        context.load_cert_chain(settings.certificate, settings.key, password)
     except OSError as error:
         said = getattr(error, "reason", None) or error
         raise MienError(

@@ -84,7 +84,11 @@ class Seen:
         context.on("page", lambda page: page.on("websocket", lambda socket: self.sockets.append(socket)))
 
     def _console(self, message: Any) -> None:
-        if message.type == "error" and "Failed to load resource" not in message.text:  # that is said for every 4xx
+        usual = (
+            "Failed to load resource",
+            "net::ERR_CONNECTION_REFUSED",
+        )  # said for every 4xx, and of a server that ended
+        if message.type == "error" and not any(words in message.text for words in usual):
             self.errors.append(message.text)
 
     @property

@@ -1,5 +1,6 @@
 """The page for everyone: axe-core's checks, a phone's width, the keyboard, both colour schemes."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,23 @@ def test_everything_is_reached_by_keyboard_in_the_order_it_is_seen(page: Page, f
     assert reached == ["skip", "model", "theme", "choose", "camera", "cropped", "json", "csv"]
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
+
+
+@pytest.mark.parametrize("how", [{}, {"color_scheme": "dark"}, {"forced_colors": "active"}])
+def test_which_colours_are_chosen_can_be_seen(visit: Callable[..., Page], server: Any, how: dict[str, str]) -> None:
+    """3:1 between what is chosen and what isn't (WCAG 1.4.11)."""
+    page = visit(server.address, **how)
+    backgrounds = page.locator("#theme").evaluate(
+        "theme => [theme, theme.querySelector(':checked + span')].map(one => getComputedStyle(one).backgroundColor)"
+    )
+    dim, bright = sorted(luminance(colour) for colour in backgrounds)
+    assert (bright + 0.05) / (dim + 0.05) >= 3
+
+
+def luminance(colour: str) -> float:
+    parts = [float(part) / 255 for part in re.findall(r"[\d.]+", colour)[:3]]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def test_light_and_dark_are_the_systems_unless_chosen(visit: Callable[..., Page], server: Any) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,99 @@ def test_a_camera_that_is_unplugged(page: Page) -> None:
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("button", name="Stop the camera")).to_be_visible()
     expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def rows_of(page: Page) -> dict[str, Any]:
+    with page.expect_download() as download:
+        page.get_by_role("button", name="JSON").click()
+    told: dict[str, Any] = json.loads(Path(download.value.path()).read_text())
+    return told
+
+
+def test_another_network_loses_nothing_of_what_was_recorded(page: Page) -> None:
+    """While the camera is on, and for its last frame after it was stopped."""
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.locator(".face").first).to_be_visible()
+    page.select_option("#model", "small")
+    expect(page.locator("#timings")).to_contain_text("Read by small,")
+    page.get_by_role("button", name="Stop the camera").click()
+    expect(page.get_by_role("button", name="Use the camera")).to_be_visible()
+    told = rows_of(page)
+    assert [one["model"] for one in told["networks"]] == ["small:int8", "small"]
+    rows = told["rows"]
+    assert list(dict.fromkeys(row["model"] for row in rows)) == ["small:int8", "small"]
+    assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+    faces = {model: {row["face"] for row in rows if row["model"] == model} for model in ("small:int8", "small")}
+    assert not (faces["small:int8"] & faces["small"]) - {None}
+    with page.expect_response("**/v1/predict?*") as again:
+        page.select_option("#model", "small:int8")
+    assert again.value.json()["model"] == "small:int8"
+    expect(page.locator("#timings")).to_contain_text("Read by small:int8,")
+    assert "matrix(-1" in page.locator("#photo").evaluate("photo => getComputedStyle(photo).transform")
+    assert [row["time"] for row in rows_of(page)["rows"]][: len(rows)] == [row["time"] for row in rows]
+
+
+def test_a_server_that_was_started_again_is_found_by_itself(serve: Any, visit: Any) -> None:
+    served = serve()
+    page = visit(served.address)
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.locator(".face").first).to_be_visible()
+    served.end()
+    expect(page.get_by_role("alert")).to_contain_text("The server doesn't answer. Is mien serve still running? Trying")
+    serve("--port", served.address.rpartition(":")[2])
+    expect(page.get_by_role("alert")).to_be_hidden()
+    expect(page.get_by_role("button", name="Stop the camera")).to_be_visible()
+    page.wait_for_timeout(500)
+    page.get_by_role("button", name="Stop the camera").click()
+    times = [row["time"] for row in rows_of(page)["rows"]]
+    assert max(after - before for before, after in pairwise(times)) > 0.5  # the gap
+
+
+def test_a_stream_that_is_closed_or_one_too_many(page: Page) -> None:
+    """As the server closes one on which nothing came; and says that others have them all."""
+    sockets: list[Any] = []
+    closes = [(1000, ""), (1013, "16 streams are open; that is the limit."), (1013, "16 streams are open.")]
+
+    def route(socket: Any) -> None:
+        sockets.append(socket)
+        if len(sockets) <= len(closes):
+            code, reason = closes[len(sockets) - 1]
+            socket.close(code=code, reason=reason)
+        else:
+            socket.connect_to_server()
+
+    page.route_web_socket("**/v1/stream?*", route)
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.get_by_role("alert")).to_contain_text("The server is busy: 16 streams are open")
+    expect(page.locator(".face").first).to_be_visible()
+    expect(page.get_by_role("alert")).to_be_hidden()
+    assert len(sockets) == 4
+
+
+def test_while_the_browser_asks_the_page_says_so(page: Page) -> None:
+    height = page.locator("#stage").bounding_box()["height"]
+    page.evaluate(LATER, ["getUserMedia"])
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.locator("#unseen-photo")).to_have_text("Allow the camera in the browser…")
+    expect(page.locator("#unseen-photo")).to_be_visible()
+    assert page.locator("#stage").bounding_box()["height"] > 0.8 * height
+    expect(page.locator(".face").first).to_be_visible()
+    expect(page.locator("#unseen-photo")).to_be_hidden()
+
+
+def test_the_same_sentence_isnt_said_again(page: Page) -> None:
+    page.evaluate("""() => {
+      const now = performance.now.bind(performance);
+      performance.now = () => 20 * now();
+      window.told = [];
+      const said = document.getElementById("said");
+      new MutationObserver(() => told.push(said.textContent)).observe(said, { childList: true });
+    }""")
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.get_by_role("status")).to_contain_text("1 face: happy")
+    page.wait_for_timeout(2000)
+    said = [text.partition(",")[0] for text in page.evaluate("told") if text]
+    assert all(one != after for one, after in pairwise(said))
 
 
 LATER = """([what]) => {

@@ -117,6 +117,15 @@ def test_an_answer_that_breaks_off_and_a_file_that_is_gone(page: Page, files: Fi
     expect(page.locator("#stage")).to_have_attribute("data-mode", "empty")
 
 
+def test_a_page_that_couldnt_start_says_so(page: Page) -> None:
+    expect(page.locator("#camera")).to_be_enabled()
+    page.route("**/static/timeline.js", lambda route: route.abort())
+    page.reload()
+    expect(page.get_by_role("alert")).to_contain_text("The page couldn't be loaded whole.")
+    for name in ("choose", "camera", "cropped"):
+        expect(page.locator(f"#{name}")).to_be_disabled()
+
+
 def test_what_cant_be_a_token_is_left_alone(visit: Any, server: Any) -> None:
     assert visit(f"{server.address}/#%").url.endswith("/#%")
 

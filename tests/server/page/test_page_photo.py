@@ -1,6 +1,7 @@
 """Photos on the page: chosen, pasted, dropped; what is then shown, and taken away."""
 
 import csv
+import io
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 import mien
@@ -77,6 +79,10 @@ def test_no_face_and_the_whole_picture_as_one(page: Page, files: Files) -> None:
     expect(page.locator(".face")).to_have_count(1)
     expect(page.locator(".box")).to_be_hidden()
     expect(page.locator("#results")).to_be_focused()  # the button that was is gone
+    expect(page.locator("#cropped")).not_to_be_checked()
+    with page.expect_response("**/v1/predict?*") as other:
+        page.set_input_files("#file", files["photo"])
+    assert "detect=true" in other.value.url
 
 
 def test_a_picture_is_pasted(page: Page, files: Files) -> None:
@@ -139,6 +145,59 @@ def test_a_photo_chosen_before_the_server_has_answered_waits_for_it(page: Page, 
         page.wait_for_timeout(50)
     held[0].continue_()
     expect(page.locator(".face h3")).to_have_text("happy")
+
+
+def test_that_it_works_can_be_seen(page: Page, files: Files) -> None:
+    """And the picture's place doesn't fold up meanwhile."""
+    height = page.locator("#stage").bounding_box()["height"]
+    page.evaluate("""() => {
+      const decode = window.createImageBitmap;
+      window.createImageBitmap = async (...how) => {
+        await new Promise((done) => (window.decoded = done));
+        return decode(...how);
+      };
+    }""")
+    held: list[Any] = []
+    page.route("**/v1/predict?*", lambda route: held.append(route))
+    page.set_input_files("#file", files["photo"])
+    page.wait_for_function("() => window.decoded")
+    expect(page.locator("#count")).to_have_text("Reading…")
+    assert page.locator("#stage").bounding_box()["height"] > 0.8 * height
+    page.evaluate("decoded()")
+    while not held:
+        page.wait_for_timeout(50)
+    expect(page.locator("#count")).to_have_text("Reading…")
+    expect(page.locator("#results")).to_have_attribute("aria-busy", "true")
+    held[0].continue_()
+    expect(page.locator("#count")).to_have_text("1 face")
+    expect(page.locator("#results")).to_have_attribute("aria-busy", "false")
+
+
+def test_where_the_faces_are_is_told_where_the_photo_cant_be_shown(page: Page, files: Files) -> None:
+    held = io.BytesIO()
+    Image.open(files["scene"]).save(held, "TIFF")
+    page.set_input_files("#file", {"name": "scene.tif", "mimeType": "image/tiff", "buffer": held.getvalue()})
+    expect(page.locator(".face")).to_have_count(3)
+    told = page.locator(".face .more").all_inner_texts()
+    assert all(" of the picture" in one for one in told)
+    assert len({one.partition(",")[2] for one in told}) > 1
+    page.set_input_files("#file", files["scene"])
+    expect(page.locator(".face .more").first).to_have_text("face 1")
+
+
+def test_what_is_no_photo_isnt_sent_and_words_arent_dropped(page: Page, files: Files) -> None:
+    sent = len(page.seen.requests)
+    film = {"name": "film.mp4", "mimeType": "video/mp4", "buffer": bytes(20 << 20)}
+    page.set_input_files("#file", film)
+    expect(page.get_by_role("alert")).to_have_text("film.mp4: a video. From a terminal, mien predict reads it.")
+    assert len(page.seen.requests) == sent
+    drag = """() => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.setData("text/plain", "words");
+      document.body.dispatchEvent(new DragEvent("dragover", { dataTransfer, bubbles: true, cancelable: true }));
+      return document.getElementById("stage").classList.contains("over");
+    }"""
+    assert page.evaluate(drag) is False
 
 
 def test_another_network_is_chosen(page: Page, files: Files) -> None:

@@ -7,6 +7,8 @@ export class Browser {
   #worker = null;
   #asked = new Map();
   #next = 1;
+  accept = "image/jpeg,image/png,image/webp,image/bmp,image/gif,image/avif"; // what browsers decode
+  loading = true;
 
   constructor(page, { limits, models }) {
     this.limits = limits;
@@ -29,7 +31,8 @@ export class Browser {
       const missing = "What runs the networks can't be fetched: the server doesn't answer.";
       this.#giveUp(worker, event.message ? `The networks don't run in this browser: ${event.message}` : missing);
     };
-    this.#ask({ start: this.#setup }).catch(({ message }) => this.#giveUp(worker, message));
+    const started = () => (this.loading = false);
+    this.#ask({ start: this.#setup }).then(started, ({ message }) => this.#giveUp(worker, message));
   }
 
   /** What failed once in a worker fails there for good, onnxruntime-web's loading for one. */
@@ -37,6 +40,7 @@ export class Browser {
     if (this.#worker !== worker) return;
     worker.terminate();
     this.#worker = null;
+    this.loading = true;
     for (const { fail } of this.#asked.values()) fail(new Problem(message));
     this.#asked.clear();
   }
@@ -47,7 +51,7 @@ export class Browser {
     try {
       bitmap = await decode(blob);
     } catch {
-      throw new Problem("This isn't a picture that this browser can read.", { code: "bad_picture" });
+      throw new Problem("This isn't a picture that this browser can read (JPEG, PNG, WebP, BMP, GIF).", { code: "bad_picture" });
     }
     const { width, height } = bitmap;
     if (width * height > this.limits.pixels) {

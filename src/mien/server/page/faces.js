@@ -1,7 +1,10 @@
 // The faces of an answer: a card with a chart for each, and a box in the picture. Elements stay with their face from
 // frame to frame, so that bars move rather than jump.
 
-import { colourOf, inkOn } from "./settings.js";
+import { coloursOf, inkOn } from "./settings.js";
+
+const TINY = 24; // pixels of a box's shorter side below which its label would cover the face and its neighbours
+const SMALL = 88;
 
 export const percent = (share) => `${Math.round(100 * share)} %`;
 
@@ -10,6 +13,7 @@ export class Faces {
 
   constructor(page, list, boxes) {
     Object.assign(this, { page, list, boxes });
+    new ResizeObserver(() => this.#label()).observe(boxes);
   }
 
   /**
@@ -33,9 +37,15 @@ export class Faces {
         this.boxes.append(card.box);
       }
       card.show(face, answer, place);
+      card.where(picture ? null : face.box, answer);
       card.place(face.box, answer, mirrored);
       if (picture) card.portrait(picture, face.box, answer);
     });
+    this.#label();
+  }
+
+  #label() {
+    for (const card of this.#cards.values()) card.label();
   }
 
   clear() {
@@ -47,19 +57,21 @@ export class Faces {
 
 class Card {
   constructor(page, { classes, uncertain_below: threshold }) {
-    this.page = page;
     this.canvas = made("canvas", { width: 112, height: 112, ariaHidden: "true" });
     this.title = made("h3");
     this.sure = made("span", { className: "sure" });
     this.more = made("p", { className: "more" });
-    this.rows = classes.map((name, place) => row(name, colourOf(page, name, place)));
+    this.colours = coloursOf(page, classes);
+    this.rows = classes.map((name, place) => row(name, this.colours[place]));
     const chart = made("ul", { className: "chart", ariaLabel: "How likely each is" }, ...this.rows.map(({ line }) => line));
     chart.style.setProperty("--threshold", `${100 * threshold}%`);
+    chart.classList.toggle("certain", threshold === 0); // nothing is ever called uncertain
     const who = made("div", { className: "who" }, this.canvas, this.title, this.sure, this.more);
     this.item = made("li", { className: "face" }, who, chart);
     this.number = made("b");
     this.caption = made("em");
-    this.box = made("div", { className: "box" }, made("span", {}, this.number, this.caption));
+    this.tag = made("span", {}, this.number, this.caption);
+    this.box = made("div", { className: "box" }, this.tag);
     for (const one of [this.item, this.box]) {
       one.addEventListener("pointerenter", () => this.#mark(true));
       one.addEventListener("pointerleave", () => this.#mark(false));
@@ -68,7 +80,7 @@ class Card {
   }
 
   show(face, { classes, faces: { length: count } }, place) {
-    const colour = colourOf(this.page, face.label, classes.indexOf(face.label));
+    const colour = this.colours[classes.indexOf(face.label)];
     for (const [name, value] of [["--colour", colour], ["--on-colour", inkOn(colour)]]) this.box.style.setProperty(name, value);
     const number = face.face ?? place + 1;
     this.number.textContent = count > 1 ? number : "";
@@ -88,6 +100,16 @@ class Card {
     });
   }
 
+  /** Say where in the picture the face is; without a box, nothing: the picture shows it. */
+  where(box, { width, height }) {
+    if (!box) return;
+    const third = (middle, all) => Math.min(2, Math.floor((3 * middle) / all));
+    const [x, y, wide, high] = box;
+    const [across, down] = [third(x + wide / 2, width), third(y + high / 2, height)];
+    const said = [["top ", "", "bottom "][down], ["left", "middle", "right"][across]].join("");
+    this.more.textContent += `, at the ${said} of the picture`;
+  }
+
   /** Put the box where it belongs, in shares of the picture. */
   place(box, { width, height }, mirrored) {
     this.box.hidden = !box;
@@ -96,8 +118,21 @@ class Card {
     const left = mirrored ? width - x - wide : x;
     const inset = { left: left / width, top: y / height, width: wide / width, height: high / height };
     for (const [name, share] of Object.entries(inset)) this.box.style[name] = `${100 * share}%`;
-    this.box.classList.toggle("low", y / height < 0.08);
-    this.box.classList.toggle("right", left / width > 0.7);
+  }
+
+  /** Put the label where it is seen: above the box, else inside; of a small one below or above. Always in the frame. */
+  label() {
+    if (this.box.hidden) return;
+    const { clientWidth: across, clientHeight: down } = this.box.parentElement;
+    const { offsetLeft: left, offsetTop: top, offsetWidth: wide, offsetHeight: high } = this.box;
+    this.box.classList.toggle("small", wide < SMALL);
+    this.box.classList.toggle("tiny", Math.min(wide, high) < TINY);
+    const { offsetWidth: width, offsetHeight: height } = this.tag;
+    const [above, below, inside] = [-height - 4, high + 4, 4];
+    const fits = (at) => top + at >= 0 && top + at + height <= down;
+    const at = (wide < SMALL ? [below, above, inside] : [above, inside]).find(fits) ?? Math.max(-top, inside);
+    const from = Math.max(-left, Math.min(0, across - width - left));
+    this.tag.style.transform = `translate(${from}px, ${at}px)`;
   }
 
   portrait(picture, box, { width, height }) {

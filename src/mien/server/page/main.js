@@ -1,22 +1,25 @@
 // The page: what a person does, and what is shown then.
 
-import { Browser, decode } from "./browser.js";
+import { Browser } from "./browser.js";
 import { Camera } from "./camera.js";
 import { Faces } from "./faces.js";
 import { Records, save } from "./records.js";
-import { complain, say, sayNowAndThen, sayReading, summary, where, word } from "./said.js";
+import { complain, say, sayChanges, sayReading, summary, told, where, words } from "./said.js";
 import { load } from "./settings.js";
 import { Problem, Server, takeToken } from "./server.js";
+import { instead, preview, still, waiting } from "./stage.js";
 import { Timeline } from "./timeline.js";
 
 const $ = (id) => document.getElementById(id);
-const LARGEST = 2048; // side of a photo as it is shown
 const TRIES = 4;
+const WAITS = [0, 1, 2, 4]; // seconds before a camera's stream is opened again, after a laptop's sleep for one
+const PASSES = ["busy", "gone", "closed", "not_ready", "too_many_requests"];
 
 let reader, faces, timeline, records;
 let about; // what /v1/models said
 let task = null; // the work that is going on; a newer one ends it
-let shown = null; // the photo that is shown, to read it again: {blob, name}
+let shown = null; // the photo that is shown, to read it again: {blob, name}, `whole` if as one face, `frame` if a camera's
+let recording = null; // of the camera: {began, time: of its last frame, faces: how many numbers were given}
 const camera = new Camera($("video"));
 
 /** Whether the page can be used now; if not, it says why. */
@@ -34,15 +37,19 @@ async function open() {
   timeline = new Timeline(page, { section: $("timeline"), legend: $("legend"), lanes: $("lanes") });
   records = new Records(page.landmarks);
   $("where").textContent = where(about.in_browser);
-  $("words").append(...about.models[0].classes.map((name, place) => word(page, name, place)));
+  $("file").accept = reader.accept;
   $("model").append(...about.models.map(({ name }) => new Option(name, name)));
   $("model").value = about.default;
   $("model").disabled = about.models.length < 2;
+  $("model").addEventListener("change", () => words(page, classes()));
+  words(page, classes());
+  for (const id of ["choose", "camera", "cropped"]) $(id).disabled = false;
   document.documentElement.dataset.ready = "";
   return true;
 }
 
 const choice = () => ({ model: $("model").value, detect: !$("cropped").checked });
+const classes = () => about.models.find(({ name }) => name === choice().model).classes;
 
 /** Begin something new: what went on before ends, its troubles are forgotten. */
 function begin(mode) {
@@ -63,15 +70,11 @@ function begin(mode) {
 /** What was begun came to nothing: the page is as it was when it opened. */
 function blank() {
   begin("empty");
-  shown = null;
+  shown = recording = null;
   faces.clear();
   timeline.hide();
   summary(null);
   $("frame").hidden = $("unseen-photo").hidden = true;
-}
-
-function waiting(on) {
-  for (const id of ["frame", "unseen-photo"]) $(id).classList.toggle("waiting", on);
 }
 
 /** Where what has the focus is hidden: it would fall to the top of the page. */
@@ -79,56 +82,46 @@ const toResults = () => $("results").focus({ preventScroll: true });
 
 // a photo
 
-async function read(blob, name) {
+async function read(picture) {
+  const { blob, name, whole, frame } = picture;
   const signal = begin("photo");
-  shown = { blob, name };
+  shown = picture;
   faces.clear();
-  timeline.hide();
-  summary(null);
-  await preview(blob, name, signal);
-  if (signal.aborted) return;
-  waiting(true);
+  if (!frame) {
+    recording = null;
+    timeline.hide();
+    summary(null);
+    waiting(true);
+    if ($("frame").hidden) instead("Reading…");
+    await preview(blob, name, signal);
+    if (signal.aborted) return;
+  }
+  waiting(true, reader.loading ? "Loading the networks (once)…" : undefined);
   sayReading();
   try {
-    const answer = await patiently(() => reader.read(blob, { ...choice(), signal }), signal);
+    const how = whole ? { ...choice(), detect: false } : choice();
+    const answer = await patiently(() => reader.read(blob, { ...how, signal }), signal);
     if (signal.aborted) return;
-    records.start(name, answer);
-    records.add(answer);
-    faces.show(answer, $("photo").hidden ? null : $("photo"));
-    summary(answer, about.models, wholly);
+    if (!frame) records.start(name);
+    records.add(answer, frame ? recording.time : null);
+    faces.show(answer, $("photo").hidden ? null : $("photo"), $("frame").classList.contains("mirrored"));
+    summary(answer, about.models, () => wholly(picture));
     say(answer);
   } catch (problem) {
-    if (!signal.aborted) refused(problem, blob, name);
+    if (!signal.aborted) refused(problem, picture);
   }
   if (!signal.aborted) waiting(false);
 }
 
 /** Say why a photo wasn't read; one that never can be isn't shown any longer. */
-function refused(problem, blob, name) {
-  if (problem.code !== "bad_picture") return complain(problem, problem.final ? null : () => read(blob, name));
+function refused(problem, picture) {
+  const { name } = picture;
+  if (problem.code !== "bad_picture") {
+    told();
+    return complain(problem, problem.final ? null : () => read(picture));
+  }
   blank();
   complain(new Problem(problem.message.replace(/^the image:/, `${name}:`)));
-}
-
-async function preview(blob, name, signal) {
-  $("video").hidden = true;
-  $("frame").classList.remove("mirrored");
-  let bitmap = null;
-  try {
-    bitmap = await decode(blob);
-  } catch {
-    // only the server knows this kind of file, or it is no picture: its answer will tell
-  }
-  if (signal.aborted) return bitmap?.close(); // a newer photo may have been decoded sooner
-  $("unseen-photo").hidden = bitmap !== null;
-  $("frame").hidden = $("photo").hidden = bitmap === null;
-  if (!bitmap) return;
-  const scale = Math.min(1, LARGEST / Math.max(bitmap.width, bitmap.height));
-  const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * scale)));
-  Object.assign($("photo"), { width, height, ariaLabel: `The photo ${name}` });
-  $("photo").getContext("2d").drawImage(bitmap, 0, 0, width, height);
-  $("frame").style.setProperty("--ratio", width / height);
-  bitmap.close();
 }
 
 /** Try again while the server only says that it is busy. */
@@ -148,84 +141,95 @@ async function patiently(work, signal) {
 
 // the camera
 
-async function watch(device) {
+/** Watch a camera; `goOn` with the recording that there is: with another network, say, or after a trouble. */
+async function watch(device, goOn = false) {
   const signal = begin("camera");
   shown = null;
-  faces.clear();
-  summary(null);
+  if (!goOn || $("json").disabled) {
+    recording = null;
+    faces.clear();
+    summary(null);
+  }
+  waiting(true, "Allow the camera in the browser…");
+  instead("Allow the camera in the browser…");
   try {
     await camera.open(device, signal);
   } catch (problem) {
     if (signal.aborted) return;
-    blank();
-    return complain(problem, () => watch(device));
+    stop();
+    return complain(problem, () => watch(device, goOn));
   }
   camera.whenLost(() => signal.aborted || lost(device));
   const { video } = camera;
   $("unseen-photo").hidden = $("photo").hidden = true;
   $("frame").hidden = video.hidden = false;
-  $("frame").classList.add("waiting");
+  waiting(true, reader.loading ? "Loading the networks (once)…" : undefined);
   $("frame").style.setProperty("--ratio", video.videoWidth / video.videoHeight);
   $("frame").classList.toggle("mirrored", camera.mirrored);
   await offerCameras(signal);
   if (signal.aborted) return;
-  records.start("camera", null);
-  timeline.start(about.models.find(({ name }) => name === choice().model).classes);
+  if (!recording) {
+    recording = { began: performance.now(), time: 0, faces: 0 };
+    records.start("camera");
+    timeline.start(classes());
+  } else if (String(timeline.classes) !== String(classes())) timeline.start(classes());
   await follow(signal, device);
 }
 
 function lost(device) {
   stop();
-  complain(new Problem("The camera is gone: unplugged, or taken away by the browser."), () => watch(device));
+  complain(new Problem("The camera is gone: unplugged, or taken away by the browser."), () => watch(device, true));
 }
 
 async function follow(signal, device) {
-  const stream = reader.follow(choice());
-  signal.addEventListener("abort", () => stream.close());
   const ended = new Promise((done) => signal.addEventListener("abort", done));
-  const began = performance.now();
+  let stream = null;
+  let before; // how many numbers faces had been given when this stream began, which gives them from 1
   let tries = 0;
+  signal.addEventListener("abort", () => stream?.close());
   while (!signal.aborted) {
     const frame = await camera.next();
     if (signal.aborted) return;
-    const time = (performance.now() - began) / 1000;
+    const time = (performance.now() - recording.began) / 1000;
     try {
+      if (!stream) [stream, before] = [reader.follow(choice()), recording.faces];
       const answer = await Promise.race([stream.frame(frame), ended]);
       if (signal.aborted) return;
+      if (tries) $("problem").hidden = true;
       tries = 0;
+      for (const face of answer.faces) if (face.face !== null) face.face += before;
+      recording.faces = Math.max(recording.faces, ...answer.faces.map((face) => face.face ?? 0));
+      recording.time = time;
       records.add(answer, time);
       still(frame);
       faces.show(answer, $("photo"), camera.mirrored);
       timeline.add(time, answer.faces);
       summary(answer, about.models);
-      sayNowAndThen(answer);
+      sayChanges(answer);
     } catch (problem) {
       if (signal.aborted) return;
-      if (problem.code === "busy" && ++tries < TRIES) {
-        await new Promise((done) => setTimeout(done, 500 * tries));
-        continue;
+      if (!PASSES.includes(problem.code) || tries === WAITS.length) {
+        stop();
+        return complain(problem, () => watch(device, true));
       }
-      stop();
-      return complain(problem, () => watch(device));
+      if (stream?.lost) stream = stream.close();
+      const seconds = WAITS[tries++];
+      if (!seconds) continue;
+      complain(new Problem(`${problem.message} Trying again in ${seconds} s.`, problem));
+      await Promise.race([new Promise((done) => setTimeout(done, 1000 * seconds)), ended]);
     }
   }
 }
 
-/** Show the frame that was just read, so that boxes lie where the faces are. */
-function still(frame) {
-  const photo = $("photo");
-  if (photo.width !== frame.width || photo.height !== frame.height) Object.assign(photo, { width: frame.width, height: frame.height });
-  photo.ariaLabel = "What the camera sees";
-  photo.getContext("2d").drawImage(frame, 0, 0);
-  photo.hidden = false;
-  waiting(false);
-}
-
-/** Let go of the camera; what it saw last stays on the page. */
+/** Let go of the camera; what it saw last stays on the page, and may be read again. */
 function stop() {
   $("video").hidden = true;
-  if ($("json").disabled) blank(); // no frame was read yet
-  else begin("photo");
+  if ($("json").disabled) return blank(); // no frame was read yet
+  const signal = begin("photo");
+  $("unseen-photo").hidden = true;
+  $("frame").hidden = $("photo").hidden = false;
+  told();
+  $("photo").toBlob((blob) => signal.aborted || (shown = { blob, name: "camera", frame: true }));
 }
 
 async function offerCameras(signal) {
@@ -243,21 +247,24 @@ async function offerCameras(signal) {
 const watching = () => $("stage").dataset.mode === "camera";
 
 function again() {
-  if (camera.on) watch(camera.device);
-  else if (shown) read(shown.blob, shown.name);
+  if (camera.on) watch(camera.device, true);
+  else if (shown) read(shown);
 }
 
-function wholly() {
-  $("cropped").checked = true;
+/** This picture as one face; the next is searched again. */
+function wholly(picture) {
   toResults();
-  again();
+  read({ ...picture, whole: true });
 }
 
 async function take(list) {
   const files = [...list]; // the browser empties the list
   const [file] = files;
   if (!file || !(await opened)) return;
-  read(file, file.name || "pasted picture");
+  const name = file.name || "pasted picture";
+  if (file.type.startsWith("video/")) return complain(new Problem(`${name}: a video. From a terminal, mien predict reads it.`));
+  if (/^(audio|text)\/|^application\/(pdf|zip|json)/.test(file.type)) return complain(new Problem(`${name}: not a photo.`));
+  read({ blob: file, name });
   if (files.length > 1) complain(new Problem(`One photo at a time: of these ${files.length} files the first was taken.`));
 }
 
@@ -267,9 +274,12 @@ $("file").addEventListener("change", () => {
   $("file").value = ""; // the same file may be chosen again
 });
 $("camera").addEventListener("click", async () => (await opened) && (watching() ? stop() : watch()));
-$("cameras").addEventListener("change", (event) => watch(event.target.value));
+$("cameras").addEventListener("change", (event) => watch(event.target.value, true));
 $("model").addEventListener("change", again);
-$("cropped").addEventListener("change", again);
+$("cropped").addEventListener("change", () => {
+  if (shown) shown = { ...shown, whole: false };
+  again();
+});
 $("json").addEventListener("click", () => save(records.json(), "mien.json", "application/json"));
 $("csv").addEventListener("click", () => save(records.csv(), "mien.csv", "text/csv"));
 
@@ -277,7 +287,9 @@ document.addEventListener("paste", ({ clipboardData }) => take(clipboardData.fil
 const over = (on) => $("stage").classList.toggle("over", on);
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
-  over(true);
+  const files = event.dataTransfer.types.includes("Files");
+  if (!files) event.dataTransfer.dropEffect = "none"; // words or a link
+  over(files);
 });
 document.addEventListener("dragleave", (event) => event.relatedTarget || over(false));
 document.addEventListener("drop", (event) => {

@@ -1,7 +1,7 @@
 // What the page says in words: where pictures go, what was found and how, what went wrong.
 
 import { made, percent } from "./faces.js";
-import { colourOf } from "./settings.js";
+import { coloursOf } from "./settings.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -13,27 +13,39 @@ export function where(inBrowser) {
   return `Pictures go to the mien server ${server}, which keeps none.`;
 }
 
-/** A class's name with its colour. */
-export function word(page, name, place) {
-  const item = made("li", { textContent: name });
-  item.style.setProperty("--colour", colourOf(page, name, place));
-  return item;
+/** On the page as it opens: a network's words with their colours. */
+export function words(page, classes) {
+  const colours = coloursOf(page, classes);
+  $("words").replaceChildren(
+    ...classes.map((textContent, place) => {
+      const item = made("li", { textContent });
+      item.style.setProperty("--colour", colours[place]);
+      return item;
+    }),
+  );
 }
+
+let counts = "Faces"; // what stands above the faces while nothing is worked on
+
+/** Say above the faces how many there are; without words again what was said last. */
+export const told = (text = counts) => ($("count").textContent = counts = text);
 
 /** The words beside an answer of one of `models`; null while there is none yet. `whole` takes all for one face. */
 export function summary(answer, models, whole = null) {
   const found = answer?.faces.length ?? 0;
   for (const id of ["json", "csv"]) $(id).disabled = !answer;
-  $("count").textContent = answer ? counted(found) : "Faces";
-  for (const id of ["threshold", "timings"]) $(id).hidden = !found;
+  told(answer ? counted(found) : "Faces");
+  $("timings").hidden = !found;
+  $("threshold").hidden = !found || !answer.uncertain_below;
   $("nothing").hidden = answer !== null || $("stage").dataset.mode !== "empty";
   $("no-face").hidden = answer === null || found > 0;
   if (!answer) return;
   if (!found) noFace(whole);
   const { total, detect, network } = answer.timings_ms;
   $("threshold").textContent = `The fine line in the bars is at ${percent(answer.uncertain_below)}; an answer below it is called uncertain.`;
-  const { accuracy } = models.find(({ name }) => name === answer.model);
-  const right = accuracy ? `, which is right for ${(100 * accuracy).toFixed(0)} in 100 of FER2013's validation faces` : "";
+  const { accuracy, trained_on: data } = models.find(({ name }) => name === answer.model);
+  const whose = /^fer2013\b/i.test(data) ? "FER2013's" : "its own"; // the file of its data
+  const right = accuracy ? `, which is right for ${(100 * accuracy).toFixed(0)} in 100 of ${whose} validation faces` : "";
   const on = answer.device === "browser" ? "in this browser" : `on the server (${answer.device})`;
   $("timings").textContent = `Read by ${answer.model}${right}, in ${total.toFixed(0)} ms ${on}: ${detect.toFixed(0)} for finding faces, ${network.toFixed(0)} for reading them.`;
 }
@@ -48,7 +60,9 @@ function noFace(whole) {
 const counted = (found) => (found === 0 ? "No face found" : found === 1 ? "1 face" : `${found} faces`);
 
 /** For screen readers: the faces in a sentence. */
-export function say({ faces: found }) {
+export function say(answer) {
+  const { faces: found } = answer;
+  said = gist(answer);
   const each = found.map(({ label, confidence, uncertain }) => (uncertain ? `uncertain, most likely ${label}` : `${label}, ${percent(confidence)}`));
   $("said").textContent = `${counted(found.length)}${each.length ? `: ${each.join("; ")}` : ""}.`;
 }
@@ -56,9 +70,14 @@ export function say({ faces: found }) {
 export const sayReading = () => ($("said").textContent = "Reading…");
 
 let saidAt = 0;
+let said = "";
 
-export function sayNowAndThen(answer) {
-  if (performance.now() - saidAt < 5000) return;
+/** What is worth a sentence: how many faces there are, and what they show. */
+const gist = ({ faces }) => faces.map(({ label, uncertain }) => `${label}${uncertain ? "?" : ""}`).sort().join();
+
+/** The same of a camera: when something has changed, and not all the time. */
+export function sayChanges(answer) {
+  if (performance.now() - saidAt < 5000 || (gist(answer) === said && $("said").textContent)) return;
   saidAt = performance.now();
   say(answer);
 }

@@ -63,6 +63,9 @@ export async function json(path, options) {
 }
 
 export class Server {
+  accept = "image/*,.tif,.tiff,.ppm,.pgm,.heic,.heif,.avif";
+  loading = false;
+
   constructor({ limits }) {
     this.limits = limits;
   }
@@ -94,6 +97,9 @@ async function held(blob) {
   }
 }
 
+const TRY_LATER = 1013; // the code of a WebSocket that is closed since there are too many
+const LATE = 20_000; // ms after which no answer will come: a connection that a sleep or another network cut isn't closed
+
 class Stream {
   #waiting = null;
 
@@ -101,8 +107,8 @@ class Stream {
     this.socket = new WebSocket(address, key ? ["mien", `bearer.${key}`] : ["mien"]);
     this.opened = new Promise((open, fail) => {
       this.socket.onopen = open;
-      this.socket.onclose = async () => {
-        const problem = await whyClosed();
+      this.socket.onclose = async ({ code, reason }) => {
+        const problem = code === TRY_LATER ? new Problem(`The server is busy: ${reason}`, { code: "busy" }) : await whyClosed();
         fail(problem);
         this.#waiting?.fail(problem);
       };
@@ -117,14 +123,25 @@ class Stream {
     };
   }
 
+  /** Whether no frame can be sent any more. */
+  get lost() {
+    return this.socket.readyState > WebSocket.OPEN;
+  }
+
   async frame(canvas) {
     await this.opened;
     const jpeg = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.9));
     if (this.socket.readyState !== WebSocket.OPEN) throw await whyClosed();
-    return new Promise((done, fail) => {
+    let late;
+    const answer = new Promise((done, fail) => {
       this.#waiting = { done, fail };
+      late = setTimeout(() => {
+        this.close();
+        fail(new Problem(GONE, { code: "gone" }));
+      }, LATE);
       this.socket.send(jpeg);
     });
+    return answer.finally(() => clearTimeout(late));
   }
 
   close() {
@@ -138,7 +155,7 @@ class Stream {
 async function whyClosed() {
   try {
     await json("v1/models", { headers: headers() });
-    return new Problem("The server closed the stream; it may have too many.", { code: "closed", retry: 3 });
+    return new Problem("The server closed the stream.", { code: "closed" });
   } catch (problem) {
     return problem;
   }

@@ -8,10 +8,12 @@ export async function load() {
   return { page, models };
 }
 
-/** A class's colour: its own, or for a class of one's own data the one at its place in the palette. */
-export function colourOf(page, name, place) {
-  const all = Object.values(page.colours);
-  return page.colours[name] ?? all[place % all.length];
+/** The classes' colours: each its own, and those of one's own data what the others leave of the palette, in order. */
+export function coloursOf({ colours }, classes) {
+  const left = Object.keys(colours).filter((name) => !classes.includes(name));
+  const others = left.length ? left : Object.keys(colours);
+  let next = 0;
+  return classes.map((name) => colours[name] ?? colours[others[next++ % others.length]]);
 }
 
 /** Black or white, whichever is easier to read on a colour (WCAG's contrast). */

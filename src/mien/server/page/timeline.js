@@ -1,7 +1,7 @@
 // The last minute of a camera: a lane for each face, its expressions stacked to one, a gap while it was away.
 
 import { made, percent } from "./faces.js";
-import { colourOf } from "./settings.js";
+import { coloursOf } from "./settings.js";
 
 const SECONDS = 60;
 const LANES = 3;
@@ -15,7 +15,7 @@ export class Timeline {
 
   start(classes) {
     this.classes = classes;
-    this.colours = classes.map((name, place) => colourOf(this.page, name, place));
+    this.colours = coloursOf(this.page, classes);
     this.#courses.clear();
     const ends = ["60 s ago", "now"].map((textContent) => made("span", { textContent }));
     this.lanes.replaceChildren(made("p", { className: "axis" }, ...ends));
