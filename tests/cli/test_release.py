@@ -183,12 +183,13 @@ def test_what_another_network_knows_is_not_taken(
     seeds = [one for one in plan("toy").teachers if isinstance(one, Recipe)]
     left(tmp_path / "teacher-0", seeds[0].model_copy(update={"epochs": 9}), Splits.load(faces[0]))
     trained = "teacher-0 holds the answers of the flagship_small of seed 0 that was trained there, but"
+    asked = "that was trained there is asked for"
     for words, said in (
         (
             ["--seed", "7"],
-            f"{trained} the flagship_small of seed 21 that was trained there is asked for (other epochs, seed)",
+            f"{trained} the flagship_small of seed 21 {asked} (other epochs, seed)",
         ),
-        ([], f"{trained} the flagship_small of seed 0 that was trained there is asked for (other epochs)"),
+        ([], f"{trained} the flagship_small of seed 0 {asked} (other epochs)"),
         (["--teacher", "small"], f"{trained} small is asked for: take another folder"),
     ):
         assert main([*line, *words]) == 1
