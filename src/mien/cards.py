@@ -69,7 +69,7 @@ class Card(BaseModel):
     @classmethod
     def _different(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(names)) != len(names):
-            raise ValueError("a class name stands there twice")
+            raise ValueError("a class name appears twice")
         return names
 
     @field_validator("input_shape")
@@ -89,7 +89,8 @@ class Card(BaseModel):
 
     def to_json(self) -> str:
         """This card as JSON text. Raises ValueError when `options`, `recipe` or `scores` hold NaN or infinity."""
-        return json.dumps(self.model_dump(), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+        text = json.dumps(self.model_dump(), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+        return text.encode(errors="replace").decode()  # a path may hold bytes that are no text
 
     @classmethod
     def from_json(cls, text: str | bytes, source: str = "card") -> "Card":
@@ -111,6 +112,10 @@ class Card(BaseModel):
         """Read a card from a file, or from the run folder it stands in. Raises CheckpointError when it can't."""
         given = Path(path)
         path = given / CARD if given.is_dir() else given
+        if path.suffix in (".onnx", ".safetensors"):
+            raise CheckpointError(
+                f"{given}: a network's file; here its folder is wanted, or the name of one in the box without `:int8`."
+            )
         try:
             text = path.read_bytes()
         except FileNotFoundError:

@@ -2,11 +2,12 @@
 
 import io
 import os
+from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from mien.cards import Card
@@ -43,7 +44,8 @@ def load_run(folder: str | os.PathLike[str]) -> tuple[nn.Module, Card]:
 
 def save_weights(model: nn.Module, path: str | os.PathLike[str], *, half: bool = False) -> None:
     """Write every parameter and buffer of `model` to a safetensors file, in one step; `half`: floats as fp16."""
-    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    # a copy of each, for tied weights are one tensor under two names, which safetensors refuses
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
     if half:
         tensors = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
     atomic_write(path, save(tensors))  # save_file would leave it readable to its owner alone
@@ -56,7 +58,7 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
         CheckpointError: the file is missing, damaged, or holds another network's weights.
     """
     try:
-        model.load_state_dict(load_file(path))
+        model.load_state_dict(load(Path(path).read_bytes()))  # a path, it wants in UTF-8
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: can't read the weights ({error}).") from None
     except RuntimeError as error:
@@ -78,8 +80,14 @@ def start_from(model: nn.Module, earlier: nn.Module, *, same_classes: bool) -> N
     own = model.state_dict()
     given = {name: _recoloured(value, own.get(name)) for name, value in earlier.state_dict().items()}
     heads = {name for name in own if name.split(".")[0] in ("linear", "second")}
+    if not heads and not same_classes:
+        raise CheckpointError(
+            "The network has no layer `linear`, so it isn't known what depends on the classes: rename its last layer, or "
+            "train it on the same classes."
+        )
     if same_classes:
-        heads = {name for name in heads if name not in given or given[name].shape != own[name].shape}
+        second = (name for name in heads if name.startswith("second."))
+        heads = {name for name in second if name not in given or given[name].shape != own[name].shape}
     unlike = [name for name in own if name not in heads and (name not in given or given[name].shape != own[name].shape)]
     if unlike:
         raise CheckpointError(
@@ -117,4 +125,6 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise CheckpointError(
             f"{path}: can't read the training state ({first_line(error)}). Train again into another folder."
         ) from None
+    if not (isinstance(state, dict) and {"fit", "history", "before"} <= state.keys()):
+        raise CheckpointError(f"{path}: not the state of a training of mien's. Train again into another folder.")
     return state

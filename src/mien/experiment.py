@@ -7,6 +7,7 @@ A run folder holds `recipe.json`, `data.json` and `environment.json` from the st
 
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -74,6 +75,8 @@ def train(
     kept = _options(folder) if recipe.init else None
     model = create_model(recipe.model, **kept) if kept else fresh(recipe, splits)
     check_network(model, splits["train"], recipe, second, team)
+    if leads and kept is None and (isinstance(model, Backbone) or not type(model).__module__.startswith("mien.")):
+        _rehearse(model, recipe, splits)
     with held(folder) if leads else nullcontext():
         yield from _train(folder, model, splits, recipe, team, device=device, tick=tick, second=second)
 
@@ -121,6 +124,16 @@ def _train(
         return
     save_weights(model, folder / WEIGHTS)  # those there may be of an epoch that was done again, and otherwise
     _finish(folder, model.cpu(), splits, recipe, before, rows)
+
+
+def _rehearse(model: nn.Module, recipe: Recipe, splits: Splits) -> None:
+    """Raise CheckpointError where a network that isn't mien's can't be counted or exported: not after hours."""
+    summarise(model)
+    options: Any = model.options
+    shape = (options["channels"], options["size"], options["size"])
+    card = Card(model=recipe.model, options=options, classes=splits.classes, input_shape=shape)
+    with tempfile.TemporaryDirectory(prefix="mien-") as folder:
+        export_onnx(model, Path(folder, MODEL), card)
 
 
 def _options(folder: Path) -> dict[str, Any] | None:

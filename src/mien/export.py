@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mien.cards import Card, checksum
-from mien.errors import CheckpointError
+from mien.errors import CheckpointError, first_line
 from mien.external import refer
 from mien.files import replacing
 from mien.models.stem import Pixels
@@ -72,7 +72,7 @@ def export_onnx(
     if faces is not None:
         pixels = np.concatenate([pixels, faces])
     with torch.inference_mode():
-        expected = network(torch.from_numpy(pixels)).numpy()
+        expected = np.concatenate([network(torch.from_numpy(part)).numpy() for part in _parts(pixels)])
         _sum_exactly(network)
         _fold(network, torch.from_numpy(pixels[:1]))
         _pool_first(network)
@@ -120,7 +120,7 @@ def _fold(network: nn.Module, pixels: Tensor) -> None:
     is slow. Only where the squares cover the maps exactly: beyond an edge the average would count fewer values.
     """
     pairs = []
-    for row in (part for part in network.modules() if isinstance(part, nn.Sequential)):
+    for row in (part for part in network.modules() if type(part) is nn.Sequential):
         for place, (pool, conv) in enumerate(zip(list(row)[:-1], list(row)[1:], strict=True)):
             if isinstance(pool, nn.AvgPool2d) and isinstance(conv, nn.Conv2d) and conv.kernel_size == (1, 1):
                 pairs.append((row, place, pool, conv))
@@ -134,8 +134,9 @@ def _fold(network: nn.Module, pixels: Tensor) -> None:
         hook.remove()
     for row, place, pool, conv in pairs:
         k = pool.kernel_size
-        plain = pool.stride == k and not pool.padding and conv.stride == (1, 1) and not any(conv.padding)
-        if plain and isinstance(k, int) and conv.groups == 1 and not any(side % k for side in sides[pool]):
+        plain = pool.stride == k and not pool.padding and not pool.divisor_override and pool in sides
+        plain = plain and conv.stride == (1, 1) and conv.groups == 1 and conv.padding == (0, 0)
+        if plain and isinstance(k, int) and not any(side % k for side in sides[pool]):
             merged = nn.Conv2d(conv.in_channels, conv.out_channels, k, k, bias=conv.bias is not None)
             merged.weight.data = conv.weight.data.repeat(1, 1, k, k) / k**2
             if conv.bias is not None:
@@ -148,24 +149,30 @@ def _pool_first(network: nn.Module) -> None:
 
     It is the same. In int8 onnxruntime rounds after the ReLU, so it pools floats, in a layout of its own, not bytes.
     """
-    for row in (part for part in network.modules() if isinstance(part, nn.Sequential)):
+    for row in (part for part in network.modules() if type(part) is nn.Sequential):
         for place in range(len(row) - 1):
             if isinstance(row[place], nn.ReLU) and isinstance(row[place + 1], nn.MaxPool2d):
                 row[place], row[place + 1] = row[place + 1], row[place]
 
 
 def _graph(network: nn.Module, pixels: NDArray[np.uint8], card: Card) -> onnx.ModelProto:
-    with _quiet():
-        program = torch.onnx.export(
-            network,
-            (torch.from_numpy(pixels[:2]),),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=["pixels"],
-            output_names=["probabilities"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            verbose=False,
-        )
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                network,
+                (torch.from_numpy(pixels[:2]),),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=["pixels"],
+                output_names=["probabilities"],
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                verbose=False,
+            )
+    except Exception as error:  # the exporter's own share no other root
+        raise CheckpointError(
+            f"A {card.model} like this can't be exported to ONNX, so nothing could use it: {first_line(error)}. A "
+            "network must do the same for every face: no branches that depend on pixels."
+        ) from error
     assert program is not None  # the exporter gives None only when it was told to write a file
     proto = program.model_proto
     for part in (proto.graph, *proto.functions):  # traces of this machine's files, one per node: nobody's business
@@ -178,6 +185,11 @@ def _graph(network: nn.Module, pixels: NDArray[np.uint8], card: Card) -> onnx.Mo
         {METADATA: card.to_json(), "labels": json.dumps(card.classes), "input_shape": json.dumps(card.input_shape)},
     )
     return proto
+
+
+def _parts(pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """In pieces, so that a large network needs little memory for many faces."""
+    return [pixels[start : start + 64] for start in range(0, len(pixels), 64)]
 
 
 def _compare(written: Path, pixels: NDArray[np.uint8], expected: NDArray[np.float32], path: Path) -> None:

@@ -66,7 +66,7 @@ class Net:
     ) -> None:
         self.path = located(path)
         beside = self.path.with_name(CARD)
-        listed = Card.read(beside) if beside.is_file() else None
+        listed = _listed(beside, whole=find(path).is_dir()) if beside.is_file() else None
         if listed is not None and self.path.name in listed.checksums:
             listed.verify(self.path.parent, [self.path.name])
         else:
@@ -161,6 +161,16 @@ def located(path: str | os.PathLike[str]) -> Path:
         box = ", ".join(shipped())
         raise CheckpointError(f"{found}. Name a .onnx file, a run folder that mien wrote, or one of the box: {box}.")
     return file
+
+
+def _listed(card: Path, *, whole: bool) -> Card | None:
+    """The card beside a file; one that is somebody else's says nothing of it, unless the `whole` folder was meant."""
+    try:
+        return Card.read(card)
+    except CheckpointError:
+        if whole:
+            raise
+        return None
 
 
 def _run(session: Any, batch: NDArray[np.uint8]) -> NDArray[np.float32]:

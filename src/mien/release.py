@@ -120,10 +120,10 @@ def _check_ready(plan: Plan, folder: Path, stage: str) -> None:
     teachers = [f"teacher-{number}" for number in range(len(plan.teachers))]
     missing = [name for name in teachers if not (folder / name / PROBABILITIES).exists()]
     if stage == "students" and missing:
-        raise CheckpointError(f"{folder}: {', '.join(missing)} aren't done; run the stage teachers first.")
+        raise CheckpointError(f"{folder}: not done yet: {', '.join(missing)}; run the stage teachers first.")
     missing = [name for name in plan.students if not (folder / name / CARD).exists()]
     if stage == "ship" and missing:
-        raise CheckpointError(f"{folder}: {', '.join(missing)} isn't done; run the stage students first.")
+        raise CheckpointError(f"{folder}: not done yet: {', '.join(missing)}; run the stage students first.")
 
 
 def _begin(plan: Plan, folder: Path, splits: Splits, votes: Splits | None) -> None:

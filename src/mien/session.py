@@ -46,7 +46,7 @@ def open_session(
     options.log_severity_level = 4  # what goes wrong is raised; it needn't be printed as well
     wanted = list(dict.fromkeys([PROVIDERS[device], PROVIDERS["cpu"]]))  # the CPU does what the other can't
     try:
-        session = onnxruntime.InferenceSession(content or str(path), options, providers=wanted, enable_fallback=0)
+        session = onnxruntime.InferenceSession(content or _named(path), options, providers=wanted, enable_fallback=0)
     except Exception as error:  # onnxruntime's own errors share no other root
         raise CheckpointError(
             f"{path}: not an ONNX file, or damaged ({first_line(error)}). Copy or export it again."
@@ -54,6 +54,15 @@ def open_session(
     if device_of(session) != device:
         raise MienError(f"The device {device} doesn't work here: onnxruntime fell back to the CPU.")
     return session
+
+
+def _named(path: Path) -> str | bytes:
+    """A file's name as onnxruntime takes it, which is in UTF-8; of another one the file's bytes."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return path.read_bytes()
+    return str(path)
 
 
 def workers() -> int:

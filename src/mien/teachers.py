@@ -70,7 +70,8 @@ def check_same(home: Path, chosen: Recipe | str) -> None:
         same, differing = not fields, f" (other {', '.join(fields)})"
     if not same:
         raise MienError(
-            f"{home} has what {_called(was)} knows, not {_called(chosen)}{differing}: take another folder for --out."
+            f"{home} holds the answers of {_called(was)}, but {_called(chosen)} is asked for{differing}: take another "
+            "folder for --out."
         )
 
 

@@ -150,7 +150,7 @@ def test_a_trained_network_teaches(
 
     monkeypatch.chdir(tmp_path)
     for words, said in (
-        (("--teacher", "other"), "teacher-0 has what good knows, not other"),
+        (("--teacher", "other"), "teacher-0 holds the answers of good, but other is asked for"),
         (("--teacher", "nobody"), "nobody"),
         (("--init", "good"), "starts from nothing, not from good"),
     ):
@@ -182,7 +182,7 @@ def test_what_another_network_knows_is_not_taken(
     line = ["release", "--budget", "toy", "--data", str(faces[0]), "--stage", "students", "--out", str(tmp_path)]
     seeds = [one for one in plan("toy").teachers if isinstance(one, Recipe)]
     left(tmp_path / "teacher-0", seeds[0].model_copy(update={"epochs": 9}), Splits.load(faces[0]))
-    trained = "teacher-0 has what the flagship_small of seed 0 that was trained there knows, not"
+    trained = "teacher-0 holds the answers of the flagship_small of seed 0 that was trained there, but"
     for words, said in (
         (["--seed", "7"], f"{trained} the flagship_small of seed 21 that was trained there (other epochs, seed)"),
         ([], f"{trained} the flagship_small of seed 0 that was trained there (other epochs)"),
@@ -192,7 +192,7 @@ def test_what_another_network_knows_is_not_taken(
         assert said in capsys.readouterr().err
     left(tmp_path / "teacher-0", seeds[0], Splits.load(faces[0]))
     assert main(line) == 1
-    assert "teacher-1 aren't done" in capsys.readouterr().err
+    assert "not done yet: teacher-1" in capsys.readouterr().err
 
 
 def test_a_release_keeps_to_its_data_and_votes(tmp_path: Path) -> None:

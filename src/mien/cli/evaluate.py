@@ -141,11 +141,13 @@ def _untrained(name: str, faces: "FaceSet") -> Any:
     import torch
 
     from mien.models import create_model, list_models
+    from mien.shipped import shipped
     from mien.training.recipe import recipe
 
     if name not in list_models():
         raise CheckpointError(
-            f"{name}: no such file or folder, and no model's name; the models are {', '.join(list_models())}."
+            f"{name}: no such file or folder, and no network's name; those in the box are {', '.join(shipped())}, the "
+            f"untrained ones {', '.join(list_models())}."
         )
     channels = 1 if faces.images.ndim == 3 else 3
     chosen = recipe(name)

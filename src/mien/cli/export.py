@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from mien.cards import CARD, Card
 from mien.cli.options import SkipBadRows, check_finished, note, read_faces
-from mien.errors import DataError
+from mien.errors import CheckpointError, DataError
 
 COMPARED = 2048
 """The most faces of a data set that the file is compared on."""
@@ -40,10 +41,15 @@ def export(
         raise DataError(f"{out}: an ONNX file's name ends in .onnx.")
     if int8 and not data:
         raise DataError("--int8 learns the ranges of values from training faces; name them with --data.")
+    if skip_bad_rows and not data:
+        raise DataError("--skip-bad-rows is about rows of --data, which isn't there.")
     check_finished(Path(target))
+    _check_own(out)
     model, card = load_run(target)
-    splits = read_faces(data, None, skip_bad_rows, shape=card.input_shape) if data else drawn_faces(420)
-    named = {"drawn faces": drawn_faces(420)["val"]} | ({data: splits["val"][:COMPARED]} if data else {})
+    named = {"drawn faces": drawn_faces(420)["val"]}
+    if data:
+        splits = read_faces(data, None, skip_bad_rows, shape=card.input_shape)
+        named[data] = splits["val"][:COMPARED]
     fitting = {name: faces.pixels for name, faces in named.items() if faces.pixels.shape[1:] == card.input_shape}
     if data and data not in fitting:
         raise DataError(f"{data}: its faces aren't of the shape {card.input_shape} that the network takes.")
@@ -66,3 +72,14 @@ def export(
     print(f"{out}: {size / 1e6:.1f} MB, {len(card.classes)} classes; compared with PyTorch on {seen}.")
     print(f"Use it with: mien predict photo.jpg --model {out}")
     return result
+
+
+def _check_own(out: Path) -> None:
+    """Raise DataError where `out` is a file of a run, whose card knows its checksum."""
+    beside = out.with_name(CARD)
+    try:
+        known = Card.read(beside).checksums if beside.is_file() else {}
+    except CheckpointError:
+        return  # somebody else's
+    if out.name in known:
+        raise DataError(f"{out}: a file of the run in {beside.parent}, which is as its card says; name another one.")

@@ -28,10 +28,12 @@ def models(
 
 def _all(preset: str) -> dict[str, Any]:
     from mien.evaluation.ladder import amount
-    from mien.models import create_model, list_models, summarise
+    from mien.models import LADDER, create_model, list_models, summarise
 
     rows: list[dict[str, Any]] = []
     for name in list_models():
+        if preset == "article" and name not in LADDER:
+            continue  # it has four networks
         model = create_model(name, **make_recipe(name, preset, {}).options)
         cost = summarise(model)
         rows.append({"model": name, "parameters": cost.parameters, "macs": cost.macs, "cpu_ms": _milliseconds(model)})

@@ -41,7 +41,9 @@ class Backbone(nn.Module):
         if not net:
             raise ValueError("it needs the name of a timm network: --option net=resnet18")
         if net not in timm.list_models():
-            near = ", ".join(timm.list_models(f"*{re.split('[0-9_.]', net)[0]}*")[:8]) or "see timm.list_models()"
+            stem = net.partition(".")[0]  # after the dot timm names weights
+            alike = timm.list_models(f"{stem}*") or timm.list_models(f"*{re.split('[0-9_]', stem)[0]}*")
+            near = ", ".join(alike[:8]) or "see timm.list_models()"
             raise ValueError(f"timm has no network {net!r}; like it are {near}")
         self.timm_name, self.side = net, enlarge or size
         self.body, side = _body(timm, net, channels, self.side)

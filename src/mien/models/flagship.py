@@ -96,6 +96,8 @@ class Flagship(nn.Module):
         normalise: Normalise = "image",
     ) -> None:
         super().__init__()
+        if stride not in (1, 2) or not 0 <= drop < 1:
+            raise ValueError(f"stride must be 1 or 2 and drop from 0 to less than 1; they are {stride} and {drop}")
         self.pixels = Pixels(channels, enlarge or None, normalise)
         side = 2 * stride + 1
         self.stem = nn.Sequential(

@@ -31,7 +31,7 @@ def summarise(model: nn.Module) -> Summary:
     """Run one empty face through `model` and count.
 
     Multiply-adds are those of convolutions and linear layers for one face; norms, activations and pooling, a few
-    percent beside them, aren't counted, as is usual.
+    percent beside them, aren't counted, as is usual, nor are attention's products of what layers gave.
 
     >>> from mien.models import create_model
     >>> summarise(create_model("logistic")).macs == 48 * 48 * 7
@@ -40,21 +40,25 @@ def summarise(model: nn.Module) -> Summary:
     layers: list[Layer] = []
 
     def hook(name: str) -> Any:
-        def record(module: nn.Module, _: Any, output: Tensor) -> None:
-            weights = sum(p.numel() for p in module.parameters())
-            shape = tuple(output.shape[1:])
+        def record(module: nn.Module, _: Any, output: Tensor | Any) -> None:
+            weights = sum(p.numel() for p in module.parameters(recurse=False))
+            shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
             macs = 0
             if isinstance(module, nn.Conv2d):
                 macs = module.weight.numel() * shape[1] * shape[2]
             elif isinstance(module, nn.Linear):
-                macs = module.weight.numel()
+                macs = module.weight.numel() * output.shape[:-1].numel()  # once for each token where there are several
             layers.append(Layer(name, type(module).__name__, shape, weights, macs))
 
         return record
 
-    leaves = [(name, module) for name, module in model.named_modules() if not list(module.children())]
-    handles = [module.register_forward_hook(hook(name)) for name, module in leaves]
-    training = model.training
+    parts = [
+        (name, module)
+        for name, module in model.named_modules()
+        if not list(module.children()) or list(module.parameters(recurse=False))
+    ]
+    handles = [module.register_forward_hook(hook(name)) for name, module in parts]
+    modes = [(module, module.training) for module in model.modules()]  # parts may be frozen on their own
     options: Any = getattr(model, "options", {})
     size, channels = options.get("size", 48), options.get("channels", 1)
     device = next(model.parameters()).device
@@ -62,7 +66,8 @@ def summarise(model: nn.Module) -> Summary:
         with torch.inference_mode():
             model.eval()(torch.zeros(1, channels, size, size, dtype=torch.uint8, device=device))
     finally:
-        model.train(training)
+        for module, training in modes:
+            module.training = training
         for handle in handles:
             handle.remove()
     return Summary(tuple(layers), sum(p.numel() for p in model.parameters()), sum(layer.macs for layer in layers))

@@ -21,7 +21,8 @@ class Recipe(BaseModel):
 
     init: str = Field(
         "",
-        description="weights to start from: a run folder, a network in the box such as small, or timm's for a backbone",
+        description="weights to start from (`mien.train` does): a run folder, a network in the box such as small, or "
+        "timm's for a backbone",
     )
     epochs: int = Field(20, ge=1, description="passes over the training faces")
     batch: int = Field(128, ge=1, description="faces in a step")
@@ -94,7 +95,10 @@ def recipe(model: str, preset: str = "tuned", **fields: Any) -> Recipe:
     presets = sorted({name for _, name in PRESETS})
     if preset not in presets:
         raise RecipeError(f"There is no preset {preset!r}; the presets are {', '.join(presets)}.")
-    base = PRESETS.get((model, preset), {})
+    base = PRESETS.get((model, preset), PRESETS.get(("backbone", preset)))  # networks of one's own are like backbones
+    if base is None:
+        has = ", ".join(name for name, its in PRESETS if its == preset)
+        raise RecipeError(f"The preset {preset!r} has nothing for a {model}, only for {has}.")
     options = fields.pop("options", {})
     if isinstance(options, dict):
         options = {**base.get("options", {}), **options}
