@@ -2,6 +2,7 @@ import io
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -103,3 +104,13 @@ def test_colour_faces(some_faces: FaceSet) -> None:
         seen = pixels(png).astype(int)
         assert ((seen[..., 0] > 200) & (seen[..., 1] < 50)).mean() > 0.05
     assert figures.class_means(faces)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_class_names_are_no_formulas(name: str, some_ladder: Ladder) -> None:
+    """matplotlib takes what stands between dollars for mathematics, and ends where it isn't."""
+    faces = FaceSet(np.zeros((3, 12, 12), np.uint8), [0, 1, 2], classes=("$x^$", "a_b$", "$c$"), source="$x^$")
+    shown = [replace(face, predicted="$x^$", true="$\\y$") for face in some_ladder.rungs[0].gallery]
+    rungs = [replace(rung, model=f"$x^{rung.model}$", gallery=tuple(shown)) for rung in some_ladder.rungs]
+    counts = {"$x^$": faces.counts}
+    assert DRAWN[name](faces, replace(some_ladder, rungs=tuple(rungs), counts=counts), "png")
