@@ -137,6 +137,7 @@ def test_a_copy_stays_when_its_earlier_face_goes_for_another_reason(planted: Spl
 def test_what_an_earlier_run_set_aside_goes_with_it(diagnosis: Diagnosis, tmp_path: Path) -> None:
     out = tmp_path / "clean.npz"
     aside = write_clean(diagnosis, out, move=["copies"]).aside
-    assert aside and aside.exists()
+    assert aside
+    assert aside.exists()
     assert write_clean(diagnosis, out, drop=["copies"]).aside is None
     assert not aside.exists()
