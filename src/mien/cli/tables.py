@@ -60,7 +60,7 @@ def print_calibration(found: "Calibration") -> None:
         [
             (
                 f"{found.temperature:.3f}", f"{found.ece:.4f}", f"{found.ece_after:.4f}", f"{found.uncertain:.3f}",
-                f"{found.coverage:.1%}", f"{found.reliable:.4f}",
+                f"{found.coverage:.1%}", "" if found.reliable is None else f"{found.reliable:.4f}",
             )
         ],
         "Calibrated on these faces; the error after it by two halves, each with the other's temperature",

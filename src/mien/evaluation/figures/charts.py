@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mien.evaluation.calibration import coverage_curve
 from mien.evaluation.figures.sheet import TRAIN, VAL, Kind, sheet_of
+from mien.evaluation.metrics import equal_mass
 from mien.evaluation.robustness import Robustness
 from mien.labels import colour
 from mien.style import INK, MARKS, QUIET, SERIES
@@ -105,16 +106,25 @@ def confusion_matrix(counts: ArrayLike, classes: Sequence[str], *, title: str = 
 def confidence_picture(
     labels: NDArray[np.int64], probabilities: NDArray[np.floating], *, title: str = "", kind: Kind = "svg"
 ) -> bytes:
-    """Left: how often a network is right when it is so sure (15 bins of as many faces each; on the diagonal is honest).
+    """Left: how often a network is right when it is so sure (15 bins of as many faces each, equal confidences in one;
+    on the diagonal is honest).
     Right: the accuracy of its most confident answers, by the share of faces that it answers for."""
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
-    bins = [part for part in np.array_split(np.argsort(confidence), 15) if len(part)]
+    place = equal_mass(confidence)
+    bins = [place == number for number in np.unique(place)]
     coverage, accuracy = coverage_curve(labels, probabilities)
     with sheet_of(8, 3.6, kind) as sheet:
         honest, kept = sheet.axes(1, 2)
         honest.plot([0, 1], [0, 1], color=QUIET, ls="--", linewidth=1, label="confidence = accuracy")
         means = [(confidence[part].mean(), right[part].mean()) for part in bins]
-        honest.plot(*zip(*means, strict=True), "o-", color=TRAIN, linewidth=1.8, markersize=5, label="15 bins of faces")
+        honest.plot(
+            *zip(*means, strict=True),
+            "o-",
+            color=TRAIN,
+            linewidth=1.8,
+            markersize=5,
+            label=f"{len(bins)} bins of faces",
+        )
         honest.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02), title="reliability")
         honest.legend(loc="upper left")
         kept.plot(100 * coverage, accuracy, color=VAL, linewidth=1.8)
