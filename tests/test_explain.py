@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import typer
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
@@ -156,7 +157,7 @@ def test_the_verb_says_what_is_wrong(tmp_path: Path) -> None:
     Image.new("RGB", (64, 64), "gray").save(empty)
     with pytest.raises(MediaError, match="--no-detect"):
         run(empty)
-    with pytest.raises(DataError, match=r"\.svg or \.png"):
+    with pytest.raises(typer.BadParameter, match=r"\.svg or \.png"):
         run(empty, out=tmp_path / "why.pdf")
     with pytest.raises(DataError, match="run folder"):
         run(empty, model="small:int8")
