@@ -197,6 +197,29 @@ def test_compare(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert first["train_seconds"] > 0
 
 
+def test_networks_in_the_box_are_compared_without_their_training(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = ask(capsys, "compare", "small", finished, "--out", tmp_path / "both.svg")
+    small, run = document["runs"]
+    assert (small["epochs"], small["train_seconds"]) == (None, None)
+    assert small["accuracy"] > 0.6
+    assert run["epochs"] == 3
+    assert (tmp_path / "both.svg").read_bytes().startswith(b"<?xml")
+    assert main(["compare", "small:int8"]) == 1
+    assert "name small" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["evaluate small --figure a.gif", "explain a.jpg --out a.gif", "robustness small --examples a.gif",
+     "compare small --out a.gif", "show small --out a.gif"],
+)  # fmt: skip
+def test_a_picture_of_another_kind_is_refused_alike(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == 2
+    assert ".svg or .png" in capsys.readouterr().err
+
+
 def test_models_lists_what_each_costs(capsys: pytest.CaptureFixture[str]) -> None:
     rows = ask(capsys, "models", "--preset", "demo")["models"]
     assert [row["model"] for row in rows] == ["logistic", "feedforward", "cnn", "resnet", "flagship", "flagship_small"]
@@ -275,7 +298,7 @@ def test_evaluate_says_how_sure_one_can_be(capsys: pytest.CaptureFixture[str], t
     assert document["calibration"]["n"] == document["n"]
     assert 0.1 <= document["calibration"]["temperature"] <= 10
     assert (tmp_path / "sure.svg").read_text().count("<path") > 15
-    assert main(["evaluate", "logistic", "--figure", str(tmp_path / "sure.jpg")]) == 1
+    assert main(["evaluate", "logistic", "--figure", str(tmp_path / "sure.jpg")]) == 2
     assert ".svg or .png" in capsys.readouterr().err
     assert main(["evaluate", "logistic", "--views", "3"]) == 2
 
@@ -317,7 +340,7 @@ def test_a_leaderboard_of_runs_that_are_elsewhere(
     assert "count twice" in capsys.readouterr().err
     there.write_text(json.dumps(boards[0] | {"checksum": "of others"}))
     assert main(["leaderboard", str(there), str(tmp_path / "feedforward")]) == 1
-    assert "other validation faces" in capsys.readouterr().err
+    assert "different validation faces" in capsys.readouterr().err
     there.write_text('{"rows": [{"name": 3}]}')
     assert main(["leaderboard", str(there)]) == 1
     assert "rows.0.name" in capsys.readouterr().err
@@ -337,7 +360,7 @@ def test_robustness_of_a_run(
     (found,) = document["networks"].values()
     assert found["clean"] == ask(capsys, "evaluate", finished, "--data", faces_file)["accuracy"]
     assert len({level["kind"] for level in found["levels"]}) == 8
-    assert f"| mean of all corruptions | | {found['mean']:.3f} |" in page.read_text()
+    assert f"| mean of all corruptions |  | {found['mean']:.3f} |" in page.read_text()
     assert (tmp_path / "curves.svg").read_text().startswith("<?xml")
     assert kind_and_width(tmp_path / "examples.png")[0] == "PNG"
     page.write_bytes("für".encode("latin-1"))  # before anything is measured

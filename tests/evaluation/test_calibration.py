@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mien.cli.tables import print_calibration
 from mien.evaluation.calibration import (
     Calibration,
     coverage_curve,
@@ -11,6 +12,7 @@ from mien.evaluation.calibration import (
     uncertain_below,
     warm,
 )
+from mien.evaluation.figures import confidence_picture
 from mien.evaluation.metrics import calibration_error, log_loss
 
 N = 20_000
@@ -70,3 +72,25 @@ def test_equal_confidences_stay_together_and_never_is_one() -> None:
     labels, given = np.array([0, 1, 1]), np.array([[0.8, 0.2], [0.8, 0.2], [0.8, 0.2]])
     assert uncertain_below(labels, given, 0.9) == 1.0
     assert uncertain_below(labels, given, 0.3) == 0.8
+
+
+def test_the_order_of_equal_confidences_says_nothing() -> None:
+    labels, given = np.array([0, 0, 1, 1]), np.array([[0.9, 0.1]] + [[0.8, 0.2]] * 3)
+    curves = [coverage_curve(labels[order], given[order])[1] for order in ([0, 1, 2, 3], [3, 2, 1, 0])]
+    assert curves[0].tolist() == curves[1].tolist() == pytest.approx([1, (1 + 1 / 3) / 2, (1 + 2 / 3) / 3, 0.5])
+    pictures = [confidence_picture(labels[order], given[order]) for order in ([0, 1, 2, 3], [3, 2, 1, 0])]
+    assert pictures[0] == pictures[1]
+
+
+@pytest.mark.parametrize("lowest", [0.68877, 0.68873, 0.6888])
+def test_the_threshold_lets_in_the_face_that_it_comes_from(lowest: float) -> None:
+    given = np.array([[0.9, 0.1], [lowest, 1 - lowest], [0.51, 0.49]])
+    threshold = uncertain_below(np.array([0, 0, 1]), given, 1.0)
+    assert lowest - 1e-4 < threshold <= lowest
+    assert threshold == round(threshold, 4)
+
+
+def test_where_nothing_is_sure_no_accuracy_is_claimed() -> None:
+    found = Calibration.of(np.array([0, 1, 1]), np.array([[0.8, 0.2]] * 3))
+    assert (found.uncertain, found.coverage, found.reliable) == (1.0, 0.0, None)
+    print_calibration(found)

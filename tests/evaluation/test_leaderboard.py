@@ -40,7 +40,7 @@ def test_seeds_of_one_recipe_are_one_row_and_the_best_row_is_first() -> None:
 
 
 def test_what_cannot_stand_together() -> None:
-    with pytest.raises(DataError, match="other validation faces"):
+    with pytest.raises(DataError, match="different validation faces"):
         Leaderboard.of({"a": card(0.7), "b": card(0.7, 1, val="xyz")})
     with pytest.raises(DataError, match="same seed"):
         Leaderboard.of({"a": card(0.7), "b": card(0.7)})
@@ -52,3 +52,11 @@ def test_more_labels_are_marked() -> None:
     board = Leaderboard.of({"a": card(0.7, options={"second": 8})})
     assert "cnn †" in board.as_markdown()
     assert "more labels" in board.as_markdown()
+
+
+def test_recipes_of_one_preset_are_told_apart() -> None:
+    cards = {str(place): card(0.7, preset="tuned") for place in range(3)} | {"r": card(0.6, model="resnet")}
+    cards["1"].recipe["lr"] = cards["2"].recipe["lr"] = 0.1
+    cards["2"].recipe["epochs"] = 9
+    names = {row.name for row in Leaderboard.of(cards).rows}
+    assert names == {"cnn, tuned, epochs 3", "cnn, tuned, epochs 3, lr 0.1", "cnn, tuned, epochs 9, lr 0.1", "resnet"}

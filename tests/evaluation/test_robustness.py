@@ -77,3 +77,14 @@ def test_a_network_that_looks_at_brightness_suffers_in_the_dark_alone() -> None:
     assert [level.accuracy for level in found.of("low light")][1:] == [0, 0, 0]
     assert found.mean == pytest.approx(np.mean([level.accuracy for level in found.levels]))
     assert as_markdown({"bright": found}).count("\n") == len(found.levels) + 4
+
+
+def test_corruptions_and_levels_of_ones_own() -> None:
+    def noisy(faces: np.ndarray, level: float, generator: np.random.Generator) -> np.ndarray:
+        return np.clip(faces + generator.normal(0, level, faces.shape), 0, 255).astype(np.uint8)
+
+    own = [Corruption(name, "deviation", (5.0, 10.0), noisy) for name in ("noise", "grain")]
+    first, again, other = (corrupted(FACES, kind, 5.0).images for kind in (own[0], own[0], own[1]))
+    assert (first == again).all()
+    assert (first != other).any()
+    assert corrupted(FACES, BY_NAME["roll"], 12.0).images.shape == FACES.images.shape
