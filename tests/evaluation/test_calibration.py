@@ -94,3 +94,14 @@ def test_where_nothing_is_sure_no_accuracy_is_claimed() -> None:
     found = Calibration.of(np.array([0, 1, 1]), np.array([[0.8, 0.2]] * 3))
     assert (found.uncertain, found.coverage, found.reliable) == (1.0, 0.0, None)
     print_calibration(found)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_half_is_judged_by_the_temperature_of_the_other(seed: int) -> None:
+    """Two faces of one class, so that each is a half: answers of 80 %, one right, one wrong. Alone the right one is
+    best at the lowest temperature (0.1), the wrong one at the highest (10): each gets what the other needs."""
+    labels, given = np.array([0, 0]), np.array([[0.8, 0.2], [0.2, 0.8]])
+    hot, cold = 1 / (1 + 0.25**0.1), 1 / (1 + 0.25**10)  # the answer's share at these: 0.25 is 0.2 / 0.8
+    by_hand = (abs(hot - 1) + abs(cold - 0)) / 2
+    assert by_hand == pytest.approx(0.7327, abs=1e-4)
+    assert cross_fitted_error(labels, given, seed) == pytest.approx(by_hand, abs=1e-3)  # by itself: 0.27
