@@ -186,6 +186,10 @@ def test_a_name_that_isnt_text_is_read_and_stands_there_escaped(tmp_path: Path) 
         (rf"{tmp_path}/faces/caf\udce9/\udcff.pgm", "face"),
         (f"{tmp_path}/faces/plain.pgm", "face"),
     ]
+    out = tmp_path / os.fsdecode(b"\xff")
+    with pytest.raises(DataError, match=r"udcff.*: this name isn't text in UTF-8\. Name another folder"):
+        next(score(Job(str(tmp_path / "faces"), detect=False), out))
+    assert not out.exists()
 
 
 def test_an_empty_row_of_a_table_is_told_as_one(tmp_path: Path) -> None:
@@ -193,9 +197,9 @@ def test_an_empty_row_of_a_table_is_told_as_one(tmp_path: Path) -> None:
     where = [str(tmp_path / "0.pgm"), None, ""]
     held = [(tmp_path / "0.pgm").read_bytes(), None, b""]
     parquet.write_table(arrow.table({"where": where, "held": held}), tmp_path / "list.parquet")
-    parquet.write_table(arrow.table({"where": [*where, "s3://none/1.pgm"]}), tmp_path / "far.parquet")
+    parquet.write_table(arrow.table({"where": [*where, f"file://{tmp_path}/0.pgm"]}), tmp_path / "far.parquet")
     for name, column in (("list", "where"), ("list", "held"), ("far", "where")):
-        job = Job(str(tmp_path / f"{name}.parquet"), detect=False, column=column, endpoint="http://127.0.0.1:9")
+        job = Job(str(tmp_path / f"{name}.parquet"), detect=False, column=column)
         first, *empty = run(job, tmp_path / f"{name} {column}")[:3]
         assert first["status"] == "face"
         assert [row["error"] for row in empty] == ["the table has nothing in this row"] * 2

@@ -57,7 +57,7 @@ def _written(name: str) -> str:
 
 
 def opened(name: str) -> str:
-    """The name under which the system knows the file that stands in the list as `name`.
+    r"""The name under which the system knows the file that stands in the list as `name`.
 
     >>> opened(r"a \udcff.jpg") == "a " + chr(0xDCFF) + ".jpg"
     True
@@ -90,8 +90,17 @@ def reason(error: Exception) -> str:
 
 def exactly(path: str | os.PathLike[str]) -> str:
     """A path of this machine as daft takes it: absolute, for of any other it may take the first part for a host, and
-    without a sign that would make it a pattern."""
-    return re.sub(r"([*?\[\]{}\\])", r"\\\1", Path(os.path.abspath(path)).as_posix())
+    without a sign that would make it a pattern.
+
+    Raises:
+        DataError: it isn't UTF-8, which daft takes alone.
+    """
+    whole = Path(os.path.abspath(path)).as_posix()
+    try:
+        whole.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{whole!r}: this name isn't text in UTF-8. Name another folder.") from None
+    return re.sub(r"([*?\[\]{}\\])", r"\\\1", whole)
 
 
 def _table(daft: Any, job: Job) -> Any:

@@ -42,6 +42,7 @@ def score(
         MissingExtra: without daft, or on a cluster without Ray. MienError: no such cluster.
     """
     daft, out = _daft(), Path(out)
+    inputs = exactly(out / INPUTS)
     net = Recognizer(job.model, detect=job.detect, threads=1).net  # what is wrong with it shows before all else
     with claimed(job, net, out):
         if ray is not None:
@@ -53,7 +54,7 @@ def score(
         yield Progress(done, total, unread)
         if done == total:
             return
-        frame = daft.read_parquet(exactly(out / INPUTS))
+        frame = daft.read_parquet(inputs)
         if done:
             there = daft.read_parquet([exactly(path) for path in parts(out)]).select("row")
             frame = frame.join(there, on="row", how="anti")
