@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mien.errors import CheckpointError
-from mien.files import atomic_write
+from mien.files import atomic_write, plain_name
 
 CARD = "card.json"
 """The card's name in a run folder."""
@@ -83,7 +83,7 @@ class Card(BaseModel):
     @classmethod
     def _beside(cls, sums: dict[str, str]) -> dict[str, str]:
         for name in sums:  # a card from elsewhere mustn't make mien read files elsewhere
-            if name in ("", ".", "..") or "/" in name or "\\" in name:
+            if not plain_name(name):
                 raise ValueError(f"{name!r} isn't the name of a file beside the card")
         return sums
 
