@@ -1,12 +1,19 @@
 """Real pictures for the tests: a photo that comes with scikit-image, a scene of three faces, a video of both."""
 
+import re
 import warnings
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
 import cv2
+import hypothesis
 import numpy as np
 import pytest
+from packaging.requirements import Requirement
 from PIL import Image
+
+hypothesis.settings.register_profile("mien", deadline=None, derandomize=True)  # no test by luck, or by a clock
+hypothesis.settings.load_profile("mien")
 
 LONGEST = (
     "test_lessons.py",
@@ -22,6 +29,49 @@ LONGEST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
+
+def _known(name: str) -> str:
+    """A distribution's name as all spellings of it are known."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _core() -> set[str]:
+    """The distributions that `pip install mien` brings, without any extra."""
+    found, left = set[str](), ["mien"]
+    while left:
+        if (name := _known(left.pop())) not in found:
+            found.add(name)
+            try:
+                needs = [Requirement(line) for line in requires(name) or ()]
+            except PackageNotFoundError:  # isn't installed, so nothing of it is hidden
+                continue
+            left += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
+    return found
+
+
+@pytest.fixture(scope="session")
+def without_extras() -> str:
+    """The first lines of a program for which nothing is installed but the core and what that needs; `EXTRAS` are the
+    names that it doesn't find.
+
+    So it runs in a second; `make core-check` (CI runs it) does the same in a venv that really lacks them.
+    """
+    core = _core()
+    assert "mien" in core
+    brought = packages_distributions().items()
+    hidden = {name for name, owners in brought if core.isdisjoint(map(_known, owners))}
+    assert {"torch", "filelock", "onnx", "matplotlib", "fastapi", "starlette", "sklearn", "optuna"} <= hidden
+    assert hidden.isdisjoint({"numpy", "onnxruntime", "typer", "cv2"})
+    return f"""
+import sys
+EXTRAS = {hidden!r} - sys.modules.keys()  # some load themselves at the start of Python
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in EXTRAS:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Refuse())
+"""
 
 
 @pytest.fixture(scope="session")

@@ -21,21 +21,6 @@ from mien.models import create_model
 
 ROOT = Path(__file__).parents[1]
 
-# These are the extras' packages. A finder that refuses to find them stands in for an environment without them, so that
-# this runs in a second; `make core-check` (CI runs it) does the same in a venv that really lacks them.
-WITHOUT_EXTRAS = """
-import sys
-EXTRAS = {
-    "torch", "safetensors", "onnx", "onnxscript", "matplotlib", "jinja2", "pandas", "kagglehub", "sklearn", "fastapi",
-    "starlette", "uvicorn", "httpx", "prometheus_client",
-}
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in EXTRAS:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, Refuse())
-"""
-
 
 def in_a_new_process(code: str, *arguments: str | Path) -> str:
     done = subprocess.run(
@@ -119,19 +104,19 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_core_works_without_the_extras(network: Path) -> None:
+def test_the_core_works_without_the_extras(network: Path, without_extras: str) -> None:
     code = """
 import json, mien
 faces = mien.drawn_faces(200).val
 report = mien.evaluate(mien.Net(sys.argv[1]), faces)
 print(json.dumps([report.n, report.accuracy, sorted({m.split(".")[0] for m in sys.modules} & EXTRAS)]))
 """
-    n, accuracy, extras = json.loads(in_a_new_process(WITHOUT_EXTRAS + code, network))
+    n, accuracy, extras = json.loads(in_a_new_process(without_extras + code, network))
     here = mien.evaluate(mien.Net(network), mien.drawn_faces(200).val)
     assert (n, accuracy, extras) == (30, here.accuracy, [])
 
 
-def test_every_module_of_the_core_imports_without_the_extras() -> None:
+def test_every_module_of_the_core_imports_without_the_extras(without_extras: str) -> None:
     code = """
 import importlib, pkgutil, mien
 import mien.data, mien.evaluation
@@ -141,10 +126,10 @@ for name in names:
     importlib.import_module(f"mien.{name}")
 print(len(names))
 """
-    assert int(in_a_new_process(WITHOUT_EXTRAS + code)) > 12
+    assert int(in_a_new_process(without_extras + code)) > 12
 
 
-def test_without_torch_a_name_that_needs_it_says_what_to_install() -> None:
+def test_without_torch_a_name_that_needs_it_says_what_to_install(without_extras: str) -> None:
     code = """
 import mien
 try:
@@ -152,10 +137,10 @@ try:
 except mien.MissingExtra as error:
     print(error)
 """
-    assert 'pip install "mien[train]"' in in_a_new_process(WITHOUT_EXTRAS + code)
+    assert 'pip install "mien[train]"' in in_a_new_process(without_extras + code)
 
 
-def test_without_the_server_s_extra_its_verb_and_its_client_say_what_to_install() -> None:
+def test_without_the_server_s_extra_its_verb_and_its_client_say_what_to_install(without_extras: str) -> None:
     code = """
 import mien
 from mien.cli import main
@@ -165,7 +150,7 @@ except mien.MissingExtra as error:
     print(error)
 sys.exit(main(["serve"]) - 1)
 """
-    said = in_a_new_process("import sys; sys.stderr = sys.stdout\n" + WITHOUT_EXTRAS + code)
+    said = in_a_new_process("import sys; sys.stderr = sys.stdout\n" + without_extras + code)
     assert said.count('pip install "mien[serve]"') == 2
 
 

@@ -1,4 +1,4 @@
-"""What an int8 file holds: a scale for each channel, weights of seven bits; one that disagrees is not written."""
+"""What an int8 file holds: a scale a channel, weights of seven bits; and that one which disagrees isn't written."""
 
 from pathlib import Path
 

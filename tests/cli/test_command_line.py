@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,22 +15,19 @@ from mien.cli import main
 from mien.data.drawn import drawn_faces
 from mien.shipped import shipped
 
-WITHOUT_EXTRAS = """
-import sys
-EXTRAS = {"torch", "safetensors", "onnx", "onnxscript", "matplotlib", "jinja2", "pandas", "kagglehub", "optuna"}
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in EXTRAS:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, Refuse())
-from mien.cli import main
-sys.exit(main())
-"""
 
+@pytest.fixture
+def bare(without_extras: str, tmp_path: Path) -> "Callable[..., subprocess.CompletedProcess[str]]":
+    """Run `mien` with these words where no extra is installed."""
+    program = without_extras + "from mien.cli import main; sys.exit(main())"
 
-def without_extras(folder: Path, *words: str | Path) -> "subprocess.CompletedProcess[str]":
-    line = [sys.executable, "-c", WITHOUT_EXTRAS, *map(str, words)]
-    return subprocess.run(line, cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False)
+    def run(*words: str | Path) -> "subprocess.CompletedProcess[str]":
+        line = [sys.executable, "-c", program, *map(str, words)]
+        return subprocess.run(
+            line, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False
+        )
+
+    return run
 
 
 def test_alone_it_says_what_to_try_first(capsys: pytest.CaptureFixture[str]) -> None:
@@ -202,26 +200,26 @@ def test_a_reader_that_has_gone_is_met_quietly(faces_file: Path, tmp_path: Path)
     assert "Exception ignored" not in said
 
 
-def test_without_torch_it_evaluates_and_shows_onnx(finished: Path, faces_file: Path, tmp_path: Path) -> None:
-    done = without_extras(tmp_path, "evaluate", finished / "model.onnx", "--data", faces_file, "--json")
+def test_without_torch_it_evaluates_and_shows_onnx(bare, finished: Path, faces_file: Path) -> None:
+    done = bare("evaluate", finished / "model.onnx", "--data", faces_file, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["n"] == 63
-    done = without_extras(tmp_path, "show", finished, "--data", faces_file)
+    done = bare("show", finished, "--data", faces_file)
     assert done.returncode == 0, done.stderr
     assert 'pip install "mien[figures]"' in done.stderr
 
 
 @pytest.mark.parametrize("line", ["models", "train cnn", "ladder", "evaluate cnn", "explain photo.jpg"])
-def test_without_torch_the_rest_says_what_to_install(line: str, faces_file: Path, tmp_path: Path) -> None:
+def test_without_torch_the_rest_says_what_to_install(bare, line: str, faces_file: Path) -> None:
     words = ["--data", str(faces_file)] if line.split()[0] in ("train", "ladder", "evaluate") else []
     extra = "explain" if line.startswith("explain") else "train"  # that extra brings torch, too
-    done = without_extras(tmp_path, *line.split(), *words)
+    done = bare(*line.split(), *words)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f'error: This needs torch. Install it with: pip install "mien[{extra}]"\n'
 
 
-def test_without_optuna_a_sweep_says_what_to_install(tmp_path: Path) -> None:
-    done = without_extras(tmp_path, "sweep", "cnn", "--field", "lr=0.01..0.1")
+def test_without_optuna_a_sweep_says_what_to_install(bare, tmp_path: Path) -> None:
+    done = bare("sweep", "cnn", "--field", "lr=0.01..0.1")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == 'error: This needs optuna. Install it with: pip install "mien[sweep]"\n'
     assert not list(tmp_path.iterdir())

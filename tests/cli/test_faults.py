@@ -126,17 +126,12 @@ def kill_conversions(folder: Path, photos: Path, kills: int, seed: int) -> None:
     print(f"convert: {starts} starts, {kills} kills at work; every set whole, the same faces in the end")
 
 
-MOMENTS = [(5, 1), pytest.param(100, 2, marks=pytest.mark.soak)]
+@pytest.mark.soak  # at two moments: test_kill_resume.py
+def test_killed_at_any_moment_a_training_ends_as_never_stopped(faces_file: Path, tmp_path: Path) -> None:
+    kill_trainings(tmp_path, faces_file, kills=100, seed=2)
 
 
-@pytest.mark.parametrize(("kills", "seed"), MOMENTS)
-def test_killed_at_any_moment_a_training_ends_as_never_stopped(
-    faces_file: Path, tmp_path: Path, kills: int, seed: int
-) -> None:
-    kill_trainings(tmp_path, faces_file, kills, seed)
-
-
-@pytest.mark.parametrize(("kills", "seed"), MOMENTS)
+@pytest.mark.parametrize(("kills", "seed"), [(5, 1), pytest.param(100, 2, marks=pytest.mark.soak)])
 def test_killed_at_any_moment_a_conversion_ends_whole(photos: Path, tmp_path: Path, kills: int, seed: int) -> None:
     kill_conversions(tmp_path, photos, kills, seed)
 

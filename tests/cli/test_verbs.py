@@ -293,9 +293,11 @@ def test_training_starts_from_the_weights_of_another_run(
     assert not (tmp_path / "other").exists()
 
 
-def test_evaluate_says_how_sure_one_can_be(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_evaluate_says_how_sure_one_can_be(
+    capsys: pytest.CaptureFixture[str], faces_file: Path, tmp_path: Path
+) -> None:
     document = ask(
-        capsys, "evaluate", "logistic", "--views", "10", "--calibration", "--without-leaks",
+        capsys, "evaluate", "logistic", "--data", faces_file, "--views", "10", "--calibration", "--without-leaks",
         "--figure", tmp_path / "sure.svg",
     )  # fmt: skip
     assert document["views"] == 10

@@ -3,6 +3,7 @@ import pytest
 from fer2013_files import csv_bytes, faces, write
 from PIL import Image
 
+from mien.data.drawn import drawn_faces
 from mien.data.fer2013 import load_fer2013
 from mien.data.load import load_faces
 from mien.errors import DataError
@@ -21,10 +22,13 @@ def test_a_csv_an_npz_and_a_folder(tmp_path):
     assert np.array_equal(load_faces(tmp_path / "folder").val.images, faces(1))
 
 
-def test_nothing_gives_drawn_faces():
+def test_nothing_gives_drawn_faces(monkeypatch):
+    asked = []
+    monkeypatch.setattr("mien.data.load.drawn_faces", lambda *how: asked.append(how) or drawn_faces(70))
     splits = load_faces()
+    assert asked == [()]  # all of them; test_origin.py knows how many
     assert splits.train.images.shape[1:] == (48, 48)
-    assert all(len(part) for _, part in splits)
+    assert [len(part) for _, part in splits] == [50, 10, 10]
     with pytest.raises(DataError, match="votes belong to the rows of FER2013"):
         load_faces(None, votes="fer2013new.csv")
 

@@ -27,13 +27,16 @@ def run(words: list[str], **more: str) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_lesson_runs_as_plain_python(name: str) -> None:
-    run(["-W", "error", str(LESSONS / f"{name}.py")])
+def test_a_lesson_runs_as_plain_python(name: str, tmp_path: Path) -> None:
+    run(
+        ["-W", "error", str(LESSONS / f"{name}.py")], TMPDIR=str(tmp_path)
+    )  # what it makes stays where pytest tidies up
 
 
 def test_a_lesson_becomes_a_notebook_and_a_page_with_described_pictures(tmp_path: Path) -> None:
     code = f"import build, pathlib; build.build('lesson_0_faces', pathlib.Path({str(tmp_path)!r}))"
-    run(["-c", code], PYTHONPATH=str(LESSONS))
+    (tmp_path / "left").mkdir()
+    run(["-c", code], PYTHONPATH=str(LESSONS), TMPDIR=str(tmp_path / "left"))
     notebook = json.loads((tmp_path / "lesson_0_faces.ipynb").read_text(encoding="utf-8"))
     assert all(cell["execution_count"] for cell in notebook["cells"] if cell["cell_type"] == "code")
     assert "](lesson_1_logistic.ipynb)" in "".join(notebook["cells"][-1]["source"])

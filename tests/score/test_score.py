@@ -304,7 +304,7 @@ def test_http(album: Path, photo: Path, tmp_path: Path) -> None:
     (album / "late.jpg").unlink()
     assert server.asked  # type: ignore[attr-defined]
     assert [row["status"] for row in found] == ["face", "failed", "face"]
-    assert "404" in found[1]["error"] or "not" in found[1]["error"].lower()
+    assert found[1]["error"] == f"File {at}/gone.jpg does not exist"
 
 
 def killed(line: list[str], out: Path, dice: random.Random) -> bool:

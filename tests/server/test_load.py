@@ -16,6 +16,7 @@ import httpx
 import numpy as np
 import pytest
 from load import Load, load
+from running import ENVIRONMENT
 
 import mien
 
@@ -199,12 +200,20 @@ def test_a_reading_without_end_ends_with_the_drain(serve, crop_files: list[bytes
     assert not [line for line in served.lines if "Traceback" in line or '"traceback"' in line]
 
 
-def test_it_is_ready_within_two_seconds_of_processor_time(serve) -> None:
+NEEDED = "import cv2, fastapi, httptools, onnxruntime, prometheus_client, uvicorn"
+
+
+def test_it_is_ready_soon_after_what_it_needs_is_loaded(serve) -> None:
+    """By processor time, beside a process that only loads that: whatever the chip, torch alone would cost more."""
+    before = os.times()
+    subprocess.run([sys.executable, "-c", NEEDED], check=True, timeout=120, env=ENVIRONMENT)
+    after = os.times()
+    least = after.children_user + after.children_system - before.children_user - before.children_system
     served = serve()
     fields = Path(f"/proc/{served.process.pid}/stat").read_text().rpartition(")")[2].split()
-    spent = (int(fields[11]) + int(fields[12])) / 100
-    print(f"\nready after {spent:.2f} s of processor time")
-    assert spent < 2
+    spent = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    print(f"\nready after {spent:.2f} s of processor time; what it needs takes {least:.2f}")
+    assert spent < 2.5 * least
 
 
 def test_a_second_server_on_the_port_is_told_so(server) -> None:

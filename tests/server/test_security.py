@@ -2,7 +2,6 @@
 
 import math
 import os
-import resource
 import socket
 import ssl
 import subprocess
@@ -18,6 +17,8 @@ from mien.errors import MienError
 from mien.server.gate import Buckets, Gate
 from mien.server.refusal import Refusal
 from mien.server.settings import Settings
+
+resource = pytest.importorskip("resource")  # Windows has none
 
 TOKEN = "a-token-of-some-length"
 

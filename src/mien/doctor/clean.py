@@ -101,14 +101,8 @@ def write_clean(
         aside.unlink(missing_ok=True)  # an earlier run's, of which the manifest knows nothing any more
     _some(diagnosis, kept).save(out)
     lost = {name: int((~kept & (pool.split == place)).sum()) for place, name in enumerate(pool.names)}
-<<<<<<< HEAD
-    return Cleaned(
-        out, aside if moved.any() else None, manifest, int(kept.sum()), int(dropped.sum()), int(moved.sum()), lost
-    )
-=======
     left, gone, put = (int(mask.sum()) for mask in (kept, dropped, moved))
     return Cleaned(out, aside if put else None, manifest, left, gone, put, lost)
->>>>>>> fix-eval
 
 
 def _decided(
