@@ -35,10 +35,11 @@ def load_run(folder: str | os.PathLike[str]) -> tuple[nn.Module, Card]:
     card.verify(folder, [WEIGHTS])
     try:
         model = create_model(card.model, **card.options)
-    except UnknownModel as error:
+    except (UnknownModel, TypeError) as error:
         raise CheckpointError(f"{folder}: its card asks for another model than mien has: {error}") from None
     load_weights(model, folder / WEIGHTS)
-    model.classes = card.classes  # type: ignore[assignment]
+    if not hasattr(model, "classes"):  # somebody's own network may mean something else by it
+        model.classes = card.classes  # type: ignore[assignment]
     return model.eval(), card
 
 

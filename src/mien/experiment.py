@@ -20,7 +20,7 @@ from mien.cards import CARD, Card, TrainedOn, checksum
 from mien.checkpoint import STATE, load_run, load_state, load_weights, save_state, save_weights, start_from
 from mien.data.faces import FaceSet, Splits
 from mien.environment import environment
-from mien.errors import CheckpointError, MissingExtra
+from mien.errors import CheckpointError, DataError, MissingExtra
 from mien.evaluation.report import Report
 from mien.evaluation.scores import evaluate
 from mien.export import export_onnx
@@ -28,7 +28,7 @@ from mien.files import atomic_write
 from mien.models import create_model, summarise
 from mien.models.backbone import Backbone
 from mien.net import MODEL, WEIGHTS
-from mien.runs import COLUMNS, begin, check_free, held, write_history
+from mien.runs import COLUMNS, RECIPE, begin, check_free, held, write_history
 from mien.training.device import pick_device
 from mien.training.distributed import Team, join
 from mien.training.fit import Epoch, check_faces, check_network, fit
@@ -71,11 +71,16 @@ def train(
     leads = team.rank == 0
     if leads and not (resume or team.again):
         check_free(folder)
+    for name in ("train", "val"):
+        if len(set(splits[name].images.shape[1:3])) > 1:
+            found = "×".join(map(str, splits[name].images.shape[1:3]))
+            raise DataError(f"The faces must be square; those in {name} have {found} pixels. Resize or pad them first.")
     check_faces(splits["train"], splits["val"], second)  # what is wrong is said before a folder is made
     kept = _options(folder) if recipe.init else None
     model = create_model(recipe.model, **kept) if kept else fresh(recipe, splits)
     check_network(model, splits["train"], recipe, second, team)
-    if leads and kept is None and (isinstance(model, Backbone) or not type(model).__module__.startswith("mien.")):
+    others = isinstance(model, Backbone) or not type(model).__module__.startswith("mien.")
+    if leads and others and not (folder / RECIPE).exists():
         _rehearse(model, recipe, splits)
     with held(folder) if leads else nullcontext():
         yield from _train(folder, model, splits, recipe, team, device=device, tick=tick, second=second)

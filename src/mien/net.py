@@ -66,7 +66,8 @@ class Net:
     ) -> None:
         self.path = located(path)
         beside = self.path.with_name(CARD)
-        listed = _listed(beside, whole=find(path).is_dir()) if beside.is_file() else None
+        whole = find(path).is_dir() or self.path.with_name(WEIGHTS).is_file()
+        listed = _listed(beside, whole=whole) if beside.is_file() else None
         if listed is not None and self.path.name in listed.checksums:
             listed.verify(self.path.parent, [self.path.name])
         else:
@@ -164,7 +165,7 @@ def located(path: str | os.PathLike[str]) -> Path:
 
 
 def _listed(card: Path, *, whole: bool) -> Card | None:
-    """The card beside a file; one that is somebody else's says nothing of it, unless the `whole` folder was meant."""
+    """The card beside a file; somebody else's says nothing of it, unless the folder, as a `whole`, is a network's."""
     try:
         return Card.read(card)
     except CheckpointError:

@@ -1,6 +1,7 @@
 """Clients that leave at any moment of anything: nothing of it is a fault, and nothing that they held stays held."""
 
 import asyncio
+import io
 import json
 import random
 import re
@@ -10,8 +11,10 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 import uvicorn
+from PIL import Image
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -166,12 +169,21 @@ def test_a_client_that_sends_empty_frames_is_hung_up_on(frames: bytes) -> None:
     asyncio.run(talk())
 
 
-def test_a_picture_in_pieces_is_one(server, crop_files: list[bytes]) -> None:
+def _large() -> bytes:
+    noise = np.random.default_rng(0).integers(0, 256, (1300, 1300, 3), np.uint8)
+    held = io.BytesIO()
+    Image.fromarray(noise).save(held, "PNG", compress_level=0)
+    return held.getvalue()
+
+
+@pytest.mark.parametrize("piece", [10, 4096])
+def test_a_picture_in_pieces_is_one(server, crop_files: list[bytes], piece: int) -> None:
+    picture = crop_files[0] if piece == 10 else _large()
+
     async def talk() -> dict[str, Any]:
         address = server.address.replace("http", "ws", 1)
         async with connect(f"{address}/v1/stream?detect=false") as socket:
-            picture = crop_files[0]
-            await socket.send(picture[at : at + 10] for at in range(0, len(picture), 10))
+            await socket.send(picture[at : at + piece] for at in range(0, len(picture), piece))
             told: dict[str, Any] = json.loads(await socket.recv())
             return told
 

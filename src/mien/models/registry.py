@@ -58,7 +58,7 @@ def list_models(*, unlisted: bool = False) -> list[str]:
     return [name for name in _MODELS if unlisted or name not in _UNLISTED]
 
 
-def create_model(name: str, /, *, classes: int = 7, channels: int = 1, size: int = 48, **options: Any) -> nn.Module:
+def create_model(name: str, *, classes: int = 7, channels: int = 1, size: int = 48, **options: Any) -> nn.Module:
     """Build the network of that name with fresh weights, from torch's global random state.
 
     Args:

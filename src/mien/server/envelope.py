@@ -41,7 +41,7 @@ class Envelope:
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
         self.app, self.metrics = app, metrics
         self._gate = Gate(settings)
-        told = security_headers(in_browser=settings.in_browser, shared=bool(settings.origins))
+        told = security_headers(in_browser=settings.in_browser)
         self._headers = [(name.encode(), value.encode()) for name, value in told.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -5,7 +5,10 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from mien.server.unread import Unread
 
 MOST = 1000
-"""Frames of a message, and frames that come at once. A browser sends a picture in one, or in some of 128 KiB."""
+"""Frames of a message, and frames that come at once, beside one for each `FULL` bytes: those hold a picture."""
+
+FULL = 1 << 10
+"""Bytes. A browser sends a picture in one frame, or in some of 128 KiB; other clients in some of 4 KiB."""
 
 PIECE = 8 << 10
 """Bytes that are taken apart at a time; of empty frames a whole load would hold everybody up for half a second."""
@@ -26,7 +29,8 @@ class Frames(Unread, WebSocketsSansIOProtocol):
 
     def handle_events(self) -> None:
         self._came += len(self.conn.events)
-        if max(self._came, len(self.frames)) > MOST:
+        held = sum(len(frame) for frame in self.frames) if len(self.frames) > MOST else 0
+        if max(self._came, len(self.frames) - held // FULL) > MOST:
             self.transport.abort()
         else:
             super().handle_events()

@@ -1,8 +1,8 @@
 """What browsers are told about the page: nothing from elsewhere, nothing but its own scripts, no frame around it."""
 
 
-def security_headers(*, in_browser: bool, shared: bool = False) -> dict[str, str]:
-    """Headers for every answer; `in_browser` also lets the page compile WebAssembly, `shared` other sites have them."""
+def security_headers(*, in_browser: bool) -> dict[str, str]:
+    """Headers for every answer; `in_browser` also lets the page compile WebAssembly."""
     script = "'self' 'wasm-unsafe-eval'" if in_browser else "'self'"
     policy = {
         "default-src": "'none'",
@@ -23,6 +23,6 @@ def security_headers(*, in_browser: bool, shared: bool = False) -> dict[str, str
         "permissions-policy": "camera=(self), microphone=(), geolocation=()",
         "cross-origin-opener-policy": "same-origin",
         "cross-origin-embedder-policy": "require-corp",
-        **({} if shared else {"cross-origin-resource-policy": "same-origin"}),
+        "cross-origin-resource-policy": "same-origin",
         "cache-control": "no-store",
     }

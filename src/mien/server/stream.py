@@ -40,13 +40,13 @@ class AskedOfStream(Asked):
 
 
 class Newest:
-    """A place for one picture: the newest that came; `waiting` says that it is waited for."""
+    """A place for one picture: the newest that came; `waiting` is since when (monotonic) it is waited for, or None."""
 
     def __init__(self) -> None:
         self._picture: bytes | None = None
         self._count = 0
         self._came = asyncio.Event()
-        self.waiting = False
+        self.waiting: float | None = None
 
     def put(self, picture: bytes) -> None:
         """In the place of the one before it, read or not."""
@@ -56,9 +56,9 @@ class Newest:
 
     async def next(self) -> tuple[int, bytes]:
         """The newest, once it is there and wasn't given before, with its number from 0 among all that came."""
-        self.waiting = True
+        self.waiting = time.monotonic()
         await self._came.wait()
-        self.waiting = False
+        self.waiting = None
         self._came.clear()
         assert self._picture is not None
         return self._count - 1, self._picture
@@ -115,9 +115,9 @@ async def _receive(socket: WebSocket, newest: Newest) -> tuple[int, str]:
             async with asyncio.timeout(IDLE_SECONDS):
                 message = await socket.receive()
         except TimeoutError:
-            if newest.waiting:
+            if newest.waiting is not None and time.monotonic() - newest.waiting >= IDLE_SECONDS:
                 return 1000, f"no picture came for {IDLE_SECONDS:g} seconds"
-            continue  # it waits for its answer
+            continue  # it waits for its answer, or had it a moment ago
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1000))
         if message.get("bytes") is None:

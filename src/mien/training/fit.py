@@ -125,10 +125,6 @@ def fit(
 
 def check_faces(train: FaceSet, val: FaceSet, second: FaceSet | None = None) -> None:
     """Raise DataError where `fit` can't train on these faces; quick, to be asked before anything is written."""
-    for name, faces in (("train", train), ("val", val)):
-        if faces.images.shape[1] != faces.images.shape[2]:
-            found = "×".join(map(str, faces.images.shape[1:3]))
-            raise DataError(f"The faces must be square; those in {name} have {found} pixels. Resize or pad them first.")
     known = train.labels != UNLABELLED, val.sure
     for name, usable, purpose in (("train", known[0], "learn from"), ("val", known[1], "judge by")):
         if not usable.any():

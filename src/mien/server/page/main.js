@@ -214,8 +214,8 @@ async function follow(signal, device) {
       }
       if (stream?.lost) stream = stream.close();
       const seconds = WAITS[tries++];
-      if (!seconds) continue;
-      complain(new Problem(`${problem.message} Trying again in ${seconds} s.`, problem));
+      if (!seconds && problem.code !== "gone") continue;
+      complain(new Problem(`${problem.message} Trying again${seconds ? ` in ${seconds} s` : ""}.`, problem));
       await Promise.race([new Promise((done) => setTimeout(done, 1000 * seconds)), ended]);
     }
   }

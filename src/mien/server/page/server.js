@@ -108,7 +108,9 @@ class Stream {
     this.opened = new Promise((open, fail) => {
       this.socket.onopen = open;
       this.socket.onclose = async ({ code, reason }) => {
-        const problem = code === TRY_LATER ? new Problem(`The server is busy: ${reason}`, { code: "busy" }) : await whyClosed();
+        const busy = code === TRY_LATER && new Problem(`The server is busy: ${reason}`, { code: "busy" });
+        this.why = busy ? Promise.resolve(busy) : whyClosed();
+        const problem = await this.why;
         fail(problem);
         this.#waiting?.fail(problem);
       };
@@ -129,19 +131,24 @@ class Stream {
   }
 
   async frame(canvas) {
-    await this.opened;
-    const jpeg = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.9));
-    if (this.socket.readyState !== WebSocket.OPEN) throw await whyClosed();
     let late;
-    const answer = new Promise((done, fail) => {
-      this.#waiting = { done, fail };
+    const gone = new Promise((_, fail) => {
       late = setTimeout(() => {
         this.close();
         fail(new Problem(GONE, { code: "gone" }));
       }, LATE);
+    });
+    return Promise.race([this.#asked(canvas), gone]).finally(() => clearTimeout(late));
+  }
+
+  async #asked(canvas) {
+    await this.opened;
+    const jpeg = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.9));
+    if (this.socket.readyState !== WebSocket.OPEN) throw await (this.why ?? whyClosed());
+    return new Promise((done, fail) => {
+      this.#waiting = { done, fail };
       this.socket.send(jpeg);
     });
-    return answer.finally(() => clearTimeout(late));
   }
 
   close() {
