@@ -90,8 +90,8 @@ def test_networks_without_presets_of_their_own() -> None:
 
 
 def test_an_option_called_name() -> None:
-    with pytest.raises(UnknownModel, match="'name'"):
-        create_model("cnn", name="x")
+    with pytest.raises(RecipeError, match="name is the model's"):
+        mien.recipe("cnn", options={"name": "x"})
 
 
 def test_odd_sizes_of_the_flagship() -> None:

@@ -68,8 +68,8 @@ def begin(folder: Path, splits: Splits, recipe: Recipe, second: FaceSet | None =
     known = before.get("second", noted.get("second"))  # earlier versions didn't note it
     if before.get("checksums") != noted["checksums"] or known != noted.get("second"):
         raise CheckpointError(
-            f"{folder}: the run in this folder was begun on other data, or a program changed them after reading. Choose "
-            "another folder, or go on with it there."
+            f"{folder}: the run in this folder was begun on other data, or on what a program made of them. Choose "
+            "another folder."
         )
 
 

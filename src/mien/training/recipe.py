@@ -74,8 +74,10 @@ class Recipe(BaseModel):
     @field_validator("options")
     @classmethod
     def _ours_to_choose(cls, options: dict[str, Any]) -> dict[str, Any]:
-        if taken := {"name", "classes", "channels", "size"} & options.keys():
-            raise ValueError(f"{', '.join(sorted(taken))}: what the model and the data say can't be chosen")
+        if taken := {"classes", "channels", "size"} & options.keys():
+            raise ValueError(f"{', '.join(sorted(taken))} follow from the data and can't be chosen")
+        if "name" in options:
+            raise ValueError("name is the model's, and can't be chosen")
         return options
 
 
