@@ -22,7 +22,7 @@ def annotator(path: Path, stack: ExitStack, done: Iterable[str] = (), unfinished
     """
     from mien.images import SUFFIXES
     from mien.recognition.annotate import VIDEOS, VideoWriter, annotate, save_picture
-    from mien.recognition.sources import VIDEO_SUFFIXES
+    from mien.recognition.named import VIDEO_SUFFIXES
 
     if not path.is_dir() and path.suffix.lower() in (SUFFIXES | VIDEO_SUFFIXES) - frozenset(VIDEOS):
         raise DataError(

@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 
 from mien import images
 from mien.errors import DataError, MediaError
-from mien.files import files_below
 from mien.recognition.kinds import head_of, is_cut_off, is_signed, is_text, kind_of
+from mien.recognition.named import camera_of, files_of, kind_at, same, what_is_wrong
 from mien.recognition.records import Frame
-
-VIDEO_SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv"))
 
 GIVE_UP = 1000
 """So many frames in a row that can't be decoded end a video."""
@@ -59,7 +57,7 @@ class Sources:
         self.others = 0
         self.total: int | None = None
         """How many frames will come, as far as that can be told beforehand; for progress."""
-        self.cameras = frozenset(name for name in self.names if _camera(name) is not None)
+        self.cameras = frozenset(name for name in self.names if camera_of(name) is not None)
         self.live = bool(self.cameras)
         self._count()
 
@@ -69,8 +67,8 @@ class Sources:
             if name in self.cameras:
                 continue
             before = count
-            for path in _paths(name):
-                kind = self._kind(path, asked=path == Path(name))
+            for path in files_of(name):
+                kind = kind_at(path, asked=path == Path(name))
                 if kind and (output := self._output(path)):
                     if path != Path(name) and is_signed(path):
                         continue
@@ -78,7 +76,7 @@ class Sources:
                 count += kind != ""
                 videos += [path] if kind == "video" else []
             if count == before or not (os.path.exists(name) or glob.has_magic(name)):
-                raise MediaError(f"{name}: {_nothing(name)}")
+                raise MediaError(f"{name}: {what_is_wrong(name)}")
         self.others = 0  # they are counted again when it runs
         if self.live:
             return
@@ -91,11 +89,11 @@ class Sources:
     def __iter__(self) -> Iterator[Frame]:
         self.others = 0
         for name in self.names:
-            if (camera := _camera(name)) is not None:
+            if (camera := camera_of(name)) is not None:
                 yield from self._film(name, camera)
                 continue
-            for path in _paths(name):
-                kind = self._kind(path, asked=path == Path(name))
+            for path in files_of(name):
+                kind = kind_at(path, asked=path == Path(name))
                 if kind and self._output(path):  # what this run drew itself, or an earlier one
                     continue
                 if kind == "video":
@@ -111,17 +109,7 @@ class Sources:
             return None
         real = Path(os.path.realpath(path))
         places = (path, real, path.parent, real.parent)
-        return next((output for output in self.outputs if any(_same(place, output) for place in places)), None)
-
-    def _kind(self, path: Path, *, asked: bool = False) -> str:
-        """What to take a file for: by its content, or where that says nothing by its name, so that it has its error."""
-        if path.is_dir() and not asked:  # one that can't be read: the others come as what lies in them
-            return "image"
-        if path.exists() and not path.is_file():  # a pipe or a device: what is read of it is gone, and it may never end
-            return "image" if asked else ""
-        if kind := kind_of(head_of(path)):
-            return kind
-        return "video" if path.suffix.lower() in VIDEO_SUFFIXES else "image" if asked or _named_so(path) else ""
+        return next((output for output in self.outputs if any(same(place, output) for place in places)), None)
 
     def _photo(self, path: Path) -> Frame:
         if path.is_dir():
@@ -178,13 +166,6 @@ class Sources:
             yield Frame(name, None, index, round(time, 3), " ".join(said))
 
 
-def _same(one: Path, other: Path) -> bool:
-    try:
-        return os.path.samefile(one, other)
-    except (OSError, ValueError):  # ValueError: a NUL in the name
-        return False
-
-
 @contextmanager
 def _opened(what: str | int) -> Iterator[Any]:
     if not is_text(str(what)):
@@ -199,43 +180,6 @@ def _opened(what: str | int) -> Iterator[Any]:
         yield video
     finally:
         video.release()
-
-
-def _camera(name: str) -> int | None:
-    return int(name) if name.isdecimal() and len(name) < 4 and not os.path.exists(name) else None
-
-
-def _paths(name: str) -> Iterator[Path]:
-    """The files that a name stands for, in the order of their names; hidden ones aren't looked for."""
-    if os.path.isdir(name):
-        unread: list[Path] = []
-        yield from files_below(
-            name, left_out=lambda inner: inner.startswith("."), unread=lambda e: unread.append(Path(e.filename))
-        )
-        yield from unread
-    elif os.path.exists(name) or not glob.has_magic(name):
-        yield Path(name)
-    else:
-        gone: set[tuple[str, str]] = set()  # `**` gives folders, and what lies in them besides
-        for path in sorted(glob.iglob(name, recursive=True)):
-            for found in _paths(path) if os.path.isdir(path) else [Path(path)]:
-                if (place := (os.path.realpath(found.parent), found.name)) not in gone:
-                    gone.add(place)
-                    yield found
-
-
-def _named_so(path: Path) -> bool:
-    return path.suffix.lower() in images.SUFFIXES
-
-
-def _nothing(name: str) -> str:
-    if os.path.isdir(name):
-        return "no photo and no video in this folder."
-    if "://" in name:
-        return "an address; download it first, then name the file."
-    if name == "-":
-        return "name a file; what comes through a pipe is /dev/stdin."
-    return "nothing has a name like that." if glob.has_magic(name) else "no such file or folder."
 
 
 def as_frame(picture: Any, *, max_pixels: int = images.MAX_PIXELS) -> Frame:
