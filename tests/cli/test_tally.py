@@ -38,3 +38,14 @@ def test_of_a_crowd_those_seen_longest_stay() -> None:
         tally.add(reading)
     assert len(tally._seen) == FOLLOWED
     assert ("a.mp4", 1) in tally._seen
+
+
+def test_one_is_one_and_nothing_is_less_than_none(capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally("cpu")
+    tally.others = 1
+    tally.add(Reading("a.jpg", faces=(replace(FACE, box=(-0.3, 66.7, 67.5, 108.0)),)))
+    tally.print()
+    said = capsys.readouterr()
+    assert "1 other file, neither" in said.err
+    assert " 0, 67, 68 × 108" in said.out
+    assert "-0" not in said.out

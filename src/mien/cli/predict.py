@@ -115,7 +115,7 @@ def predict(
                         break
             except KeyboardInterrupt:
                 stopped = True
-    tally.others = films.others
+    tally.others, tally.drawn = films.others, films.drawn
     if sys.stdout.isatty() or not (live or films.live):
         tally.print()
     for what, path in (("rows", out), ("drawings", annotate), ("timeline", timeline), ("sheet", sheet)):

@@ -36,7 +36,8 @@ class Tally:
     def __init__(self, device: str) -> None:
         self.device = device
         self.began = time.perf_counter()
-        self.entries = self.faces = self.faceless = self.uncertain = self.others = self.left_out = 0
+        self.entries = self.faces = self.faceless = self.uncertain = self.left_out = 0
+        self.others = self.drawn = 0  # files that the sources passed over
         self.labels: Counter[str] = Counter()
         self.failures: list[str] = []
         self.failed = 0
@@ -106,7 +107,9 @@ class Tally:
         said += [f"{self.faceless:,} without a face", f"{self.failed:,} failed"]
         print(", ".join(said) + f"; {self.rate:.1f} a second on {self.device}.")
         if self.others:
-            note(f"{self.others:,} other files, neither photo nor video, were passed over.")
+            note(f"{_count(self.others, 'other file')}, neither photo nor video: passed over.")
+        if self.drawn:
+            note(f"{_count(self.drawn, 'drawing')} of mien's own: passed over; to read one, name it.")
         if self._hidden or len(self._seen) > SHOWN:
             note("Not everything is shown; --out FILE.csv keeps every row.")
 
@@ -120,6 +123,7 @@ class Tally:
             "faceless": self.faceless,
             "failed": self.failed,
             "others": self.others,
+            "drawn": self.drawn,
             "expressions": dict(self.labels.most_common()),
             "per_second": round(self.rate, 2),
             "rows": self.rows,
@@ -128,7 +132,7 @@ class Tally:
 
 
 def _line(reading: "Reading", face: "Face") -> tuple[object, ...]:
-    where = "all of it" if face.box is None else "{:.0f}, {:.0f}, {:.0f} × {:.0f}".format(*face.box)
+    where = "all of it" if face.box is None else "{}, {}, {} × {}".format(*map(round, face.box))
     second = sorted(face.probabilities.items(), key=lambda item: -item[1])[1]
     sure = f"{face.confidence:.2f}{' ?' if face.uncertain else ''}"
     return reading.source, where, face.label, sure, f"{second[0]} {second[1]:.2f}"

@@ -66,15 +66,14 @@ def sign_video(path: Path) -> None:
         file.write((void if path.suffix.lower() == ".webm" else free) + word)
 
 
-def is_signed(path: Path) -> bool:
-    """Whether mien drew this picture or video of another one."""
-    word = SIGNED.encode()
-    if word in head_of(path, 256):
-        return True
+def is_signed(path: Path, word: str = SIGNED) -> bool:
+    """Whether mien drew this picture or video of another one: the word stands in its head, or at its end."""
     try:
         with path.open("rb") as file:
+            if word.encode() in file.read(256):
+                return True
             file.seek(-len(word), os.SEEK_END)
-            return file.read() == word
+            return file.read() == word.encode()
     except OSError:  # shorter than that, too
         return False
 

@@ -20,6 +20,8 @@ from mien.recognition.records import Frame
 GIVE_UP = 1000
 """So many frames in a row that can't be decoded end a video."""
 
+ONLY_DRAWN = "no photo and no video there but what mien drew itself; to read a drawing, name it."
+
 
 class Sources:
     """Everything that a line names, as one run of frames.
@@ -30,10 +32,11 @@ class Sources:
         after: for a source the last frame that is done already; those up to it are passed over.
         max_pixels: refuse larger pictures before decoding them.
         outputs: files and folders that the run will write to, which no source may be, or lie right in. What comes to
-            lie there meanwhile isn't read, nor what an earlier run drew there.
+            lie there meanwhile isn't read.
 
-    What can't be read comes as a Frame with an `error`, and the rest goes on. Files in folders that are neither photo
-    nor video by their content nor by their name are left out and counted in `others`.
+    What can't be read comes as a Frame with an `error`, and the rest goes on. Of the files in folders some are left
+    out: those that are neither photo nor video by their content nor by their name, counted in `others`, and what mien
+    drew itself, counted in `drawn`, which is read only when the file's own name is said.
 
     Raises:
         MediaError: (at once) nothing there under one of the names, or nothing to look at in a folder.
@@ -54,30 +57,38 @@ class Sources:
         self.every, self.after, self.max_pixels = every, dict(after or {}), max_pixels
         self.outputs = outputs
         self.names = [str(name) for name in names]
-        self.others = 0
+        self.others = self.drawn = self.videos = self.photos = 0
         self.total: int | None = None
         """How many frames will come, as far as that can be told beforehand; for progress."""
         self.cameras = frozenset(name for name in self.names if camera_of(name) is not None)
         self.live = bool(self.cameras)
         self._count()
 
+    def _found(self, name: str) -> Iterator[tuple[Path, str]]:
+        """The files that a name stands for, and what each is: "image", "video", "drawn" by mien, or "" for others."""
+        for path in files_of(name):
+            asked = path == Path(name)
+            kind = kind_at(path, asked=asked)
+            yield path, "drawn" if kind and not asked and is_signed(path) else kind
+
     def _count(self) -> None:
         videos, count = [], 0
         for name in self.names:
             if name in self.cameras:
                 continue
-            before = count
-            for path in files_of(name):
-                kind = kind_at(path, asked=path == Path(name))
+            before, drawn = count, self.drawn
+            for path, kind in self._found(name):
+                if kind == "drawn":
+                    self.drawn += 1
+                    continue
                 if kind and (output := self._output(path)):
-                    if path != Path(name) and is_signed(path):
-                        continue
                     raise DataError(f"{output}: {path} is read, and could be overwritten there. Name another place.")
                 count += kind != ""
                 videos += [path] if kind == "video" else []
             if count == before or not (os.path.exists(name) or glob.has_magic(name)):
-                raise MediaError(f"{name}: {what_is_wrong(name)}")
-        self.others = 0  # they are counted again when it runs
+                only = self.drawn > drawn
+                raise MediaError(f"{name}: {ONLY_DRAWN if only else what_is_wrong(name)}")
+        self.videos, self.photos = len(videos), count - len(videos)
         if self.live:
             return
         if len(videos) == count == 1:
@@ -92,9 +103,8 @@ class Sources:
             if (camera := camera_of(name)) is not None:
                 yield from self._film(name, camera)
                 continue
-            for path in files_of(name):
-                kind = kind_at(path, asked=path == Path(name))
-                if kind and self._output(path):  # what this run drew itself, or an earlier one
+            for path, kind in self._found(name):
+                if kind == "drawn" or (kind and self._output(path)):  # the output: what came there meanwhile
                     continue
                 if kind == "video":
                     yield from self._film(str(path), str(path))
