@@ -82,8 +82,6 @@ def predict(
     with ExitStack() as stack:
         kept: list[Sink] = []
         last: dict[str, int] = {}
-        done: list[str] = []
-        unfinished = ""
         if out:
             from mien.recognition.write import RowWriter
 
@@ -92,11 +90,9 @@ def predict(
             last = {name: frame for name, frame in writer.last.items() if name not in films.cameras}
             # a video's faces keep their numbers only where it is followed from its start: it is read again, not written
             films.after = {name: frame for name, frame in last.items() if name != writer.unfinished}
-            done = [*writer.last, writer.unfinished]
-            unfinished = "" if writer.unfinished in films.cameras else writer.unfinished
         elif resume:
             raise DataError("--resume goes on with a file of rows; name it with --out.")
-        kept += [annotator(annotate, stack, done, unfinished)] if annotate else []
+        kept += [annotator(annotate, stack, films.names)] if annotate else []
         kept += [figure(path, what, stack) for path, what in ((timeline, "timeline"), (sheet, "sheet")) if path]
         show = stack.enter_context(bars(tally) if live or films.live else progress(films.total, tally))
         stopped, fresh = False, 0

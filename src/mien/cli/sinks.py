@@ -1,6 +1,7 @@
 """Where `mien predict` sends what it reads besides the terminal: annotated pictures and videos, and figures."""
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,15 +15,17 @@ if TYPE_CHECKING:
 Sink = Callable[["Frame", "Reading"], None]
 
 
-def annotator(path: Path, stack: ExitStack, done: Iterable[str] = (), unfinished: str = "") -> Sink:
+def annotator(path: Path, stack: ExitStack, names: Sequence[str] = ()) -> Sink:
     """Draws every picture: into a folder, a file for each photo or video, or all frames into one video.
 
-    `done` are the sources that an earlier run drew into the folder, in order; their drawings stay, but for that of
-    `unfinished`, which is drawn again from its start. A video's drawing is in place when its last frame has come.
+    In the folder a drawing lies as its source does below the one of `names` that it was found by. There a drawing takes
+    the place of an earlier one of the same source, and of no other file. A video's is in place when its last frame has
+    come.
     """
     from mien.images import SUFFIXES
     from mien.recognition.annotate import VIDEOS, VideoWriter, annotate, save_picture
-    from mien.recognition.named import VIDEO_SUFFIXES
+    from mien.recognition.kinds import signed_for
+    from mien.recognition.named import VIDEO_SUFFIXES, below
 
     if not path.is_dir() and path.suffix.lower() in (SUFFIXES | VIDEO_SUFFIXES) - frozenset(VIDEOS):
         raise DataError(
@@ -31,8 +34,6 @@ def annotator(path: Path, stack: ExitStack, done: Iterable[str] = (), unfinished
     one = stack.enter_context(VideoWriter(path)) if path.suffix.lower() in VIDEOS else None
     filmed: set[str] = set()
     taken: dict[str, int] = {}
-    drawn = {source: _free(Path(source).stem, taken) for source in dict.fromkeys(done)}
-    again = {unfinished: drawn[unfinished]} if unfinished in drawn else {}
     now = stack.enter_context(ExitStack())  # the video that is being drawn
     source, film = "", None
 
@@ -52,32 +53,37 @@ def annotator(path: Path, stack: ExitStack, done: Iterable[str] = (), unfinished
                 raise DataError(f"{path}: it is drawn from one video; for several name a folder.")
             one.write(pixels, frame.time)
         elif frame.time is None:
-            save_picture(pixels, path / f"{name()}.jpg")
+            save_picture(pixels, place(".jpg"), signed_for(source))
         else:
-            film = film or now.enter_context(VideoWriter(path / f"{name()}.webm"))
+            film = film or now.enter_context(VideoWriter(place(".webm"), signed_for(source)))
             film.write(pixels, frame.time)
 
-    def name() -> str:
-        return again.pop(source, "") or _free(Path(source).stem, taken)
+    def place(ending: str) -> Path:
+        return _free(path / below(source, names), ending, signed_for(source), taken)
 
     return draw
 
 
-def _free(stem: str, taken: dict[str, int]) -> str:
-    """A name that no picture of this run has: photos of two folders may be called alike.
+def _free(path: Path, ending: str, signature: str, taken: dict[str, int]) -> Path:
+    """A name that no drawing of this run has, and no file that is there, but for a drawing of the same source.
 
     >>> names = {}
-    >>> [_free(stem, names) for stem in ("a", "a", "A-2", "a")]
-    ['a', 'a-2', 'A-2-2', 'a-3']
+    >>> [_free(Path(stem), ".jpg", "", names).name for stem in ("a", "a", "A-2", "a")]
+    ['a.jpg', 'a-2.jpg', 'A-2-2.jpg', 'a-3.jpg']
     """
-    key, name = stem.casefold(), stem  # some file systems take A for a
+    from mien.recognition.kinds import is_signed
+
+    def is_anothers(file: Path) -> bool:
+        return os.path.lexists(file) and not is_signed(file, signature)
+
+    key, name = str(path).casefold(), str(path)  # some file systems take A for a
     number = taken.get(key, 1)
-    while name.casefold() in taken:
+    while name.casefold() in taken or is_anothers(Path(name + ending)):
         number += 1
-        name = f"{stem}-{number}"
+        name = f"{path}-{number}"
     taken[key] = number
     taken.setdefault(name.casefold(), 1)
-    return name
+    return Path(name + ending)
 
 
 def figure(path: Path, what: str, stack: ExitStack) -> Sink:

@@ -77,12 +77,12 @@ def _readable(ink: str) -> str:
     return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else "black"
 
 
-def save_picture(pixels: NDArray[np.uint8], path: str | os.PathLike[str]) -> None:
+def save_picture(pixels: NDArray[np.uint8], path: str | os.PathLike[str], signature: str = SIGNED) -> None:
     """Write uint8 `(H, W, 3)` RGB to a .jpg (signed), .png or .webp file, in one step. DataError for another kind."""
     if Path(path).suffix.lower() not in PICTURES:
         raise DataError(f"{path}: pictures are written as {', '.join(PICTURES)}.")
     with replacing(path) as beside:
-        Image.fromarray(pixels).save(beside, quality=92, comment=SIGNED)
+        Image.fromarray(pixels).save(beside, quality=92, comment=signature)
 
 
 class VideoWriter:
@@ -96,7 +96,8 @@ class VideoWriter:
             file can't be written.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], signature: str = SIGNED) -> None:
+        self.signature = signature
         self.path, self.kind = Path(path), Path(path).suffix.lower()
         if self.kind not in VIDEOS:
             raise DataError(f"{path}: videos are written as {', '.join(VIDEOS)}.")
@@ -134,7 +135,7 @@ class VideoWriter:
         self._rate = min(max(_pace([time for _, time in self._first]), 0.1), 120.0)
         size = tuple(side + side % 2 for side in pixels.shape[1::-1])  # both coders want even sides
         beside = self._stack.enter_context(replacing(self.path))
-        self._stack.callback(sign_video, beside)  # when the coder has closed it
+        self._stack.callback(sign_video, beside, self.signature)  # when the coder has closed it
         opened = _vp9 if self.kind == ".webm" else _h264
         self._sink = opened(beside, self._rate, size, self._stack)
         for frame in self._first:

@@ -1,5 +1,6 @@
 """What a file is, by its bytes: photo or video, drawn by mien or not, whole or cut off."""
 
+import hashlib
 import os
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -56,9 +57,16 @@ def is_text(name: str) -> bool:
     return True
 
 
-def sign_video(path: Path) -> None:
+def signed_for(source: str) -> str:
+    """The signature of a drawing of this source. Which one it is stands there as a hash: drawings are given away, and
+    needn't tell how somebody's folders are called."""
+    mark = hashlib.blake2s(os.fsencode(os.path.abspath(source)), digest_size=8).hexdigest()
+    return f"{mark} {SIGNED}"
+
+
+def sign_video(path: Path, signature: str = SIGNED) -> None:
     """Say at the end of a .webm or .mp4 file that mien drew it, in an element that players pass over."""
-    word = SIGNED.encode()
+    word = signature.encode()
     void = b"\xec" + bytes([0x80 | len(word)])  # EBML's, RFC 8794 §11.3.2
     free = (8 + len(word)).to_bytes(4, "big") + b"free"  # a box of ISO/IEC 14496-12
     with path.open("r+b") as file:
@@ -67,7 +75,7 @@ def sign_video(path: Path) -> None:
 
 
 def is_signed(path: Path, word: str = SIGNED) -> bool:
-    """Whether mien drew this picture or video of another one: the word stands in its head, or at its end."""
+    """Whether mien drew this picture or video of another one, or with `signed_for` as the word: of this one."""
     try:
         with path.open("rb") as file:
             if word.encode() in file.read(256):

@@ -2,7 +2,8 @@
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from mien import images
@@ -44,6 +45,23 @@ def files_of(name: str) -> Iterator[Path]:
                 if (place := (os.path.realpath(found.parent), found.name)) not in gone:
                     gone.add(place)
                     yield found
+
+
+def below(source: str, names: Sequence[str]) -> Path:
+    """Where a file lies in the folder that was named, or below what a pattern says for certain; without its ending.
+
+    >>> below("crops/a/0.jpg", ["crops"]).as_posix(), below("crops/a/0.jpg", ["crops/*/*.jpg"]).as_posix()
+    ('a/0', 'a/0')
+    >>> below("crops/a/0.jpg", ["crops/a/0.jpg"]).as_posix()
+    '0'
+    """
+    path = Path(source)
+    for name in names if source not in names else ():
+        parts = Path(name).parts
+        top = Path(*parts if os.path.isdir(name) else takewhile(lambda part: not glob.has_magic(part), parts))
+        if path != top and path.is_relative_to(top) and ".." not in path.relative_to(top).parts:
+            return path.relative_to(top).parent / path.stem
+    return Path(path.stem)
 
 
 def _named_so(path: Path) -> bool:
