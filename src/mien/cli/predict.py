@@ -10,7 +10,7 @@ import typer
 from mien.cli.options import note
 from mien.cli.screen import live as bars
 from mien.cli.screen import progress
-from mien.cli.sinks import Sink, annotator, figure
+from mien.cli.sinks import Sink, annotator, check_films, check_place, figure
 from mien.cli.tally import Tally
 from mien.errors import DataError, Incomplete
 from mien.shipped import DEFAULT
@@ -68,6 +68,7 @@ def predict(
     Into a pipe a camera gives a line of JSON for each face as it comes. Exit code 1 when something couldn't be read;
     the rest is done all the same.
     """
+    from mien.recognition.annotate import VIDEOS
     from mien.recognition.recognizer import Recognizer
     from mien.recognition.sources import Sources
 
@@ -94,13 +95,24 @@ def predict(
             raise DataError("--resume goes on with a file of rows; name it with --out.")
         kept += [annotator(annotate, stack, films.names)] if annotate else []
         kept += [figure(path, what, stack) for path, what in ((timeline, "timeline"), (sheet, "sheet")) if path]
+        check_films(annotate, timeline, films)
+        for place in outputs:
+            check_place(place, folder=place == annotate and place.suffix.lower() not in VIDEOS)
+
+        def tell(kind: object, *_: object) -> None:
+            """Before the outputs are put in place: should that fail, what was found has been said."""
+            tally.others, tally.drawn = films.others, films.drawn
+            if (tally.entries or not kind) and (sys.stdout.isatty() or not (live or films.live)):
+                tally.print()
+
+        stack.push(tell)
         show = stack.enter_context(bars(tally) if live or films.live else progress(films.total, tally))
         stopped, fresh = False, 0
         with closing(recognizer.stream(films, keep=True)) as stream:
             try:
                 for frame, reading in stream:
                     new = reading.frame > last.get(reading.source, -1)
-                    for keep in kept:  # which may refuse it, as photos for a video: then no row replaces --out
+                    for keep in kept:  # which may fail: then no row replaces --out
                         keep(frame, reading)
                     if out and new:
                         writer.write(reading)
@@ -111,9 +123,6 @@ def predict(
                         break
             except KeyboardInterrupt:
                 stopped = True
-    tally.others, tally.drawn = films.others, films.drawn
-    if sys.stdout.isatty() or not (live or films.live):
-        tally.print()
     for what, path in (("rows", out), ("drawings", annotate), ("timeline", timeline), ("sheet", sheet)):
         if path:
             note(f"{what} in {path}")

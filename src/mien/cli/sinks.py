@@ -3,7 +3,9 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from errno import EISDIR
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from mien.errors import DataError
@@ -11,8 +13,39 @@ from mien.files import atomic_write
 
 if TYPE_CHECKING:
     from mien.recognition.records import Frame, Reading
+    from mien.recognition.sources import Sources
 
 Sink = Callable[["Frame", "Reading"], None]
+
+
+def check_place(path: Path, *, folder: bool = False) -> None:
+    """Make the folder that a file is to come into, or with `folder` the one that is named, and write there for a try.
+
+    Raises:
+        DataError: that can't be done; said before hours of reading, not after them.
+    """
+    home = path if folder else path.parent
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=home, prefix=".mien-"):
+            pass
+        if not folder and path.is_dir():
+            raise IsADirectoryError(EISDIR, "a folder is called like that")
+    except OSError as error:
+        raise DataError(f"{path}: it can't be written there ({error.strerror}). Name another place.") from None
+
+
+def check_films(annotate: Path | None, timeline: Path | None, films: "Sources") -> None:
+    """Raise DataError where what is read isn't what an output is drawn of."""
+    from mien.recognition.annotate import VIDEOS
+
+    videos = films.videos + len(films.cameras)
+    if annotate and annotate.suffix.lower() in VIDEOS and films.photos:
+        raise DataError(f"{annotate}: a video is drawn from a video; for photos name a folder.")
+    if annotate and annotate.suffix.lower() in VIDEOS and videos > 1:
+        raise DataError(f"{annotate}: it is drawn from one video; for several name a folder.")
+    if timeline and not videos:
+        raise DataError(f"{timeline}: a timeline is drawn of a video; there is none among what is read.")
 
 
 def annotator(path: Path, stack: ExitStack, names: Sequence[str] = ()) -> Sink:
@@ -32,7 +65,6 @@ def annotator(path: Path, stack: ExitStack, names: Sequence[str] = ()) -> Sink:
             f"{path}: drawings of photos go into a folder; those of a video may go into {', '.join(VIDEOS)}."
         )
     one = stack.enter_context(VideoWriter(path)) if path.suffix.lower() in VIDEOS else None
-    filmed: set[str] = set()
     taken: dict[str, int] = {}
     now = stack.enter_context(ExitStack())  # the video that is being drawn
     source, film = "", None
@@ -46,12 +78,7 @@ def annotator(path: Path, stack: ExitStack, names: Sequence[str] = ()) -> Sink:
             return
         pixels = annotate(frame.pixels, reading)
         if one is not None:
-            if frame.time is None:
-                raise DataError(f"{path}: a video is drawn from a video; for photos name a folder.")
-            filmed.add(source)
-            if len(filmed) > 1:
-                raise DataError(f"{path}: it is drawn from one video; for several name a folder.")
-            one.write(pixels, frame.time)
+            one.write(pixels, frame.time or 0)  # of the one video that `check_films` found
         elif frame.time is None:
             save_picture(pixels, place(".jpg"), signed_for(source))
         else:
