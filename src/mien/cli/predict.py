@@ -75,7 +75,7 @@ def predict(
     recognizer = Recognizer(
         model, device=device, detect=detect, certain=certain, smooth=smooth, max_pixels=max_pixels
     )  # before the files: a wrong name shows at once
-    tally = Tally(recognizer.device)
+    tally = Tally(recognizer.device, calibrated=recognizer.net.card.uncertain > 0)
     if resume and overwrite:
         raise typer.BadParameter("--resume goes on with --out, --overwrite replaces it: say one of them.")
     outputs = [path for path in (out, annotate, timeline, sheet) if path]
@@ -101,7 +101,7 @@ def predict(
 
         def tell(kind: object, *_: object) -> None:
             """Before the outputs are put in place: should that fail, what was found has been said."""
-            tally.others, tally.drawn = films.others, films.drawn
+            tally.others, tally.drawn, tally.animations = films.others, films.drawn, films.animations
             if (tally.entries or not kind) and (sys.stdout.isatty() or not (live or films.live)):
                 tally.print()
 

@@ -5,10 +5,13 @@ import os
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from PIL import Image
+
 from mien import images
 from mien.style import SIGNED
 
 _IMAGES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"II*\x00", b"MM\x00*")
+_MOVING = (b"GIF8", b"\x89PNG", b"RIFF")
 _EBML = b"\x1aE\xdf\xa3"
 _VIDEOS = (_EBML, b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"FLV", b"OggS", b"0&\xb2u")
 _MP4 = (b"ftyp", b"moov", b"mdat", b"wide")
@@ -33,6 +36,17 @@ def kind_of(head: bytes) -> Literal["image", "video", ""]:
     if head.startswith(_VIDEOS) or head[4:8] in _MP4 or head[:4] + head[8:12] == b"RIFFAVI ":
         return "video"
     return ""
+
+
+def is_animated(path: Path) -> bool:
+    """Whether a GIF, PNG or WebP that can be read has more than one picture."""
+    if not path.is_file() or kind_of(head := head_of(path)) != "image" or head[:4] not in _MOVING:
+        return False
+    try:
+        with Image.open(path, formats=("GIF", "PNG", "WEBP")) as image:
+            return bool(getattr(image, "is_animated", False))
+    except Exception:  # whatever is wrong with what comes after the first picture
+        return False
 
 
 def head_of(path: Path, size: int = 16) -> bytes:

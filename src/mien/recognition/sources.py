@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mien import images
 from mien.errors import DataError, MediaError
-from mien.recognition.kinds import head_of, is_cut_off, is_signed, is_text, kind_of
+from mien.recognition.kinds import head_of, is_animated, is_cut_off, is_signed, is_text, kind_of
 from mien.recognition.named import camera_of, files_of, kind_at, same, what_is_wrong
 from mien.recognition.records import Frame
 
@@ -36,7 +36,8 @@ class Sources:
 
     What can't be read comes as a Frame with an `error`, and the rest goes on. Of the files in folders some are left
     out: those that are neither photo nor video by their content nor by their name, counted in `others`, and what mien
-    drew itself, counted in `drawn`, which is read only when the file's own name is said.
+    drew itself, counted in `drawn`, which is read only when the file's own name is said. Of `animations` (GIF and such)
+    the first picture is read.
 
     Raises:
         MediaError: (at once) nothing there under one of the names, or nothing to look at in a folder.
@@ -57,7 +58,7 @@ class Sources:
         self.every, self.after, self.max_pixels = every, dict(after or {}), max_pixels
         self.outputs = outputs
         self.names = [str(name) for name in names]
-        self.others = self.drawn = self.videos = self.photos = 0
+        self.others = self.drawn = self.animations = self.videos = self.photos = 0
         self.total: int | None = None
         """How many frames will come, as far as that can be told beforehand; for progress."""
         self.cameras = frozenset(name for name in self.names if camera_of(name) is not None)
@@ -125,9 +126,11 @@ class Sources:
         if path.is_dir():
             return Frame(str(path), None, error="this folder can't be read.")
         try:
-            return Frame(str(path), images.decode(path, gray=False, max_pixels=self.max_pixels))
+            pixels = images.decode(path, gray=False, max_pixels=self.max_pixels)
         except MediaError as error:
             return Frame(str(path), None, error=str(error).removeprefix(f"{path}: "))
+        self.animations += is_animated(path)
+        return Frame(str(path), pixels)
 
     def _film(self, name: str, what: str | int) -> Iterator[Frame]:
         """The frames of a video or camera. Those that can't be decoded are skipped, and told of at the end."""
