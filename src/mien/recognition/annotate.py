@@ -29,20 +29,32 @@ LONGEST = 60.0
 """Seconds that one frame is shown at most, so that a broken clock fills no disk."""
 
 
+LEGIBLE = 200
+"""Pixels: a smaller picture is drawn so many times larger that its longer side has these, for the caption's sake."""
+
+
 def annotate(pixels: NDArray[np.uint8], reading: Reading) -> NDArray[np.uint8]:
-    """A copy of a frame, uint8 `(H, W, 3)` RGB, with a box and a caption for each face; "?" marks uncertain ones."""
+    """A copy of a frame, uint8 `(H, W, 3)` RGB, with a box and a caption for each face; "?" marks uncertain ones.
+
+    A picture of less than LEGIBLE pixels comes back enlarged, by a whole number.
+    """
     picture = Image.fromarray(pixels)
+    times = -(-LEGIBLE // max(picture.size))
+    if times > 1:
+        picture = picture.resize((times * picture.width, times * picture.height), Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(picture)
     for face in reversed(reading.faces):  # the largest last, on top
-        _draw(draw, face, picture.size)
+        x, y, width, height = face.box or (0, 0, *pixels.shape[1::-1])
+        box = (times * x, times * y, times * width, times * height)
+        _draw(draw, face, box, picture.size)
     return np.asarray(picture).copy()
 
 
-def _draw(draw: ImageDraw.ImageDraw, face: Face, size: tuple[int, int]) -> None:
+def _draw(draw: ImageDraw.ImageDraw, face: Face, box: tuple[float, float, float, float], size: tuple[int, int]) -> None:
     classes = list(face.probabilities)
     ink = colour(face.label, classes.index(face.label))
-    x, y, width, height = face.box or (0, 0, *size)
-    line = max(1, round(min(size) / 250))
+    x, y, width, height = box
+    line = max(1, min(round(min(size) / 250), round(height / 60)))
     text = max(11, min(round(height / 7), round(min(size) / 18)))
     draw.rectangle((x, y, x + width, y + height), outline=ink, width=line if face.uncertain else 2 * line)
     number = f"{face.id}: " if face.id is not None else ""
