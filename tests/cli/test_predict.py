@@ -22,7 +22,7 @@ def test_a_photo_gives_a_table_and_a_document(mien, photo: Path, tmp_path: Path)
     done = mien(tmp_path, "predict", photo)
     assert done.returncode == 0, done.stderr
     assert "happy" in done.stdout
-    assert "1 picture, 1 face (" in done.stdout
+    assert "1 photo, 1 face (" in done.stdout
     done = mien(tmp_path, "predict", photo, "--json")
     told = json.loads(done.stdout)
     assert (told["faces"], told["failed"], told["device"]) == (1, 0, "cpu")

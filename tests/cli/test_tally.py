@@ -38,3 +38,50 @@ def test_of_a_crowd_those_seen_longest_stay() -> None:
         tally.add(reading)
     assert len(tally._seen) == FOLLOWED
     assert ("a.mp4", 1) in tally._seen
+
+
+def test_one_is_one_and_nothing_is_less_than_none(capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally("cpu")
+    tally.others = 1
+    tally.add(Reading("a.jpg", faces=(replace(FACE, box=(-0.3, 66.7, 67.5, 108.0)),)))
+    tally.print()
+    said = capsys.readouterr()
+    assert "1 other file, neither" in said.err
+    assert " 0, 67, 68 × 108" in said.out
+    assert "-0" not in said.out
+
+
+def test_a_films_face_is_one_face_and_its_frames_are_no_photos(capsys: pytest.CaptureFixture[str]) -> None:
+    sad = replace(FACE, label="sad", uncertain=True)
+    tally = Tally("cpu")
+    for reading in (
+        *(Reading(f"{number}.jpg", faces=(sad,)) for number in range(2)),
+        *CLIP,
+        *(replace(reading, faces=(replace(sad, id=2),)) for reading in CLIP[:9]),
+        Reading("a.mp4", 60, 2.4, error="cut off"),
+        Reading("b.jpg", error="damaged"),
+    ):
+        tally.add(reading)
+    tally.print()
+    said = capsys.readouterr().out
+    assert "2 photos, 69 frames of 1 video, 4 faces (3 uncertain), 0 without a face, 2 failed" in said
+    assert [line.split() for line in said.splitlines() if line.rstrip().endswith("%")][-2:] == [
+        ["sad", "3", "75.0%"], ["happy", "1", "25.0%"],
+    ]  # fmt: skip
+    assert tally.as_json()["expressions"] == {"happy": 60, "sad": 11}
+
+
+def test_of_a_crowd_each_face_is_counted_once(capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally("cpu", calibrated=False)
+    for reading in CROWD:
+        tally.add(reading)
+    tally.print()
+    assert "300 frames of 1 video, 300 faces, 0 without" in capsys.readouterr().out
+
+
+def test_without_detection_a_films_frames_are_of_one_face(capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally("cpu")
+    for reading in CLIP:
+        tally.add(replace(reading, faces=(replace(FACE, box=None),)))
+    tally.print()
+    assert "60 frames of 1 video, 1 face (" in capsys.readouterr().out

@@ -10,7 +10,7 @@ import typer
 from mien.cli.options import note
 from mien.cli.screen import live as bars
 from mien.cli.screen import progress
-from mien.cli.sinks import Sink, annotator, figure
+from mien.cli.sinks import Sink, annotator, check_films, check_place, figure
 from mien.cli.tally import Tally
 from mien.errors import DataError, Incomplete
 from mien.shipped import DEFAULT
@@ -68,13 +68,14 @@ def predict(
     Into a pipe a camera gives a line of JSON for each face as it comes. Exit code 1 when something couldn't be read;
     the rest is done all the same.
     """
+    from mien.recognition.annotate import VIDEOS
     from mien.recognition.recognizer import Recognizer
     from mien.recognition.sources import Sources
 
     recognizer = Recognizer(
         model, device=device, detect=detect, certain=certain, smooth=smooth, max_pixels=max_pixels
     )  # before the files: a wrong name shows at once
-    tally = Tally(recognizer.device)
+    tally = Tally(recognizer.device, calibrated=recognizer.net.card.uncertain > 0)
     if resume and overwrite:
         raise typer.BadParameter("--resume goes on with --out, --overwrite replaces it: say one of them.")
     outputs = [path for path in (out, annotate, timeline, sheet) if path]
@@ -82,8 +83,6 @@ def predict(
     with ExitStack() as stack:
         kept: list[Sink] = []
         last: dict[str, int] = {}
-        done: list[str] = []
-        unfinished = ""
         if out:
             from mien.recognition.write import RowWriter
 
@@ -92,19 +91,28 @@ def predict(
             last = {name: frame for name, frame in writer.last.items() if name not in films.cameras}
             # a video's faces keep their numbers only where it is followed from its start: it is read again, not written
             films.after = {name: frame for name, frame in last.items() if name != writer.unfinished}
-            done = [*writer.last, writer.unfinished]
-            unfinished = "" if writer.unfinished in films.cameras else writer.unfinished
         elif resume:
             raise DataError("--resume goes on with a file of rows; name it with --out.")
-        kept += [annotator(annotate, stack, done, unfinished)] if annotate else []
+        kept += [annotator(annotate, stack, films.names)] if annotate else []
         kept += [figure(path, what, stack) for path, what in ((timeline, "timeline"), (sheet, "sheet")) if path]
+        check_films(annotate, timeline, films)
+        for place in outputs:
+            check_place(place, folder=place == annotate and place.suffix.lower() not in VIDEOS)
+
+        def tell(kind: object, *_: object) -> None:
+            """Before the outputs are put in place: should that fail, what was found has been said."""
+            tally.others, tally.drawn, tally.animations = films.others, films.drawn, films.animations
+            if (tally.entries or not kind) and (sys.stdout.isatty() or not (live or films.live)):
+                tally.print()
+
+        stack.push(tell)
         show = stack.enter_context(bars(tally) if live or films.live else progress(films.total, tally))
         stopped, fresh = False, 0
         with closing(recognizer.stream(films, keep=True)) as stream:
             try:
                 for frame, reading in stream:
                     new = reading.frame > last.get(reading.source, -1)
-                    for keep in kept:  # which may refuse it, as photos for a video: then no row replaces --out
+                    for keep in kept:  # which may fail: then no row replaces --out
                         keep(frame, reading)
                     if out and new:
                         writer.write(reading)
@@ -115,9 +123,6 @@ def predict(
                         break
             except KeyboardInterrupt:
                 stopped = True
-    tally.others = films.others
-    if sys.stdout.isatty() or not (live or films.live):
-        tally.print()
     for what, path in (("rows", out), ("drawings", annotate), ("timeline", timeline), ("sheet", sheet)):
         if path:
             note(f"{what} in {path}")

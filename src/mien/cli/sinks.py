@@ -1,8 +1,11 @@
 """Where `mien predict` sends what it reads besides the terminal: annotated pictures and videos, and figures."""
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from errno import EISDIR
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from mien.errors import DataError
@@ -10,29 +13,59 @@ from mien.files import atomic_write
 
 if TYPE_CHECKING:
     from mien.recognition.records import Frame, Reading
+    from mien.recognition.sources import Sources
 
 Sink = Callable[["Frame", "Reading"], None]
 
 
-def annotator(path: Path, stack: ExitStack, done: Iterable[str] = (), unfinished: str = "") -> Sink:
+def check_place(path: Path, *, folder: bool = False) -> None:
+    """Make the folder that a file is to come into, or with `folder` the one that is named, and write there for a try.
+
+    Raises:
+        DataError: that can't be done; said before hours of reading, not after them.
+    """
+    home = path if folder else path.parent
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=home, prefix=".mien-"):
+            pass
+        if not folder and path.is_dir():
+            raise IsADirectoryError(EISDIR, "a folder is called like that")
+    except OSError as error:
+        raise DataError(f"{path}: it can't be written there ({error.strerror}). Name another place.") from None
+
+
+def check_films(annotate: Path | None, timeline: Path | None, films: "Sources") -> None:
+    """Raise DataError where what is read isn't what an output is drawn of."""
+    from mien.recognition.annotate import VIDEOS
+
+    videos = films.videos + len(films.cameras)
+    if annotate and annotate.suffix.lower() in VIDEOS and films.photos:
+        raise DataError(f"{annotate}: a video is drawn from a video; for photos name a folder.")
+    if annotate and annotate.suffix.lower() in VIDEOS and videos > 1:
+        raise DataError(f"{annotate}: it is drawn from one video; for several name a folder.")
+    if timeline and not videos:
+        raise DataError(f"{timeline}: a timeline is drawn of a video; there is none among what is read.")
+
+
+def annotator(path: Path, stack: ExitStack, names: Sequence[str] = ()) -> Sink:
     """Draws every picture: into a folder, a file for each photo or video, or all frames into one video.
 
-    `done` are the sources that an earlier run drew into the folder, in order; their drawings stay, but for that of
-    `unfinished`, which is drawn again from its start. A video's drawing is in place when its last frame has come.
+    In the folder a drawing lies as its source does below the one of `names` that it was found by. There a drawing takes
+    the place of an earlier one of the same source, and of no other file. A video's is in place when its last frame has
+    come.
     """
     from mien.images import SUFFIXES
     from mien.recognition.annotate import VIDEOS, VideoWriter, annotate, save_picture
-    from mien.recognition.sources import VIDEO_SUFFIXES
+    from mien.recognition.kinds import signed_for
+    from mien.recognition.named import VIDEO_SUFFIXES, below
 
     if not path.is_dir() and path.suffix.lower() in (SUFFIXES | VIDEO_SUFFIXES) - frozenset(VIDEOS):
         raise DataError(
             f"{path}: drawings of photos go into a folder; those of a video may go into {', '.join(VIDEOS)}."
         )
     one = stack.enter_context(VideoWriter(path)) if path.suffix.lower() in VIDEOS else None
-    filmed: set[str] = set()
     taken: dict[str, int] = {}
-    drawn = {source: _free(Path(source).stem, taken) for source in dict.fromkeys(done)}
-    again = {unfinished: drawn[unfinished]} if unfinished in drawn else {}
     now = stack.enter_context(ExitStack())  # the video that is being drawn
     source, film = "", None
 
@@ -45,39 +78,39 @@ def annotator(path: Path, stack: ExitStack, done: Iterable[str] = (), unfinished
             return
         pixels = annotate(frame.pixels, reading)
         if one is not None:
-            if frame.time is None:
-                raise DataError(f"{path}: a video is drawn from a video; for photos name a folder.")
-            filmed.add(source)
-            if len(filmed) > 1:
-                raise DataError(f"{path}: it is drawn from one video; for several name a folder.")
-            one.write(pixels, frame.time)
+            one.write(pixels, frame.time or 0)  # of the one video that `check_films` found
         elif frame.time is None:
-            save_picture(pixels, path / f"{name()}.jpg")
+            save_picture(pixels, place(".jpg"), signed_for(source))
         else:
-            film = film or now.enter_context(VideoWriter(path / f"{name()}.webm"))
+            film = film or now.enter_context(VideoWriter(place(".webm"), signed_for(source)))
             film.write(pixels, frame.time)
 
-    def name() -> str:
-        return again.pop(source, "") or _free(Path(source).stem, taken)
+    def place(ending: str) -> Path:
+        return _free(path / below(source, names), ending, signed_for(source), taken)
 
     return draw
 
 
-def _free(stem: str, taken: dict[str, int]) -> str:
-    """A name that no picture of this run has: photos of two folders may be called alike.
+def _free(path: Path, ending: str, signature: str, taken: dict[str, int]) -> Path:
+    """A name that no drawing of this run has, and no file that is there, but for a drawing of the same source.
 
     >>> names = {}
-    >>> [_free(stem, names) for stem in ("a", "a", "A-2", "a")]
-    ['a', 'a-2', 'A-2-2', 'a-3']
+    >>> [_free(Path(stem), ".jpg", "", names).name for stem in ("a", "a", "A-2", "a")]
+    ['a.jpg', 'a-2.jpg', 'A-2-2.jpg', 'a-3.jpg']
     """
-    key, name = stem.casefold(), stem  # some file systems take A for a
+    from mien.recognition.kinds import is_signed
+
+    def is_anothers(file: Path) -> bool:
+        return os.path.lexists(file) and not is_signed(file, signature)
+
+    key, name = str(path).casefold(), str(path)  # some file systems take A for a
     number = taken.get(key, 1)
-    while name.casefold() in taken:
+    while name.casefold() in taken or is_anothers(Path(name + ending)):
         number += 1
-        name = f"{stem}-{number}"
+        name = f"{path}-{number}"
     taken[key] = number
     taken.setdefault(name.casefold(), 1)
-    return name
+    return Path(name + ending)
 
 
 def figure(path: Path, what: str, stack: ExitStack) -> Sink:

@@ -28,16 +28,39 @@ class _Seen:
     first: float
     last: float
     labels: Counter[str] = field(default_factory=Counter)
+    uncertain: int = 0
+
+    @property
+    def mostly(self) -> str:
+        """Its most frequent expression."""
+        return self.labels.most_common(1)[0][0]
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether most of what was read of it is."""
+        return 2 * self.uncertain > self.labels.total()
 
 
 class Tally:
-    """Counts Readings. An entry is a photo or a frame of a video."""
+    """Counts Readings. An entry is a photo or a frame of a video.
 
-    def __init__(self, device: str) -> None:
-        self.device = device
+    People are told of faces as they are there: a film's, which is in many frames, is one, of the expression that it
+    shows most often. The JSON document counts what was read of it in every frame.
+
+    Args:
+        device: where the networks run. calibrated: whether the network has a threshold for what is uncertain.
+    """
+
+    def __init__(self, device: str, *, calibrated: bool = True) -> None:
+        self.device, self.calibrated = device, calibrated
         self.began = time.perf_counter()
-        self.entries = self.faces = self.faceless = self.uncertain = self.others = self.left_out = 0
+        self.entries = self.faces = self.faceless = self.uncertain = self.left_out = 0
+        self.others = self.drawn = self.animations = 0  # files that the sources passed over, or read in part
+        self.photos = self.frames = self.videos = 0  # of those that could be read
         self.labels: Counter[str] = Counter()
+        self._once: Counter[str] = Counter()  # the labels of faces, a film's counted once, when it is dropped
+        self._once_uncertain = 0
+        self._film = ""
         self.failures: list[str] = []
         self.failed = 0
         self.rows: list[dict[str, Any]] = []
@@ -57,16 +80,25 @@ class Tally:
             self.failed += 1
             if len(self.failures) < 10:
                 self.failures.append(f"{reading.source}: {reading.error}")
-        elif not reading.faces:
-            self.faceless += 1
+        else:
+            self.faceless += not reading.faces
+            self.photos += reading.time is None
+            self.frames += reading.time is not None
+        if reading.time is not None:
+            self.videos += reading.source != self._film  # they come one after the other
+            self._film = reading.source
         for face in reading:
             self.faces += 1
             self.uncertain += face.uncertain
             self.labels[face.label] += 1
-            if face.id is not None and reading.time is not None:
-                seen = self._seen.setdefault((reading.source, face.id), _Seen(reading.time, reading.time))
+            if reading.time is None:
+                self._once[face.label] += 1
+                self._once_uncertain += face.uncertain
+            else:
+                seen = self._seen.setdefault((reading.source, face.id or 0), _Seen(reading.time, reading.time))
                 seen.last = reading.time
                 seen.labels[face.label] += 1
+                seen.uncertain += face.uncertain
         for row in reading.rows():
             if len(self.rows) < KEPT:
                 self.rows.append(row)
@@ -79,9 +111,11 @@ class Tally:
             room = SHOWN - len(self._photos)
             self._photos += lines[:room]
             self._hidden += len(lines[room:])
-        here = {(reading.source, face.id) for face in reading}
+        here = {(reading.source, face.id or 0) for face in reading}
         while len(self._seen) > FOLLOWED and (gone := [key for key in self._seen if key not in here]):
-            del self._seen[min(gone, key=lambda key: self._seen[key].labels.total())]
+            seen = self._seen.pop(min(gone, key=lambda key: self._seen[key].labels.total()))
+            self._once[seen.mostly] += 1
+            self._once_uncertain += seen.is_uncertain
             self._hidden += 1
 
     def print(self) -> None:
@@ -93,20 +127,28 @@ class Tally:
             print_table(
                 ("video", "face", "from", "to", "mostly", "share"),
                 [
-                    (source, id, _clock(seen.first), _clock(seen.last), *_mostly(seen.labels))
+                    (source, id or "all", _clock(seen.first), _clock(seen.last), seen.mostly, _share(seen.labels))
                     for (source, id), seen in sorted(longest)
                 ],
             )
-        if self.labels:
+        faces = self._once + Counter(seen.mostly for seen in self._seen.values())
+        if faces:
             print_table(
                 ("expression", "faces", "share"),
-                [(name, f"{count:,}", f"{count / self.faces:.1%}") for name, count in self.labels.most_common()],
+                [(name, f"{n:,}", f"{n / faces.total():.1%}") for name, n in faces.most_common()],
             )
-        said = [_count(self.entries, "picture"), f"{_count(self.faces, 'face')} ({self.uncertain:,} uncertain)"]
+        uncertain = self._once_uncertain + sum(seen.is_uncertain for seen in self._seen.values())
+        said = [_count(self.photos, "photo")] if self.photos or not self.videos else []
+        said += [f"{_count(self.frames, 'frame')} of {_count(self.videos, 'video')}"] if self.videos else []
+        said += [_count(faces.total(), "face") + (f" ({uncertain:,} uncertain)" if self.calibrated else "")]
         said += [f"{self.faceless:,} without a face", f"{self.failed:,} failed"]
         print(", ".join(said) + f"; {self.rate:.1f} a second on {self.device}.")
+        if self.animations:
+            note(f"{_count(self.animations, 'animation')}: only the first picture of each was read.")
         if self.others:
-            note(f"{self.others:,} other files, neither photo nor video, were passed over.")
+            note(f"{_count(self.others, 'other file')}, neither photo nor video: passed over.")
+        if self.drawn:
+            note(f"{_count(self.drawn, 'drawing')} of mien's own: passed over; to read one, name it.")
         if self._hidden or len(self._seen) > SHOWN:
             note("Not everything is shown; --out FILE.csv keeps every row.")
 
@@ -120,6 +162,11 @@ class Tally:
             "faceless": self.faceless,
             "failed": self.failed,
             "others": self.others,
+            "drawn": self.drawn,
+            "animations": self.animations,
+            "photos": self.photos,
+            "frames": self.frames,
+            "videos": self.videos,
             "expressions": dict(self.labels.most_common()),
             "per_second": round(self.rate, 2),
             "rows": self.rows,
@@ -128,15 +175,14 @@ class Tally:
 
 
 def _line(reading: "Reading", face: "Face") -> tuple[object, ...]:
-    where = "all of it" if face.box is None else "{:.0f}, {:.0f}, {:.0f} × {:.0f}".format(*face.box)
+    where = "all of it" if face.box is None else "{}, {}, {} × {}".format(*map(round, face.box))
     second = sorted(face.probabilities.items(), key=lambda item: -item[1])[1]
     sure = f"{face.confidence:.2f}{' ?' if face.uncertain else ''}"
     return reading.source, where, face.label, sure, f"{second[0]} {second[1]:.2f}"
 
 
-def _mostly(labels: Counter[str]) -> tuple[str, str]:
-    [(name, count)] = labels.most_common(1)
-    return name, f"{count / labels.total():.0%}"
+def _share(labels: Counter[str]) -> str:
+    return f"{labels.most_common(1)[0][1] / labels.total():.0%}"
 
 
 def _count(number: int, what: str) -> str:

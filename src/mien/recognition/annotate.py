@@ -29,20 +29,32 @@ LONGEST = 60.0
 """Seconds that one frame is shown at most, so that a broken clock fills no disk."""
 
 
+LEGIBLE = 200
+"""Pixels: a smaller picture is drawn so many times larger that its longer side has these, for the caption's sake."""
+
+
 def annotate(pixels: NDArray[np.uint8], reading: Reading) -> NDArray[np.uint8]:
-    """A copy of a frame, uint8 `(H, W, 3)` RGB, with a box and a caption for each face; "?" marks uncertain ones."""
+    """A copy of a frame, uint8 `(H, W, 3)` RGB, with a box and a caption for each face; "?" marks uncertain ones.
+
+    A picture of less than LEGIBLE pixels comes back enlarged, by a whole number.
+    """
     picture = Image.fromarray(pixels)
+    times = -(-LEGIBLE // max(picture.size))
+    if times > 1:
+        picture = picture.resize((times * picture.width, times * picture.height), Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(picture)
     for face in reversed(reading.faces):  # the largest last, on top
-        _draw(draw, face, picture.size)
+        x, y, width, height = face.box or (0, 0, *pixels.shape[1::-1])
+        box = (times * x, times * y, times * width, times * height)
+        _draw(draw, face, box, picture.size)
     return np.asarray(picture).copy()
 
 
-def _draw(draw: ImageDraw.ImageDraw, face: Face, size: tuple[int, int]) -> None:
+def _draw(draw: ImageDraw.ImageDraw, face: Face, box: tuple[float, float, float, float], size: tuple[int, int]) -> None:
     classes = list(face.probabilities)
     ink = colours(classes)[classes.index(face.label)]
-    x, y, width, height = face.box or (0, 0, *size)
-    line = max(1, round(min(size) / 250))
+    x, y, width, height = box
+    line = max(1, min(round(min(size) / 250), round(height / 60)))
     text = max(11, min(round(height / 7), round(min(size) / 18)))
     draw.rectangle((x, y, x + width, y + height), outline=ink, width=line if face.uncertain else 2 * line)
     number = f"{face.id}: " if face.id is not None else ""
@@ -77,12 +89,12 @@ def _readable(ink: str) -> str:
     return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else "black"
 
 
-def save_picture(pixels: NDArray[np.uint8], path: str | os.PathLike[str]) -> None:
+def save_picture(pixels: NDArray[np.uint8], path: str | os.PathLike[str], signature: str = SIGNED) -> None:
     """Write uint8 `(H, W, 3)` RGB to a .jpg (signed), .png or .webp file, in one step. DataError for another kind."""
     if Path(path).suffix.lower() not in PICTURES:
         raise DataError(f"{path}: pictures are written as {', '.join(PICTURES)}.")
     with replacing(path) as beside:
-        Image.fromarray(pixels).save(beside, quality=92, comment=SIGNED)
+        Image.fromarray(pixels).save(beside, quality=92, comment=signature)
 
 
 class VideoWriter:
@@ -96,7 +108,8 @@ class VideoWriter:
             file can't be written.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], signature: str = SIGNED) -> None:
+        self.signature = signature
         self.path, self.kind = Path(path), Path(path).suffix.lower()
         if self.kind not in VIDEOS:
             raise DataError(f"{path}: videos are written as {', '.join(VIDEOS)}.")
@@ -134,7 +147,7 @@ class VideoWriter:
         self._rate = min(max(_pace([time for _, time in self._first]), 0.1), 120.0)
         size = tuple(side + side % 2 for side in pixels.shape[1::-1])  # both coders want even sides
         beside = self._stack.enter_context(replacing(self.path))
-        self._stack.callback(sign_video, beside)  # when the coder has closed it
+        self._stack.callback(sign_video, beside, self.signature)  # when the coder has closed it
         opened = _vp9 if self.kind == ".webm" else _h264
         self._sink = opened(beside, self._rate, size, self._stack)
         for frame in self._first:

@@ -4,7 +4,12 @@ Both gather what they need as the readings come, in bounded memory.
 """
 
 import io
-from typing import Literal
+import warnings
+from bisect import insort
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -18,6 +23,7 @@ from mien.style import QUIET, SIGNED, STYLE
 try:
     import matplotlib
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 except ImportError:
     raise MissingExtra("matplotlib", "figures", "Drawing figures") from None
 
@@ -28,6 +34,8 @@ FOLLOWED = 100
 """The most courses that are kept: of more the shortest is dropped whose face isn't seen."""
 LANES, FACES, TILE = 6, 120, 72
 """The most faces that a timeline and a sheet show, and a sheet's crops in pixels."""
+PADDING = 225
+"""A gray."""
 
 
 class _Course:
@@ -72,25 +80,52 @@ class Timeline:
         lanes = sorted(self.courses.items(), key=lambda item: -item[1].seen)[:LANES]
         left = self.dropped + len(self.courses) - len(lanes)
         with matplotlib.rc_context(STYLE):
-            figure = Figure(figsize=(9, 1.2 + 1.3 * max(1, len(lanes))), layout="constrained", facecolor="white")
+            figure = Figure(figsize=(9, 1.2 + 1.5 * max(1, len(lanes))), layout="constrained", facecolor="white")
             axes = figure.subplots(max(1, len(lanes)), 1, sharex=True, squeeze=False)[:, 0]
-            for axis, ((_, number), course) in zip(axes, lanes, strict=False):
+            names = _names([source for source, _ in self.courses])
+            for axis, ((source, number), course) in zip(axes, lanes, strict=False):
                 times, shares = _with_gaps(course)
                 axis.stackplot(times, shares.T, colors=colours(self.classes), labels=self.classes, linewidth=0)
-                axis.set(ylim=(0, 1), yticks=[0, 1], ylabel=f"face {number}" if number else "face")
+                axis.set(ylim=(0, 1), yticks=[0, 1])
+                said, whose = f"face {number}" if number else "face", _shown(names[source], 80)
+                if len(names) > 1:
+                    axis.set_title(f"{whose}, {said}", parse_math=False)
+                    continue
+                axis.set_ylabel(said)
+                if axis is axes[0]:
+                    axis.set_title(whose, parse_math=False)
             if lanes:
-                figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=8, frameon=False)
+                _legend(figure, *axes[0].get_legend_handles_labels())
             else:
                 axes[0].text(0.5, 0.5, "no face in a video", ha="center")
             axes[-1].set_xlabel("seconds" + (f"; {left} more faces aren't shown" if left > 0 else ""))
             return _bytes(figure, kind)
 
 
+def _legend(figure: Figure, handles: Sequence[Any], names: Sequence[str]) -> None:
+    """Above the lanes, in as many columns as there is room for."""
+    for columns in range(8, 0, -1):
+        legend = figure.legend(handles, names, loc="outside upper center", ncols=columns, frameon=False)
+        if columns == 1 or legend.get_window_extent().width < 0.98 * figure.bbox.width:
+            return
+        legend.remove()
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """A face of a sheet: its crop, and the name of the file that it is from."""
+
+    pixels: NDArray[np.uint8]
+    face: Face
+    name: str
+
+
 class Sheet:
-    """Gathers crops of the faces found; `picture` shows them by expression."""
+    """Gathers crops of the faces found, of each expression the surest; `picture` shows them."""
 
     def __init__(self) -> None:
-        self.shown: list[tuple[NDArray[np.uint8], Face]] = []
+        self.kept: dict[str, list[_Tile]] = {}
+        """By expression, the surest first."""
         self.left_out = 0
         self._source, self._newest = "", 0
 
@@ -102,29 +137,59 @@ class Sheet:
         for face in reading:
             if face.id is not None and face.id <= known:
                 continue
-            if len(self.shown) < FACES and frame.pixels is not None:
-                self.shown.append((_tile(frame.pixels, face), face))
-            else:
-                self.left_out += 1
+            if frame.pixels is not None:
+                tile = _Tile(_tile(frame.pixels, face), face, Path(frame.source).stem)
+                insort(self.kept.setdefault(face.label, []), tile, key=lambda tile: -tile.face.confidence)
+                self._drop()
+
+    def _drop(self) -> None:
+        """Of too many, leave out the least sure of the expression that most show."""
+        if len(self.shown) > FACES:
+            max(self.kept.values(), key=len).pop()
+            self.left_out += 1
+
+    @property
+    def shown(self) -> list[_Tile]:
+        """The faces in the order of the sheet."""
+        return [tile for label in sorted(self.kept) for tile in self.kept[label]]
 
     def picture(self, kind: Kind = "png") -> bytes:
         """Up to FACES faces, the surest of each expression first; how many were left out is said."""
-        order = sorted(self.shown, key=lambda item: (item[1].label, -item[1].confidence))
+        order = self.shown
         columns = min(10, max(1, len(order)))
         rows = -(-max(1, len(order)) // columns)
         with matplotlib.rc_context(STYLE):
-            figure = Figure(figsize=(1.1 * columns + 0.4, 1.35 * rows + 0.5), layout="constrained", facecolor="white")
+            layout = ConstrainedLayoutEngine(h_pad=0.08)  # inches; with less the names of the last row are cut off
+            figure = Figure(figsize=(1.1 * columns + 0.4, 1.6 * rows + 0.6), layout=layout, facecolor="white")
             axes = figure.subplots(rows, columns, squeeze=False).ravel()
             for axis in axes:
-                axis.axis("off")
-            for axis, (tile, face) in zip(axes, order, strict=False):
-                axis.imshow(tile)
-                said = f"{face.label}{'?' if face.uncertain else ''}\n{face.confidence:.0%}"
+                axis.set(xticks=[], yticks=[])
+                axis.spines[:].set_visible(False)
+            for axis, tile in zip(axes, order, strict=False):
+                axis.imshow(tile.pixels)
+                said = f"{tile.face.label}{'?' if tile.face.uncertain else ''}\n{tile.face.confidence:.0%}"
                 axis.set_title(said, fontsize=8, loc="center")
+                axis.set_xlabel(_shown(tile.name, 14), fontsize=7, labelpad=2, parse_math=False)
             said = f"{len(order)} face{'' if len(order) == 1 else 's'}"
             said += f"; {self.left_out} more aren't shown" if self.left_out else ""
             figure.suptitle(said, fontsize=9, color=QUIET)
             return _bytes(figure, kind)
+
+
+def _names(videos: Sequence[str]) -> dict[str, str]:
+    """What videos are called, without their folders, unless two are called alike."""
+    names = {video: Path(video).name for video in videos}
+    return names if len(set(names.values())) == len(names) else {video: video for video in names}
+
+
+def _shown(name: str, most: int) -> str:
+    """A file's name as it can be drawn, its middle left out where it is long: the ends tell names apart.
+
+    >>> _shown("IMG_20260131_175959_HDR", 14)
+    'IMG_202…59_HDR'
+    """
+    name = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in name)
+    return name if len(name) <= most else f"{name[: most // 2]}…{name[len(name) - (most - 1) // 2 :]}"
 
 
 def _with_gaps(course: _Course) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -141,14 +206,20 @@ def _with_gaps(course: _Course) -> tuple[NDArray[np.float64], NDArray[np.float64
 
 
 def _tile(pixels: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
-    x, y, width, height = face.box or (0, 0, pixels.shape[1], pixels.shape[0])
-    side, middle = 1.25 * max(width, height), (x + width / 2, y + height / 2)
-    top, left = max(0, round(middle[1] - side / 2)), max(0, round(middle[0] - side / 2))
-    part = pixels[top : round(middle[1] + side / 2), left : round(middle[0] + side / 2)]
-    return np.asarray(cv2.resize(part, (TILE, TILE), interpolation=cv2.INTER_AREA), np.uint8)
+    """A square around a face, gray where it reaches over the picture's edge."""
+    high, wide = pixels.shape[:2]
+    x, y, width, height = face.box or (0, 0, wide, high)
+    side = max(1, round((1.25 if face.box else 1) * max(width, height)))
+    left, top = round(x + (width - side) / 2), round(y + (height - side) / 2)
+    part = pixels[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)]
+    over = (max(0, -top), max(0, top + side - high)), (max(0, -left), max(0, left + side - wide)), (0, 0)
+    square = np.pad(part, over, constant_values=PADDING)
+    return np.asarray(cv2.resize(square, (TILE, TILE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _bytes(figure: Figure, kind: Kind) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else {"Software": SIGNED})
+    with warnings.catch_warnings():  # of signs in files' names that the font lacks; they are drawn as boxes
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(buffer, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else {"Software": SIGNED})
     return buffer.getvalue()

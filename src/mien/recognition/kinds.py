@@ -1,13 +1,17 @@
 """What a file is, by its bytes: photo or video, drawn by mien or not, whole or cut off."""
 
+import hashlib
 import os
 from pathlib import Path
 from typing import BinaryIO, Literal
+
+from PIL import Image
 
 from mien import images
 from mien.style import SIGNED
 
 _IMAGES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"II*\x00", b"MM\x00*")
+_MOVING = (b"GIF8", b"\x89PNG", b"RIFF")
 _EBML = b"\x1aE\xdf\xa3"
 _VIDEOS = (_EBML, b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"FLV", b"OggS", b"0&\xb2u")
 _MP4 = (b"ftyp", b"moov", b"mdat", b"wide")
@@ -34,6 +38,17 @@ def kind_of(head: bytes) -> Literal["image", "video", ""]:
     return ""
 
 
+def is_animated(path: Path) -> bool:
+    """Whether a GIF, PNG or WebP that can be read has more than one picture."""
+    if not path.is_file() or kind_of(head := head_of(path)) != "image" or head[:4] not in _MOVING:
+        return False
+    try:
+        with Image.open(path, formats=("GIF", "PNG", "WEBP")) as image:
+            return bool(getattr(image, "is_animated", False))
+    except Exception:  # whatever is wrong with what comes after the first picture
+        return False
+
+
 def head_of(path: Path, size: int = 16) -> bytes:
     """A file's first bytes; none where it can't be read: decoding it has the error."""
     try:
@@ -56,9 +71,16 @@ def is_text(name: str) -> bool:
     return True
 
 
-def sign_video(path: Path) -> None:
+def signed_for(source: str) -> str:
+    """The signature of a drawing of this source. Which one it is stands there as a hash: drawings are given away, and
+    needn't tell how somebody's folders are called."""
+    mark = hashlib.blake2s(os.fsencode(os.path.abspath(source)), digest_size=8).hexdigest()
+    return f"{mark} {SIGNED}"
+
+
+def sign_video(path: Path, signature: str = SIGNED) -> None:
     """Say at the end of a .webm or .mp4 file that mien drew it, in an element that players pass over."""
-    word = SIGNED.encode()
+    word = signature.encode()
     void = b"\xec" + bytes([0x80 | len(word)])  # EBML's, RFC 8794 §11.3.2
     free = (8 + len(word)).to_bytes(4, "big") + b"free"  # a box of ISO/IEC 14496-12
     with path.open("r+b") as file:
@@ -66,15 +88,14 @@ def sign_video(path: Path) -> None:
         file.write((void if path.suffix.lower() == ".webm" else free) + word)
 
 
-def is_signed(path: Path) -> bool:
-    """Whether mien drew this picture or video of another one."""
-    word = SIGNED.encode()
-    if word in head_of(path, 256):
-        return True
+def is_signed(path: Path, word: str = SIGNED) -> bool:
+    """Whether mien drew this picture or video of another one, or with `signed_for` as the word: of this one."""
     try:
         with path.open("rb") as file:
+            if word.encode() in file.read(256):
+                return True
             file.seek(-len(word), os.SEEK_END)
-            return file.read() == word
+            return file.read() == word.encode()
     except OSError:  # shorter than that, too
         return False
 

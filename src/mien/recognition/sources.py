@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from mien import images
 from mien.errors import DataError, MediaError
-from mien.files import files_below
-from mien.recognition.kinds import head_of, is_cut_off, is_signed, is_text, kind_of
+from mien.recognition.kinds import head_of, is_animated, is_cut_off, is_signed, is_text, kind_of
+from mien.recognition.named import camera_of, files_of, kind_at, same, what_is_wrong
 from mien.recognition.records import Frame
-
-VIDEO_SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv"))
 
 GIVE_UP = 1000
 """So many frames in a row that can't be decoded end a video."""
+
+ONLY_DRAWN = "no photo and no video there but what mien drew itself; to read a drawing, name it."
 
 
 class Sources:
@@ -32,10 +32,12 @@ class Sources:
         after: for a source the last frame that is done already; those up to it are passed over.
         max_pixels: refuse larger pictures before decoding them.
         outputs: files and folders that the run will write to, which no source may be, or lie right in. What comes to
-            lie there meanwhile isn't read, nor what an earlier run drew there.
+            lie there meanwhile isn't read.
 
-    What can't be read comes as a Frame with an `error`, and the rest goes on. Files in folders that are neither photo
-    nor video by their content nor by their name are left out and counted in `others`.
+    What can't be read comes as a Frame with an `error`, and the rest goes on. Of the files in folders some are left
+    out: those that are neither photo nor video by their content nor by their name, counted in `others`, and what mien
+    drew itself, counted in `drawn`, which is read only when the file's own name is said. Of `animations` (GIF and such)
+    the first picture is read.
 
     Raises:
         MediaError: (at once) nothing there under one of the names, or nothing to look at in a folder.
@@ -56,30 +58,38 @@ class Sources:
         self.every, self.after, self.max_pixels = every, dict(after or {}), max_pixels
         self.outputs = outputs
         self.names = [str(name) for name in names]
-        self.others = 0
+        self.others = self.drawn = self.animations = self.videos = self.photos = 0
         self.total: int | None = None
         """How many frames will come, as far as that can be told beforehand; for progress."""
-        self.cameras = frozenset(name for name in self.names if _camera(name) is not None)
+        self.cameras = frozenset(name for name in self.names if camera_of(name) is not None)
         self.live = bool(self.cameras)
         self._count()
+
+    def _found(self, name: str) -> Iterator[tuple[Path, str]]:
+        """The files that a name stands for, and what each is: "image", "video", "drawn" by mien, or "" for others."""
+        for path in files_of(name):
+            asked = path == Path(name)
+            kind = kind_at(path, asked=asked)
+            yield path, "drawn" if kind and not asked and is_signed(path) else kind
 
     def _count(self) -> None:
         videos, count = [], 0
         for name in self.names:
             if name in self.cameras:
                 continue
-            before = count
-            for path in _paths(name):
-                kind = self._kind(path, asked=path == Path(name))
+            before, drawn = count, self.drawn
+            for path, kind in self._found(name):
+                if kind == "drawn":
+                    self.drawn += 1
+                    continue
                 if kind and (output := self._output(path)):
-                    if path != Path(name) and is_signed(path):
-                        continue
                     raise DataError(f"{output}: {path} is read, and could be overwritten there. Name another place.")
                 count += kind != ""
                 videos += [path] if kind == "video" else []
             if count == before or not (os.path.exists(name) or glob.has_magic(name)):
-                raise MediaError(f"{name}: {_nothing(name)}")
-        self.others = 0  # they are counted again when it runs
+                only = self.drawn > drawn
+                raise MediaError(f"{name}: {ONLY_DRAWN if only else what_is_wrong(name)}")
+        self.videos, self.photos = len(videos), count - len(videos)
         if self.live:
             return
         if len(videos) == count == 1:
@@ -91,12 +101,11 @@ class Sources:
     def __iter__(self) -> Iterator[Frame]:
         self.others = 0
         for name in self.names:
-            if (camera := _camera(name)) is not None:
+            if (camera := camera_of(name)) is not None:
                 yield from self._film(name, camera)
                 continue
-            for path in _paths(name):
-                kind = self._kind(path, asked=path == Path(name))
-                if kind and self._output(path):  # what this run drew itself, or an earlier one
+            for path, kind in self._found(name):
+                if kind == "drawn" or (kind and self._output(path)):  # the output: what came there meanwhile
                     continue
                 if kind == "video":
                     yield from self._film(str(path), str(path))
@@ -111,25 +120,17 @@ class Sources:
             return None
         real = Path(os.path.realpath(path))
         places = (path, real, path.parent, real.parent)
-        return next((output for output in self.outputs if any(_same(place, output) for place in places)), None)
-
-    def _kind(self, path: Path, *, asked: bool = False) -> str:
-        """What to take a file for: by its content, or where that says nothing by its name, so that it has its error."""
-        if path.is_dir() and not asked:  # one that can't be read: the others come as what lies in them
-            return "image"
-        if path.exists() and not path.is_file():  # a pipe or a device: what is read of it is gone, and it may never end
-            return "image" if asked else ""
-        if kind := kind_of(head_of(path)):
-            return kind
-        return "video" if path.suffix.lower() in VIDEO_SUFFIXES else "image" if asked or _named_so(path) else ""
+        return next((output for output in self.outputs if any(same(place, output) for place in places)), None)
 
     def _photo(self, path: Path) -> Frame:
         if path.is_dir():
             return Frame(str(path), None, error="this folder can't be read.")
         try:
-            return Frame(str(path), images.decode(path, gray=False, max_pixels=self.max_pixels))
+            pixels = images.decode(path, gray=False, max_pixels=self.max_pixels)
         except MediaError as error:
             return Frame(str(path), None, error=str(error).removeprefix(f"{path}: "))
+        self.animations += is_animated(path)
+        return Frame(str(path), pixels)
 
     def _film(self, name: str, what: str | int) -> Iterator[Frame]:
         """The frames of a video or camera. Those that can't be decoded are skipped, and told of at the end."""
@@ -178,13 +179,6 @@ class Sources:
             yield Frame(name, None, index, round(time, 3), " ".join(said))
 
 
-def _same(one: Path, other: Path) -> bool:
-    try:
-        return os.path.samefile(one, other)
-    except (OSError, ValueError):  # ValueError: a NUL in the name
-        return False
-
-
 @contextmanager
 def _opened(what: str | int) -> Iterator[Any]:
     if not is_text(str(what)):
@@ -199,43 +193,6 @@ def _opened(what: str | int) -> Iterator[Any]:
         yield video
     finally:
         video.release()
-
-
-def _camera(name: str) -> int | None:
-    return int(name) if name.isdecimal() and len(name) < 4 and not os.path.exists(name) else None
-
-
-def _paths(name: str) -> Iterator[Path]:
-    """The files that a name stands for, in the order of their names; hidden ones aren't looked for."""
-    if os.path.isdir(name):
-        unread: list[Path] = []
-        yield from files_below(
-            name, left_out=lambda inner: inner.startswith("."), unread=lambda e: unread.append(Path(e.filename))
-        )
-        yield from unread
-    elif os.path.exists(name) or not glob.has_magic(name):
-        yield Path(name)
-    else:
-        gone: set[tuple[str, str]] = set()  # `**` gives folders, and what lies in them besides
-        for path in sorted(glob.iglob(name, recursive=True)):
-            for found in _paths(path) if os.path.isdir(path) else [Path(path)]:
-                if (place := (os.path.realpath(found.parent), found.name)) not in gone:
-                    gone.add(place)
-                    yield found
-
-
-def _named_so(path: Path) -> bool:
-    return path.suffix.lower() in images.SUFFIXES
-
-
-def _nothing(name: str) -> str:
-    if os.path.isdir(name):
-        return "no photo and no video in this folder."
-    if "://" in name:
-        return "an address; download it first, then name the file."
-    if name == "-":
-        return "name a file; what comes through a pipe is /dev/stdin."
-    return "nothing has a name like that." if glob.has_magic(name) else "no such file or folder."
 
 
 def as_frame(picture: Any, *, max_pixels: int = images.MAX_PIXELS) -> Frame:

@@ -64,8 +64,8 @@ class RowWriter:
         self.lines = self.path if self.kind == ".jsonl" else self.path.with_name(f".{self.path.name}.part.jsonl")
         there = self.path.exists() or self.lines.exists()
         if there and not (resume or overwrite):
-            found = self.path if self.path.exists() else self.lines
-            raise DataError(f"{found} exists. --resume goes on with it, --overwrite replaces it.")
+            found = "it exists" if self.path.exists() else "a run that was stopped left rows for it"
+            raise DataError(f"{path}: {found}. --resume goes on with it, --overwrite replaces it.")
         self.last: dict[str, int] = {}
         self.unfinished = ""
         self._again: dict[tuple[str, int], list[_Place]] = {}  # the lines of pictures that are to be done again
@@ -151,7 +151,7 @@ class RowWriter:
         if row is None and not line.endswith(b"\n") and (line.startswith(_BEGIN) or _BEGIN.startswith(line)):
             return None
         if row is None:
-            raise DataError(f"{self.lines}: line {number:,} isn't a row of mien's. Name another file for --out.")
+            raise DataError(f"{self.path}: line {number:,} isn't a row of mien's. Name another file for --out.")
         if row.get("probabilities") and set(row["probabilities"]) != self.classes:
             raise self._unlike()
         return row

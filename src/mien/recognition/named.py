@@ -1,0 +1,87 @@
+"""What the names on a line stand for: files, folders, patterns, cameras."""
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
+from pathlib import Path
+
+from mien import images
+from mien.files import files_below
+from mien.recognition.kinds import head_of, kind_of
+
+VIDEO_SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv"))
+
+
+def kind_at(path: Path, *, asked: bool = False) -> str:
+    """What to take a file for: by its content, or where that says nothing by its name, so that it has its error."""
+    if path.is_dir() and not asked:  # one that can't be read: the others come as what lies in them
+        return "image"
+    if path.exists() and not path.is_file():  # a pipe or a device: what is read of it is gone, and it may never end
+        return "image" if asked else ""
+    if kind := kind_of(head_of(path)):
+        return kind
+    return "video" if path.suffix.lower() in VIDEO_SUFFIXES else "image" if asked or _named_so(path) else ""
+
+
+def camera_of(name: str) -> int | None:
+    return int(name) if name.isdecimal() and len(name) < 4 and not os.path.exists(name) else None
+
+
+def files_of(name: str) -> Iterator[Path]:
+    """The files that a name stands for, in the order of their names; hidden ones aren't looked for."""
+    if os.path.isdir(name):
+        unread: list[Path] = []
+        yield from files_below(
+            name, left_out=lambda inner: inner.startswith("."), unread=lambda e: unread.append(Path(e.filename))
+        )
+        yield from unread
+    elif os.path.exists(name) or not glob.has_magic(name):
+        yield Path(name)
+    else:
+        gone: set[tuple[str, str]] = set()  # `**` gives folders, and what lies in them besides
+        for path in sorted(glob.iglob(name, recursive=True)):
+            for found in files_of(path) if os.path.isdir(path) else [Path(path)]:
+                if (place := (os.path.realpath(found.parent), found.name)) not in gone:
+                    gone.add(place)
+                    yield found
+
+
+def below(source: str, names: Sequence[str]) -> Path:
+    """Where a file lies in the folder that was named, or below what a pattern says for certain; without its ending.
+
+    >>> below("crops/a/0.jpg", ["crops"]).as_posix(), below("crops/a/0.jpg", ["crops/*/*.jpg"]).as_posix()
+    ('a/0', 'a/0')
+    >>> below("crops/a/0.jpg", ["crops/a/0.jpg"]).as_posix()
+    '0'
+    """
+    path = Path(source)
+    for name in names if source not in names else ():
+        parts = Path(name).parts
+        top = Path(*parts if os.path.isdir(name) else takewhile(lambda part: not glob.has_magic(part), parts))
+        if path != top and path.is_relative_to(top) and ".." not in path.relative_to(top).parts:
+            return path.relative_to(top).parent / path.stem
+    return Path(path.stem)
+
+
+def _named_so(path: Path) -> bool:
+    return path.suffix.lower() in images.SUFFIXES
+
+
+def what_is_wrong(name: str) -> str:
+    if os.path.isdir(name):
+        return "no photo and no video in this folder."
+    if "://" in name:
+        return "an address; download it first, then name the file."
+    if name == "-":
+        return "name a file; what comes through a pipe is /dev/stdin."
+    if name.endswith(","):
+        return "no such file or folder; names are separated by spaces."
+    return "nothing has a name like that." if glob.has_magic(name) else "no such file or folder."
+
+
+def same(one: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return False

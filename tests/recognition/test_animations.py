@@ -1,0 +1,28 @@
+"""Of an animation only the first picture is read, and that is said."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mien.cli import main
+from mien.recognition.sources import Sources
+
+PICTURES = [Image.fromarray(np.full((60, 60, 3), value, np.uint8)) for value in (20, 120, 220)]
+
+
+def test_animations_are_counted_and_stills_are_not(photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(photo.read_bytes())
+    for kind in ("gif", "png", "webp"):
+        PICTURES[0].save(tmp_path / f"moving.{kind}", save_all=True, append_images=PICTURES[1:], duration=100)
+        PICTURES[0].save(tmp_path / f"still.{kind}")
+    sources = Sources([tmp_path])
+    assert [frame.error for frame in sources] == [""] * 7
+    assert sources.animations == 3
+
+
+def test_a_person_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    PICTURES[0].save(tmp_path / "a.gif", save_all=True, append_images=PICTURES[1:])
+    assert main(["predict", str(tmp_path / "a.gif")]) == 0
+    assert "1 animation: only the first picture of each was read." in capsys.readouterr().err

@@ -1,0 +1,26 @@
+"""Boxes and captions leave the face to be seen, in small pictures and of small faces in large ones."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from mien.recognition.annotate import annotate
+from mien.recognition.records import Face, Reading
+
+FACE = Face("happy", 0.9, True, {"sad": 0.1, "happy": 0.9}, (8.0, 6.0, 24.0, 30.0))
+
+
+def test_a_crops_caption_leaves_the_eyes() -> None:
+    crop = np.full((48, 48, 3), 128, np.uint8)
+    for box in (None, (2.0, 1.0, 44.0, 46.0)):
+        drawn = annotate(crop, Reading("a", faces=(replace(FACE, box=box),)))
+        assert drawn.shape == (240, 240, 3)
+        assert (drawn[60:140, 20:220] == 128).all()
+    assert annotate(np.zeros((300, 20, 3), np.uint8), Reading("a")).shape == (300, 20, 3)
+
+
+def test_a_small_face_in_a_large_picture_is_seen() -> None:
+    large = np.full((2400, 3200, 3), 128, np.uint8)
+    face = replace(FACE, box=(1000.0, 1000.0, 40.0, 48.0), uncertain=False)
+    drawn = annotate(large, Reading("a", faces=(face,)))
+    assert (drawn[1004:1020, 1004:1036] == 128).all()

@@ -1,0 +1,29 @@
+"""What is said of names that stand for nothing, and of rows that are there."""
+
+from pathlib import Path
+
+import pytest
+
+from mien.errors import DataError, MediaError
+from mien.recognition.records import Reading
+from mien.recognition.sources import Sources
+from mien.recognition.write import RowWriter
+
+
+def test_names_between_commas_are_told_how_to_be_named(photo: Path) -> None:
+    with pytest.raises(MediaError, match="no such file or folder; names are separated by spaces"):
+        Sources([f"{photo},", photo])
+
+
+def test_the_rows_of_a_stopped_run_are_called_as_they_were_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    with RowWriter(tmp_path / "a.jsonl", classes=("happy",)) as writer:
+        writer.write(Reading("a.jpg"))
+    (tmp_path / "a.jsonl").rename(tmp_path / ".rows.csv.part.jsonl")  # as whoever is killed leaves them
+    with pytest.raises(DataError, match=r"rows\.csv: a run that was stopped left rows for it") as found:
+        RowWriter(path, classes=("happy",))
+    assert "part.jsonl" not in str(found.value)
+    (tmp_path / ".rows.csv.part.jsonl").write_text("nothing\n")
+    with pytest.raises(DataError, match=r"rows\.csv: line 1 isn't") as found:
+        RowWriter(path, classes=("happy",), resume=True)
+    assert "part.jsonl" not in str(found.value)

@@ -1,0 +1,96 @@
+"""What a sheet and a timeline show: read off the drawn figure."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from mien.recognition import figures
+from mien.recognition.figures import FACES, Sheet, Timeline
+from mien.recognition.records import Face, Frame, Reading
+
+FACE = Face("happy", 0.9, True, {"sad": 0.1, "happy": 0.9}, (8.0, 6.0, 24.0, 30.0), id=None)
+GRAY = np.full((48, 64, 3), 128, np.uint8)
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures themselves, of which the pictures are made."""
+    kept: list[Figure] = []
+    as_bytes = figures._bytes
+    monkeypatch.setattr(figures, "_bytes", lambda figure, kind: kept.append(figure) or as_bytes(figure, kind))
+    return kept
+
+
+def timeline(*videos: str, classes: tuple[str, ...] = ("sad", "happy")) -> Timeline:
+    gathered = Timeline()
+    chances = dict.fromkeys(classes, 1 / len(classes))
+    for video in videos:
+        for number in range(20):
+            faces = tuple(Face(classes[0], 0.5, False, chances, FACE.box, id=id) for id in (1, 2))
+            reading = Reading(video, number, number / 10, 64, 48, faces)
+            gathered.add(Frame(video, GRAY, number, reading.time), reading)
+    return gathered
+
+
+def test_the_lanes_of_several_videos_say_whose_they_are(drawn: list[Figure]) -> None:
+    timeline("in/v1.mp4", "in/v$2$.mp4").picture("png")
+    said = [axis.get_title(loc="left") for axis in drawn[0].axes]
+    assert sorted(said) == [f"{name}, face {number}" for name in ("v$2$.mp4", "v1.mp4") for number in (1, 2)]
+    timeline("a/v.mp4", "b/v.mp4").picture("png")
+    assert {axis.get_title(loc="left").split(",")[0] for axis in drawn[1].axes} == {"a/v.mp4", "b/v.mp4"}
+    timeline("in/v1.mp4").picture("png")
+    assert [axis.get_title(loc="left") for axis in drawn[2].axes] == ["v1.mp4", ""]
+
+
+@pytest.mark.parametrize("length", [3, 14, 60])
+def test_a_timelines_legend_fits(drawn: list[Figure], length: int) -> None:
+    classes = tuple(f"{place:02}{'m' * (length - 2)}" for place in range(12))
+    timeline("v.mp4", classes=classes).picture("png")
+    legend = drawn[0].legends[0].get_window_extent()
+    assert 0 <= legend.x0 < legend.x1 <= drawn[0].bbox.width
+
+
+def test_a_sheet_shows_the_surest_of_each_expression_and_whose_they_are(drawn: list[Figure]) -> None:
+    sheet = Sheet()
+    for number in range(400):
+        label = "sad" if number >= 390 else "happy"
+        face = replace(FACE, label=label, confidence=0.5 + number / 1000)
+        name = f"in/IMG_20260131_{number}.jpg"
+        sheet.add(Frame(name, GRAY), Reading(name, faces=(face,)))
+    assert (len(sheet.shown), sheet.left_out) == (FACES, 400 - FACES)
+    sheet.picture("png")
+    said = [(axis.get_title(), axis.get_xlabel()) for axis in drawn[0].axes]
+    assert said[0] == ("happy?\n89%", "IMG_202…31_389")
+    assert sum(title.startswith("sad") for title, _ in said) == 10
+    assert said[109] == ("happy?\n78%", "IMG_202…31_280")
+
+
+def test_names_that_cant_be_drawn_harm_nothing() -> None:
+    sheet = Sheet()
+    for name in ("a$b_$.jpg", "\udce9.jpg", "写真.jpg", "a\nb\x00.jpg"):
+        sheet.add(Frame(name, GRAY), Reading(name, faces=(FACE,)))
+    assert sheet.picture("png").startswith(b"\x89PNG")
+    assert b"<svg" in sheet.picture("svg")
+    assert b"<svg" in timeline("\udce9$_$.mp4", "写.mp4").picture("svg")
+
+
+def test_a_face_at_the_edge_keeps_its_shape() -> None:
+    picture = np.full((100, 160, 3), 40, np.uint8)
+    cv2.circle(picture, (10, 50), 9, (250, 250, 250), -1)
+    for box, shown in (((-20.0, 20.0, 60.0, 60.0), picture), (None, picture)):
+        tile = figures._tile(shown, replace(FACE, box=box))
+        ys, xs = np.nonzero(tile[..., 0] > 245)
+        assert tile.shape == (72, 72, 3)
+        assert abs(np.ptp(ys) - np.ptp(xs)) <= 1
+
+
+@pytest.mark.parametrize("count", [1, 25])
+def test_the_names_below_a_sheet_are_not_cut_off(drawn: list[Figure], count: int) -> None:
+    sheet = Sheet()
+    for _ in range(count):
+        sheet.add(Frame("gpqy.jpg", GRAY), Reading("gpqy.jpg", faces=(FACE,)))
+    sheet.picture("png")
+    assert min(axis.xaxis.label.get_window_extent().y0 for axis in drawn[0].axes) >= 0
