@@ -47,7 +47,7 @@ def ladder(
     source = DataPath(data, votes, skip_bad_rows, size, bool(rgb), groups)
     splits = read_source(source)
     try:
-        _climb(folder, splits, preset, source.from_root(), device, fields)
+        _climb(folder, splits, preset, device, fields)
         compared = _compare(folder, splits, device)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("every finished epoch is saved. The same command goes on where it was.") from None
@@ -57,9 +57,7 @@ def ladder(
     return compared.as_json() | {"folder": str(folder), "report": _say_what_to_open(folder, source)}
 
 
-def _climb(
-    folder: Path, splits: "Splits", preset: str, where: "DataPath", device: str | None, fields: dict[str, Any]
-) -> None:
+def _climb(folder: Path, splits: "Splits", preset: str, device: str | None, fields: dict[str, Any]) -> None:
     from mien.ladder import climb, finished
     from mien.models import LADDER
     from mien.runs import history
@@ -72,7 +70,7 @@ def _climb(
         epochs = make_recipe(model, preset, fields).epochs
         done = len(history(folder / model)) if (folder / model / "history.csv").exists() else 0
         with watch(model, epochs, done, several=True) as watcher:
-            steps = climb(folder, splits, preset, models=[model], data=where, device=device, tick=watcher.tick, **given)
+            steps = climb(folder, splits, preset, models=[model], device=device, tick=watcher.tick, **given)
             for _, epoch in steps:
                 watcher.epoch(epoch)
 
