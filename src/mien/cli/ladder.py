@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Device, Groups, Rgb, Size, SkipBadRows, Votes, as_words, note, read_source
+from mien.cli.options import Data, Device, Groups, Rgb, Size, SkipBadRows, Votes, as_words, check_out, note, read_source
 from mien.cli.progress import watch
 from mien.cli.recipes import Preset, make_recipe, recipe_options
 from mien.cli.tables import print_table
@@ -44,6 +44,7 @@ def ladder(
     preset = preset or ("tuned" if data else "demo")
     folder = out or Path("runs", "ladder" if data else "demo")
     make_recipe("logistic", preset, fields)  # a wrong value is said before anything is read
+    check_out(folder, data)
     source = DataPath(data, votes, skip_bad_rows, size, bool(rgb), groups)
     splits = read_source(source)
     try:

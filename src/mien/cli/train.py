@@ -20,6 +20,7 @@ from mien.cli.options import (
     Votes,
     as_words,
     check_finished,
+    check_out,
     note,
     read_source,
 )  # fmt: skip
@@ -76,6 +77,7 @@ def train(
         suit = suits(source, preset, fields)
         recipe, source = asked(model, preset, source, rgb, fields, option or ())
         folder = out or Path("runs", recipe.model)
+        check_out(folder, source.path)
     else:
         given: dict[str, Any] = {"MODEL": model, "--preset": preset, "--out": out, "--option": option or None}
         given |= {"--size": size, "--rgb": rgb}
