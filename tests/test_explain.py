@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import typer
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
@@ -14,7 +15,8 @@ from mien.checkpoint import load_run
 from mien.cli.explain import explain as verb
 from mien.data.drawn import draw
 from mien.errors import CheckpointError, DataError, MediaError
-from mien.explain import METHODS, explain, heatmap, predictor
+from mien.evaluation.explanation import scale
+from mien.explain import METHODS, _smooth, explain, heatmap, predictor
 from mien.models import create_model
 
 CLASSES = ("dark", "light")
@@ -155,9 +157,17 @@ def test_the_verb_says_what_is_wrong(tmp_path: Path) -> None:
     Image.new("RGB", (64, 64), "gray").save(empty)
     with pytest.raises(MediaError, match="--no-detect"):
         run(empty)
-    with pytest.raises(DataError, match=r"\.svg or \.png"):
+    with pytest.raises(typer.BadParameter, match=r"\.svg or \.png"):
         run(empty, out=tmp_path / "why.pdf")
     with pytest.raises(DataError, match="run folder"):
         run(empty, model="small:int8")
     with pytest.raises(CheckpointError):
         run(empty, model=str(tmp_path))
+
+
+def test_heat_is_smoothed_in_proportion_to_the_face() -> None:
+    dots = [torch.zeros(1, 1, side, side) for side in (48, 96)]
+    for dot in dots:
+        dot[0, 0, dot.shape[2] // 2, dot.shape[3] // 2] = 1
+    small, large = (_smooth(dot, scale(dot.shape[2:])).max().item() for dot in dots)
+    assert small == pytest.approx(4 * large, rel=0.02)

@@ -1,12 +1,14 @@
+import errno
 import os
 import shutil
 import stat
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from mien.errors import DataError
-from mien.files import atomic_write, files_below, put_between, replacing
+from mien.files import atomic_write, files_below, holding, put_between, replacing
 
 
 def test_atomic_write_replaces_and_makes_folders(tmp_path: Path) -> None:
@@ -58,6 +60,22 @@ def test_a_table_goes_between_its_marks(tmp_path: Path) -> None:
     assert page.read_text() == "no marks"
     with pytest.raises(DataError, match=r"none\.md: can't read this file"):
         put_between(tmp_path / "none.md", "board", "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other locks")
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EIO])
+def test_where_there_are_no_locks_nobody_is_kept_out(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(file: int, how: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    expected = pytest.raises(OSError, match=os.strerror(number)) if number == errno.EIO else nullcontext()
+    for _ in range(2):
+        with expected, holding(tmp_path / ".lock", DataError("taken")):
+            (tmp_path / "work").touch()
+    assert (tmp_path / "work").exists() == (number != errno.EIO)
 
 
 def test_linked_folders_are_gone_through_once_and_circles_end(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A folder as pieces of bounded size, and back."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -35,6 +36,27 @@ def test_packing_again_leaves_only_the_new_pieces(folder: Path, tmp_path: Path) 
     assert {path.name for path in (tmp_path / "out").iterdir()} == {INDEX, *(piece.name for piece in pieces)}
     unpack(tmp_path / "out", tmp_path / "back")
     assert not (tmp_path / "back" / "teacher-0" / "state.pt").exists()
+
+
+def test_what_a_stopped_pack_left_is_removed_and_the_old_index_isnt_asked(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("state-0a1b2c3d.000", ".11223344.state-0a1b2c3d.001", "state-final-1.000", "mine.txt"):
+        (out / name).write_text("left")
+    (out / INDEX).write_text("{")
+    pieces = pack(folder, out, 10_000)
+    kept = {INDEX, "state-final-1.000", "mine.txt", *(piece.name for piece in pieces)}
+    assert {path.name for path in out.iterdir()} == kept
+    assert unpack(out, tmp_path / "back")
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive"])
+def test_pieces_that_are_no_state_are_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "piece").write_bytes(content)
+    shards = {"piece": hashlib.sha256(content).hexdigest()} if content else {}
+    (tmp_path / INDEX).write_text(json.dumps({"shards": shards}))
+    with pytest.raises(CheckpointError, match=r"shards\.json: its pieces aren't a state"):
+        unpack(tmp_path, tmp_path / "back")
 
 
 def test_nothing_there_is_no_error(tmp_path: Path) -> None:

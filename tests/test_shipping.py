@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -79,6 +80,21 @@ def test_a_network_is_shipped_with_the_faces_that_it_was_judged_by(box: Path, tm
     with pytest.raises(CheckpointError, match="its validation faces, of 700 drawn faces, seed 0, aren't those"):
         ship(box.parent / "run", "tiny", drawn_faces(140), box=tmp_path / "box")
     assert not (tmp_path / "box").exists()
+
+
+def test_what_is_in_the_box_stays_until_another_is_ready(
+    box: Path, splits: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(box / "tiny", tmp_path / "tiny")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "tiny").iterdir()}
+    other = mien.create_model("flagship_small")
+    card = Card.read(box.parent / "run")
+    monkeypatch.setattr("mien.shipping.load_run", lambda run: (other, card))
+    monkeypatch.setattr("mien.quantise.AGREEMENT", 1.1)
+    with pytest.raises(CheckpointError, match=r"tiny.model\.int8\.onnx: not written: in int8"):
+        ship(box.parent / "run", "tiny", splits, box=tmp_path)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "tiny").iterdir()} == before
+    assert os.listdir(tmp_path) == ["tiny"]
 
 
 def test_the_weights_are_there_once(box: Path, installed: None, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_a_space_is_read_in_the_fields_own_types() -> None:
 
 def test_hopeless_and_diverging_trials_end_early_and_rank_last(tmp_path: Path) -> None:
     splits = drawn_faces(420)
-    space = read_space(["lr=1e-9,0.02,1e30"], RECIPE)
+    space = read_space(["lr=1e-9,0.02,0.021,2e-9,0.022,1e30,2e30"], RECIPE)
     search = Sweep(tmp_path / "a ?#% name", splits, RECIPE, space, spared=2)
     first = search.trials(1)
     next(first)
@@ -65,16 +65,18 @@ def test_hopeless_and_diverging_trials_end_early_and_rank_last(tmp_path: Path) -
     ranked = search.ranked()
     assert len(ranked) == len(trained) == 7
     assert {trial.status for trial in ranked} == {"finished", "pruned", "diverged"}
-    assert ranked[0].values == {"lr": 0.02}
+    assert ranked[0].values["lr"] in (0.02, 0.021, 0.022)
+    assert len({trial.values["lr"] for trial in ranked}) == 7
     finished = [trial for trial in ranked if trial.status == "finished"]
     assert list(ranked[: len(finished)]) == sorted(finished, key=lambda trial: -max(trained[trial.number]))
     for trial in ranked:
         assert trial.accuracy == max(trained[trial.number], default=None)
         assert trial.epochs == len(trained[trial.number])
         assert (trial.folder / "card.json").exists() == (trial.status == "finished")
-        assert (trial.status == "diverged") == (trial.values["lr"] == 1e30)
-        assert trial.status != "pruned" or (trial.values["lr"], trial.epochs) == (1e-9, 1)
+        assert (trial.status == "diverged") == (trial.values["lr"] >= 1e30)
+        assert trial.values["lr"] > 1e-8 or (trial.status, trial.epochs) == ("pruned", 1)
     assert list(search.trials(7)) == []
+    assert list(search.trials(9)) == []  # there are no others
 
     with pytest.raises(CheckpointError, match="begun with other recipe and fields"):
         Sweep(search.folder, splits, RECIPE.model_copy(update={"seed": 1}), read_space(["lr=0.1,0.2"], RECIPE))
@@ -93,3 +95,17 @@ def test_a_trial_that_cannot_be_ends_as_failed_and_says_why(tmp_path: Path) -> N
     assert [(trial.status, trial.accuracy) for trial in search.ranked()] == [("failed", None)] * 2
     assert all("can't take faces of" in trial.why for trial in search.ranked())
     assert search.ranked()[0].as_json()["why"] == search.ranked()[0].why
+
+
+def test_a_trial_is_pruned_by_its_own_epochs(tmp_path: Path) -> None:
+    """Not by those of the recipe that the sweep was begun with."""
+    longer = RECIPE.model_copy(update={"epochs": 30})
+    space = read_space(["lr=1e-9,2e-9,0.02,0.03", "epochs=3,6"], longer)
+    search = Sweep(tmp_path, drawn_faces(420), longer, space, spared=1)
+    pruned = []
+    for trial in search.trials(8):
+        epochs = len(list(search.run(trial)))
+        if epochs < trial.recipe.epochs:
+            pruned.append((trial.recipe.epochs, epochs))
+    assert pruned
+    assert all(3 * done >= of for of, done in pruned)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mien.errors import DataError, MissingExtra
-from mien.evaluation.explanation import ORDERS, Explanation, Predictor, check, without
+from mien.evaluation.explanation import ORDERS, Explanation, Predictor, check, scale, without
 
 Attribute = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]
 """A network that gives probabilities, faces float32 `(B, C, H, W)` 0..255, the same blurred, classes `(B,)` int64
@@ -127,23 +127,27 @@ def integrated(net: nn.Module, faces: Tensor, blurred: Tensor, places: Tensor, *
     Single pixels of a gradient flicker; what the network sees is larger.
     """
     found = _captum("IntegratedGradients")(net).attribute(faces, blurred, target=places, n_steps=points)
-    return _smooth(found)
+    return _smooth(found, scale(faces.shape[2:]))
 
 
 def occlusion(
     net: nn.Module, faces: Tensor, blurred: Tensor, places: Tensor, *, side: int = 8, step: int = 4
 ) -> Tensor:
-    """Occlusion (Zeiler and Fergus, 2014): what the answer loses when a square of the face is blurred."""
-    window = (faces.shape[1], side, side)
+    """Occlusion (Zeiler and Fergus, 2014): what the answer loses when a square of the face is blurred.
+
+    `side` and `step` are in pixels of a face of 48.
+    """
+    times = scale(faces.shape[2:])
+    side, step = (max(1, round(length * times)) for length in (side, step))
     found: Tensor = _captum("Occlusion")(net).attribute(
-        faces, window, (1, step, step), blurred, places, perturbations_per_eval=64
+        faces, (faces.shape[1], side, side), (1, step, step), blurred, places, perturbations_per_eval=64
     )
     return found
 
 
 def saliency(net: nn.Module, faces: Tensor, blurred: Tensor, places: Tensor) -> Tensor:
     """The gradient's magnitude (Simonyan et al., 2013), smoothed: which pixels matter, whether for or against."""
-    return _smooth(_captum("Saliency")(net).attribute(faces, places))
+    return _smooth(_captum("Saliency")(net).attribute(faces, places), scale(faces.shape[2:]))
 
 
 def gradcam(net: nn.Module, faces: Tensor, blurred: Tensor, places: Tensor) -> Tensor:
@@ -191,8 +195,9 @@ def _last_map(net: nn.Module, faces: Tensor) -> nn.Module:
     return once[-1]
 
 
-def _smooth(heat: Tensor, sigma: float = 2.0) -> Tensor:
-    """A Gaussian blur, sigma in pixels, of each map on its own; the edge is mirrored."""
+def _smooth(heat: Tensor, times: float) -> Tensor:
+    """A Gaussian blur of each map on its own, sigma 2 pixels of a face of 48; the edge is mirrored."""
+    sigma = 2.0 * times
     reach = min(round(3 * sigma), heat.shape[2] - 1, heat.shape[3] - 1)
     line = torch.exp(-torch.arange(-reach, reach + 1, device=heat.device).square() / (2 * sigma**2))
     line = (line / line.sum()).view(1, 1, 1, -1)

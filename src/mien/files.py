@@ -1,6 +1,7 @@
 """Files that others read or write, too: written in one step, so that nobody finds half of one; folders held alone, or
 gone through."""
 
+import errno
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -8,6 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mien.errors import DataError
+
+_NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
+"""What a file system answers that has no locks, such as some that are shared over a network."""
 
 
 @contextmanager
@@ -101,10 +105,22 @@ def holding(lock: Path, other: Exception) -> Iterator[None]:
             held.acquire()
     except Timeout:
         raise other from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
     try:
         yield
     finally:
         held.release()
+
+
+def plain_name(name: str) -> bool:
+    """Whether it names a file in the folder that it is asked for in, and none elsewhere.
+
+    >>> [plain_name(name) for name in ("card.json", "..", "a/b", "")]
+    [True, False, False, False]
+    """
+    return name not in ("", ".", "..") and "/" not in name and "\\" not in name
 
 
 def files_below(

@@ -1,5 +1,7 @@
 """The expression names, their order and their colours: the only place that defines them."""
 
+from collections.abc import Sequence
+
 SPLITS = ("train", "val", "test")
 """The splits of every data set, in their order."""
 
@@ -23,6 +25,15 @@ COLOURS = {
 """A colour for each expression, the same in every picture; readable on white and on black."""
 
 
-def colour(name: str, place: int = 0) -> str:
-    """The colour of a class: its own, or for a class of one's own data the one at its place in the palette."""
-    return COLOURS.get(name) or list(COLOURS.values())[place % len(COLOURS)]
+def colours(classes: Sequence[str]) -> tuple[str, ...]:
+    """A colour for each class of a set: an expression's own, and for other names those that are left, in order.
+
+    With more classes than colours some share one.
+
+    >>> colours(("bored", "angry")) == (COLOURS["disgust"], COLOURS["angry"])
+    True
+    """
+    palette = list(COLOURS.values())
+    left = [shade for name, shade in COLOURS.items() if name not in classes] or palette
+    others = [name for name in classes if name not in COLOURS]
+    return tuple(COLOURS.get(name) or left[others.index(name) % len(left)] for name in classes)

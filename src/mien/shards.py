@@ -1,21 +1,23 @@
 """A folder as a few files of bounded size, and back: for carrying a training's state between machines.
 
 The folder becomes one zip archive, cut into pieces; `shards.json` names the pieces and their checksums. It is written
-last and the pieces of the time before are removed after it, so a stop at any moment leaves one whole state.
+last and all other pieces are removed after it, so a stop at any moment leaves one whole state.
 """
 
 import hashlib
 import json
 import os
+import re
 import tempfile
 import zipfile
 from pathlib import Path
 
 from mien.errors import CheckpointError
-from mien.files import atomic_write
+from mien.files import atomic_write, plain_name
 
 INDEX = "shards.json"
-_BLOCK = 1 << 20
+_PIECE = re.compile(r"(\.[0-9a-f]{8}\.)?state-[0-9a-f]{8}\.\d{3,}")
+"""A piece's name, or that under which it was being written when the writer was killed."""
 
 
 def pack(folder: str | os.PathLike[str], out: str | os.PathLike[str], shard_bytes: int) -> list[Path]:
@@ -28,7 +30,6 @@ def pack(folder: str | os.PathLike[str], out: str | os.PathLike[str], shard_byte
         raise ValueError(f"a shard of {shard_bytes} bytes")
     folder, out = Path(folder), Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    before = _index(out)["shards"] if (out / INDEX).exists() else {}
     pieces: dict[str, str] = {}
     with tempfile.TemporaryFile() as whole:
         with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as archive:  # weights don't shrink
@@ -44,8 +45,9 @@ def pack(folder: str | os.PathLike[str], out: str | os.PathLike[str], shard_byte
             pieces[name] = hashlib.sha256(piece).hexdigest()
             size += len(piece)
     atomic_write(out / INDEX, json.dumps({"shards": pieces}, indent=2))
-    for name in before.keys() - pieces.keys():
-        (out / name).unlink(missing_ok=True)
+    for path in out.iterdir():
+        if _PIECE.fullmatch(path.name) and path.name not in pieces:
+            path.unlink()
     return [out / name for name in pieces]
 
 
@@ -53,7 +55,7 @@ def unpack(out: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
     """Put what `pack` wrote into `out` back into `folder`; False when there is nothing to put back.
 
     Raises:
-        CheckpointError: a piece is missing or damaged.
+        CheckpointError: a piece is missing or damaged, or the pieces aren't a state.
     """
     out, folder = Path(out), Path(folder)
     if not (out / INDEX).exists():
@@ -67,8 +69,11 @@ def unpack(out: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
             if hashlib.sha256(piece).hexdigest() != known:
                 raise CheckpointError(f"{out / name}: damaged: its SHA-256 isn't the one in {INDEX}. Copy it again.")
             whole.write(piece)
-        with zipfile.ZipFile(whole) as archive:  # its checksum was ours, and zipfile keeps names inside the folder
-            archive.extractall(folder)
+        try:
+            with zipfile.ZipFile(whole) as archive:  # zipfile keeps names inside the folder
+                archive.extractall(folder)
+        except zipfile.BadZipFile as error:
+            raise CheckpointError(f"{out / INDEX}: its pieces aren't a state of mien's ({error}).") from None
     return True
 
 
@@ -76,7 +81,7 @@ def _index(out: Path) -> dict[str, dict[str, str]]:
     try:
         found = json.loads((out / INDEX).read_bytes())
         names = found["shards"]
-        if any("/" in name or "\\" in name or name in ("", ".", "..") for name in names):
+        if not all(map(plain_name, names)):
             raise ValueError("a piece's name isn't the name of a file here")
         return {"shards": dict(names)}
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -1,17 +1,20 @@
 """From a finished run to a network in the box: half-size weights, ONNX files, and a card that says what it may do."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import torch
+from torch import nn
 
-from mien.cards import CARD, checksum
+from mien.cards import CARD, Card, checksum
 from mien.checkpoint import load_run, load_weights, save_weights
 from mien.data.faces import Splits
 from mien.errors import CheckpointError
 from mien.evaluation.calibration import Calibration
 from mien.evaluation.scores import evaluate, score
 from mien.export import export_onnx
+from mien.files import atomic_write
 from mien.net import MODEL, WEIGHTS, Net
 from mien.quantise import export_int8
 from mien.shipped import BOX, INT8
@@ -38,15 +41,16 @@ def ship(
     The ONNX files are made from the weights as fp16 rounds them, so all files answer alike; that in float32 takes them
     from the file with the weights, so they are there once. The temperature and the
     threshold of uncertainty come from validation (`mien.evaluation.calibration`), and the scores are measured again on
-    the files that are shipped. The card comes last: a folder with one is complete.
+    the files that are shipped. All are made elsewhere, so that what stands in the box stays until they are ready; the
+    card comes last: a folder with one is complete.
 
     Args:
         splits: what the run was trained on; int8's ranges are measured on its training faces, scores on its `val`.
         box: the folder that gets the folder `name`.
 
     Raises:
-        CheckpointError: no finished run there, one that was judged by other validation faces than `splits` has, or a
-            weight doesn't fit fp16.
+        CheckpointError: no finished run there, one that was judged by other validation faces than `splits` has, a
+            weight doesn't fit fp16, or an ONNX file answers otherwise than the network.
     """
     folder = Path(box, name)
     model, card = load_run(run)
@@ -59,7 +63,20 @@ def ship(
         bool(value.half().isfinite().all()) for value in model.state_dict().values() if value.is_floating_point()
     ):
         raise CheckpointError(f"{run}: a weight is too large for fp16.")
-    (folder / CARD).unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(prefix="mien-") as made:
+        try:
+            done = _make(model, card, splits, Path(made))
+        except CheckpointError as error:
+            raise CheckpointError(str(error).replace(made, str(folder))) from None  # known by that name alone
+        (folder / CARD).unlink(missing_ok=True)
+        for file in done.checksums:
+            atomic_write(folder / file, Path(made, file).read_bytes())
+    done.write(folder / CARD)
+    return folder
+
+
+def _make(model: nn.Module, card: Card, splits: Splits, folder: Path) -> Card:
+    """Write the files beside the card into `folder`, and give the card."""
     save_weights(model, folder / WEIGHTS, half=True)
     load_weights(model, folder / WEIGHTS)
     raw = score(model, splits["val"])
@@ -83,5 +100,4 @@ def ship(
         for kind, file in (("after", MODEL), ("int8", INT8))
     }
     sums = {file: checksum(folder / file) for file in (WEIGHTS, MODEL, INT8)}
-    plain.model_copy(update={"scores": scores, "checksums": sums}).write(folder / CARD)
-    return folder
+    return plain.model_copy(update={"scores": scores, "checksums": sums})

@@ -30,5 +30,6 @@ STYLE: Any = {  # settings of matplotlib's; typed there as a union of its 300 na
     "xtick.color": QUIET,
     "ytick.color": QUIET,
     "legend.frameon": False,
+    "text.parse_math": False,  # a class may be called $x^$
     "svg.hashsalt": "mien",  # the same figure gives the same bytes
 }

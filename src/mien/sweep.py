@@ -32,6 +32,9 @@ PLAN, DATABASE, LOCK = "sweep.json", "sweep.db", "sweep.lock"
 SPARED = 5
 """Trials that run to their end before others are measured by them."""
 
+PROPOSALS = 1000
+"""How often another recipe is asked for until it counts as certain that all were tried."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -78,7 +81,7 @@ class Sweep:
         space: as `read_space` gives it.
         device: as in `mien.train`.
         spared: trials that run to their end before any is pruned. After those a trial is stopped once it has done a
-            third of its epochs and its best accuracy is below the median of the others' at that epoch.
+            third of its own epochs and its best accuracy is below the median of the others' at that epoch.
 
     Raises:
         CheckpointError: the folder holds a sweep of another recipe, of other fields or on other data.
@@ -109,7 +112,7 @@ class Sweep:
                 study_name="mien",
                 direction="maximize",
                 load_if_exists=True,
-                pruner=optuna.pruners.MedianPruner(spared, n_warmup_steps=-(-recipe.epochs // 3)),
+                pruner=optuna.pruners.MedianPruner(spared),
             )
         except (SQLAlchemyError, optuna.exceptions.OptunaError) as error:
             raise CheckpointError(f"{path}: can't go on with this sweep ({error}).") from None
@@ -136,15 +139,17 @@ class Sweep:
             )
 
     def trials(self, count: int) -> Iterator[Trial]:
-        """Each trial that is still to run until `count` are done; first the one that was stopped on its way.
+        """Each trial that is still to run until `count` are done, or all recipes of the space; no recipe comes twice.
+
+        The one that was stopped on its way comes first.
 
         Raises:
             CheckpointError: another process is at work on this sweep.
         """
         taken = f"{self.folder}: another process is at work on this sweep. Wait for it, or choose another folder."
         with holding(self.folder / LOCK, CheckpointError(taken)):
-            while len(self._done()) < count:
-                yield self._trial(self._stopped() or self._asked())
+            while len(self._done()) < count and (found := self._stopped() or self._asked()):
+                yield self._trial(found)
 
     def _done(self) -> list[FrozenTrial]:
         return self._study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
@@ -156,11 +161,23 @@ class Sweep:
             self._study.tell(trial.number, state=TrialState.FAIL)  # killed before it had all of its values
         return None
 
-    def _asked(self) -> FrozenTrial:
-        seed = (self.recipe.seed * 100_003 + len(self._done())) % 2**32
-        self._study.sampler = optuna.samplers.TPESampler(seed=seed)
-        number = self._study.ask(self.space).number
-        return self._study.get_trials()[number]
+    def _asked(self) -> FrozenTrial | None:
+        """A recipe that wasn't tried yet, None when there is none left: what was trained once isn't trained again."""
+        done = self._done()
+        tried = [trial.params for trial in done]
+        seed = (self.recipe.seed * 100_003 + len(done)) % 2**32
+        beside = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+        beside.add_trials(done)
+        random = optuna.samplers.RandomSampler(seed=seed)
+        for _ in range(PROPOSALS):
+            values = beside.ask(self.space).params
+            if values not in tried:
+                self._study.add_trial(
+                    optuna.trial.create_trial(state=TrialState.RUNNING, params=values, distributions=self.space)
+                )
+                return self._study.get_trials()[-1]
+            beside.sampler = random  # the other one would come back to what is good again and again
+        return None
 
     def run(self, trial: Trial, tick: Callable[[float], None] | None = None) -> Iterator[Epoch]:
         """Train a trial, or go on with it, and yield each Epoch once it is saved; `tick` as in `mien.train`."""
@@ -171,7 +188,7 @@ class Sweep:
         at, recipe = len(self._history(trial.folder)), trial.recipe
         steps = train(trial.folder, self.splits, recipe, device=self.device, resume=True, tick=tick)
         try:
-            while at == recipe.epochs or not live.should_prune():
+            while at == recipe.epochs or 3 * at < recipe.epochs or not live.should_prune():
                 if (now := next(steps, None)) is None:
                     self._report(live, trial)
                     best = max(row["val_accuracy"] for row in self._history(trial.folder))

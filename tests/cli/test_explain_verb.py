@@ -16,3 +16,8 @@ def test_the_picture_never_takes_the_photos_place(
         assert main(["explain", str(tmp_path / "face.png"), "--out", str(tmp_path / out)]) == 1
         assert "it is the photo, which would be overwritten" in capsys.readouterr().err
     assert (tmp_path / "face.png").read_bytes() == photo.read_bytes()
+
+
+def test_fewer_orders_than_make_a_test_are_refused(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(photo), "--orders", "18"]) == 2
+    assert "19" in capsys.readouterr().err

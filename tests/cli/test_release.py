@@ -20,7 +20,7 @@ from mien.evaluation.scores import score
 from mien.labels import FERPLUS
 from mien.models import create_model
 from mien.release import OutOfTime, _Clock, release
-from mien.shards import pack, unpack
+from mien.shards import INDEX, pack, unpack
 from mien.teachers import PROBABILITIES, leave_probabilities, taught
 from mien.training.recipe import Recipe, recipe
 
@@ -267,6 +267,9 @@ def test_where_a_state_comes_from_and_goes(
     assert (tmp_path / "again" / "note.txt").exists()
     assert main([*line, "--out", str(two)]) == 0
     assert "Go on with the same command." in capsys.readouterr().err
+    (two / INDEX).write_text("{")  # damaged; but what is there isn't asked for
+    assert main([*line, "--state", str(one), "--out", str(two)]) == 0
+    assert unpack(two, tmp_path / "once more")
 
 
 def test_an_epoch_may_take_half_as_long_again_as_the_last() -> None:

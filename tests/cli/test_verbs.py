@@ -197,6 +197,29 @@ def test_compare(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert first["train_seconds"] > 0
 
 
+def test_networks_in_the_box_are_compared_without_their_training(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = ask(capsys, "compare", "small", finished, "--out", tmp_path / "both.svg")
+    small, run = document["runs"]
+    assert (small["epochs"], small["train_seconds"]) == (None, None)
+    assert small["accuracy"] > 0.6
+    assert run["epochs"] == 3
+    assert (tmp_path / "both.svg").read_bytes().startswith(b"<?xml")
+    assert main(["compare", "small:int8"]) == 1
+    assert "name small" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["evaluate small --figure a.gif", "explain a.jpg --out a.gif", "robustness small --examples a.gif",
+     "compare small --out a.gif", "show small --out a.gif"],
+)  # fmt: skip
+def test_a_picture_of_another_kind_is_refused_alike(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == 2
+    assert ".svg or .png" in capsys.readouterr().err
+
+
 def test_models_lists_what_each_costs(capsys: pytest.CaptureFixture[str]) -> None:
     rows = ask(capsys, "models", "--preset", "demo")["models"]
     assert [row["model"] for row in rows] == ["logistic", "feedforward", "cnn", "resnet", "flagship", "flagship_small"]
@@ -252,16 +275,20 @@ def test_data_get_says_where_and_under_which_terms(
 
 
 def test_training_starts_from_the_weights_of_another_run(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], faces_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    first = ask(capsys, "train", "flagship_small", "--out", "first", "--epochs", "4")
-    again = ask(capsys, "train", "--init", "first", "--out", "again", "--epochs", "1", "--lr", "0.0001")
+    rest = ("--data", str(faces_file), "--preset", "demo", "--epochs", "1")
+    tiny = [f"--option={field}" for field in ("stem=4", "widths=[4,8]", "depths=[1,1]", "squeeze=true")]
+    first = ask(capsys, "train", "flagship_small", "--out", "first", *tiny, *rest, "--lr", "0.02")
+    again = ask(capsys, "train", "--init", "first", "--out", "again", *rest, "--lr", "0.0001")
     assert again["model"] == "flagship_small"
     assert again["before"]["val"]["accuracy"] == pytest.approx(first["after"]["val"]["accuracy"])
-    assert main(["train", "cnn", "--init", "first", "--out", "other"]) == 1
+    assert again["before"]["val"]["loss"] == pytest.approx(first["after"]["val"]["loss"], abs=1e-4)
+    assert first["before"]["val"]["loss"] != pytest.approx(first["after"]["val"]["loss"], abs=1e-3)
+    assert main(["train", "cnn", "--init", "first", "--out", "other", *rest]) == 1
     assert "it can't be where a cnn starts from" in capsys.readouterr().err
-    assert main(["train", "--init", "first", "--out", "other", "--option", "widths=[8,16]"]) == 1
+    assert main(["train", "--init", "first", "--out", "other", "--option", "widths=[8,16]", *rest]) == 1
     assert "other layers" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
 
@@ -275,7 +302,7 @@ def test_evaluate_says_how_sure_one_can_be(capsys: pytest.CaptureFixture[str], t
     assert document["calibration"]["n"] == document["n"]
     assert 0.1 <= document["calibration"]["temperature"] <= 10
     assert (tmp_path / "sure.svg").read_text().count("<path") > 15
-    assert main(["evaluate", "logistic", "--figure", str(tmp_path / "sure.jpg")]) == 1
+    assert main(["evaluate", "logistic", "--figure", str(tmp_path / "sure.jpg")]) == 2
     assert ".svg or .png" in capsys.readouterr().err
     assert main(["evaluate", "logistic", "--views", "3"]) == 2
 
@@ -299,6 +326,32 @@ def test_the_leaderboard_of_two_seeds(capsys: pytest.CaptureFixture[str], faces_
     assert main(["leaderboard", str(tmp_path / "run0"), "--data", str(tmp_path / "none.npz")]) == 1
 
 
+def test_faces_that_stand_in_training_too_are_left_out(
+    capsys: pytest.CaptureFixture[str], faces_file: Path, tmp_path: Path
+) -> None:
+    """Three training faces are put into val, under other labels: none of them can be answered right by heart."""
+    splits, places = Splits.load(faces_file), [5, 50, 200]
+    copies = splits.train[places]
+    images = np.concatenate([splits.val.images[:20], copies.images, splits.val.images[20:]])
+    labels = np.concatenate([splits.val.labels[:20], (copies.labels + 1) % 7, splits.val.labels[20:]])
+    data = tmp_path / "leaky.npz"
+    Splits(splits.train, FaceSet(images, labels), splits.test).save(data)
+    run = tmp_path / "run"
+    line = ("train", "logistic", "--data", data, "--preset", "demo", "--epochs", "2", "--lr", "0.02", "--out", run)
+    trained = ask(capsys, *line)
+    whole = ask(capsys, "evaluate", run, "--data", data)
+    kept = ask(capsys, "evaluate", run, "--data", data, "--without-leaks")
+    assert (whole["n"], kept["n"]) == (66, 63)
+    alone = library.evaluate(library.Net(run), splits.val, split="val")
+    assert kept == alone.as_json()
+    assert kept["accuracy"] != whole["accuracy"] == trained["after"]["val"]["accuracy"]
+    assert main(["evaluate", str(run), "--data", str(data), "--without-leaks"]) == 0
+    assert "3 faces of val stand in train, too, and are left out" in capsys.readouterr().err
+    assert main(["evaluate", str(run), "--data", str(data), "--without-leaks", "--split", "train"]) == 2
+    [row] = ask(capsys, "leaderboard", run, "--data", data)["rows"]
+    assert (row["accuracy"], row["leak_free"]) == (whole["accuracy"], kept["accuracy"])
+
+
 def test_a_leaderboard_of_runs_that_are_elsewhere(
     capsys: pytest.CaptureFixture[str], faces_file: Path, tmp_path: Path
 ) -> None:
@@ -317,7 +370,7 @@ def test_a_leaderboard_of_runs_that_are_elsewhere(
     assert "count twice" in capsys.readouterr().err
     there.write_text(json.dumps(boards[0] | {"checksum": "of others"}))
     assert main(["leaderboard", str(there), str(tmp_path / "feedforward")]) == 1
-    assert "other validation faces" in capsys.readouterr().err
+    assert "different validation faces" in capsys.readouterr().err
     there.write_text('{"rows": [{"name": 3}]}')
     assert main(["leaderboard", str(there)]) == 1
     assert "rows.0.name" in capsys.readouterr().err
@@ -337,7 +390,7 @@ def test_robustness_of_a_run(
     (found,) = document["networks"].values()
     assert found["clean"] == ask(capsys, "evaluate", finished, "--data", faces_file)["accuracy"]
     assert len({level["kind"] for level in found["levels"]}) == 8
-    assert f"| mean of all corruptions | | {found['mean']:.3f} |" in page.read_text()
+    assert f"| mean of all corruptions |  | {found['mean']:.3f} |" in page.read_text()
     assert (tmp_path / "curves.svg").read_text().startswith("<?xml")
     assert kind_and_width(tmp_path / "examples.png")[0] == "PNG"
     page.write_bytes("für".encode("latin-1"))  # before anything is measured

@@ -1,3 +1,6 @@
+import os
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -198,6 +201,14 @@ def test_folders_that_make_no_sense(tmp_path, files, found):
     for file in files:
         put(tmp_path, file)
     with pytest.raises(DataError, match=found):
+        load_folder(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a name is text")
+def test_a_class_whose_name_is_no_text_is_refused_at_once(tmp_path):
+    put(tmp_path, os.fsdecode(b"train/caf\xe9/a.png"))
+    put(tmp_path, "train/bar/a.png")
+    with pytest.raises(DataError, match=r"train: the name of the class folder 'caf\\udce9' isn't text in UTF-8"):
         load_folder(tmp_path)
 
 

@@ -1,6 +1,7 @@
 """Cleaned data sets: only what was chosen goes, every decision is written down, no file is half written."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from mien.data.faces import Splits
 from mien.doctor.clean import write_clean
 from mien.doctor.examine import KINDS, Diagnosis, examine
+from mien.doctor.mislabels import Suspects
 from mien.errors import DataError
 
 
@@ -72,7 +74,7 @@ def test_what_cant_be_done(diagnosis: Diagnosis, tmp_path: Path) -> None:
     for drop, move, said in (
         (["ugly"], [], "no finding 'ugly'"),
         (["copies"], ["copies"], "both dropped and moved"),
-        (["nonfaces"], [], "Nobody looked for nonfaces: it was skipped"),
+        (["nonfaces"], [], "nonfaces wasn't examined: it was skipped"),
     ):
         with pytest.raises(DataError, match=said):
             write_clean(diagnosis, out, drop=drop, move=move)
@@ -97,3 +99,45 @@ def test_a_writer_that_fails_leaves_the_old_file(
         write_clean(diagnosis, out, drop=["copies"])
     assert out.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("name", ["clean.npz", "clean.aside.npz"])
+def test_the_data_set_itself_is_never_overwritten(planted: Splits, tmp_path: Path, name: str) -> None:
+    planted.save(tmp_path / name)
+    before = (tmp_path / name).read_bytes()
+    (found,) = examine(Splits.load(tmp_path / name), skip=("nonfaces", "mislabels"))
+    with pytest.raises(DataError, match="it is the data set itself, which would be overwritten"):
+        write_clean(found, tmp_path / "clean.npz", drop=["copies"], move=["faint"])
+    assert (tmp_path / name).read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_of_each_picture_one_stays(planted: Splits, tmp_path: Path) -> None:
+    """Val 0 and 1 and test 3 stand in train, too; train 10 is train 9."""
+    (found,) = examine(planted, skip=("nonfaces", "mislabels"))
+    for drop, lost in (
+        (["copies", "leaking"], {"train": 5, "val": 0, "test": 0}),  # train 5, 6, 20 and 10; 31 is a copy of 30
+        (["leaking", "leaks"], {"train": 3, "val": 0, "test": 0}),
+        (["copies", "leaks"], {"train": 2, "val": 2, "test": 1}),
+    ):
+        assert write_clean(found, tmp_path / "clean.npz", drop=drop).lost == lost
+
+
+def test_a_copy_stays_when_its_earlier_face_goes_for_another_reason(planted: Splits, tmp_path: Path) -> None:
+    (found,) = examine(planted, skip=("nonfaces", "mislabels"))
+    known = np.arange(len(found.pool))
+    nine = Suspects(np.roll(known, -9), 1, known % 7, np.zeros(len(known)), np.ones(len(known)), 0.5)
+    found = replace(found, suspects=nine)
+    write_clean(found, tmp_path / "clean.npz", drop=["copies", "mislabels"])
+    rows = Splits.load(tmp_path / "clean.npz").train.rows
+    assert 9 not in rows
+    assert 10 in rows
+
+
+def test_what_an_earlier_run_set_aside_goes_with_it(diagnosis: Diagnosis, tmp_path: Path) -> None:
+    out = tmp_path / "clean.npz"
+    aside = write_clean(diagnosis, out, move=["copies"]).aside
+    assert aside
+    assert aside.exists()
+    assert write_clean(diagnosis, out, drop=["copies"]).aside is None
+    assert not aside.exists()

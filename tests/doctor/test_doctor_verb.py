@@ -118,7 +118,7 @@ def test_votes_say_how_right_it_was(tmp_path: Path, planted: Splits, capsys: pyt
         (("--drop", "copies"), 2, "--write-clean"),
         (("--write-clean", "out.npz"), 2, "--drop or --move"),
         (("--skip", "copies"), 2, "can't be skipped"),
-        (("--skip", "nonfaces", "--drop", "nonfaces", "--write-clean", "out.npz"), 2, "nobody looks for it"),
+        (("--skip", "nonfaces", "--drop", "nonfaces", "--write-clean", "out.npz"), 2, "--skip leaves nonfaces out"),
     ],
 )
 def test_wrong_use(data: Path, words: tuple, code: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,3 +73,12 @@ def test_faces_alike_are_never_on_both_sides(monkeypatch: pytest.MonkeyPatch) ->
     assert len(seen) == 3
     assert all(not learn & held for learn, held in seen)
     assert (answers[:, 0] == np.arange(200)).all()  # each face has its own answer
+
+
+def test_a_suggestion_is_never_the_label_itself() -> None:
+    """A sure class has a high threshold: its faces may miss that, be nearest to it, and reach another one's."""
+    answers = np.array([[0.99, 0.01], [0.99, 0.01], [0.6, 0.4], [0.8, 0.2], [0.7, 0.3]])
+    found = suspects(answers, np.array([0, 0, 0, 1, 1]))  # thresholds 0.86 and 0.25
+    assert (found.order[: found.count].tolist(), found.suggested[2]) == ([2], 1)
+    assert (found.own[2], found.other[2]) == pytest.approx((0.6, 0.4))
+    assert found.accuracy == pytest.approx(3 / 5)

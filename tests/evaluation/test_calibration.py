@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mien.cli.tables import print_calibration
 from mien.evaluation.calibration import (
     Calibration,
     coverage_curve,
@@ -11,6 +12,7 @@ from mien.evaluation.calibration import (
     uncertain_below,
     warm,
 )
+from mien.evaluation.figures import confidence_picture
 from mien.evaluation.metrics import calibration_error, log_loss
 
 N = 20_000
@@ -70,3 +72,36 @@ def test_equal_confidences_stay_together_and_never_is_one() -> None:
     labels, given = np.array([0, 1, 1]), np.array([[0.8, 0.2], [0.8, 0.2], [0.8, 0.2]])
     assert uncertain_below(labels, given, 0.9) == 1.0
     assert uncertain_below(labels, given, 0.3) == 0.8
+
+
+def test_the_order_of_equal_confidences_says_nothing() -> None:
+    labels, given = np.array([0, 0, 1, 1]), np.array([[0.9, 0.1]] + [[0.8, 0.2]] * 3)
+    curves = [coverage_curve(labels[order], given[order])[1] for order in ([0, 1, 2, 3], [3, 2, 1, 0])]
+    assert curves[0].tolist() == curves[1].tolist() == pytest.approx([1, (1 + 1 / 3) / 2, (1 + 2 / 3) / 3, 0.5])
+    pictures = [confidence_picture(labels[order], given[order]) for order in ([0, 1, 2, 3], [3, 2, 1, 0])]
+    assert pictures[0] == pictures[1]
+
+
+@pytest.mark.parametrize("lowest", [0.68877, 0.68873, 0.6888])
+def test_the_threshold_lets_in_the_face_that_it_comes_from(lowest: float) -> None:
+    given = np.array([[0.9, 0.1], [lowest, 1 - lowest], [0.51, 0.49]])
+    threshold = uncertain_below(np.array([0, 0, 1]), given, 1.0)
+    assert lowest - 1e-4 < threshold <= lowest
+    assert threshold == round(threshold, 4)
+
+
+def test_where_nothing_is_sure_no_accuracy_is_claimed() -> None:
+    found = Calibration.of(np.array([0, 1, 1]), np.array([[0.8, 0.2]] * 3))
+    assert (found.uncertain, found.coverage, found.reliable) == (1.0, 0.0, None)
+    print_calibration(found)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_half_is_judged_by_the_temperature_of_the_other(seed: int) -> None:
+    """Two faces of one class, so that each is a half: answers of 80 %, one right, one wrong. Alone the right one is
+    best at the lowest temperature (0.1), the wrong one at the highest (10): each gets what the other needs."""
+    labels, given = np.array([0, 0]), np.array([[0.8, 0.2], [0.2, 0.8]])
+    hot, cold = 1 / (1 + 0.25**0.1), 1 / (1 + 0.25**10)  # the answer's share at these: 0.25 is 0.2 / 0.8
+    by_hand = (abs(hot - 1) + abs(cold - 0)) / 2
+    assert by_hand == pytest.approx(0.7327, abs=1e-4)
+    assert cross_fitted_error(labels, given, seed) == pytest.approx(by_hand, abs=1e-3)  # by itself: 0.27

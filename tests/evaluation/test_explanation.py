@@ -95,7 +95,7 @@ def test_colours_and_sides_that_patches_dont_divide() -> None:
         seen.append(pixels)
         return np.full((len(pixels), 2), 0.5)
 
-    found = check(network, image, np.arange(21.0 * 18).reshape(21, 18), 0, orders=1)
+    found = check(network, image, np.arange(21.0 * 18).reshape(21, 18), 0, patch=9, orders=1)  # 4 pixels
     assert len(found.taken) == 31  # 6 × 5 patches, fewer than the steps
     assert seen[0].shape == (31, 3, 21, 18)
     np.testing.assert_array_equal(seen[0][0].transpose(1, 2, 0), image)
@@ -152,3 +152,38 @@ def test_the_picture(face: NDArray[np.uint8], true_heat: NDArray[np.float32]) ->
 def test_a_tie_is_no_victory() -> None:
     curves = np.ones((3, 5))
     assert Check(shares(4), curves[0], curves).better_than == 0
+
+
+def test_a_face_twice_as_large_is_judged_as_the_small_one(
+    face: NDArray[np.uint8], true_heat: NDArray[np.float32]
+) -> None:
+    def network(pixels: NDArray[np.uint8]) -> NDArray[np.floating]:
+        return patch_network(pixels[:, :, ::2, ::2])
+
+    twice = np.kron(face, np.ones((2, 2), np.uint8))
+    small, large = (
+        check(ask, seen, heat, 1)
+        for ask, seen, heat in (
+            (patch_network, face, true_heat),
+            (network, twice, np.kron(true_heat, np.ones((2, 2), np.float32))),
+        )
+    )
+    np.testing.assert_array_equal(small.taken, large.taken)
+    np.testing.assert_allclose(small.curve, large.curve, atol=0.02)
+    np.testing.assert_allclose(small.orders, large.orders, atol=0.02)
+
+
+def test_a_class_that_the_face_hardly_has_is_never_believed() -> None:
+    curves = np.full((3, 5), 0.002)
+    found = Check(shares(4), curves[0] / 2, curves)
+    assert found.better_than == 3
+    assert not found.passed
+    assert found.verdict.startswith("don't believe it: the probability is below 0.01")
+
+
+@pytest.mark.parametrize("believed", [True, False])
+def test_no_word_of_the_picture_is_cut_off(
+    face: NDArray[np.uint8], true_heat: NDArray[np.float32], believed: bool
+) -> None:
+    png = figures.explanation_picture([explained(face, true_heat if believed else -true_heat)])
+    assert (np.asarray(Image.open(io.BytesIO(png)).convert("L"))[:, -3:] == 255).all()

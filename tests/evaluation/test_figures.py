@@ -1,7 +1,9 @@
 import io
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -12,6 +14,8 @@ from mien.data.faces import FaceSet
 from mien.evaluation import figures
 from mien.evaluation.figures import Kind
 from mien.evaluation.ladder import Ladder
+from mien.evaluation.robustness import Level, Robustness
+from mien.style import QUIET
 
 Draw = Callable[[FaceSet, Ladder, Kind], bytes]
 
@@ -103,3 +107,71 @@ def test_colour_faces(some_faces: FaceSet) -> None:
         seen = pixels(png).astype(int)
         assert ((seen[..., 0] > 200) & (seen[..., 1] < 50)).mean() > 0.05
     assert figures.class_means(faces)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_class_names_are_no_formulas(name: str, some_ladder: Ladder) -> None:
+    """matplotlib takes what stands between dollars for mathematics, and ends where it isn't."""
+    faces = FaceSet(np.zeros((3, 12, 12), np.uint8), [0, 1, 2], classes=("$x^$", "a_b$", "$c$"), source="$x^$")
+    shown = [replace(face, predicted="$x^$", true="$\\y$") for face in some_ladder.rungs[0].gallery]
+    rungs = [replace(rung, model=f"$x^{rung.model}$", gallery=tuple(shown)) for rung in some_ladder.rungs]
+    counts = {"$x^$": faces.counts}
+    assert DRAWN[name](faces, replace(some_ladder, rungs=tuple(rungs), counts=counts), "png")
+
+
+LONG = ("a very long class name that goes on", "悲しい", "_hidden")
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_long_and_foreign_names_fit_and_nobody_is_warned(name: str, some_faces: FaceSet, some_ladder: Ladder) -> None:
+    """Warnings are errors here; and no ink reaches the edge."""
+    faces = FaceSet(some_faces.images, some_faces.targets, classes=LONG)
+    shown = [replace(face, predicted=LONG[0], true=LONG[0]) for face in some_ladder.rungs[0].gallery]
+    rungs = tuple(replace(rung, model=f"{LONG[0]} {rung.model}", gallery=tuple(shown)) for rung in some_ladder.rungs)
+    counts = dict.fromkeys(("train", "val", "test"), faces.counts)
+    seen = pixels(DRAWN[name](faces, replace(some_ladder, rungs=rungs, counts=counts), "png"))
+    for edge in (seen[0], seen[-1], seen[:, 0], seen[:, -1]):
+        assert (edge == 255).all()
+
+
+def test_class_names_dont_run_into_each_other() -> None:
+    """Between the names of two bars, and between two faces' captions, the card shows."""
+    faces = FaceSet(
+        np.full((4, 12, 12), 255, np.uint8), [0, 1, 0, 1], classes=(LONG[0], "an extraordinarily long name")
+    )
+    ink = (pixels(figures.class_means(faces)) < 128).any(2).any(0)
+    middle = len(ink) // 2
+    assert not ink[middle - 4 : middle + 4].any()
+
+
+def test_eight_networks_have_eight_curves_and_a_place_in_the_legend() -> None:
+    levels = (Level("blur", "sigma", 1.0, 0.5, (0.4, 0.6)), Level("blur", "sigma", 2.0, 0.4, (0.3, 0.5)))
+
+    def drawn(*names: str) -> bytes:
+        return figures.robustness_picture({name: Robustness(0.6, 0.5, levels, 9, 0) for name in names}, kind="png")
+
+    def ink(*names: str) -> int:
+        return int((pixels(drawn(*names))[:90] < 100).sum())  # the legend, above the curves
+
+    assert ink("_a", "b") > 0.95 * ink("a", "b") > 0
+    levels = tuple(replace(level, accuracy=0.5) for level in levels)
+    svg = figures.robustness_picture({f"n{place}": Robustness(0.6, 0.5, levels, 9, 0) for place in range(8)})
+    curves, _ = svg.decode().split('id="legend_1"')
+    used = re.findall(r'<use xlink:href="#(m\w+)" x="[^"]+" y="[^"]+" style="fill: (#\w+); stroke', curves)
+    assert len({(mark, shade) for mark, shade in used if shade != QUIET.lower()}) == 8
+
+
+def test_one_epoch_of_training_is_seen() -> None:
+    row = {"epoch": 1, "train_loss": 1.0, "val_loss": 1.2, "train_accuracy": 0.5, "val_accuracy": 0.4}
+    seen = pixels(figures.curves([row], kind="png")).astype(int)
+    right = seen[:, seen.shape[1] // 2 :]
+    assert ((right[..., 2] - right[..., 0]) > 100).any()  # blue, where there is no legend
+
+
+def test_the_baseline_strikes_through_no_number() -> None:
+    rungs = ["a", "b", "c", "d"], [0.24, 0.5, 0.6, 0.7], [(0.22, 0.24), (0.4, 0.5), (0.5, 0.6), (0.6, 0.7)]
+    seen = pixels(figures.ladder_picture(*rungs, baseline=0.25, kind="png")).astype(int)
+    first = np.flatnonzero((seen == (0, 0x72, 0xB2)).all(2).any(0))[:100]  # the columns of the first rung
+    middle = int(first.mean())
+    quiet = np.abs(seen[:, middle - 20 : middle + 20] - 0x59).max(2) < 12  # the dashed line's own gray
+    assert quiet.sum(1).max() < 16

@@ -10,13 +10,13 @@ from mien.errors import DataError
 from mien.evaluation.leaderboard import Leaderboard
 
 
-def card(accuracy: float, seed: int = 0, val: str = "abc", model: str = "cnn", **more: Any) -> Card:
+def card(accuracy: float, seed: int = 0, val: str = "abc", model: str = "cnn", train: str = "t", **more: Any) -> Card:
     scores = {"n": 100, "accuracy": accuracy, "balanced_accuracy": accuracy - 0.1, "macro_f1": 0.5, "ece": 0.02}
     return Card(
         model=model,
         classes=("sad", "happy"),
         recipe={"epochs": 3, "seed": seed},
-        data=TrainedOn(checksums={"train": "t", "val": val}),
+        data=TrainedOn(checksums={"train": train, "val": val}),
         scores={"after": {"val": scores, "test": {"accuracy": 1 - accuracy}}},
         **more,
     )
@@ -39,8 +39,32 @@ def test_seeds_of_one_recipe_are_one_row_and_the_best_row_is_first() -> None:
     assert "| cnn | 3 | 0.7100 |" in text
 
 
+@pytest.mark.parametrize("n", range(2, 12))
+def test_the_interval_is_student_s_of_that_many_seeds(n: int) -> None:
+    values = [0.7 + 0.01 * (seed * seed % 7) for seed in range(n)]
+    [row] = Leaderboard.of({f"c{seed}": card(value, seed) for seed, value in enumerate(values)}).rows
+    assert row.interval is not None
+    low, high = stats.t.interval(0.95, n - 1, loc=sum(values) / n, scale=stats.sem(values))
+    assert row.interval == pytest.approx((low, high), abs=1e-5)
+
+
+@pytest.mark.parametrize("n", [12, 30])
+def test_of_many_seeds_the_interval_is_a_little_wide(n: int) -> None:
+    values = [0.7 + 0.01 * (seed * seed % 7) for seed in range(n)]
+    [row] = Leaderboard.of({f"c{seed}": card(value, seed) for seed, value in enumerate(values)}).rows
+    assert row.interval is not None
+    half = (row.interval[1] - row.interval[0]) / 2 / float(stats.sem(values))
+    assert half == pytest.approx(2.228)
+    assert half > stats.t.ppf(0.975, n - 1)
+
+
+def test_runs_that_learned_other_faces_are_two_rows() -> None:
+    board = Leaderboard.of({"a": card(0.7), "b": card(0.8, 1), "c": card(0.9, 2, train="others")})
+    assert [row.runs for row in board.rows] == [("c",), ("a", "b")]
+
+
 def test_what_cannot_stand_together() -> None:
-    with pytest.raises(DataError, match="other validation faces"):
+    with pytest.raises(DataError, match="different validation faces"):
         Leaderboard.of({"a": card(0.7), "b": card(0.7, 1, val="xyz")})
     with pytest.raises(DataError, match="same seed"):
         Leaderboard.of({"a": card(0.7), "b": card(0.7)})
@@ -52,3 +76,11 @@ def test_more_labels_are_marked() -> None:
     board = Leaderboard.of({"a": card(0.7, options={"second": 8})})
     assert "cnn †" in board.as_markdown()
     assert "more labels" in board.as_markdown()
+
+
+def test_recipes_of_one_preset_are_told_apart() -> None:
+    cards = {str(place): card(0.7, preset="tuned") for place in range(3)} | {"r": card(0.6, model="resnet")}
+    cards["1"].recipe["lr"] = cards["2"].recipe["lr"] = 0.1
+    cards["2"].recipe["epochs"] = 9
+    names = {row.name for row in Leaderboard.of(cards).rows}
+    assert names == {"cnn, tuned, epochs 3", "cnn, tuned, epochs 3, lr 0.1", "cnn, tuned, epochs 9, lr 0.1", "resnet"}

@@ -76,6 +76,18 @@ def test_calibration_error_by_hand() -> None:
     assert error == pytest.approx((2 * 0.15 + 2 * 0.15) / 4)
 
 
+def test_the_calibration_error_has_fifteen_bins_unless_asked_otherwise() -> None:
+    """Thirty faces, so two in each bin: one right, one wrong, each pair more confident than the one before."""
+    confidence = np.linspace(0.6, 0.89, 30)
+    labels = np.tile([0, 1], 15)
+    first, second = confidence[::2], confidence[1::2]
+    by_hand = np.abs((first - 1) + (second - 0)).sum() / 30
+    assert metrics.calibration_error(labels, binary(list(confidence))) == pytest.approx(by_hand)
+    labels = np.repeat([0, 1], 15)  # the surer half is wrong
+    by_hand = np.concatenate([1 - confidence[:14], [abs(confidence[14] - 1 + confidence[15])], confidence[16:]])
+    assert metrics.calibration_error(labels, binary(list(confidence))) == pytest.approx(by_hand.sum() / 30)
+
+
 def test_calibration_error_sees_overconfidence_and_no_order() -> None:
     rng = np.random.default_rng(0)
     truth = rng.uniform(0.5, 1, 20_000)

@@ -27,3 +27,9 @@ def test_markdown_has_the_scores_and_a_row_per_class() -> None:
     assert "50 faces of val, 2 views" in text
     assert f"| {report().accuracy:.3f} |" in text
     assert [line.split(" | ")[0] for line in text.splitlines()[-3:]] == ["| no", "| maybe", "| yes"]
+
+
+def test_a_table_bears_any_name_and_no_negative_zero() -> None:
+    report = Report.of(Scores(np.eye(2, dtype=np.float32), np.array([0, 1]), ("a|b", "c"), np.arange(2)))
+    assert "| a\\|b | 1 |" in report.as_markdown()
+    assert "-0.000" not in report.as_markdown()

@@ -1,13 +1,16 @@
 """Scoring many images: from folders, S3, HTTP and tables; whatever happens, each input has exactly one row."""
 
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,10 +20,13 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
 
+from mien.cards import checksum
 from mien.errors import DataError
+from mien.labels import FER2013
 from mien.recognition.recognizer import Recognizer
 from mien.score.job import Job
 from mien.score.run import score
+from mien.shipped import BOX, INT8
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -91,7 +97,7 @@ def test_a_folder_whose_name_looks_like_an_address_or_a_pattern(
     for number, (source, names) in enumerate(asked.items()):
         assert next(score(Job(source, detect=False), f"scores {number}", workers=1)).total == len(names)
         found = parquet.read_table(f"scores {number}/inputs.parquet")["source"].to_pylist()
-        assert found == [f"{folder}/{name}" for name in names]
+        assert found == [str(tmp_path / folder / name) for name in names]
 
 
 def test_done_is_done(album: Path, tmp_path: Path) -> None:
@@ -114,6 +120,89 @@ def test_done_is_done(album: Path, tmp_path: Path) -> None:
     (tmp_path / "other" / "mine.txt").write_text("mine")
     with pytest.raises(DataError, match="a folder of their own"):
         next(score(job, tmp_path / "other"))
+
+
+def gray(path: Path, value: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"P5 48 48 255 " + bytes([value]) * (48 * 48))
+
+
+def test_a_job_keeps_to_its_network(tmp_path: Path) -> None:
+    for number in range(2):
+        gray(tmp_path / f"faces/{number}.pgm")
+    model, out = tmp_path / "network.onnx", tmp_path / "out"
+    shutil.copy(BOX / "small" / INT8, model)
+    job = Job(str(tmp_path / "faces"), str(model), detect=False)
+    for at in score(job, out, workers=1, rows=1):
+        if at.done:
+            break
+    noted = json.loads((out / "job.json").read_text())
+    assert noted["network"] == {"network.onnx": checksum(model)}
+    assert noted["classes"] == list(FER2013)
+    shutil.copy(BOX / "flagship" / INT8, model)
+    with pytest.raises(DataError, match=r"network\.onnx isn't the network that it began with"):
+        next(score(job, out, workers=1))
+    (out / "job.json").write_text(json.dumps({name: noted[name] for name in asdict(job)}))  # as earlier versions did
+    assert len(run(job, out)) == 2
+
+
+@pytest.mark.parametrize("source", ["faces", "faces/*.pgm", "list.csv"])
+def test_a_job_goes_on_from_another_folder(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in ("here", "elsewhere"):
+        for number in range(2):
+            gray(tmp_path / place / f"faces/{number}.pgm")
+        (tmp_path / place / "list.csv").write_text("where\nfaces/0.pgm\nfaces/1.pgm\n")
+    column = "where" if source == "list.csv" else ""
+    monkeypatch.chdir(tmp_path / "here")
+    for at in score(Job(source, detect=False, column=column), tmp_path / "out", workers=1, rows=1):
+        if at.done:
+            break
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match=r"another job: its source is '.*here.*', not '.*elsewhere"):
+        next(score(Job(source, detect=False, column=column), tmp_path / "out", workers=1))
+    found = run(Job(f"../here/{source}", detect=False, column=column), tmp_path / "out")
+    assert [row["status"] for row in found] == ["face", "face"]
+    assert [row["source"] for row in found] == [str(tmp_path / f"here/faces/{number}.pgm") for number in range(2)]
+
+
+def test_a_job_that_an_earlier_version_began_from_where_it_was_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    gray(tmp_path / "faces/0.pgm")
+    job, out = Job("faces", detect=False), tmp_path / "out"
+    next(score(job, out, workers=1))
+    (out / "job.json").write_text(json.dumps(asdict(job)))
+    parquet.write_table(arrow.table({"source": ["faces/0.pgm"], "row": [0]}), out / "inputs.parquet")
+    assert [row["status"] for row in run(job, out)] == ["face"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a name is text")
+def test_a_name_that_isnt_text_is_read_and_stands_there_escaped(tmp_path: Path) -> None:
+    gray(tmp_path / os.fsdecode(b"faces/caf\xe9/\xff.pgm"))
+    gray(tmp_path / "faces/plain.pgm")
+    found = run(Job(str(tmp_path / "faces"), detect=False), tmp_path / "out")
+    assert [(row["source"], row["status"]) for row in found] == [
+        (rf"{tmp_path}/faces/caf\udce9/\udcff.pgm", "face"),
+        (f"{tmp_path}/faces/plain.pgm", "face"),
+    ]
+    out = tmp_path / os.fsdecode(b"\xff")
+    with pytest.raises(DataError, match=r"udcff.*: this name isn't text in UTF-8\. Name another folder"):
+        next(score(Job(str(tmp_path / "faces"), detect=False), out))
+    assert not out.exists()
+
+
+def test_an_empty_row_of_a_table_is_told_as_one(tmp_path: Path) -> None:
+    gray(tmp_path / "0.pgm")
+    where = [str(tmp_path / "0.pgm"), None, ""]
+    held = [(tmp_path / "0.pgm").read_bytes(), None, b""]
+    parquet.write_table(arrow.table({"where": where, "held": held}), tmp_path / "list.parquet")
+    parquet.write_table(arrow.table({"where": [*where, f"file://{tmp_path}/0.pgm"]}), tmp_path / "far.parquet")
+    for name, column in (("list", "where"), ("list", "held"), ("far", "where")):
+        job = Job(str(tmp_path / f"{name}.parquet"), detect=False, column=column)
+        first, *empty = run(job, tmp_path / f"{name} {column}")[:3]
+        assert first["status"] == "face"
+        assert [row["error"] for row in empty] == ["the table has nothing in this row"] * 2
 
 
 def test_two_at_once(album: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import json
 import os
 import sys
 import threading
@@ -18,6 +19,7 @@ from PIL import Image
 
 import mien
 from mien.client.calls import Calls
+from mien.recognition.records import Face
 
 
 @pytest.fixture
@@ -101,12 +103,78 @@ def answering() -> Iterator[Callable[[bytes, dict[str, str]], str]]:
                 def log_message(self, *words: object) -> None: ...
 
             server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
             stack.callback(server.shutdown)
             return f"http://127.0.0.1:{server.server_port}"
 
         begin.asked = []
         yield begin
+
+
+def mistyped() -> Iterator[dict[str, object]]:
+    """Answers to every call in which one value is of a wrong type."""
+    face = {
+        "face": None, "label": "sad", "confidence": 0.9, "uncertain": False, "probabilities": {"sad": 0.9},
+        "box": None, "landmarks": None, "detection": None,
+    }  # fmt: skip
+    network = {
+        "name": "small", "kind": "int8", "classes": ["sad"], "uncertain_below": 0.3, "parameters": 9,
+        "accuracy": None, "balanced_accuracy": None,
+    }  # fmt: skip
+    models: list[dict[str, object]] = [network | {"classes": "sad"}, network | {"accuracy": "high"}]
+    pictures: list[dict[str, object]] = [
+        {"error": {"code": "bad_picture", "message": None}}, {"width": 9, "height": 9, "faces": {}},
+        {"width": "a", "height": 9, "faces": []}, {"width": 9, "height": 9, "faces": [face | {"confidence": "high"}]},
+        {"width": 9, "height": 9, "faces": [face | {"box": [1, 2]}]},
+    ]  # fmt: skip
+    for picture in pictures:
+        yield picture | {"pictures": [picture], "models": models[:1]}
+    yield pictures[0] | {"pictures": [], "models": models[1:]}
+
+
+def test_an_answer_with_more_in_it_is_taken(answering, photo: Path) -> None:
+    face = Face("sad", 1, False, {"sad": 1}, (1, 2, 3, 4), ((1, 2),) * 5, 0.9)
+    picture = {"width": 9, "height": 8, "faces": [face.as_json() | {"age": 7}], "timings": {}}
+    body = picture | {"pictures": [picture, {"error": {"code": "bad_picture", "message": "torn"}}], "more": 1}
+    with mien.Client(answering(json.dumps(body).encode(), {})) as client:
+        expected = mien.Reading(str(photo), width=9, height=8, faces=(face,))
+        assert client(photo) == expected
+        assert list(client.predict_many([photo, b""])) == [expected, mien.Reading("bytes", error="torn")]
+
+
+def test_a_busy_server_that_says_no_time_isnt_asked_all_the_time(answering, photo: Path) -> None:
+    body = b'{"error": {"code": "busy", "message": "full"}}'
+    with (
+        mien.Client(answering(body, {"retry-after": "0"}, 429), patience=1.5) as client,
+        pytest.raises(mien.ServerError, match="full"),
+    ):
+        client(photo)
+    assert 3 <= len(answering.asked) <= 5  # after 0, 0.1, 0.3, 0.7 and 1.5 seconds
+
+
+@pytest.mark.parametrize(("calls", "timeout", "said"), [(8, 2, "()"), (1, 0.2, "fell silent, or is slow")])
+def test_waiting_for_a_connection_is_no_silence(
+    calls: int, timeout: float, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two calls at a time go to a server that takes 0.7 s; the last of 8 is longer under way than it may be silent."""
+    limits = httpx.Limits
+    monkeypatch.setattr(httpx, "Limits", lambda **how: limits(**how | {"max_connections": 2}))
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(0.7)
+            writer.write(b'HTTP/1.1 200 OK\r\ncontent-length: 14\r\nconnection: close\r\n\r\n{"models": []}')
+        finally:
+            writer.close()
+
+    async def many() -> list[object]:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            async with mien.AsyncClient(address, timeout=timeout) as client:
+                return await asyncio.gather(*(client.networks() for _ in range(calls)), return_exceptions=True)
+
+    assert all(said in str(one) for one in asyncio.run(many()))
 
 
 def test_a_servers_odd_answer_is_told_so(answering, photo: Path) -> None:
@@ -115,6 +183,9 @@ def test_a_servers_odd_answer_is_told_so(answering, photo: Path) -> None:
         (b"<html>", {}, 200), (b"{}", {}, 200), (b"[]", {}, 200), (b"7", {}, 200), (b'{"faces": [1]}', {}, 200),
         (b'{"pictures": [], "models": [{}], "faces": {}}', {}, 200), (b"", date, 503), (b"[]", {}, 500),
         (b'{"error": []}', {}, 500), (b"", {"location": "/x"}, 302),
+        (b"[" * 200_000, {}, 200), (b"[" * 200_000, {}, 500),
+        (b'{"error": {"code": "busy", "message": null}}', {}, 500),
+        *((json.dumps(told).encode(), {}, 200) for told in mistyped()),
     ):  # fmt: skip
         with mien.Client(answering(body, headers, status)) as client:
             for ask in (client.networks, lambda: client(photo), lambda: list(client.predict_many([photo]))):

@@ -84,6 +84,24 @@ def test_light_changes_stay_within_the_range() -> None:
     assert (bright - faces(64)).abs().amax((1, 2, 3)).min() > 0
 
 
+def test_brightness_changes_by_up_to_its_share_of_the_range() -> None:
+    gray = torch.full((400, 1, 8, 8), 128.0)
+    moved = augment(gray, Recipe(model="cnn", brightness=0.3), seeded()) - gray
+    assert float(moved.std((1, 2, 3)).max()) < 1e-3  # each face as a whole
+    assert 0.29 * 255 < float(moved.max()) <= 0.3 * 255
+    assert -0.3 * 255 <= float(moved.min()) < -0.29 * 255
+
+
+def test_contrast_stretches_about_the_mean_by_up_to_its_share() -> None:
+    halves = torch.full((400, 1, 8, 8), 88.0)
+    halves[..., 4:] = 152.0
+    result = augment(halves, Recipe(model="cnn", contrast=0.4), seeded())
+    torch.testing.assert_close(result.mean((1, 2, 3)), torch.full((400,), 120.0))
+    stretched = (result[:, 0, 0, 7] - result[:, 0, 0, 0]) / 64
+    assert 1.39 < float(stretched.max()) <= 1.4001
+    assert 0.5999 <= float(stretched.min()) < 0.61
+
+
 def test_a_blur_agrees_with_opencvs_away_from_the_edges() -> None:
     sigma = torch.tensor([0.0, 0.7, 1.5])
     sharp = faces(3, 32).float()

@@ -100,6 +100,43 @@ def test_the_average_moves_by_its_share() -> None:
     torch.testing.assert_close(averaged.weight, torch.full((3,), 0.1 * 1.5 + 0.9 * 3))
 
 
+def test_the_norms_running_means_are_averaged_too() -> None:
+    averaged, live = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
+    nn.init.constant_(averaged.running_mean, 1.0)
+    nn.init.constant_(averaged.running_var, 2.0)
+    nn.init.constant_(live.running_mean, 5.0)
+    nn.init.constant_(live.running_var, 4.0)
+    average_(averaged, live, 0.75, step=1000)
+    assert averaged.running_mean.tolist() == [2.0] * 2
+    assert averaged.running_var.tolist() == [2.5] * 2
+    assert live.running_mean.tolist() == [5.0] * 2
+
+
+@pytest.mark.parametrize("alpha", [0.2, 1.0, 8.0])
+def test_mixup_draws_its_share_from_the_beta_distribution_of_alpha(alpha: float) -> None:
+    pixels, eye = torch.zeros(2, 1, 1, 1), torch.eye(2)
+    dice, order = seeded(1), seeded(2)
+    made, kept = Recipe(model="cnn", mixup=alpha), []
+    while len(kept) < 1000:
+        _, shares = mix(pixels, eye, 2, made, order, dice)
+        kept.append(float(shares[0, 0]))  # 1 where a face met itself
+    mixed = np.array([share for share in kept if share < 1])
+    assert mixed.mean() == pytest.approx(0.5, abs=0.05)
+    assert mixed.var() == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.15)
+
+
+def test_cutmix_draws_its_own_from_its_alpha() -> None:
+    """A large alpha cuts about half of each face, or less at an edge; a small one hardly any or nearly all."""
+    pixels, spread = torch.zeros(2, 1, 64, 64), {}
+    for alpha in (0.1, 50.0):
+        made, dice, order = Recipe(model="cnn", cutmix=alpha), seeded(1), seeded(2)
+        cut = [1 - float(mix(pixels, torch.eye(2), 2, made, order, dice)[1][0, 0]) for _ in range(400)]
+        spread[alpha] = np.array([share for share in cut if share > 0])
+    assert 0.1 < spread[50.0].min() < spread[50.0].max() < 0.7
+    assert (spread[0.1] < 0.1).mean() > 0.2
+    assert spread[0.1].max() > 0.8
+
+
 @pytest.mark.parametrize(("model", "preset"), PRESETS)
 def test_every_preset_builds(model: str, preset: str) -> None:
     made = recipe(model, preset)

@@ -5,32 +5,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import check_finished, note
-from mien.cli.pictures import picture_kind, write_picture
+from mien.cli.leaderboard import card_of
+from mien.cli.options import note
+from mien.cli.pictures import figure_kind, write_picture
 from mien.cli.tables import print_table
+from mien.errors import DataError
 
 if TYPE_CHECKING:
     from mien.cards import Card
 
 
 COLUMNS = (
-    *("run", "model", "preset", "parameters", "mult-adds", "epochs", "training"),
+    *("run", "model", "preset", "parameters", "multiply-adds", "epochs", "training"),
     *("accuracy", "95 % interval", "balanced", "macro-F1"),
 )
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders of finished trainings.")],
-    out: Annotated[Path | None, typer.Option(metavar="PNG", help="The picture; default compare.png.")] = None,
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN", help="Run folders of finished trainings, or networks in the box.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The picture (.png, .svg); default compare.png.")
+    ] = None,
 ) -> dict[str, Any]:
     """Compare finished runs: cost, accuracy on validation with its interval, macro-F1, training time."""
-    from mien.cards import Card
     from mien.evaluation.ladder import amount, duration
 
-    picture_kind(out)
-    for run in runs:
-        check_finished(run)
-    cards = [Card.read(run) for run in runs]
+    kind = figure_kind(out)
+    cards = [card_of(run) for run in runs]
     if len({card.data.checksums.get("val") for card in cards}) > 1:
         note("These runs were judged on different faces, so their scores can't be compared with each other.")
     rows = [_row(run, card) for run, card in zip(runs, cards, strict=True)]
@@ -39,7 +42,8 @@ def compare(
         [
             (
                 *(row["run"], row["model"], row["preset"], amount(row["parameters"]), amount(row["macs"])),
-                *(row["epochs"], duration(row["train_seconds"]), f"{row['accuracy']:.4f}"),
+                *((row["epochs"], duration(row["train_seconds"])) if row["epochs"] else ("", "")),
+                f"{row['accuracy']:.4f}",
                 "{:.3f} to {:.3f}".format(*row["interval"]),
                 *(f"{row['balanced_accuracy']:.4f}", f"{row['macro_f1']:.4f}"),
             )
@@ -48,12 +52,12 @@ def compare(
         "On validation",
     )
     models = [card.model for card in cards]
-    names = models if len(set(models)) == len(models) else [run.name or str(run) for run in runs]
+    names = models if len(set(models)) == len(models) else [Path(run).name or run for run in runs]
     picture = write_picture(
         out or Path("compare.png"),
         lambda figures: figures.ladder_picture(
             names, [row["accuracy"] for row in rows], [row["interval"] for row in rows],
-            title="Accuracy on validation", kind="png",
+            title="Accuracy on validation", kind=kind,
         ),
         asked=out is not None,
     )  # fmt: skip
@@ -62,18 +66,22 @@ def compare(
     return {"runs": rows, "picture": picture}
 
 
-def _row(run: Path, card: "Card") -> dict[str, Any]:
-    from mien.runs import history
+def _row(run: str, card: "Card") -> dict[str, Any]:
+    from mien.runs import HISTORY, history
+    from mien.shipped import find
 
-    rows, report = history(run), card.scores["after"]["val"]
+    folder = find(run)
+    if not (report := card.scores.get("after", {}).get("val")):
+        raise DataError(f"{run}: its card has no scores on validation.")
+    rows = history(folder) if (folder / HISTORY).exists() else ()  # a network in the box comes without its own
     scores = ("accuracy", "interval", "balanced_accuracy", "macro_f1", "ece", "n")
     return {
-        "run": str(run),
+        "run": run,
         "model": card.model,
         "preset": card.preset,
         "parameters": card.parameters,
         "macs": card.macs,
-        "epochs": len(rows),
-        "train_seconds": sum(row["seconds"] for row in rows),
+        "epochs": len(rows) or None,
+        "train_seconds": sum(row["seconds"] for row in rows) if rows else None,
         "split": "val",
     } | {name: report[name] for name in scores}

@@ -61,7 +61,11 @@ def doctor(
     from mien.doctor.examine import SLOW, examine
 
     drops, moves, skips = _kinds(drop), _kinds(move), _kinds(skip)
-    check(drops, moves)
+    if write_clean and write_clean.suffix.lower() != ".npz":
+        raise typer.BadParameter(
+            "a cleaned data set is an .npz file; let the name end in .npz.", param_hint="--write-clean"
+        )
+    check(drops, moves, write_clean, path)
     if unknown := [kind for kind in skips if kind not in SLOW]:
         raise typer.BadParameter(f"{unknown[0]!r} can't be skipped; {' and '.join(SLOW)} can.", param_hint="--skip")
     if (drops or moves) and not write_clean:
@@ -70,11 +74,7 @@ def doctor(
         raise typer.BadParameter("say with --drop or --move what it shall be clean of.", param_hint="--write-clean")
     if needed := [kind for kind in skips if kind in (*drops, *moves)]:
         raise typer.BadParameter(
-            f"{needed[0]} can't be dropped or moved when nobody looks for it.", param_hint="--skip"
-        )
-    if write_clean and write_clean.suffix.lower() != ".npz":
-        raise typer.BadParameter(
-            "a cleaned data set is an .npz file; let the name end in .npz.", param_hint="--write-clean"
+            f"--skip leaves {needed[0]} out, so it can't be dropped or moved.", param_hint="--skip"
         )
     if report:
         from mien.evaluation.page import jinja

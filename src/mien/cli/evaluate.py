@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, check_data, note, open_net, read_faces, shape_of
+from mien.cli.pictures import figure_kind
 from mien.cli.progress import shares
 from mien.cli.tables import print_calibration, print_report, print_table
-from mien.errors import CheckpointError, DataError
+from mien.errors import CheckpointError
 from mien.files import atomic_write
 
 if TYPE_CHECKING:
@@ -112,15 +113,11 @@ def _trained(target: str) -> bool:
 
 
 def _drawer(figure: Path) -> "Callable[[Scores], bytes]":
-    """What draws that file. Raises MissingExtra or DataError before the network is asked, not after."""
+    """What draws that file. Raises MissingExtra or BadParameter before the network is asked, not after."""
+    kind = figure_kind(figure, "--figure")
     from mien.evaluation.figures import confidence_picture
 
-    kind = figure.suffix.lower()
-    if kind not in (".svg", ".png"):
-        raise DataError(f"{figure}: figures are .svg or .png files.")
-    return lambda scores: confidence_picture(
-        scores.labels, scores.probabilities, kind="svg" if kind == ".svg" else "png"
-    )
+    return lambda scores: confidence_picture(scores.labels, scores.probabilities, kind=kind)
 
 
 def _without_leaks(splits: "Splits", split: str) -> "FaceSet":

@@ -12,6 +12,7 @@ from mien.errors import DataError
 from mien.files import check_marks, put_between
 
 if TYPE_CHECKING:
+    from mien.cards import Card
     from mien.data.faces import Splits
 
 
@@ -40,9 +41,7 @@ def leaderboard(
     With --data it also measures each without the validation faces that stand among the training faces, too. No test
     score is read.
     """
-    from mien.cards import Card
-    from mien.evaluation.leaderboard import Leaderboard, cells
-    from mien.shipped import find
+    from mien.evaluation.leaderboard import COLUMNS, Leaderboard, cells
 
     if into:
         check_marks(into, "leaderboard")
@@ -50,12 +49,7 @@ def leaderboard(
     trained = [run for run in dict.fromkeys(runs) if not run.endswith(".json")]
     if data and not trained:
         raise typer.BadParameter("it measures runs that are here, and none was named.", param_hint="--data")
-    for run in trained:
-        check_finished(Path(run))
-        if (file := find(run)).suffix == ".onnx":
-            whole = file.parent if str(file) == run else file.parent.name
-            raise DataError(f"{run}: one file of a network, and its card tells of the whole: name {whole}.")
-    if cards := {run: Card.read(find(run)) for run in trained}:
+    if cards := {run: card_of(run) for run in trained}:
         board = Leaderboard.of(cards)
         if data:
             shape = next(iter(cards.values())).input_shape
@@ -63,15 +57,26 @@ def leaderboard(
             board = Leaderboard.of(cards, _leak_free(cards, splits, board.checksum))
         boards.append(board)
     board = reduce(Leaderboard.beside, boards)
-    columns = ("network", "seeds", "accuracy", "95 % interval", "without leaks", "balanced", "macro-F1", "ECE")
     table = [[*cells(row)] for row in board.rows]
-    print_table((*columns, "parameters", "multiply-adds"), table, f"{board.n:,} validation faces")
+    print_table(COLUMNS, table, f"{board.n:,} validation faces")
     if any(row[0].startswith("(") for row in table):
         note("Rows in brackets have fewer than three seeds: they claim nothing.")
     if into:
         put_between(into, "leaderboard", board.as_markdown())
         note(f"The table stands in {into}.")
     return board.as_json()
+
+
+def card_of(run: str) -> "Card":
+    """The card of a finished run, or of a network in the box, which has its scores on validation."""
+    from mien.cards import Card
+    from mien.shipped import find
+
+    check_finished(Path(run))
+    if (file := find(run)).suffix == ".onnx":
+        whole = file.parent if str(file) == run else file.parent.name
+        raise DataError(f"{run}: one file of a network, and its card tells of the whole: name {whole}.")
+    return Card.read(file)
 
 
 def _leak_free(cards: dict[str, Any], splits: "Splits", checksum: str) -> dict[str, float]:

@@ -3,11 +3,15 @@
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import typer
 
 from mien.cli.options import note
 from mien.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from mien.evaluation.figures import Kind
 
 
 def write_picture(path: Path, draw: Callable[[ModuleType], bytes], *, asked: bool) -> str | None:
@@ -28,7 +32,11 @@ def write_picture(path: Path, draw: Callable[[ModuleType], bytes], *, asked: boo
     return str(path)
 
 
-def picture_kind(path: Path | None) -> None:
-    """Raise typer.BadParameter for a picture whose name doesn't end in .png."""
-    if path is not None and path.suffix.lower() != ".png":
-        raise typer.BadParameter(f"{path}: pictures are PNG files; let the name end in .png.", param_hint="--out")
+def figure_kind(path: Path | None, option: str = "--out") -> "Kind":
+    """Which kind of picture that file is, "png" where none is named. Raises typer.BadParameter for another ending."""
+    kinds: dict[str, Kind] = {".png": "png", ".svg": "svg"}
+    if path is None:
+        return "png"
+    if (ending := path.suffix.lower()) not in kinds:
+        raise typer.BadParameter(f"{path}: figures are .svg or .png files.", param_hint=option)
+    return kinds[ending]

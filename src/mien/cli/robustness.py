@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from mien.cli.options import Data, Groups, SkipBadRows, Split, check_data, note, open_net, read_faces, shape_of
+from mien.cli.pictures import figure_kind
 from mien.cli.tables import print_table
-from mien.errors import DataError
 from mien.files import atomic_write, check_marks, put_between
 
 
@@ -38,12 +38,10 @@ def robustness(
     """
     from mien.cli.progress import count
     from mien.evaluation.corruptions import CORRUPTIONS
-    from mien.evaluation.robustness import Robustness, as_markdown
+    from mien.evaluation.robustness import Robustness, as_markdown, table
     from mien.evaluation.robustness import robustness as measure
 
-    for path in (figure, examples):
-        if path and path.suffix.lower() not in (".svg", ".png"):
-            raise DataError(f"{path}: figures are .svg or .png files.")
+    kind, shown = figure_kind(figure, "--figure"), figure_kind(examples, "--examples")
     if into:
         check_marks(into, "robustness")
     if figure or examples:
@@ -54,27 +52,18 @@ def robustness(
         check_data(name, net.classes, splits, split, data)
     faces = splits[split]
     found: dict[str, Robustness] = {}
-    with count("corruptions", len(nets) * sum(len(kind.levels) for kind in CORRUPTIONS)) as tick:
+    with count("corruptions", len(nets) * sum(len(one.levels) for one in CORRUPTIONS)) as tick:
         for name, net in nets.items():
             found[name] = measure(net, faces, seed=seed, tick=tick)
     first = next(iter(found.values()))
-    rows = [("none", "", *(f"{one.clean:.4f}" for one in found.values()))]
-    for place, level in enumerate(first.levels):
-        values = (f"{one.levels[place].accuracy:.4f}" for one in found.values())
-        rows.append((f"{level.kind} ({level.unit})", f"{level.level:g}", *values))
-    rows.append(("mean of all", "", *(f"{one.mean:.4f}" for one in found.values())))
-    print_table(("corruption", "level", *found), rows, f"Accuracy on {first.n:,} faces of {split}, seed {seed}")
+    print_table(*table(found), f"Accuracy on {first.n:,} faces of {split}, seed {seed}")
     if into:
         put_between(into, "robustness", as_markdown(found))
         note(f"The table stands in {into}.")
     if figure:
-        atomic_write(figure, figures.robustness_picture(found, kind=_kind(figure)))
+        atomic_write(figure, figures.robustness_picture(found, kind=kind))
         note(f"The curves are in {figure}.")
     if examples:
-        atomic_write(examples, figures.corruption_picture(faces, CORRUPTIONS, seed=seed, kind=_kind(examples)))
+        atomic_write(examples, figures.corruption_picture(faces, CORRUPTIONS, seed=seed, kind=shown))
         note(f"The examples are in {examples}.")
     return {"split": split, "networks": {name: one.as_json() for name, one in found.items()}}
-
-
-def _kind(path: Path) -> Any:
-    return path.suffix.lower()[1:]

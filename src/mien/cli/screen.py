@@ -56,14 +56,15 @@ def picture(reading: "Reading", rate: float) -> Any:
     from rich.panel import Panel
     from rich.text import Text
 
-    from mien.labels import colour
+    from mien.labels import colours
 
     panels = []
     for face in reading.faces[:4]:
         lines = Text()
-        for place, (name, value) in enumerate(face.probabilities.items()):
+        shades = colours(tuple(face.probabilities))
+        for (name, value), shade in zip(face.probabilities.items(), shades, strict=True):
             lines.append(f"{name:<9}", style="bold" if name == face.label else "")
-            lines.append("█" * round(BAR * value), style=colour(name, place))
+            lines.append("█" * round(BAR * value), style=shade)
             lines.append(" " * (BAR - round(BAR * value)) + f" {value:4.0%}\n")
         title = f"face {face.id}: {'uncertain' if face.uncertain else face.label}"
         panels.append(Panel(lines, title=title, width=BAR + 19))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, check_data, note, open_net, read_faces
-from mien.cli.pictures import picture_kind, write_picture
+from mien.cli.pictures import figure_kind, write_picture
 from mien.cli.tables import print_table
 from mien.errors import DataError
 
@@ -27,7 +27,10 @@ def show(
     ] = None,
     n: Annotated[int, typer.Option("--n", "-n", min=1, max=400, help="How many faces, without --index.")] = 12,
     out: Annotated[
-        Path | None, typer.Option(metavar="PNG", help="The picture; default figures/show-SPLIT.png in the run folder.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The picture (.png, .svg); default figures/show-SPLIT.png in the run folder."
+        ),
     ] = None,
     groups: Groups = None,
     skip_bad_rows: SkipBadRows = False,
@@ -36,7 +39,7 @@ def show(
     from mien.evaluation.gallery import show
     from mien.evaluation.scores import score
 
-    picture_kind(out)
+    kind = figure_kind(out)
     net = open_net(run)
     splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=net.card.input_shape)
     check_data(run, net.classes, splits, split, data)
@@ -60,7 +63,7 @@ def show(
     folder = Path(run) if Path(run).is_dir() else Path(run).parent
     picture = write_picture(
         out or folder / "figures" / f"show-{split}.png",
-        lambda figures: figures.gallery(shown, columns=min(6, len(shown))),
+        lambda figures: figures.gallery(shown, columns=min(6, len(shown)), kind=kind),
         asked=out is not None,
     )
     if picture:

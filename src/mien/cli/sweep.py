@@ -89,6 +89,8 @@ def _run(search: "Sweep", count: int) -> None:
         at = "" if ended.accuracy is None else f" at {ended.accuracy:.4f} after epoch {ended.epochs}"
         why = f". {ended.why}" if ended.why else ""
         note(f"trial {trial.number}: {ended.status}{at}: {_said(trial.values)}{why}")
+    if (tried := len(search.ranked())) < count:
+        note(f"All {tried} recipes that --field allows were tried; none is trained twice.")
 
 
 def _result(search: "Sweep", source: "DataPath", device: str | None) -> dict[str, Any]:

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from mien.evaluation.report import Report
 
 
+WIDEST = 100_000
+"""Characters of a line where there is no terminal: as many as any table needs."""
+
+
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", *, left: Sequence[int] = (0,)
 ) -> None:
@@ -28,7 +32,7 @@ def print_table(
         table.add_row(*(str(cell) for cell in row))
     if title:
         print(title)
-    Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False).print(table)
+    Console(width=None if sys.stdout.isatty() else WIDEST, markup=False, highlight=False).print(table)
 
 
 def print_report(report: "Report", title: str) -> None:
@@ -60,7 +64,7 @@ def print_calibration(found: "Calibration") -> None:
         [
             (
                 f"{found.temperature:.3f}", f"{found.ece:.4f}", f"{found.ece_after:.4f}", f"{found.uncertain:.3f}",
-                f"{found.coverage:.1%}", f"{found.reliable:.4f}",
+                f"{found.coverage:.1%}", "" if found.reliable is None else f"{found.reliable:.4f}",
             )
         ],
         "Calibrated on these faces; the error after it by two halves, each with the other's temperature",

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import httpx
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mien.client.files import File, as_file
 from mien.errors import MediaError, MienError, ServerError
@@ -42,6 +43,49 @@ class ServedNetwork:
     balanced_accuracy: float | None
 
 
+class _Told(BaseModel):
+    """What a server says, of exactly these types; what it says beyond them is passed over."""
+
+    model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
+
+
+class _Face(_Told):
+    label: str
+    confidence: float
+    uncertain: bool
+    probabilities: dict[str, float]
+    box: tuple[float, float, float, float] | None
+    landmarks: tuple[tuple[float, float], ...] | None
+    detection: float | None
+    face: int | None
+
+
+class _Picture(_Told):
+    width: int
+    height: int
+    faces: tuple[_Face, ...]
+
+
+class _Problem(_Told):
+    code: str
+    message: str = Field(min_length=1)
+
+
+class _Failed(_Told):
+    error: _Problem
+
+
+class _Pictures(_Told):
+    pictures: tuple[_Picture | _Failed, ...]
+
+
+class _Networks(_Told):
+    models: tuple[ServedNetwork, ...]
+
+
+LEAST, MOST = 0.1, 1.0
+"""Seconds after which a busy server is asked again, where it doesn't say more: the first, doubled up to the last."""
+
 IDLE = 2.0
 """Seconds after which an idle connection isn't used again: the server closes it after 5, perhaps just as it's asked."""
 
@@ -66,7 +110,7 @@ class Calls:
             raise MienError("A token has letters, digits or . _ ~ - and nothing else.")
         self.options: dict[str, Any] = {
             "base_url": self.address,
-            "timeout": timeout,
+            "timeout": httpx.Timeout(timeout, pool=None),  # calls that wait for others of this client have lost nobody
             "trust_env": False,
             "limits": httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=IDLE),
         }
@@ -79,7 +123,7 @@ class Calls:
         """One picture -> its Reading."""
         file = as_file(picture)
         read, query = partial(_reading, file), _query(model, detect)
-        return (yield from self._ask(read, "POST", "/v1/predict", query, content=file.data))
+        return (yield from self._ask(_Picture, read, "POST", "/v1/predict", query, content=file.data))
 
     def predict_batch(self, files: Sequence[File], model: str | None, detect: bool) -> Steps:
         """Many pictures in one request -> a Reading of each, in their order; for one without bytes its error."""
@@ -88,12 +132,12 @@ class Calls:
         return [Reading(file.name, error=file.error) if file.error else next(readings) for file in files]
 
     def _sent(self, files: Sequence[File], model: str | None, detect: bool) -> Steps:
-        def read(told: Any) -> list[Reading]:
-            return [_reading(file, one) for file, one in zip(files, told["pictures"], strict=True)]
+        def read(told: _Pictures) -> list[Reading]:
+            return [_reading(file, one) for file, one in zip(files, told.pictures, strict=True)]
 
-        form = [("file", ("picture", file.data)) for file in files]
+        form, query = [("file", ("picture", file.data)) for file in files], _query(model, detect)
         try:
-            return (yield from self._ask(read, "POST", "/v1/predict/batch", _query(model, detect), files=form))
+            return (yield from self._ask(_Pictures, read, "POST", "/v1/predict/batch", query, files=form))
         except ServerError as error:
             if len(files) > 1 and error.code in ("too_large", "bad_request"):  # this server takes fewer in a request
                 half = len(files) // 2
@@ -105,35 +149,24 @@ class Calls:
 
     def networks(self) -> Steps:
         """What the server has -> a tuple of ServedNetwork, its default first."""
+        return (yield from self._ask(_Networks, lambda told: told.models, "GET", "/v1/models", {}))
 
-        def read(told: Any) -> tuple[ServedNetwork, ...]:
-            return tuple(
-                ServedNetwork(
-                    name=one["name"],
-                    kind=one["kind"],
-                    classes=tuple(one["classes"]),
-                    uncertain_below=one["uncertain_below"],
-                    parameters=one["parameters"],
-                    accuracy=one["accuracy"],
-                    balanced_accuracy=one["balanced_accuracy"],
-                )
-                for one in told["models"]
-            )
-
-        return (yield from self._ask(read, "GET", "/v1/models", {}))
-
-    def _ask(self, read: Callable[[Any], Any], method: str, path: str, query: dict[str, str], **what: Any) -> Steps:
-        """One request, and what `read` makes of its JSON; while the server is busy, again after the time it says."""
-        until = time.monotonic() + self.patience
+    def _ask(
+        self, kind: type[_Told], read: Callable[[Any], Any], method: str, path: str, query: dict[str, str], **what: Any
+    ) -> Steps:
+        """One request, and what `read` makes of its answer, which must be of that kind; while the server is busy, again
+        after the time it says."""
+        until, least = time.monotonic() + self.patience, LEAST
         while True:
             response = yield Request(method, path, query, what)
             if response.is_success:
                 try:
-                    return read(response.json())
-                except (ValueError, LookupError, TypeError, AttributeError):
+                    return read(kind.model_validate_json(response.content))
+                except ValueError:  # pydantic's, too; or there are more pictures in it, or fewer
                     raise _odd(response) from None
             told = response.headers.get("retry-after", "")
-            wait = float(told) if told.isdecimal() else 1.0  # a proxy may say a date
+            wait = max(least, float(told) if told.isdecimal() else 1.0)  # a proxy may say a date, or 0
+            least = min(2 * least, MOST)
             if response.status_code != 429 or time.monotonic() + wait > until:
                 raise _error(response)
             yield wait
@@ -153,22 +186,21 @@ def _query(model: str | None, detect: bool) -> dict[str, str]:
     return ({"model": model} if model else {}) | ({} if detect else {"detect": "false"})
 
 
-def _reading(file: File, told: dict[str, Any]) -> Reading:
-    if "error" in told:
-        return Reading(file.name, error=told["error"]["message"])
-    faces = tuple(Face.from_json(face) for face in told["faces"])
-    return Reading(file.name, width=told["width"], height=told["height"], faces=faces)
+def _reading(file: File, told: _Picture | _Failed) -> Reading:
+    if isinstance(told, _Failed):
+        return Reading(file.name, error=told.error.message)
+    faces = tuple(Face.from_json(face.model_dump()) for face in told.faces)
+    return Reading(file.name, width=told.width, height=told.height, faces=faces)
 
 
 def _error(response: httpx.Response) -> MediaError | ServerError:
     try:
-        told = response.json()["error"]
-        code, message = told["code"], told["message"]
-    except (ValueError, LookupError, TypeError):
+        told = _Failed.model_validate_json(response.content).error
+    except ValidationError:
         return _odd(response)
-    if code == "bad_picture":
-        return MediaError(message)
-    return ServerError(f"{response.request.url}: {message}", code=code, status=response.status_code)
+    if told.code == "bad_picture":
+        return MediaError(told.message)
+    return ServerError(f"{response.request.url}: {told.message}", code=told.code, status=response.status_code)
 
 
 def _odd(response: httpx.Response) -> ServerError:
@@ -177,7 +209,9 @@ def _odd(response: httpx.Response) -> ServerError:
 
 
 def lost(address: str, error: httpx.HTTPError) -> ServerError:
-    """What to raise where no answer came at all."""
+    """What to raise where no answer came, or none to its end."""
+    if isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout)):
+        return ServerError(f"{address}: the server fell silent, or is slow; a larger `timeout` waits longer for it.")
     said = str(error) or type(error).__name__
     if "CERTIFICATE_VERIFY_FAILED" in said:
         reason = said.partition("failed: ")[2].partition(" (_ssl")[0] or said

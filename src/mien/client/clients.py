@@ -19,7 +19,8 @@ class Client:
     """Asks a server for the faces of pictures.
 
     Args:
-        address: the server's. token: what it was started with. timeout: seconds for an answer.
+        address: the server's. token: what it was started with. timeout: seconds in which a connection, then
+            each next part of an answer, must come; a whole answer may take longer.
         patience: seconds to go on trying while the server is busy.
         certificate: a file with the server's own certificate (PEM), which is trusted then, and no other.
 

@@ -75,8 +75,8 @@ def load_folder(
 
     Raises:
         DataError: no such folder or no images in it; a class in `val` or `test` that `train` lacks; folders that
-            can't be told apart, or hold a run of mien's; a subject in two splits; unreadable images and other files in
-            class folders (names ten, counts all).
+            can't be told apart, hold a run of mien's, or whose name isn't UTF-8; a subject in two splits; unreadable
+            images and other files in class folders (names ten, counts all).
     """
     listing = list_folder(path, val_share=val_share, seed=seed, groups=groups)
     splits = listing.read(size=size, rgb=rgb, skip_bad_rows=skip_bad_rows, tick=tick)
@@ -154,6 +154,7 @@ def _files_of_classes(folder: Path, split: int) -> Iterable[_File]:
         if entry.is_file() and not litter(entry.name) and entry.suffix.lower() in SUFFIXES:
             yield _File(split, "", entry)
     for of_class in _folders(folder):
+        _check_text(of_class)
         names: dict[Path, set[str]] = {}
         for file in files_below(of_class, left_out=litter, unread=_unread):
             names.setdefault(file.parent, set()).add(file.name)
@@ -165,6 +166,15 @@ def _files_of_classes(folder: Path, split: int) -> Iterable[_File]:
             )
         if not names and split == TRAIN:
             raise DataError(f"{of_class}: a folder for a class, with nothing in it. Put images there, or remove it.")
+
+
+def _check_text(of_class: Path) -> None:
+    """Raise DataError when a class's name isn't text, which the card of a network that has learned it must hold."""
+    try:
+        of_class.name.encode()
+    except UnicodeEncodeError:
+        found = f"{of_class.parent}: the name of the class folder {of_class.name!r} isn't text in UTF-8. Rename it."
+        raise DataError(found) from None
 
 
 def _unread(error: OSError) -> None:

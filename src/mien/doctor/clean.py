@@ -32,13 +32,38 @@ class Cleaned:
     lost: dict[str, int]
 
 
-def check(drop: Sequence[str], move: Sequence[str]) -> None:
-    """Raise DataError for a kind of finding that there isn't, or that shall be both dropped and moved."""
+AMONG_THE_REST = ("leaking", "leaks", "copies", "near")
+"""Kinds that a face is of because of another. They are looked for in this order among the faces that are still there,
+so that no picture goes with all of its copies."""
+
+
+def check(
+    drop: Sequence[str],
+    move: Sequence[str],
+    out: str | os.PathLike[str] | None = None,
+    source: str | os.PathLike[str] | None = None,
+) -> None:
+    """Raise DataError for a kind of finding that there isn't, or that shall be both dropped and moved.
+
+    Where `out` is given, also for a file that wouldn't be an .npz, or would overwrite the `source`.
+    """
     for kind in (*drop, *move):
         if kind not in KINDS:
             raise DataError(f"There is no finding {kind!r}; findings are {', '.join(KINDS)}.")
     if both := set(drop) & set(move):
         raise DataError(f"{', '.join(sorted(both))} can't be both dropped and moved.")
+    if out is None:
+        return
+    if Path(out).suffix.lower() != ".npz":
+        raise DataError(f"{out}: a cleaned data set is an .npz file; let the name end in .npz.")
+    for path in _files(Path(out)):
+        if source and path.exists() and Path(source).exists() and path.samefile(source):
+            raise DataError(f"{path}: it is the data set itself, which would be overwritten. Name another place.")
+
+
+def _files(out: Path) -> tuple[Path, Path, Path]:
+    """The cleaned data set, what is set aside, and the manifest."""
+    return out, out.with_name(f"{out.stem}.aside.npz"), out.with_name(f"{out.stem}.manifest.jsonl")
 
 
 def write_clean(
@@ -50,33 +75,51 @@ def write_clean(
     and one for each face that any examination named: what it was found to be, and whether it was kept, dropped or
     moved. Each is written in one step, the data set last. A face that is to be dropped and moved is dropped.
 
+    Copies and leaks are told among the faces that the other kinds leave, `leaking` first: of each picture that is
+    worth keeping one stays, and a face whose earlier copy goes as a likely mislabel is no copy any more.
+
     Raises:
-        DataError: another kind of file, a kind that nobody looked for, or nothing would remain to train on.
+        DataError: another kind of file, the data set itself, a kind that wasn't examined, or nothing would remain to
+            train on.
     """
-    out = Path(out)
-    check(drop, move)
-    if out.suffix.lower() != ".npz":
-        raise DataError(f"{out}: a cleaned data set is an .npz file; let the name end in .npz.")
+    check(drop, move, out, diagnosis.pool.source)
+    out, aside, manifest = _files(Path(out))
     pool = diagnosis.pool
     masks = {kind: diagnosis.mask(kind) for kind in KINDS if kind not in SLOW or kind in (*drop, *move)}
     for kind in SLOW:
         if kind not in masks and kind not in dict(diagnosis.left_out):
             masks[kind] = diagnosis.mask(kind)
-    nobody = np.zeros(len(pool), np.bool_)
-    dropped = np.logical_or.reduce([nobody, *(masks[kind] for kind in drop)])
-    moved = np.logical_or.reduce([nobody, *(masks[kind] for kind in move)]) & ~dropped
-    kept = ~(dropped | moved)
+    kept, dropped = _decided(diagnosis, masks, drop, move)
+    moved = ~(kept | dropped)
     if not (kept & (pool.split == 0)).any():
         raise DataError("No training face would remain: choose less to drop or to move.")
-    manifest = out.with_name(f"{out.stem}.manifest.jsonl")
-    aside = out.with_name(f"{out.stem}.aside.npz") if moved.any() else None
     with replacing(manifest) as beside:
         _write_manifest(beside, diagnosis, masks, dropped, moved, {"drop": list(drop), "move": list(move)})
-    if aside:
+    if moved.any():
         _some(diagnosis, moved).save(aside)
+    else:
+        aside.unlink(missing_ok=True)  # an earlier run's, of which the manifest knows nothing any more
     _some(diagnosis, kept).save(out)
     lost = {name: int((~kept & (pool.split == place)).sum()) for place, name in enumerate(pool.names)}
-    return Cleaned(out, aside, manifest, int(kept.sum()), int(dropped.sum()), int(moved.sum()), lost)
+    return Cleaned(
+        out, aside if moved.any() else None, manifest, int(kept.sum()), int(dropped.sum()), int(moved.sum()), lost
+    )
+
+
+def _decided(
+    diagnosis: Diagnosis, masks: dict[str, NDArray[np.bool_]], drop: Sequence[str], move: Sequence[str]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which faces are kept, and which are dropped."""
+    kept, dropped = np.ones(len(diagnosis.pool), np.bool_), np.zeros(len(diagnosis.pool), np.bool_)
+    for kind in (*(kind for kind in KINDS if kind not in AMONG_THE_REST), *AMONG_THE_REST):
+        if kind in (*drop, *move):
+            hit = kept & masks[kind] if kind not in AMONG_THE_REST else diagnosis.mask(kind, kept)
+            kept &= ~hit
+            if kind in drop:
+                dropped |= hit
+    for kind in drop:  # of those that go, also what went as another kind
+        dropped |= ~kept & masks[kind]
+    return kept, dropped
 
 
 def _some(diagnosis: Diagnosis, chosen: NDArray[np.bool_]) -> Splits:

@@ -44,22 +44,24 @@ class Diagnosis:
     judged: Judged | None = None
     left_out: tuple[tuple[str, str], ...] = ()
 
-    def mask(self, kind: str) -> NDArray[np.bool_]:
-        """Which faces `(N,)` are of one of KINDS.
+    def mask(self, kind: str, among: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+        """Which faces `(N,)` are of one of KINDS; copies and leaks `among` some of the faces, a mask `(N,)`, alone.
 
         Raises:
-            DataError: there is no such kind, or nobody looked for it.
+            DataError: there is no such kind, or it wasn't examined.
         """
-        pool, train = self.pool, self.pool.split == 0
+        pool = self.pool
+        some = np.ones(len(pool), np.bool_) if among is None else among
+        train, judged = some & (pool.split == 0), some & (pool.split != 0)
         if kind == "nonfaces" and self.faceness is not None:
             return np.asarray(self.faceness < NO_FACE)
         if kind == "mislabels" and self.suspects is not None:
             return np.isin(np.arange(len(pool)), self.suspects.order[: self.suspects.count])
         simple: dict[str, Callable[[], NDArray[np.bool_]]] = {
-            "copies": lambda: self.identical.copies,
-            "near": lambda: self.near.copies & ~self.identical.copies,
-            "leaks": lambda: self.identical.shared(~train, train),
-            "leaking": lambda: self.identical.shared(train, ~train),
+            "copies": lambda: self.identical.later(some),
+            "near": lambda: self.near.later(some) & ~self.identical.later(some),
+            "leaks": lambda: self.identical.shared(judged, train),
+            "leaking": lambda: self.identical.shared(train, judged),
             "conflicts": lambda: self.identical.conflicting(pool.labels),
             "constant": lambda: self.looks.constant,
             "faint": lambda: self.looks.faint,
@@ -67,7 +69,7 @@ class Diagnosis:
         if kind in simple:
             return simple[kind]()
         if kind in SLOW:
-            raise DataError(f"Nobody looked for {kind}: {dict(self.left_out).get(kind, 'it was left out')}.")
+            raise DataError(f"{kind} wasn't examined: {dict(self.left_out).get(kind, 'it was left out')}.")
         raise DataError(f"There is no finding {kind!r}; findings are {', '.join(KINDS)}.")
 
     def as_json(self) -> dict[str, Any]:

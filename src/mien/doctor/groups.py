@@ -23,7 +23,7 @@ class Groups:
     @property
     def copies(self) -> NDArray[np.bool_]:
         """Which faces stood earlier already."""
-        return np.asarray(self.first != np.arange(len(self.first)))
+        return self.later(np.ones(len(self.first), np.bool_))
 
     @property
     def count(self) -> int:
@@ -34,6 +34,16 @@ class Groups:
     def grouped(self) -> NDArray[np.bool_]:
         """Which faces aren't alone."""
         return np.isin(self.first, self.first[self.copies])
+
+    def later(self, some: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which of `some` faces, a mask `(N,)`, have an earlier one of them in their group.
+
+        >>> Groups(np.array([0, 0, 0])).later(np.array([False, True, True])).tolist()
+        [False, False, True]
+        """
+        earliest = np.full(len(self.first), len(self.first))
+        np.minimum.at(earliest, self.first[some], np.flatnonzero(some))
+        return np.asarray(some & (earliest[self.first] != np.arange(len(self.first))))
 
     def conflicting(self, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which faces are in a group whose labels contradict each other; the unlabelled contradict nobody."""

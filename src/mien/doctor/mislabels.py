@@ -33,9 +33,10 @@ class Suspects:
     """Likely mislabels.
 
     `order` has the numbers of all labelled faces, the likeliest mislabels first; the first `count` of them are those
-    that confident learning counts as mislabelled. `suggested` `(N,)` is the class that the network gives each face,
-    `own` and `other` `(N,)` its probabilities for the label and for the likeliest other class. `accuracy` is the
-    share of labels that the network agrees with.
+    that confident learning counts as mislabelled. `suggested` `(N,)` is the class that is likelier right: of those the
+    likeliest whose threshold the face reaches, of the others the network's answer. `own` and `other` `(N,)` are the
+    probabilities of the label and of the suggestion, or where that is the label of the likeliest other class.
+    `accuracy` is the share of labels that the network agrees with.
     """
 
     order: NDArray[np.int64]
@@ -61,7 +62,7 @@ def suspects(answers: NDArray[np.floating], labels: NDArray[np.int64]) -> Suspec
     known = np.flatnonzero(labels != UNLABELLED)
     chances = np.asarray(answers, np.float32)
     own, other = np.zeros(len(labels), np.float32), np.zeros(len(labels), np.float32)
-    suggested = chances.argmax(1)
+    answered = chances.argmax(1)
     given = chances[known]
     mine = labels[known]
     at = np.arange(len(known))
@@ -75,7 +76,10 @@ def suspects(answers: NDArray[np.floating], labels: NDArray[np.int64]) -> Suspec
     reached = np.where(given >= thresholds, given, -1)
     wrong = (reached.max(1) >= 0) & (reached.argmax(1) != mine)
     order = known[np.lexsort((own[known] - other[known], ~wrong))]
-    return Suspects(order, int(wrong.sum()), suggested, own, other, float((suggested[known] == mine).mean()))
+    suggested = answered.copy()
+    suggested[known[wrong]] = reached.argmax(1)[wrong]  # its answer may be the label, which has a higher threshold
+    other[known[wrong]] = reached.max(1)[wrong]
+    return Suspects(order, int(wrong.sum()), suggested, own, other, float((answered[known] == mine).mean()))
 
 
 def out_of_sample(

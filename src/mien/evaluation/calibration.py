@@ -18,7 +18,8 @@ class Calibration:
 
     `temperature` divides the logits; `ece` and `ece_after` are the expected calibration errors as trained and with
     temperatures cross-fitted on two halves (each half judged by the other's); an answer below the confidence
-    `uncertain` counts as uncertain; `coverage` is the share of the others, `reliable` their accuracy.
+    `uncertain` counts as uncertain; `coverage` is the share of the others, `reliable` their accuracy, None where there
+    are none.
     """
 
     temperature: float
@@ -26,7 +27,7 @@ class Calibration:
     ece_after: float
     uncertain: float
     coverage: float
-    reliable: float
+    reliable: float | None
     n: int
 
     @classmethod
@@ -43,7 +44,7 @@ class Calibration:
             ece_after=cross_fitted_error(labels, probabilities),
             uncertain=uncertain,
             coverage=float(sure.mean()),
-            reliable=float(right[sure].mean()) if sure.any() else 0.0,
+            reliable=float(right[sure].mean()) if sure.any() else None,
             n=len(labels),
         )
 
@@ -110,11 +111,21 @@ def cross_fitted_error(labels: Ints, probabilities: Floats, seed: int = 0) -> fl
 
 
 def coverage_curve(labels: Ints, probabilities: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(coverage, accuracy), both `(N,)`: how right the most confident faces are, from the first one to all of them."""
-    order = np.argsort(-probabilities.max(1), kind="stable")
-    right = (probabilities.argmax(1) == labels)[order]
+    """(coverage, accuracy), both `(N,)`: how right the most confident faces are, from the first one to all of them.
+
+    Of equally confident faces each counts as right as all of them are in the mean: their order says nothing.
+    """
+    confidence = probabilities.max(1)
+    order = np.argsort(-confidence, kind="stable")
+    right = np.cumsum((probabilities.argmax(1) == labels)[order])
     kept = np.arange(1, len(labels) + 1)
-    return kept / len(labels), np.cumsum(right) / kept
+    ends = np.flatnonzero(_last(confidence[order]))
+    return kept / len(labels), np.interp(kept, [0, *kept[ends]], [0, *right[ends]]) / kept
+
+
+def _last(confidence: Floats) -> NDArray[np.bool_]:
+    """`(N,)`: where the faces, from the surest, are followed by a less sure one, or by none."""
+    return np.append(confidence[1:] < confidence[:-1], True)
 
 
 def uncertain_below(labels: Ints, probabilities: Floats, target: float = RELIABLE) -> float:
@@ -126,6 +137,9 @@ def uncertain_below(labels: Ints, probabilities: Floats, target: float = RELIABL
     """
     _, accuracy = coverage_curve(labels, probabilities)
     confidence = np.sort(probabilities.max(1))[::-1]
-    last = np.append(confidence[1:] < confidence[:-1], True)  # equal confidences are kept or left together
-    enough = np.flatnonzero((accuracy >= target) & last)
-    return float(f"{confidence[enough[-1]]:.4f}") if len(enough) else 1.0
+    enough = np.flatnonzero((accuracy >= target) & _last(confidence))  # equal ones are kept or left together
+    if not len(enough):
+        return 1.0
+    lowest = float(confidence[enough[-1]])
+    rounded = round(lowest, 4)
+    return rounded if rounded <= lowest else round(rounded - 1e-4, 4)  # up would shut out the face it comes from

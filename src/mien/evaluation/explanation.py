@@ -9,7 +9,7 @@ What the check can't say: that the heatmap is about this face. Marking the middl
 too, since expressions are there; `benchmarks/explain.py` says how often.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,9 @@ from mien.errors import DataError
 Predictor = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 """Pixels uint8 `(B, C, H, W)` in, probabilities `(B, K)` out. A `mien.net.Net` is one."""
 
+SIDE = 48
+"""Pixels. PATCH and BLUR are for faces of this side, and of others as much larger or smaller as the face is."""
+
 PATCH = 4
 """Side in pixels of the patches that are taken away, for the heatmap and for the random orders alike."""
 
@@ -29,7 +32,11 @@ STEPS = 36
 """How many steps it takes to take all of them away."""
 
 ORDERS = 20
-"""How many random orders. A heatmap that knows nothing is better than all 20 in one case of 21, less than 5 %."""
+"""How many random orders. A heatmap of noise, which knows nothing, is better than all 20 in one case of 21: less than
+5 %. One that marks a single spot is more often, since patches side by side hide more than scattered ones."""
+
+SLIGHT = 0.01
+"""A lower probability has nothing to fall from: whatever the heatmap marks isn't to be believed."""
 
 BLUR = 6.0
 """Sigma in pixels of the blurred face that shows where a patch has gone: no expression left, and no new edges."""
@@ -64,12 +71,19 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether it is better than every one of them."""
-        return self.better_than == len(self.orders)
+        """Whether it is better than every one of them, and the probability isn't SLIGHT to begin with."""
+        return not self.slight and self.better_than == len(self.orders)
+
+    @property
+    def slight(self) -> bool:
+        """Whether the face has hardly any probability of the class."""
+        return bool(self.curve[0] < SLIGHT)
 
     @property
     def verdict(self) -> str:
         """The check in words."""
+        if self.slight:
+            return f"don't believe it: the probability is below {SLIGHT:g}, so there is nothing to explain"
         orders = len(self.orders)
         advice = "believe it" if self.passed else "don't believe it"
         return f"{advice}: the heatmap is better than {self.better_than} of {orders} random orders"
@@ -128,7 +142,7 @@ def check(
         predict: pixels uint8 `(B, C, H, W)` -> probabilities `(B, K)`. It is asked `(1 + orders) · (steps + 1)` times.
         face: uint8 `(H, W)` or `(H, W, 3)`. heatmap: `(H, W)`, higher is more important.
         place: the class, by its place among the K.
-        patch: side in pixels of the patches; those at the right and lower edge may be smaller.
+        patch: side of the patches in pixels of a face of 48; those at the right and lower edge may be smaller.
         steps: the patches go in so many steps, of as many patches each as can be; fewer steps where there are fewer
             patches.
         orders, seed: how many random orders, and what decides them.
@@ -199,10 +213,19 @@ def curve(
 
 
 def without(face: NDArray[np.uint8], blur: float | None = BLUR) -> NDArray[np.uint8]:
-    """The face without its expression: blurred (sigma in pixels), or with None its mean everywhere."""
+    """The face without its expression: blurred (sigma in pixels of a face of 48), or with None its mean everywhere."""
     if blur is None:
         return np.broadcast_to(face.mean((0, 1)).round().astype(np.uint8), face.shape)
-    return np.asarray(Image.fromarray(face).filter(ImageFilter.GaussianBlur(blur)), np.uint8)
+    return np.asarray(Image.fromarray(face).filter(ImageFilter.GaussianBlur(blur * scale(face.shape))), np.uint8)
+
+
+def scale(shape: Sequence[int]) -> float:
+    """How many times as large a face of that shape, `(H, W, ...)`, is as one of SIDE.
+
+    >>> scale((96, 96))
+    2.0
+    """
+    return max(shape[:2]) / SIDE
 
 
 def shares(patches: int, steps: int = STEPS) -> NDArray[np.float64]:
@@ -218,7 +241,8 @@ def area(taken: NDArray[np.float64], curves: NDArray[np.float64]) -> NDArray[np.
 
 def _patches(shape: tuple[int, ...], patch: int) -> NDArray[np.int64]:
     """`(H, W)`: the number of the patch that each pixel lies in."""
-    down, across = (np.arange(side) // patch for side in shape)
+    pixels = max(1, round(patch * scale(shape)))
+    down, across = (np.arange(side) // pixels for side in shape)
     return np.asarray(down[:, None] * (across[-1] + 1) + across, np.int64)
 
 

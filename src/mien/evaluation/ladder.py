@@ -161,11 +161,11 @@ class Ladder:
 def amount(n: float) -> str:
     """A count that is easy to read.
 
-    >>> amount(950), amount(16_135), amount(1_600_000), amount(2_100_000_000)
-    ('950', '16.1 k', '1.6 M', '2.1 G')
+    >>> amount(950), amount(16_135), amount(999_960), amount(2_100_000_000)
+    ('950', '16.1 k', '1.0 M', '2.1 G')
     """
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if n >= size:
+        if round(n / size * 1000, 1) >= 1000:  # not 1000.0 k
             return f"{n / size:.1f} {letter}"
     return f"{n:.0f}"
 
@@ -173,10 +173,10 @@ def amount(n: float) -> str:
 def duration(seconds: float) -> str:
     """A time that is easy to read.
 
-    >>> duration(4.21), duration(75), duration(7380)
-    ('4.2 s', '1 min 15 s', '2 h 3 min')
+    >>> duration(4.21), duration(59.97), duration(75), duration(7380)
+    ('4.2 s', '1 min 0 s', '1 min 15 s', '2 h 3 min')
     """
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -15,6 +15,12 @@ from mien.evaluation.ladder import amount
 ENOUGH = 3
 """With fewer seeds a row is shown, but claims nothing."""
 
+COLUMNS = (
+    *("network", "seeds", "accuracy", "95 % interval", "without leaks", "balanced", "macro-F1", "ECE"),
+    *("parameters", "multiply-adds"),
+)
+"""Of the table, in the terminal and in Markdown."""
+
 _T = (0, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 """Two-sided 95 % points of Student's t by degrees of freedom; beyond, 2.228 errs on the wide side."""
 
@@ -68,12 +74,16 @@ class Leaderboard:
         first, *others = sums
         if unlike := [name for name in others if sums[name] != sums[first]]:
             raise DataError(
-                f"{first} and {unlike[0]} were judged on other validation faces: they can't stand on one board."
+                f"{first} and {unlike[0]} were judged on different validation faces: they can't stand on one board."
             )
         groups: dict[str, list[str]] = {}
         for name, card in cards.items():
             groups.setdefault(_same(card), []).append(name)
-        rows = [_row(names, cards, judged, leak_free or {}) for names in groups.values()]
+        titles = _titles([cards[names[0]] for names in groups.values()])
+        rows = [
+            _row(title, names, cards, judged, leak_free or {})
+            for title, names in zip(titles, groups.values(), strict=True)
+        ]
         rows.sort(key=lambda row: -row.accuracy)
         return cls(tuple(rows), judged[first]["n"], sums[first])
 
@@ -98,7 +108,7 @@ class Leaderboard:
             DataError: they were judged on other faces, or the same run stands on both.
         """
         if other.checksum != self.checksum:
-            raise DataError("The boards were judged on other validation faces: they can't become one.")
+            raise DataError("The boards were judged on different validation faces: they can't become one.")
         runs = {run for row in self.rows for run in row.runs}
         if both := sorted(runs.intersection(run for row in other.rows for run in row.runs)):
             raise DataError(
@@ -115,9 +125,8 @@ class Leaderboard:
     def as_markdown(self) -> str:
         """A Markdown table with what it rests on below."""
         lines = [
-            "| network | seeds | accuracy | 95 % interval | without leaks | balanced | macro-F1 | ECE | parameters "
-            "| multiply-adds |",
-            "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+            "| " + " | ".join(COLUMNS) + " |",
+            "|---|" + "---:|" * (len(COLUMNS) - 1),
             *("| " + " | ".join(cells(row)) + " |" for row in self.rows),
         ]
         notes = [
@@ -153,8 +162,32 @@ def _same(card: Card) -> str:
     return repr((card.model, card.options, sorted(recipe.items(), key=str), card.data.checksums.get("train")))
 
 
+def _titles(cards: Sequence[Card]) -> list[str]:
+    """A name for each row: network and preset, and where those of several are the same also what differs."""
+    plain = [f"{card.model}, {card.preset}" if card.preset else card.model for card in cards]
+    titles = []
+    for name, card in zip(plain, cards, strict=True):
+        alike = [_fields(one) for one, title in zip(cards, plain, strict=True) if title == name]
+        mine = _fields(card)
+        differ = [key for key in mine if any(one.get(key) != mine[key] for one in alike)]
+        titles.append(", ".join([name, *(f"{key} {mine[key]}" for key in differ)]))
+    return titles
+
+
+def _fields(card: Card) -> dict[str, Any]:
+    """What tells a row from others of its preset."""
+    faces = {"training faces": card.data.checksums.get("train", "unknown")[:8]}
+    return (
+        {name: value for name, value in card.recipe.items() if name not in ("seed", "options")} | card.options | faces
+    )
+
+
 def _row(
-    names: Sequence[str], cards: Mapping[str, Card], judged: Mapping[str, Any], leak_free: Mapping[str, float]
+    title: str,
+    names: Sequence[str],
+    cards: Mapping[str, Card],
+    judged: Mapping[str, Any],
+    leak_free: Mapping[str, float],
 ) -> Row:
     seeds = tuple(int(cards[name].recipe.get("seed", 0)) for name in names)
     for place, seed in enumerate(seeds):
@@ -171,7 +204,7 @@ def _row(
         key: float(np.mean([judged[name][key] for name in names])) for key in ("balanced_accuracy", "macro_f1", "ece")
     }
     return Row(
-        name=f"{card.model}, {card.preset}" if card.preset else card.model,
+        name=title,
         seeds=seeds,
         accuracy=mean,
         interval=interval,

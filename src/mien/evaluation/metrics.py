@@ -56,7 +56,7 @@ def macro_f1(counts: NDArray[np.int64]) -> float:
 def log_loss(labels: Ints, probabilities: Floats) -> float:
     """The mean of -log(probability given to the true class), in nats; probabilities below 1e-12 count as that."""
     given = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return float(-np.log(np.maximum(given, 1e-12)).mean())
+    return max(0.0, float(-np.log(np.maximum(given, 1e-12)).mean()))  # -0.0, or float32 a little above 1
 
 
 def total_variation(shares: Floats, probabilities: Floats) -> float:
@@ -80,10 +80,16 @@ def calibration_error(labels: Ints, probabilities: Floats, bins: int = 15) -> fl
     """
     confidence = probabilities.max(1).astype(np.float64)
     right = probabilities.argmax(1) == labels
-    edges = np.quantile(confidence, np.linspace(0, 1, bins + 1)[1:-1])
-    place = np.searchsorted(edges, confidence, side="left")
+    place = equal_mass(confidence, bins)
     gaps = np.bincount(place, confidence - right, minlength=bins)  # the sum over a bin of confidence - accuracy
     return float(np.abs(gaps).sum() / len(labels))
+
+
+def equal_mass(confidence: Floats, bins: int = 15) -> NDArray[np.int64]:
+    """`(N,)`: the bin of each face, 0..bins - 1, from the least sure; as many in each as equal ones, which share a bin,
+    allow."""
+    edges = np.quantile(confidence, np.linspace(0, 1, bins + 1)[1:-1])
+    return np.searchsorted(edges, confidence, side="left")
 
 
 def interval(correct: NDArray[np.bool_]) -> tuple[float, float]:

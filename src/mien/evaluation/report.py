@@ -102,6 +102,14 @@ class Report:
             "",
             "| class | faces | precision | recall | F1 |",
             "|---|---|---|---|---|",
-            *(f"| {s.name} | {s.n:,} | {s.precision:.3f} | {s.recall:.3f} | {s.f1:.3f} |" for s in self.per_class),
+            *(
+                f"| {_cell(s.name)} | {s.n:,} | {s.precision:.3f} | {s.recall:.3f} | {s.f1:.3f} |"
+                for s in self.per_class
+            ),
         ]
         return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    """A name as a cell of a Markdown table, where a bar would end it."""
+    return text.replace("|", "\\|")

@@ -70,16 +70,20 @@ def robustness(
     return Robustness(clean.accuracy, mean, tuple(levels), clean.n, seed)
 
 
+def table(found: dict[str, Robustness]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Several networks beside each other as text: the names of the columns, and a row for each level."""
+    networks = list(found.values())
+    rows = [("none", "", *(f"{one.clean:.3f}" for one in networks))]
+    for place, level in enumerate(networks[0].levels):
+        values = (f"{one.levels[place].accuracy:.3f}" for one in networks)
+        rows.append((f"{level.kind} ({level.unit})", f"{level.level:g}", *values))
+    rows.append(("mean of all corruptions", "", *(f"{one.mean:.3f}" for one in networks)))
+    return ("corruption", "level", *found), rows
+
+
 def as_markdown(found: dict[str, Robustness]) -> str:
     """One table of several networks: a line for each level, a column for each network."""
-    first = next(iter(found.values()))
-    lines = [
-        "| corruption | level | " + " | ".join(found) + " |",
-        "|---|---:|" + "---:|" * len(found),
-        "| none | | " + " | ".join(f"{one.clean:.3f}" for one in found.values()) + " |",
-    ]
-    for place, level in enumerate(first.levels):
-        values = " | ".join(f"{one.levels[place].accuracy:.3f}" for one in found.values())
-        lines.append(f"| {level.kind} ({level.unit}) | {level.level:g} | {values} |")
-    lines.append("| mean of all corruptions | | " + " | ".join(f"{one.mean:.3f}" for one in found.values()) + " |")
+    columns, rows = table(found)
+    lines = ["| " + " | ".join(row) + " |" for row in (columns, *rows)]
+    lines.insert(1, "|---|" + "---:|" * (len(columns) - 1))
     return "\n".join(lines) + "\n"

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mien.errors import DataError, MediaError, MissingExtra
 from mien.files import replacing
-from mien.labels import colour
+from mien.labels import colours
 from mien.recognition.kinds import is_text, sign_video
 from mien.recognition.records import Face, Reading
 from mien.style import SIGNED
@@ -40,7 +40,7 @@ def annotate(pixels: NDArray[np.uint8], reading: Reading) -> NDArray[np.uint8]:
 
 def _draw(draw: ImageDraw.ImageDraw, face: Face, size: tuple[int, int]) -> None:
     classes = list(face.probabilities)
-    ink = colour(face.label, classes.index(face.label))
+    ink = colours(classes)[classes.index(face.label)]
     x, y, width, height = face.box or (0, 0, *size)
     line = max(1, round(min(size) / 250))
     text = max(11, min(round(height / 7), round(min(size) / 18)))
@@ -66,10 +66,10 @@ def _bars(
     if height < 8 * text or width < 6 * len(classes):
         return
     step, tall = width / len(classes), height / 6
-    for place, name in enumerate(classes):
+    for place, (name, shade) in enumerate(zip(classes, colours(classes), strict=True)):
         left, bottom = x + place * step, y + height
         high = tall * face.probabilities[name]
-        draw.rectangle((left + 1, bottom - high - 1, left + step - 1, bottom), fill=colour(name, place))
+        draw.rectangle((left + 1, bottom - high - 1, left + step - 1, bottom), fill=shade)
 
 
 def _readable(ink: str) -> str:

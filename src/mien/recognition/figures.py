@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import MissingExtra
-from mien.labels import colour
+from mien.labels import colours
 from mien.recognition.records import Face, Frame, Reading
 from mien.style import QUIET, SIGNED, STYLE
 
@@ -76,8 +76,7 @@ class Timeline:
             axes = figure.subplots(max(1, len(lanes)), 1, sharex=True, squeeze=False)[:, 0]
             for axis, ((_, number), course) in zip(axes, lanes, strict=False):
                 times, shares = _with_gaps(course)
-                colours = [colour(name, place) for place, name in enumerate(self.classes)]
-                axis.stackplot(times, shares.T, colors=colours, labels=self.classes, linewidth=0)
+                axis.stackplot(times, shares.T, colors=colours(self.classes), labels=self.classes, linewidth=0)
                 axis.set(ylim=(0, 1), yticks=[0, 1], ylabel=f"face {number}" if number else "face")
             if lanes:
                 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=8, frameon=False)

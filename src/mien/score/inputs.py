@@ -9,10 +9,12 @@ from typing import Any
 from mien.errors import DataError
 from mien.files import files_below, replacing
 from mien.images import SUFFIXES
-from mien.score.job import Job
+from mien.score.job import Job, from_root
 
 TABLES = (".parquet", ".csv", ".jsonl")
 """Files that list images, or hold them, rather than being some."""
+_ESCAPED = re.compile(r"\\u(dc[89a-f][0-9a-f])")
+"""How a byte of a file's name that is no text stands in the list; Python has it as this surrogate."""
 
 
 def list_inputs(daft: Any, job: Job, path: Path) -> None:
@@ -32,9 +34,13 @@ def list_inputs(daft: Any, job: Job, path: Path) -> None:
             table = arrow.Table.from_batches([batch])
             rows = range(number, number + len(table))
             table = table.append_column("row", arrow.array(rows, arrow.int64()))
-            if "source" not in table.column_names:
-                names = arrow.array([f"{job.source}#{row}" for row in rows], arrow.string())
-                table = table.append_column("source", names)
+            if "source" in table.column_names:
+                given, place = table["source"], table.column_names.index("source")
+                names = [name and _written(name) for name in given.to_pylist()]
+                table = table.set_column(place, "source", arrow.array(names, given.type))
+            else:
+                names = [_written(f"{job.source}#{row}") for row in rows]
+                table = table.append_column("source", arrow.array(names, arrow.string()))
             if writer is None:
                 schema = table.schema
                 writer = parquet.ParquetWriter(beside, schema)
@@ -43,6 +49,20 @@ def list_inputs(daft: Any, job: Job, path: Path) -> None:
         if writer is None or not number:
             raise DataError(f"{job.source}: no images there.")
         writer.close()
+
+
+def _written(name: str) -> str:
+    """An address as it stands in the list: from the root, and in UTF-8, which a file's name needn't be."""
+    return from_root(name).encode(errors="backslashreplace").decode()
+
+
+def opened(name: str) -> str:
+    r"""The name under which the system knows the file that stands in the list as `name`.
+
+    >>> opened(r"a \udcff.jpg") == "a " + chr(0xDCFF) + ".jpg"
+    True
+    """
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), name)
 
 
 def remote(path: Path) -> bool:
@@ -70,8 +90,17 @@ def reason(error: Exception) -> str:
 
 def exactly(path: str | os.PathLike[str]) -> str:
     """A path of this machine as daft takes it: absolute, for of any other it may take the first part for a host, and
-    without a sign that would make it a pattern."""
-    return re.sub(r"([*?\[\]{}\\])", r"\\\1", Path(os.path.abspath(path)).as_posix())
+    without a sign that would make it a pattern.
+
+    Raises:
+        DataError: it isn't UTF-8, which daft takes alone.
+    """
+    whole = Path(os.path.abspath(path)).as_posix()
+    try:
+        whole.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{whole!r}: this name isn't text in UTF-8. Name another folder.") from None
+    return re.sub(r"([*?\[\]{}\\])", r"\\\1", whole)
 
 
 def _table(daft: Any, job: Job) -> Any:
@@ -100,7 +129,7 @@ def _images(daft: Any, job: Job) -> Any:
     found = _elsewhere(daft, job) if "://" in job.source else _here(job.source)
     if not found:
         raise DataError(f"{job.source}: no images there.")
-    return daft.from_pydict({"source": sorted(found)})
+    return daft.from_pydict({"source": sorted(map(_written, found))})
 
 
 def _here(source: str) -> list[str]:

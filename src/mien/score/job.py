@@ -1,13 +1,16 @@
 """A job and its folder: what is scored and how, who is at it, and how far it is."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from mien.cards import checksum
 from mien.errors import DataError
 from mien.files import atomic_write, holding
+from mien.net import Net
 from mien.shipped import DEFAULT
 
 NOTE, INPUTS, LOCK = "job.json", "inputs.parquet", ".lock"
@@ -41,20 +44,28 @@ class Progress:
 
 
 @contextmanager
-def claimed(job: Job, out: Path) -> Iterator[None]:
-    """Hold the folder `out` for this job; whoever is killed holds it no longer.
+def claimed(job: Job, net: Net, out: Path) -> Iterator[None]:
+    """Hold the folder `out` for this job with this network; whoever is killed holds it no longer.
 
     Raises:
-        DataError: another command is at work there, it holds another job, or somebody's other files.
+        DataError: another command is at work there, it holds another job, or one of another network under this name, or
+            somebody's other files.
     """
     taken = f"{out}: another mien score is at work in this folder. Wait until it is done, or name another folder."
     with holding(out / LOCK, DataError(taken)):
-        _note(job, out)
+        _note(job, net, out)
         yield
 
 
-def _note(job: Job, out: Path) -> None:
-    """Write the job down in its folder, or check that it is the one noted there."""
+def from_root(address: str) -> str:
+    """A path from the root, for a job may go on from another folder; an address such as `s3://` as it is."""
+    return address if "://" in address or not address else os.path.abspath(address)
+
+
+def _note(job: Job, net: Net, out: Path) -> None:
+    """Write the job and its network down in its folder, or check that they are those noted there."""
+    asked = asdict(job) | {"source": from_root(os.path.expanduser(job.source))}
+    network = {file.name: checksum(file) for file in net.files}
     for left in out.glob(".*.*"):  # what a kill left of a file that wasn't in its place yet
         if left.name[10:] in (NOTE, INPUTS) or left.name[10:].startswith("part-"):
             left.unlink()
@@ -62,17 +73,24 @@ def _note(job: Job, out: Path) -> None:
     if not (out / INPUTS).exists():  # nothing was done yet, so a job that couldn't begin makes way
         if any(path.name not in (LOCK, NOTE) for path in out.iterdir()):
             raise DataError(f"{out}: there are other files in this folder; results go into a folder of their own.")
-        atomic_write(note, json.dumps(asdict(job), indent=2))
+        atomic_write(note, json.dumps(asked | {"network": network, "classes": net.classes}, indent=2))
         return
     try:
         noted = dict(json.loads(note.read_bytes()))
     except (OSError, ValueError, TypeError) as error:
         raise DataError(f"{note}: damaged ({error}). Name another folder.") from None
-    if other := [name for name, value in asdict(job).items() if noted.get(name) != value]:
+    if noted.get("source") == job.source:  # as earlier versions noted it
+        asked["source"] = job.source
+    if other := [name for name, value in asked.items() if noted.get(name) != value]:
         name = other[0]
         raise DataError(
-            f"{out} holds another job: its {name} is {noted.get(name)!r}, not {getattr(job, name)!r}. "
+            f"{out} holds another job: its {name} is {noted.get(name)!r}, not {asked[name]!r}. "
             "Go on with the same, or name another folder."
+        )
+    if noted.get("network", network) != network:  # earlier versions noted none
+        raise DataError(
+            f"{out} holds another job: {job.model} isn't the network that it began with: its SHA-256 isn't the one in "
+            f"{NOTE}. Go on with the same, or name another folder."
         )
 
 

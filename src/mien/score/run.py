@@ -37,13 +37,14 @@ def score(
         rows: in a file of results, at most.
 
     Raises:
-        DataError: nothing there, another job's folder, one in which another command is at work, or a table without the
-            column.
+        DataError: nothing there, the folder of another job or network, one in which another command is at work, or a
+            table without the column.
         MissingExtra: without daft, or on a cluster without Ray. MienError: no such cluster.
     """
     daft, out = _daft(), Path(out)
-    Recognizer(job.model, detect=job.detect, threads=1)  # what is wrong with the network shows before all else
-    with claimed(job, out):
+    inputs = exactly(out / INPUTS)
+    net = Recognizer(job.model, detect=job.detect, threads=1).net  # what is wrong with it shows before all else
+    with claimed(job, net, out):
         if ray is not None:
             _join(daft, ray)
         if not (out / INPUTS).exists():
@@ -53,7 +54,7 @@ def score(
         yield Progress(done, total, unread)
         if done == total:
             return
-        frame = daft.read_parquet(exactly(out / INPUTS))
+        frame = daft.read_parquet(inputs)
         if done:
             there = daft.read_parquet([exactly(path) for path in parts(out)]).select("row")
             frame = frame.join(there, on="row", how="anti")

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from mien.errors import MediaError
 from mien.images import MAX_BYTES
 from mien.recognition.recognizer import Recognizer
 from mien.recognition.records import Reading
-from mien.score.inputs import access, reason
+from mien.score.inputs import access, opened, reason
 from mien.score.job import Job
 
 FEW, MANY = 16, 64
@@ -35,7 +36,8 @@ def readings(daft: Any, job: Job, frame: Any, workers: int, *, download: bool) -
         def read(self, source: Any, *content: Any) -> Any:
             names = source.to_pylist()
             held = content[0].to_pylist() if content else [None] * len(names)
-            found = _read(self.recognizer, names, held, config)
+            given = names if download or not content else held
+            found = _read(self.recognizer, names, held, given, config)
             return arrow.array([_row(reading) for reading in found], arrow.struct(list(schema)[2:]))
 
     if download:
@@ -62,12 +64,16 @@ def row_schema(arrow: Any) -> Any:
     return arrow.schema(columns)
 
 
-def _read(recognizer: Recognizer, names: Sequence[str], held: Sequence[bytes | None], config: Any) -> Sequence[Reading]:
+def _read(
+    recognizer: Recognizer, names: Sequence[str], held: Sequence[bytes | None], given: Sequence[Any], config: Any
+) -> Sequence[Reading]:
     """A reading of each image. What isn't there yet is fetched now: daft's own failures, too, for this may help, and
-    says why it failed."""
+    says why it failed. `given` is what the source has for each, addresses or bytes."""
     content, failed = {}, {}
     for place, (name, data) in enumerate(zip(names, held, strict=True)):
         try:
+            if not given[place]:
+                raise MediaError("the table has nothing in this row.")
             content[place] = data if data is not None else _fetched(name, config)
         except Exception as error:  # whatever a network or a disk may answer
             failed[place] = Reading(name, error=reason(error))
@@ -78,7 +84,7 @@ def _read(recognizer: Recognizer, names: Sequence[str], held: Sequence[bytes | N
 def _fetched(name: str, config: Any) -> bytes:
     """No more of it than shows that it is too large."""
     if "://" not in name:
-        with open(name, "rb") as here:
+        with open(opened(name), "rb") as here:
             return here.read(MAX_BYTES + 1)
     import daft
 

@@ -102,6 +102,8 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
         "ema": 0.998,
         "start_size": 24,
     },
+    ("backbone", "tuned"): {**_WARP, "epochs": 24, "smoothing": 0.1, "erase": 0.3, "ema": 0.998},
+    ("backbone", "demo"): {**_DEMO, "epochs": 10},
     ("logistic", "demo"): {"epochs": 10, "lr": 0.01, "flip": True},
     ("feedforward", "demo"): {
         **_DEMO,

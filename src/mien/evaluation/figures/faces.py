@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mien.data.faces import FaceSet
 from mien.evaluation.corruptions import Corruption, corrupted
 from mien.evaluation.explanation import Explanation
-from mien.evaluation.figures.sheet import VAL, WRONG, Kind, clear, sheet_of, show
+from mien.evaluation.figures.sheet import VAL, WRONG, Kind, clear, sheet_of, shortened, show, width
 from mien.evaluation.gallery import Shown
 from mien.style import FAINT, INK, QUIET
 
@@ -24,8 +24,14 @@ def gallery(shown: Sequence[Shown], *, columns: int = 6, title: str = "", kind: 
             show(axes, face.image)
             mark = "\N{CHECK MARK}" if face.right else "\N{MULTIPLICATION X}"
             shade = INK if face.right else WRONG
-            axes.set_title(f"{mark} {face.predicted} {face.confidence:.2f}", size=9, color=shade, loc="center", pad=3)
-            axes.set_xlabel(f"true: {face.true}" if not face.right else "", size=9, labelpad=3)
+            axes.set_title(
+                f"{mark} {shortened(face.predicted, 10)} {face.confidence:.2f}",
+                size=9,
+                color=shade,
+                loc="center",
+                pad=3,
+            )
+            axes.set_xlabel(f"true: {shortened(face.true, 12)}" if not face.right else "", size=9, labelpad=3)
         clear(cells)
         sheet.figure.suptitle(title, size=11)
     return sheet.content
@@ -52,13 +58,14 @@ def batch_picture(faces: FaceSet, n: int = 64, *, kind: Kind = "png") -> bytes:
 def class_samples(faces: FaceSet, each: int = 10, *, seed: int = 0, kind: Kind = "png") -> bytes:
     """A row of `each` faces for every class, drawn with a seed."""
     rng = np.random.default_rng(seed)
-    with sheet_of(0.85 * each + 1.1, 0.9 * len(faces.classes), kind) as sheet:
+    room = max(1.1, 0.085 * max(width(shortened(name)) for name in faces.classes) + 0.2)
+    with sheet_of(0.85 * each + room, 0.9 * len(faces.classes), kind) as sheet:
         cells = np.array(sheet.axes(len(faces.classes), each)).reshape(-1, each)
         for number, (name, row) in enumerate(zip(faces.classes, cells, strict=True)):
             found = np.flatnonzero(faces.labels == number)
             for axes, index in zip(row, rng.permutation(found)[:each], strict=False):
                 show(axes, faces.images[index])
-            row[0].set_ylabel(name, rotation=0, ha="right", va="center", color=INK)
+            row[0].set_ylabel(shortened(name), rotation=0, ha="right", va="center", color=INK)
         clear(list(cells.ravel()))
     return sheet.content
 
@@ -74,7 +81,7 @@ def class_means(faces: FaceSet, *, kind: Kind = "png") -> bytes:
         for axes, name, found, mean in zip(cells, faces.classes, members, means, strict=True):
             if mean is not None:
                 show(axes, ((mean - low) / max(high - low, 1) * 255).round().astype(np.uint8))
-            axes.set_title(name, size=10, loc="center", pad=3)
+            axes.set_title(shortened(name, 14), size=10, loc="center", pad=3)
             axes.set_xlabel(f"{len(found):,}", size=9, labelpad=3)
         clear(cells)
     return sheet.content
@@ -111,12 +118,12 @@ def explanation_picture(explained: Sequence[Explanation], *, title: str = "", ki
     The gray band is where all the random orders lie, the dashed line their mean.
     """
     rows = max(len(explained), 1)
-    with sheet_of(9.6, 2.75 * rows + 0.35 * bool(title), kind) as sheet:
+    with sheet_of(9.6, 2.95 * rows + 0.35 * bool(title), kind) as sheet:
         cells = np.array(sheet.axes(rows, 3, width_ratios=(1, 1, 2))).reshape(rows, 3)
         for (crop, heat, curve), one in zip(cells, explained, strict=False):
             check, orders = one.check, one.check.orders
             show(crop, one.face)
-            crop.set_title(f"{one.label} {one.confidence:.2f}", loc="center")
+            crop.set_title(f"{shortened(one.label, 14)} {one.confidence:.2f}", loc="center")
             show(heat, one.face)
             shade = np.where(one.heatmap[..., None] > 0, _RED_BLUE[0], _RED_BLUE[1])
             heat.imshow(np.dstack([shade, 0.85 * np.abs(one.heatmap) ** 0.8]), interpolation="bilinear")
@@ -127,12 +134,14 @@ def explanation_picture(explained: Sequence[Explanation], *, title: str = "", ki
             curve.plot(check.taken, orders.mean(0), color=QUIET, ls="--", label="random orders: mean, and all")
             curve.plot(check.taken, check.curve, color=VAL, linewidth=2, label="the heatmap's order")
             verdict, _, why = check.verdict.partition(": ")
-            curve.set_title(verdict, weight="bold", color=INK if check.passed else WRONG, pad=18)
+            curve.set_title(verdict, weight="bold", color=INK if check.passed else WRONG, pad=30)
+            said = f"{why}\narea under its curve {check.area:.2f}, under theirs {check.areas.mean():.2f}"
             curve.annotate(
-                f"{why}: area {check.area:.2f}, theirs {check.areas.mean():.2f}", (0, 1), (0, 5), size=9,
-                xycoords="axes fraction", textcoords="offset points", color=QUIET,
-            ).set_in_layout(False)  # fmt: skip  # longer than the axes in some cases: no reason to make them narrower
-            curve.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="share of the face blurred", ylabel=f"P({one.label})")
+                said, (0, 1), (0, 5), size=9, xycoords="axes fraction", textcoords="offset points", color=QUIET
+            )
+            curve.set(
+                xlim=(0, 1), ylim=(0, 1.02), xlabel="share of the face blurred", ylabel=f"P({shortened(one.label)})"
+            )
             curve.grid()
             curve.legend(loc="upper right", fontsize=9)
         if not explained:

@@ -1,6 +1,8 @@
 """What every figure is drawn on. The only files of the training side with matplotlib in them are in this folder."""
 
 import io
+import unicodedata
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -43,8 +45,28 @@ def sheet_of(width: float, height: float, kind: Kind) -> Iterator[Sheet]:
         yield sheet
         buffer = io.BytesIO()
         undated = {"Date": None} if kind == "svg" else {"Software": None}
-        sheet.figure.savefig(buffer, format=kind, dpi=150, metadata=undated)
+        with warnings.catch_warnings():  # a box stands for what the font hasn't: nobody can mend that while training
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")
+            sheet.figure.savefig(buffer, format=kind, dpi=150, metadata=undated)
         sheet.content = buffer.getvalue()
+
+
+def shortened(name: str, most: int = 18) -> str:
+    """A name that fits: of a longer one the beginning and "…". Wide characters, as those of Chinese, count twice.
+
+    >>> shortened("surprise"), shortened("a very long name of a class")
+    ('surprise', 'a very long name …')
+    """
+    if width(name) <= most:
+        return name
+    while width(name) > most - 1:
+        name = name[:-1]
+    return f"{name}…"
+
+
+def width(name: str) -> int:
+    """How many columns a name takes."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in name)
 
 
 def show(axes: Axes, image: NDArray[np.uint8]) -> None:

@@ -1,0 +1,111 @@
+"""Faces from frame to frame, each case by hand: who keeps a number, and how probabilities are smoothed."""
+
+import numpy as np
+import pytest
+
+from mien.recognition.detect import Detection
+from mien.recognition.track import Tracker
+
+SIZE = 100.0
+PLACES = np.array([[30, 40], [70, 40], [50, 60], [35, 80], [65, 80]])
+
+
+def face(x: float, y: float = 0.0, size: float = SIZE) -> Detection:
+    """A square face whose upper left corner is there."""
+    marks = PLACES * size / SIZE + (x, y)
+    return Detection((x, y, size, size), tuple(map(tuple, marks.tolist())), 0.9)
+
+
+def ids(tracker: Tracker, time: float, *faces: Detection) -> list[int]:
+    return tracker.update(time, faces, np.full((len(faces), 2), 0.5, np.float32))[0]
+
+
+def smoothed(tracker: Tracker, time: float, happy: float) -> float:
+    return float(tracker.update(time, [face(0)], np.array([[happy, 1 - happy]], np.float32))[1][0, 0])
+
+
+@pytest.mark.parametrize(("gone", "number"), [(0.9, 1), (1.1, 2)])
+def test_a_face_may_be_gone_for_a_second(gone: float, number: int) -> None:
+    tracker = Tracker()
+    assert ids(tracker, 5.0, face(0)) == [1]
+    assert ids(tracker, 5.0 + gone / 2) == []
+    assert ids(tracker, 5.0 + gone, face(0)) == [number]
+
+
+def test_numbers_go_with_the_faces_and_none_comes_twice() -> None:
+    tracker = Tracker()
+    assert ids(tracker, 0.0, face(0), face(500), face(900)) == [1, 2, 3]
+    assert ids(tracker, 0.1, face(905), face(5)) == [3, 1]
+    assert ids(tracker, 3.0, face(0)) == [4]
+
+
+def test_two_that_cross_keep_their_numbers() -> None:
+    """At the crossing each comes to where the other was: only their speeds tell them apart."""
+    tracker = Tracker()
+    for number in range(6):
+        way = 40.0 * number
+        assert ids(tracker, 0.1 * number, face(way), face(200 - way)) == [1, 2]
+
+
+def test_of_two_near_one_the_nearest_goes_on() -> None:
+    tracker = Tracker()
+    assert ids(tracker, 0.0, face(0)) == [1]
+    assert ids(tracker, 0.1, face(30), face(10)) == [2, 1]
+    assert ids(tracker, 0.2, face(12), face(14), face(33)) == [3, 1, 2]  # the first is looked for at 15
+
+
+def moving(tracker: Tracker) -> None:
+    """A face that goes to the right by 50 pixels in each tenth of a second: its speed is 250 after the second frame,
+    half of what was measured, and 375 after the third."""
+    for number in range(3):
+        assert ids(tracker, 0.1 * number, face(50.0 * number)) == [1]
+
+
+@pytest.mark.parametrize(("x", "number"), [(100 + 37.5 + 59, 1), (100 + 37.5 + 61, 2), (100 + 37.5 - 61, 2)])
+def test_a_face_is_looked_for_where_its_speed_takes_it(x: float, number: int) -> None:
+    """Within six tenths of its size of that place."""
+    tracker = Tracker()
+    moving(tracker)
+    assert ids(tracker, 0.3, face(x)) == [number]
+
+
+@pytest.mark.parametrize(("x", "number"), [(100 + 375 / 4 + 59, 1), (100 + 375 / 4 + 61, 2), (100 + 375 * 0.8, 2)])
+def test_a_face_out_of_sight_slows_down(x: float, number: int) -> None:
+    tracker = Tracker()
+    moving(tracker)
+    assert ids(tracker, 1.0, face(x)) == [number]
+
+
+def test_a_face_is_followed_through_uneven_steps() -> None:
+    """At 400 pixels a second; a speed per frame would lose it after a long step."""
+    tracker = Tracker()
+    for time in (0.0, 0.1, 0.15, 0.2, 0.4, 0.44, 0.7, 0.75):
+        assert ids(tracker, time, face(400 * time)) == [1]
+
+
+@pytest.mark.parametrize(("size", "number"), [(190.0, 1), (210.0, 2), (53.0, 1), (47.0, 2)])
+def test_a_face_of_another_size_is_another(size: float, number: int) -> None:
+    tracker = Tracker()
+    ids(tracker, 0.0, face(0))
+    at = 50 - size / 2  # about the same middle
+    assert ids(tracker, 0.1, face(at, at, size)) == [number]
+
+
+def test_after_a_half_life_a_frame_weighs_half() -> None:
+    tracker = Tracker(half_life=0.25)
+    assert smoothed(tracker, 0.0, 1.0) == 1.0
+    assert smoothed(tracker, 0.25, 0.0) == pytest.approx(0.5)
+    assert smoothed(tracker, 0.75, 0.0) == pytest.approx(0.5 / 4)  # two half-lives later
+
+
+def test_smoothing_goes_by_time_and_not_by_frames() -> None:
+    often, seldom = Tracker(half_life=0.5), Tracker(half_life=0.5)
+    for time in (0.0, 0.01, 0.05, 0.3, 0.4):
+        last = smoothed(often, time, float(time == 0))
+    smoothed(seldom, 0.0, 1.0)
+    assert smoothed(seldom, 0.4, 0.0) == pytest.approx(last) == pytest.approx(0.5 ** (0.4 / 0.5))
+
+
+def test_without_a_half_life_each_frame_stands_alone() -> None:
+    tracker = Tracker(half_life=0)
+    assert [smoothed(tracker, 0.1 * number, number % 2) for number in range(4)] == [0, 1, 0, 1]

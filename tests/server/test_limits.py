@@ -1,0 +1,88 @@
+"""How many streams may be open, and how long a picture may take."""
+
+import asyncio
+import json
+import sys
+import threading
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from mien.server import reader
+from mien.server.app import create_app
+from mien.server.settings import Settings
+
+ONE_STREAM = """
+import dataclasses
+from mien.cli import run
+from mien.server import settings
+
+@dataclasses.dataclass(frozen=True)
+class Small(settings.Settings):
+    streams: int = 1
+
+settings.Settings = Small
+run()
+"""
+
+
+def test_a_stream_beyond_the_limit_is_told_to_come_again(serve, crop_files: list[bytes]) -> None:
+    served = serve("--model", "small:int8", program=[sys.executable, "-c", ONE_STREAM])
+    address = served.address.replace("http", "ws", 1) + "/v1/stream?detect=false"
+
+    async def answered(socket: object) -> int:
+        await socket.send(crop_files[0])
+        return len(json.loads(await asyncio.wait_for(socket.recv(), 20))["faces"])
+
+    async def talk() -> None:
+        async with connect(address) as first:
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(address)
+            response = refused.value.response
+            told = json.loads(response.body)["error"]
+            assert (response.status_code, response.headers["retry-after"], told["code"]) == (429, "5", "busy")
+            assert told["message"] == "1 streams are open; that is the limit."
+            assert await answered(first) == 1  # the one that is open goes on
+        for _ in range(50):  # its place is free again, as soon as the server has seen it go
+            try:
+                async with connect(address) as another:
+                    assert await answered(another) == 1
+                    return
+            except InvalidStatus:
+                await asyncio.sleep(0.1)
+        pytest.fail("the place of a stream that has ended stays taken")
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("path", ["/v1/predict", "/v1/predict/batch"])
+def test_a_picture_that_takes_too_long_is_given_up(
+    crop_files: list[bytes], monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """A reading that ends only when it is let go, and then ends for nobody."""
+    go_on, own = threading.Event(), reader.as_frame
+
+    def slow(*what: object, **how: object) -> object:
+        go_on.wait(20)
+        return own(*what, **how)
+
+    monkeypatch.setattr(reader, "as_frame", slow)
+    app = create_app(Settings(timeout=1, workers=1))
+
+    async def ask() -> tuple[httpx.Response, int]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+            told = await asyncio.wait_for(client.post(path, files={"file": crop_files[0]}), 10)
+        held = app.state.reader.held
+        go_on.set()
+        return told, held
+
+    try:
+        told, held = asyncio.run(ask())
+    finally:
+        go_on.set()
+        app.state.reader.close()
+    assert (told.status_code, told.json()["error"]["code"]) == (504, "timeout")
+    assert told.json()["error"]["message"] == "It couldn't be read within 1 seconds."
+    assert held == 0  # its place in the queue is free

@@ -1,0 +1,187 @@
+"""Every field of a recipe changes a training: with it the weights end elsewhere than without it, and by how much."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import mien.training.learner as learner_module
+from mien.data.faces import FaceSet
+from mien.models import create_model
+from mien.training.fit import Epoch, fit
+from mien.training.losses import class_weights
+from mien.training.recipe import Recipe
+from mien.training.schedule import rate
+
+SIDE, CLASSES = 16, ("angry", "happy", "sad")
+RNG = np.random.default_rng(0)
+LABELS = np.repeat([0, 1, 2], [36, 8, 4])  # rare and common ones
+FACES = FaceSet(RNG.integers(0, 256, (48, SIDE, SIDE), np.uint8), LABELS, classes=CLASSES)
+VAL = FACES[::4]
+VOTES = FaceSet(FACES.images, RNG.dirichlet(np.ones(2), 48).astype(np.float32), classes=("left", "right"))
+
+PLAIN: dict[str, Any] = {
+    "model": "cnn", "options": {"widths": [4, 4], "depths": [1, 1], "dropout": 0.0}, "epochs": 1, "batch": 16,
+    "lr": 0.05, "momentum": 0.0, "weight_decay": 0.0, "schedule": "constant", "precision": "float32",
+}  # fmt: skip
+TWO_HEADS: dict[str, Any] = {
+    "model": "flagship_small",
+    "options": {"stem": 4, "widths": [4, 4], "depths": [1, 1], "squeeze": False, "dropout": 0.0, "second": 2},
+}
+
+
+def trained(votes: FaceSet | None = None, **fields: Any) -> tuple[nn.Module, nn.Module, list[Epoch]]:
+    """The network before, the same after, and its epochs."""
+    made = Recipe(**PLAIN | fields)
+    torch.manual_seed(0)
+    before, after = (create_model(made.model, classes=3, size=SIDE, **made.options) for _ in range(2))
+    after.load_state_dict(before.state_dict())
+    return before, after, list(fit(after, FACES, VAL, made, device="cpu", second=votes))
+
+
+def moved(votes: FaceSet | None = None, **fields: Any) -> torch.Tensor:
+    """How far each parameter went."""
+    before, after, _ = trained(votes, **fields)
+    pairs = zip(before.parameters(), after.parameters(), strict=True)
+    return torch.cat([(its - mine).detach().flatten() for mine, its in pairs])
+
+
+@cache
+def plain(two_heads: bool, *fields: tuple[str, Any]) -> torch.Tensor:
+    return moved(VOTES, **TWO_HEADS, **dict(fields)) if two_heads else moved(**dict(fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "without"),
+    [
+        ({"flip": True}, {}),
+        ({"shift": 0.2}, {}),
+        ({"scale": 0.3}, {}),
+        ({"rotate": 30}, {}),
+        ({"brightness": 0.3}, {}),
+        ({"contrast": 0.5}, {}),
+        ({"blur": 0.1}, {}),
+        ({"noise": 0.1}, {}),
+        ({"erase": 0.5}, {}),
+        ({"clear": 1.0, "blur": 0.1}, {"blur": 0.1}),
+        ({"clear": 1.0, "noise": 0.1}, {"noise": 0.1}),
+        ({"start_size": 12}, {}),
+        ({"mixup": 0.4}, {}),
+        ({"cutmix": 1.0}, {}),
+        ({"smoothing": 0.2}, {}),
+        ({"class_weights": "balanced"}, {}),
+        ({"sampling": "balanced"}, {}),
+        ({"schedule": "onecycle"}, {}),
+        ({"schedule": "cosine"}, {"schedule": "onecycle"}),
+        ({"schedule": "cosine", "warmup": 0.5}, {"schedule": "cosine"}),
+        ({"clip": 0.01}, {}),
+        ({"momentum": 0.9}, {}),
+        ({"weight_decay": 0.1}, {}),
+        ({"optimiser": "adamw"}, {}),
+        ({"lr": 0.01}, {}),
+        ({"ema": 0.5}, {}),
+        ({"batch": 8}, {}),
+        ({"accumulate": 2}, {}),  # batch normalisation sees parts
+        ({"seed": 1}, {}),
+        ({"second": 0.5}, {"second": 1.0}),
+    ],
+    ids=lambda fields: "-".join(map(str, fields)),
+)
+def test_each_field_changes_the_weights(fields: dict[str, Any], without: dict[str, Any]) -> None:
+    two_heads = "second" in fields
+    away = plain(two_heads, *fields.items()) - plain(two_heads, *without.items())
+    assert float(away.abs().max()) > 1e-5
+
+
+def test_the_same_fields_give_the_same_weights() -> None:
+    """Else the one above would pass by itself."""
+    assert torch.equal(moved(flip=True, mixup=0.4), moved(flip=True, mixup=0.4))
+
+
+@pytest.mark.parametrize("schedule", ["onecycle", "cosine", "constant"])
+def test_an_epoch_tells_the_rate_of_its_last_step(schedule: Any) -> None:
+    _, _, epochs = trained(schedule=schedule, epochs=4, warmup=0.3)
+    steps = 48 // 16
+    last = [(number + (steps - 1) / steps) / 4 for number in range(4)]
+    assert [epoch.lr for epoch in epochs] == pytest.approx([0.05 * rate(schedule, done, 0.3) for done in last])
+
+
+ONE_STEP: dict[str, Any] = {"batch": 48}
+
+
+@pytest.mark.parametrize("lr", [0.05, 0.2])
+def test_a_clipped_step_is_as_long_as_clip_allows(lr: float) -> None:
+    assert float(moved(**ONE_STEP, lr=lr).norm()) > 0.01 * lr * 1.5
+    assert float(moved(**ONE_STEP, lr=lr, clip=0.01).norm()) == pytest.approx(0.01 * lr, rel=1e-3)
+
+
+def test_the_second_head_moves_by_the_weight_of_its_loss() -> None:
+    whole, half, none = (trained(VOTES, **ONE_STEP, **TWO_HEADS, second=share) for share in (1.0, 0.5, 0.0))
+    steps = [(after.second.weight - before.second.weight).detach() for before, after, _ in (whole, half, none)]
+    assert float(steps[0].abs().max()) > 1e-4
+    torch.testing.assert_close(2 * steps[1], steps[0], rtol=1e-3, atol=1e-7)
+    assert not steps[2].any()
+
+
+def test_the_loss_gets_the_smoothing_and_the_weights_of_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[float, torch.Tensor | None]] = []
+    own = learner_module.cross_entropy
+
+    def spy(logits: Any, goals: Any, smoothing: float = 0.0, weights: Any = None) -> torch.Tensor:
+        asked.append((smoothing, weights))
+        return own(logits, goals, smoothing, weights)
+
+    monkeypatch.setattr(learner_module, "cross_entropy", spy)
+    trained(smoothing=0.2)
+    assert asked == [(0.2, None)] * 3
+    asked.clear()
+    trained(class_weights="balanced")
+    assert [smoothing for smoothing, _ in asked] == [0.0] * 3
+    for _, weights in asked:
+        assert weights is not None
+        torch.testing.assert_close(weights, class_weights(torch.from_numpy(LABELS), 3))
+
+
+def test_the_network_sees_small_faces_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides: list[int] = []
+    own = learner_module.mix
+
+    def spy(pixels: torch.Tensor, *rest: Any) -> Any:
+        sides.append(pixels.shape[-1])
+        return own(pixels, *rest)
+
+    monkeypatch.setattr(learner_module, "mix", spy)
+    trained(start_size=8, epochs=4, batch=48)
+    assert sides == [8, 12, 12, 16]
+
+
+def test_the_last_epochs_faces_are_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[float, float]] = []
+    own = learner_module.augment
+
+    def spy(images: Any, changes: Recipe, *rest: Any) -> torch.Tensor:
+        asked.append((changes.blur, changes.noise))
+        return own(images, changes, *rest)
+
+    monkeypatch.setattr(learner_module, "augment", spy)
+    trained(blur=0.1, noise=0.2, clear=0.25, epochs=4, batch=48)
+    assert asked == [*[(0.1, 0.2)] * 3, (0.0, 0.0)]
+
+
+def test_balanced_sampling_shows_every_class_as_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[torch.Tensor] = []
+    own = learner_module.mix
+
+    def spy(pixels: torch.Tensor, targets: torch.Tensor, *rest: Any) -> Any:
+        shown.append(targets)
+        return own(pixels, targets, *rest)
+
+    monkeypatch.setattr(learner_module, "mix", spy)
+    trained(epochs=4)
+    assert (torch.bincount(torch.cat(shown)) / 4).tolist() == [36, 8, 4]
+    shown.clear()
+    trained(sampling="balanced", epochs=4)
+    assert float(torch.bincount(torch.cat(shown)).min()) > 4 * 48 / 3 * 0.75
