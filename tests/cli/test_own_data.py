@@ -49,7 +49,7 @@ def test_from_a_folder_of_photos_to_predictions(photos: Path, tmp_path: Path, ca
     data, who, run = photos / "my photos", photos / "who.csv", tmp_path / "run"
     line = ("train", "--init", "small", "--data", data, "--groups", who, "--rgb", "--size", "40", "--epochs", "5")
     told, said = ask(capsys, *line, "--sampling", "balanced", "--out", run)
-    assert "--batch 16 --lr 0.002 rather than the preset's 64 and 0.002" in said  # of so few faces
+    assert "--batch 16 rather than the preset's 64, so that" in said  # of so few faces
     assert told["preset"] == "finetune"
     assert told["after"]["val"]["accuracy"] > max(0.5, told["before"]["val"]["accuracy"] + 0.15)
 

@@ -1,9 +1,9 @@
-"""What a person runs into who keeps the results beside, or among, the pictures."""
+"""A small folder of one's own: where its results may lie, how its classes are read, which batches it is learned in."""
 
+import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -11,6 +11,8 @@ from mien.cli import main
 from mien.data.drawn import draw
 from mien.data.folder import load_folder
 from mien.errors import DataError
+from mien.models import LADDER
+from mien.training.recipe import recipe
 
 NAMES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
@@ -82,3 +84,30 @@ def test_what_lies_there_already_is_no_class(
     for more in ([], ["--skip-bad-rows"]):
         assert main(["train", "logistic", "--data", ".", "--out", str(tmp_path / "run"), *more]) == 1
         assert "runs/logistic: what mien wrote lies among the pictures" in capsys.readouterr().err
+
+
+def test_few_faces_are_climbed_in_small_batches(mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second call goes on with what the first one chose; a ladder of the preset's own batches keeps them."""
+
+    def climb(out: str, *words: str) -> str:
+        capsys.readouterr()
+        assert main(["ladder", "--data", str(mine), "--epochs", "1", "--out", str(tmp_path / out), *words]) == 0
+        return capsys.readouterr().err
+
+    def recipes(out: str) -> dict[str, tuple[int, float]]:
+        found = {path.parent.name: json.loads(path.read_text()) for path in tmp_path.glob(f"{out}/*/recipe.json")}
+        return {name: (one["batch"], one["lr"]) for name, one in found.items()}
+
+    plain = {name: recipe(name) for name in LADDER}
+    assert "faces to learn from: batches of 16 rather than" in climb("small")
+    assert recipes("small") == {
+        name: (16, one.lr * 16 / one.batch if one.optimiser == "sgd" else one.lr) for name, one in plain.items()
+    }
+    shutil.rmtree(tmp_path / "small" / "resnet")
+    assert "Trained already: logistic, feedforward, cnn" in climb("small")
+    assert {batch for batch, _ in recipes("small").values()} == {16}
+
+    assert "faces to learn from" not in climb("large", "--preset", "tuned")
+    shutil.rmtree(tmp_path / "large" / "resnet")
+    assert "faces to learn from" not in climb("large")
+    assert recipes("large") == {name: (one.batch, one.lr) for name, one in plain.items()}
