@@ -49,7 +49,7 @@ def test_from_a_folder_of_photos_to_predictions(photos: Path, tmp_path: Path, ca
     data, who, run = photos / "my photos", photos / "who.csv", tmp_path / "run"
     line = ("train", "--init", "small", "--data", data, "--groups", who, "--rgb", "--size", "40", "--epochs", "5")
     told, said = ask(capsys, *line, "--sampling", "balanced", "--out", run)
-    assert "--batch 16 --lr 0.002 rather than the preset's 64 and 0.002" in said  # of so few faces
+    assert "--batch 16 rather than the preset's 64, so that" in said  # of so few faces
     assert told["preset"] == "finetune"
     assert told["after"]["val"]["accuracy"] > max(0.5, told["before"]["val"]["accuracy"] + 0.15)
 
@@ -111,10 +111,11 @@ def test_what_other_data_cannot_be_asked_for(faces_file: Path, photos: Path, tmp
 
 
 def test_one_class_alone_is_refused_before_anything_is_written(photos: Path, tmp_path: Path, capsys) -> None:
-    (tmp_path / "wow").mkdir()
+    alone = tmp_path / "faces" / "wow"
+    alone.mkdir(parents=True)
     for path in sorted((photos / "my photos" / "wow").iterdir())[:9]:
-        (tmp_path / "wow" / path.name).write_bytes(path.read_bytes())
+        (alone / path.name).write_bytes(path.read_bytes())
     for words in (("train", "cnn"), ("ladder",)):
-        assert main([*words, "--data", str(tmp_path), "--epochs", "1", "--out", str(tmp_path / "run")]) == 1
+        assert main([*words, "--data", str(alone.parent), "--epochs", "1", "--out", str(tmp_path / "run")]) == 1
         assert "are 'wow'; it takes two classes or more to tell apart" in capsys.readouterr().err
         assert not (tmp_path / "run").exists()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Groups, Rgb, Size, SkipBadRows, Votes, note, read_source, say_left_out
+from mien.cli.options import Data, Groups, Rgb, Size, SkipBadRows, Votes, check_out, note, read_source, say_left_out
 from mien.cli.pictures import write_picture
 from mien.cli.tables import print_table
 
@@ -41,6 +41,7 @@ def show(
     """Look at the faces: how many of each class, pixel statistics, samples, the mean face of each class, one batch."""
     from mien.data.origin import DataPath
 
+    check_out(out, data)
     splits = read_source(DataPath(data, votes, skip_bad_rows, size, bool(rgb), groups))
     found = {name: _described(faces) for name, faces in splits if len(faces)}
     _print(splits, found)
@@ -76,6 +77,8 @@ def convert(
         raise typer.BadParameter(
             f"{out}: let the name end in .npz or .faces, so that --data knows it.", param_hint="OUT"
         )
+    if out.suffix.lower() == ".faces":  # a file beside the folders of the classes is passed over
+        check_out(out, source)
     where = DataPath(source, votes, skip_bad_rows, size, bool(rgb), groups)
     if out.suffix.lower() == ".npz":
         splits = read_source(where)

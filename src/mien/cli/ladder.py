@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Device, Groups, Rgb, Size, SkipBadRows, Votes, as_words, note, read_source
+from mien.cli.options import Data, Device, Groups, Rgb, Size, SkipBadRows, Votes, as_words, check_out, note, read_source
 from mien.cli.progress import watch
 from mien.cli.recipes import Preset, make_recipe, recipe_options
 from mien.cli.tables import print_table
+from mien.cli.train import fitted
 
 if TYPE_CHECKING:
     from mien.data.faces import Splits
     from mien.data.origin import DataPath
     from mien.evaluation.ladder import Ladder
+    from mien.training.recipe import Recipe
 
 SHOWN = ("rung", "parameters", "training", "val before", "val after", "test after", "95 % interval", "macro-F1")
 """The columns that fit a terminal; the report has them all."""
@@ -41,13 +43,15 @@ def ladder(
     """
     from mien.data.origin import DataPath
 
+    suit = bool(data) and preset is None
     preset = preset or ("tuned" if data else "demo")
     folder = out or Path("runs", "ladder" if data else "demo")
     make_recipe("logistic", preset, fields)  # a wrong value is said before anything is read
+    check_out(folder, data)
     source = DataPath(data, votes, skip_bad_rows, size, bool(rgb), groups)
     splits = read_source(source)
     try:
-        _climb(folder, splits, preset, source.from_root(), device, fields)
+        _climb(folder, splits, preset, suit, device, fields)
         compared = _compare(folder, splits, device)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("every finished epoch is saved. The same command goes on where it was.") from None
@@ -57,9 +61,7 @@ def ladder(
     return compared.as_json() | {"folder": str(folder), "report": _say_what_to_open(folder, source)}
 
 
-def _climb(
-    folder: Path, splits: "Splits", preset: str, where: "DataPath", device: str | None, fields: dict[str, Any]
-) -> None:
+def _climb(folder: Path, splits: "Splits", preset: str, suit: bool, device: str | None, fields: dict[str, Any]) -> None:
     from mien.ladder import climb, finished
     from mien.models import LADDER
     from mien.runs import history
@@ -68,13 +70,35 @@ def _climb(
     ready = finished(folder)
     if ready:
         note(f"Trained already: {', '.join(ready)}.")
-    for model in LADDER:  # one at a time, so that each has a bar of its own
-        epochs = make_recipe(model, preset, fields).epochs
+    recipes = {model: make_recipe(model, preset, fields) for model in LADDER}
+    if suit:
+        recipes = _suited(folder, recipes, sum(splits["train"].counts.values()))
+    for model, recipe in recipes.items():  # one at a time, so that each has a bar of its own
+        given |= {"batch": recipe.batch, "lr": recipe.lr}
         done = len(history(folder / model)) if (folder / model / "history.csv").exists() else 0
-        with watch(model, epochs, done, several=True) as watcher:
-            steps = climb(folder, splits, preset, models=[model], data=where, device=device, tick=watcher.tick, **given)
+        with watch(model, recipe.epochs, done, several=True) as watcher:
+            steps = climb(folder, splits, preset, models=[model], device=device, tick=watcher.tick, **given)
             for _, epoch in steps:
                 watcher.epoch(epoch)
+
+
+def _suited(folder: Path, recipes: "dict[str, Recipe]", faces: int) -> "dict[str, Recipe]":
+    """The rungs' recipes with batches that fit so many faces; as they are for a ladder that was begun with them."""
+    from mien.runs import RECIPE, read_setup
+
+    suited = {model: fitted(recipe, faces) for model, recipe in recipes.items()}
+    changed = [model for model in recipes if suited[model] != recipes[model]]
+    begun = [model for model in changed if (folder / model / RECIPE).exists()]
+    if any(read_setup(folder / model)[0].batch == recipes[model].batch for model in begun):
+        return recipes
+    if changed:
+        one = changed[0]
+        note(
+            f"{faces:,} {'face' if faces == 1 else 'faces'} to learn from: batches of {suited[one].batch} rather than "
+            f"{recipes[one].batch}, and SGD's learning rates with them, so that an epoch has more steps. "
+            f"--preset {recipes[one].preset} leaves them as they are."
+        )
+    return suited
 
 
 def _compare(folder: Path, splits: "Splits", device: str | None) -> "Ladder":

@@ -70,6 +70,20 @@ def note(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def check_out(out: Path, data: str | os.PathLike[str] | None) -> None:
+    """Raise DataError where results would lie in the folder of pictures: they would be a class at the next reading."""
+    from mien.data.mapped import is_mapped
+
+    if data is None or not Path(data).is_dir() or is_mapped(Path(data)):
+        return
+    pictures = Path(os.path.realpath(data))
+    if Path(os.path.realpath(out)).is_relative_to(pictures):
+        raise DataError(
+            f"{out} lies in the folder of the pictures, {data}, where it would be taken for one of the classes. Say "
+            f"where else it shall go, such as {os.path.relpath(pictures.parent / 'runs' / out.name)}."
+        )
+
+
 def read_faces(
     data: str | None,
     votes: str | None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Device, Groups, Rgb, Size, SkipBadRows, Votes, note, read_source
+from mien.cli.options import Data, Device, Groups, Rgb, Size, SkipBadRows, Votes, check_out, note, read_source
 from mien.cli.progress import watch
 from mien.cli.recipes import NOT_OPTIONS, NetworkOption, Preset, recipe_options
 from mien.cli.tables import print_table
@@ -66,10 +66,11 @@ def sweep(
         raise typer.BadParameter(str(error), param_hint="--field") from None
     if twice := [name for name in space if fields[name] is not None]:
         raise typer.BadParameter(f"{', '.join(twice)}: swept, and given a value, too. Leave one of them out.")
+    folder = out or Path("runs", f"sweep-{recipe.model}")
+    check_out(folder, source.path)
     splits = read_source(source)
     if suit and not {"batch", "lr"} & space.keys():
         recipe = suited(recipe, sum(splits["train"].counts.values()))
-    folder = out or Path("runs", f"sweep-{recipe.model}")
     search = Sweep(folder, splits, recipe, space, device=device, spared=spare)
     try:
         _run(search, trials)

@@ -20,6 +20,7 @@ from mien.cli.options import (
     Votes,
     as_words,
     check_finished,
+    check_out,
     note,
     read_source,
 )  # fmt: skip
@@ -76,6 +77,7 @@ def train(
         suit = suits(source, preset, fields)
         recipe, source = asked(model, preset, source, rgb, fields, option or ())
         folder = out or Path("runs", recipe.model)
+        check_out(folder, source.path)
     else:
         given: dict[str, Any] = {"MODEL": model, "--preset": preset, "--out": out, "--option": option or None}
         given |= {"--size": size, "--rgb": rgb}
@@ -149,7 +151,21 @@ def _shapeless(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def suited(recipe: "Recipe", faces: int) -> "Recipe":
-    """The recipe with a batch that leaves `STEPS` steps in an epoch, where there are few faces; says so.
+    """The recipe with its batch `fitted`; says so, with what changed as options."""
+    now = fitted(recipe, faces)
+    changed = [name for name in ("batch", "lr") if getattr(now, name) != getattr(recipe, name)]
+    if changed:
+        given = " ".join(f"--{name} {getattr(now, name):g}" for name in changed)
+        was = " and ".join(f"{getattr(recipe, name):g}" for name in changed)
+        note(
+            f"{faces:,} {'face' if faces == 1 else 'faces'} to learn from: {given} rather than the preset's {was}, so "
+            "that an epoch has more steps."
+        )
+    return now
+
+
+def fitted(recipe: "Recipe", faces: int) -> "Recipe":
+    """The recipe with a batch that leaves `STEPS` steps in an epoch, where there are few faces.
 
     SGD's rate goes down with the batch (Goyal et al., 2017).
     """
@@ -157,10 +173,6 @@ def suited(recipe: "Recipe", faces: int) -> "Recipe":
     if batch >= recipe.batch:
         return recipe
     lr = recipe.lr * batch / recipe.batch if recipe.optimiser == "sgd" else recipe.lr
-    note(
-        f"{faces:,} {'face' if faces == 1 else 'faces'} to learn from: --batch {batch} --lr {lr:g} rather than the "
-        f"preset's {recipe.batch} and {recipe.lr:g}, so that an epoch has more steps."
-    )
     return recipe.model_copy(update={"batch": batch, "lr": lr})
 
 

@@ -29,6 +29,10 @@ _KAGGLE_NAME = re.compile(r"(Training|PublicTest|PrivateTest)_")
 _KAGGLE_SPLITS = {"Training": TRAIN, "PublicTest": VAL, "PrivateTest": TEST}
 
 
+_RESULTS = ({"card.json"}, {"recipe.json"}, {"counts.png", "samples.png", "means.png", "batch.png"})
+"""Files that together tell a run, or the pictures of `mien data show`, from a folder of faces."""
+
+
 class _File(NamedTuple):
     split: int
     folder: str
@@ -71,8 +75,8 @@ def load_folder(
 
     Raises:
         DataError: no such folder or no images in it; a class in `val` or `test` that `train` lacks; folders that
-            can't be told apart, or whose name isn't UTF-8; a subject in two splits; unreadable images and other files
-            in class folders (names ten, counts all).
+            can't be told apart, hold a run of mien's, or whose name isn't UTF-8; a subject in two splits; unreadable
+            images and other files in class folders (names ten, counts all).
     """
     listing = list_folder(path, val_share=val_share, seed=seed, groups=groups)
     splits = listing.read(size=size, rgb=rgb, skip_bad_rows=skip_bad_rows, tick=tick)
@@ -151,11 +155,16 @@ def _files_of_classes(folder: Path, split: int) -> Iterable[_File]:
             yield _File(split, "", entry)
     for of_class in _folders(folder):
         _check_text(of_class)
-        empty = True
+        names: dict[Path, set[str]] = {}
         for file in files_below(of_class, left_out=litter, unread=_unread):
-            empty = False
+            names.setdefault(file.parent, set()).add(file.name)
             yield _File(split, of_class.name, file)
-        if empty and split == TRAIN:
+        if results := [place for place, inside in names.items() if any(its <= inside for its in _RESULTS)]:
+            raise DataError(
+                f"{results[0]}: what mien wrote lies among the pictures here, and {of_class.name!r} would be a class. "
+                "Move it elsewhere."
+            )
+        if not names and split == TRAIN:
             raise DataError(f"{of_class}: a folder for a class, with nothing in it. Put images there, or remove it.")
 
 

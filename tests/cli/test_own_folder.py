@@ -1,0 +1,113 @@
+"""A small folder of one's own: where its results may lie, how its classes are read, which batches it is learned in."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from mien.cli import main
+from mien.data.drawn import draw
+from mien.data.folder import load_folder
+from mien.errors import DataError
+from mien.models import LADDER
+from mien.training.recipe import recipe
+
+NAMES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+
+
+def faces(root: Path, **folders: str) -> Path:
+    """`root/FOLDER/N.png`, drawn faces: a folder for each expression that is named."""
+    drawn = draw(210, seed=3)
+    for number, (image, label) in enumerate(zip(drawn.images, drawn.labels, strict=True)):
+        if folder := folders.get(NAMES[int(label)]):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(root / folder / f"{number}.png")
+    return root
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    return faces(tmp_path / "mine", happy="cheerful", sad="gloomy")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("train", "logistic", "--epochs", "1"),
+        ("ladder", "--epochs", "1"),
+        ("sweep", "logistic", "--field", "lr=0.01..0.1", "--trials", "1", "--epochs", "1"),
+        ("data", "show"),
+    ],
+)
+def test_results_never_get_among_the_pictures(
+    line: tuple[str, ...], mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(mine)
+    for out in ([], ["--out", str(mine / "deep" / "results")]):
+        assert main([*line, "--data", ".", *out]) == 1
+        said = capsys.readouterr().err
+        assert "lies in the folder of the pictures, ., where it would be taken for one of the classes" in said
+        assert "such as ../runs/" in said
+    monkeypatch.chdir(mine.parent)
+    (mine.parent / "link").symlink_to(mine)
+    assert main([*line, "--data", "link", "--out", "mine/results"]) == 1
+    assert sorted(path.name for path in mine.iterdir()) == ["cheerful", "gloomy"]
+
+
+def test_a_place_beside_the_pictures_is_taken(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(mine)
+    assert main(["data", "show", "--data", ".", "--out", "../mine and more"]) == 0
+    assert main(["data", "convert", ".", "mine.npz"]) == 0  # a file is no folder of a class
+    assert load_folder(mine).classes == ("cheerful", "gloomy")
+
+
+def test_a_conversion_into_the_pictures_is_refused(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "convert", str(mine), str(mine / "mine.faces")]) == 1
+    assert "lies in the folder of the pictures" in capsys.readouterr().err
+    assert not (mine / "mine.faces").exists()
+
+
+def test_what_lies_there_already_is_no_class(
+    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(mine)
+    assert main(["data", "show"]) == 0  # of drawn faces: nothing to do with the pictures, but here
+    with pytest.raises(DataError, match=r"runs/data: what mien wrote lies among .* 'runs' would be a class\. Move"):
+        load_folder(mine)
+    shutil.rmtree("runs")
+    (mine / "cheerful" / "counts.png").write_bytes(next(mine.glob("cheerful/*.png")).read_bytes())
+    assert load_folder(mine).classes == ("cheerful", "gloomy")  # one name alone says nothing
+    assert main(["train", "logistic", "--preset", "demo", "--epochs", "1"]) == 0
+    capsys.readouterr()
+    for more in ([], ["--skip-bad-rows"]):
+        assert main(["train", "logistic", "--data", ".", "--out", str(tmp_path / "run"), *more]) == 1
+        assert "runs/logistic: what mien wrote lies among the pictures" in capsys.readouterr().err
+
+
+def test_few_faces_are_climbed_in_small_batches(mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second call goes on with what the first one chose; a ladder of the preset's own batches keeps them."""
+
+    def climb(out: str, *words: str) -> str:
+        capsys.readouterr()
+        assert main(["ladder", "--data", str(mine), "--epochs", "1", "--out", str(tmp_path / out), *words]) == 0
+        return capsys.readouterr().err
+
+    def recipes(out: str) -> dict[str, tuple[int, float]]:
+        found = {path.parent.name: json.loads(path.read_text()) for path in tmp_path.glob(f"{out}/*/recipe.json")}
+        return {name: (one["batch"], one["lr"]) for name, one in found.items()}
+
+    plain = {name: recipe(name) for name in LADDER}
+    assert "faces to learn from: batches of 16 rather than" in climb("small")
+    assert recipes("small") == {
+        name: (16, one.lr * 16 / one.batch if one.optimiser == "sgd" else one.lr) for name, one in plain.items()
+    }
+    shutil.rmtree(tmp_path / "small" / "resnet")
+    assert "Trained already: logistic, feedforward, cnn" in climb("small")
+    assert {batch for batch, _ in recipes("small").values()} == {16}
+
+    assert "faces to learn from" not in climb("large", "--preset", "tuned")
+    shutil.rmtree(tmp_path / "large" / "resnet")
+    assert "faces to learn from" not in climb("large")
+    assert recipes("large") == {name: (one.batch, one.lr) for name, one in plain.items()}
