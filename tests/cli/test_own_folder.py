@@ -9,7 +9,7 @@ from PIL import Image
 
 from mien.cli import main
 from mien.data.drawn import draw
-from mien.data.folder import load_folder
+from mien.data.folder import load_folder, read_as
 from mien.errors import DataError
 from mien.models import LADDER
 from mien.training.recipe import recipe
@@ -111,3 +111,41 @@ def test_few_faces_are_climbed_in_small_batches(mine: Path, tmp_path: Path, caps
     shutil.rmtree(tmp_path / "large" / "resnet")
     assert "faces to learn from" not in climb("large")
     assert recipes("large") == {name: (one.batch, one.lr) for name, one in plain.items()}
+
+
+@pytest.mark.parametrize(
+    ("folders", "said"),
+    [
+        (
+            {"disgust": "1", "fear": "2", "happy": "3"},
+            "Folders 1, 2, 3 are read as disgust, fear, happy, of FER2013's 7 classes; the network has them all. Where "
+            "one folder has another name, such as my_1, the folders themselves are the classes.",
+        ),
+        (
+            {"happy": "happiness", "sad": "sad"},
+            "Folders happiness, sad are read as happy, sad, of FER2013's 7 classes",
+        ),
+        ({"happy": "happy", "sad": "contempt"}, "are read as contempt, happy, of FER+'s 8 classes"),
+        ({name: name for name in NAMES}, ""),
+        ({"happy": "my_happy", "sad": "sad"}, ""),
+    ],
+)
+def test_it_is_said_when_folders_become_known_expressions(
+    folders: dict[str, str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = str(faces(tmp_path / "mine", **folders))
+    assert main(["data", "show", "--data", data, "--out", str(tmp_path / "out")]) == 0
+    told = capsys.readouterr().err
+    assert said in told
+    assert ("read as" in told) == bool(said)
+
+
+def test_split_folders_and_rafdb_are_told_by_what_they_became(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        faces(tmp_path / "splits" / split, happy="3", sad="4")
+    assert read_as(load_folder(tmp_path / "splits")) == {"3": "happy", "4": "sad"}
+    for number, folder in enumerate("4567", 1):
+        path = tmp_path / "raf" / folder / f"train_0000{number}_aligned.jpg"
+        path.parent.mkdir(parents=True)
+        Image.new("L", (48, 48)).save(path)
+    assert read_as(load_folder(tmp_path / "raf")) == {"4": "happy", "5": "sad", "6": "angry", "7": "neutral"}

@@ -10,7 +10,7 @@ from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, check_data
 from mien.cli.pictures import figure_kind
 from mien.cli.progress import shares
 from mien.cli.tables import print_calibration, print_report, print_table
-from mien.errors import CheckpointError
+from mien.errors import CheckpointError, DataError
 from mien.files import atomic_write
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="TARGET...",
-            help="A run folder, an .onnx file of mien's, a network in the box (small, small:int8), or a model's name "
-            "for untrained weights. Several are judged by the mean of their answers.",
+            help="A run folder, an .onnx file of mien's, a network in the box (small, flagship; small:int8, "
+            "flagship:int8), or a model's name for untrained weights. Several are judged by the mean of their answers.",
         ),
     ],
     data: Data = None,
@@ -71,11 +71,14 @@ def evaluate(
     from mien.evaluation.report import Report
     from mien.evaluation.scores import score, together
 
+    if any(target.endswith(",") for target in targets):
+        raise typer.BadParameter("names are separated by spaces, without commas.", param_hint="TARGET")
     nets = {target: open_net(target) for target in targets if _trained(target)}  # a wrong name shows before the data
     draw = _drawer(figure) if figure else None
     splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=shape_of(nets))
     for target, net in nets.items():
         check_data(target, net.classes, splits, split, data)
+        _check_votes(target, net.classes, splits, votes)
     faces = _without_leaks(splits, split) if without_leaks else splits[split]
     parts = []
     with shares() as show:
@@ -104,6 +107,15 @@ def evaluate(
         atomic_write(figure, draw(scores))
         note(f"The figure is in {figure}.")
     return result
+
+
+def _check_votes(target: str, classes: tuple[str, ...], splits: "Splits", votes: str | None) -> None:
+    """Raise DataError for a network that doesn't know all classes of the votes."""
+    if votes and (unknown := [name for name in splits.classes if name not in classes]):
+        raise DataError(
+            f"{target} doesn't know {', '.join(unknown)}, of FER+'s classes: it tells apart {', '.join(classes)}. "
+            "Judge it without --votes. The networks in the box learned votes by a second head, which was left behind."
+        )
 
 
 def _trained(target: str) -> bool:

@@ -54,10 +54,12 @@ def explain(
     from mien.explain import METHOD
     from mien.explain import explain as explanations
     from mien.recognition.recognizer import Recognizer
-    from mien.shipped import find
+    from mien.shipped import find, shipped
 
     if find(model).is_file():
-        raise DataError(f"{model}: explaining looks inside a network; name its run folder, or one in the box.")
+        box = model.partition(":")[0]
+        whole = f"name {box}" if box in shipped() else "name its run folder"
+        raise DataError(f"{model}: heatmaps need PyTorch's weights, which an ONNX file hasn't; {whole}.")
     check_finished(Path(model))
     network, card = load_run(model)
     reading, crops = Recognizer(model, detect=detect).crops(source)

@@ -10,6 +10,7 @@ import typer
 from mien.cli.options import note
 from mien.cli.recipes import PRESETS, make_recipe
 from mien.cli.tables import print_table
+from mien.errors import UnknownModel
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,8 +48,14 @@ def _all(preset: str) -> dict[str, Any]:
 
 
 def _one(name: str, preset: str) -> dict[str, Any]:
-    from mien.models import create_model, summarise
+    from mien.models import create_model, list_models, summarise
+    from mien.shipped import shipped
 
+    if name in shipped() and name not in list_models(unlisted=True):
+        raise UnknownModel(
+            f"{name} is a trained network in the box; models are untrained: {', '.join(list_models())}. To train on "
+            f"from it: mien train --init {name}"
+        )
     summary = summarise(create_model(name, **make_recipe(name, preset, {}).options))
     layers = [
         (layer.name, layer.kind, "×".join(map(str, layer.shape)), f"{layer.parameters:,}", f"{layer.macs:,}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.errors import CheckpointError, DataError
-from mien.labels import SPLITS
+from mien.labels import FER2013, SPLITS
 
 if TYPE_CHECKING:
     from mien.data.faces import Splits
@@ -109,6 +109,7 @@ def read_source(source: "DataPath") -> "Splits":
     with count_to("reading") as tick:
         splits = load_faces(**vars(source), tick=tick)
     say_left_out(splits.left_out, splits.source)
+    _say_read_as(splits)
     return splits
 
 
@@ -116,6 +117,21 @@ def say_left_out(count: int, source: str) -> None:
     """Say how many bad rows were left out, if any were."""
     if count:
         note(f"{count:,} bad {'row was' if count == 1 else 'rows were'} left out of {source}.")
+
+
+def _say_read_as(splits: "Splits") -> None:
+    """Say so where folders became other classes than their names, or the classes are more than the folders."""
+    from mien.data.folder import read_as
+
+    found = read_as(splits)
+    if not found or (len(found) == len(splits.classes) and not any(name.isdigit() for name in found)):
+        return
+    folders = f"{'Folder' if len(found) == 1 else 'Folders'} {', '.join(found)} {'is' if len(found) == 1 else 'are'}"
+    of = f"of {'FER+' if len(splits.classes) > len(FER2013) else 'FER2013'}'s {len(splits.classes)} classes"
+    note(
+        f"{folders} read as {', '.join(found.values())}, {of}; the network has them all. Where one folder has another "
+        f"name, such as my_{next(iter(found))}, the folders themselves are the classes."
+    )
 
 
 def as_words(source: "DataPath") -> list[str]:

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from mien.cli.options import note
 from mien.cli.progress import shares
 from mien.errors import Incomplete
 from mien.shipped import DEFAULT
@@ -60,6 +59,6 @@ def score(
     print(f"{out}: {at.done:,} rows")
     result = {"out": str(out), "rows": at.done, "failed": at.failed}
     if at.failed:
-        note("Their rows have status failed and the error.")
-        raise Incomplete(f"{at.failed:,} of {at.total:,} couldn't be read.", result)
+        whose = f"{at.failed:,} of {at.total:,} couldn't be read"
+        raise Incomplete(f"{whose}; their rows have the status failed, and the error.", result)
     return result

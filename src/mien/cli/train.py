@@ -114,6 +114,7 @@ def asked(
 ) -> tuple["Recipe", "DataPath"]:
     """The recipe that a line asks for, and its faces, sized as the network takes them that it starts from, if any."""
     from mien.models import list_models
+    from mien.shipped import shipped
     from mien.training.recipe import TIMM
 
     kept = _start(fields) if fields["init"] and fields["init"] != TIMM else None
@@ -123,6 +124,8 @@ def asked(
     preset = preset or ("finetune" if fields["init"] else "tuned" if source.path else "demo")
     recipe = make_recipe(model, preset, fields, option)
     if model not in (known := list_models(unlisted=True)):  # said before minutes of reading
+        if model in shipped():
+            raise UnknownModel(f"{model} is a trained network in the box. To train on from it: --init {model}")
         raise UnknownModel(f"There is no model {model!r}; the models are {', '.join(known)}.")
     if kept:  # the network is what it was; the preset's options are for a new one
         recipe = recipe.model_copy(update={"options": {**_shapeless(kept.options), **options_of(option)}})

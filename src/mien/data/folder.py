@@ -130,6 +130,24 @@ def _folders(path: Path) -> list[Path]:
     return sorted(entry for entry in path.iterdir() if entry.is_dir() and not litter(entry.name))
 
 
+def read_as(splits: Splits) -> dict[str, str]:
+    """What the folders of the classes became, {"Anger": "angry"}, where they were taken for known expressions.
+
+    Nothing where the classes have the folders' own names, and where the faces come from no such folder.
+    """
+    if splits.classes not in (FER2013, FERPLUS):
+        return {}
+    found: dict[str, str] = {}
+    for _, faces in splits:
+        for row, label in zip(faces.rows.tolist(), faces.labels.tolist(), strict=True):
+            parts = (splits.file(row) or "").split("/")
+            inside = parts[1:-1] if parts[0].lower() in _SPLIT_FOLDERS else parts[:-1]
+            if inside and label != UNLABELLED:
+                found[inside[0]] = splits.classes[label]
+    known = all(name.isdigit() or expression(name) == label for name, label in found.items())
+    return dict(sorted(found.items())) if known else {}  # else they are those of RAF-DB or AffectNet
+
+
 def _files(root: Path) -> Iterable[_File]:
     """Every file in a class folder, however deep, and images that lie outside of all class folders."""
     top = _folders(root)

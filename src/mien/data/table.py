@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from mien.errors import BadRow, DataError
@@ -17,6 +18,9 @@ BLOCK = 1 << 18
 
 LONGEST_LINE = 1 << 20
 """Bytes. A row of FER2013 has under 9,300, so a longer line means that the file is something else."""
+
+_FER2013 = ("fer2013", "icml_face_data")
+"""What the names of FER2013's files, and of FER+'s votes, begin with."""
 
 _DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, ValueError)
 
@@ -106,7 +110,8 @@ def open_table(path: str | os.PathLike[str], fits: Callable[[Sequence[str]], int
             magic = file.read(6)
             file.seek(0)
         except FileNotFoundError:
-            raise DataError(f"{path}: no such file.") from None
+            hint = " `mien data get` says where it is." if Path(path).name.lower().startswith(_FER2013) else ""
+            raise DataError(f"{path}: no such file.{hint}") from None
         except (OSError, ValueError) as error:  # a folder, no permission; ValueError: a NUL in the name
             raise DataError(f"{path}: can't be read ({error}).") from None
         if magic.startswith(b"\x1f\x8b"):

@@ -44,15 +44,20 @@ def findings(found: Diagnosis) -> list[tuple[str, str, str]]:
     copies, near, leaks = plain["duplicates"], plain["near"], plain["leaks"]
     where = "val ({val:,}) or test ({test:,})"
     rows = [
-        ("copies", f"{copies['copies']:,}", f"identical to an earlier face, in {copies['groups']:,} groups"),
-        ("conflicts", _faces(found, "conflicts"), f"identical, with other labels, in {copies['conflicting']:,} groups"),
+        ("copies", f"{copies['copies']:,}", f"identical to an earlier face, in {_of_groups(copies['groups'])}"),
+        (
+            "conflicts",
+            _faces(found, "conflicts"),
+            f"identical, with other labels, in {_of_groups(copies['conflicting'])}",
+        ),
         ("leaks", _faces(found, "leaks"), f"in {where.format(**leaks)}, identical to a face in train"),
         ("leaking", _faces(found, "leaking"), "in train, identical to one in val or test"),
-        ("near", _faces(found, "near"), f"nearly identical to an earlier face, in {near['groups']:,} groups"),
+        ("near", _faces(found, "near"), f"nearly identical to an earlier face, in {_of_groups(near['groups'])}"),
         (
             "",
             "",
-            f"with these {near['conflicting']:,} groups have several labels; {where.format(**near['leaks'])} leak",
+            f"with these {_of_groups(near['conflicting'], ' has', ' have')} several labels; "
+            f"{where.format(**near['leaks'])} leak",
         ),
         ("constant", _faces(found, "constant"), "every pixel the same"),
         ("faint", _faces(found, "faint"), "hardly anything to see"),
@@ -71,6 +76,10 @@ def findings(found: Diagnosis) -> list[tuple[str, str, str]]:
     size = plain["resolution"]
     rows.append(("resolution", f"{size['height']}×{size['width']}", "RGB" if size["channels"] == 3 else "gray"))
     return rows + _votes(found)
+
+
+def _of_groups(count: int, one: str = "", more: str = "") -> str:
+    return f"1 group{one}" if count == 1 else f"{count:,} groups{more}"
 
 
 def _faces(found: Diagnosis, kind: str) -> str:

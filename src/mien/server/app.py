@@ -89,6 +89,9 @@ async def _refused(request: Request | WebSocket, error: Any) -> Response:
 async def _wrong(request: Request | WebSocket, error: Any) -> Response:
     first = error.errors()[0]
     name = ".".join(map(str, first["loc"][1:]))
+    if first["type"] == "extra_forbidden":
+        asked = stream.AskedOfStream if request.scope["type"] == "websocket" else routes.Asked
+        first["msg"] = f"There is no such parameter; there are {', '.join(asked.model_fields)}"
     return await _refused(request, Refusal("bad_parameter", f"{name}: {first['msg']}."))
 
 

@@ -1,0 +1,44 @@
+"""The doctor's page, read as a person reads it."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from mien.data.faces import FaceSet, Splits
+from mien.doctor.examine import examine
+from mien.doctor.page import EACH, findings, write_page
+
+
+def splits_with(copies: int) -> Splits:
+    """Faces of noise; so many of them, in train, are the same one."""
+    images = np.random.default_rng(0).integers(0, 256, (80 + copies, 48, 48), np.uint8)
+    images[80:] = images[20]
+    labels = np.arange(len(images)) % 2
+    labels[80:] = labels[20]
+    parts = [FaceSet(images[k], labels[k], classes=("a", "b")) for k in (slice(20, None), slice(20))]
+    return Splits(*parts, parts[1][:0], "noise")
+
+
+def page_of(splits: Splits, to: Path) -> str:
+    *_, found = examine(splits, skip=("nonfaces", "mislabels"))
+    assert ("copies", "1", "identical to an earlier face, in 1 group") in findings(found)
+    write_page(found, to)
+    return to.read_text()
+
+
+def test_the_page_counts_as_people_do(tmp_path: Path) -> None:
+    text = page_of(splits_with(1), tmp_path / "page.html")
+    assert not re.search(r"\b1 groups", text)
+    assert "At most" not in text  # everything is shown
+    assert EACH == 48
+
+
+def test_only_sentences_stand_left(tmp_path: Path) -> None:
+    """The last figures of the table of classes stand on the right, as their heading does."""
+    text = page_of(splits_with(1), tmp_path / "page.html")
+    assert "td:last-child" not in text
+    findings_table, classes_table = re.findall(r"<table>.*?</table>", text, re.DOTALL)
+    assert '<th scope="col" class="said">what it means</th>' in findings_table
+    assert findings_table.count('class="said"') > 5
+    assert "said" not in classes_table
