@@ -16,6 +16,7 @@ def test_a_crops_caption_leaves_the_eyes() -> None:
         drawn = annotate(crop, Reading("a", faces=(replace(FACE, box=box),)))
         assert drawn.shape == (240, 240, 3)
         assert (drawn[60:140, 20:220] == 128).all()
+        assert (drawn[3, 30:60] != 128).any(1).all()  # the caption: at the bottom the bars would hide it
     assert annotate(np.zeros((300, 20, 3), np.uint8), Reading("a")).shape == (300, 20, 3)
 
 

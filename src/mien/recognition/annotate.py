@@ -63,9 +63,10 @@ def _draw(draw: ImageDraw.ImageDraw, face: Face, box: tuple[float, float, float,
     _, _, wide, high = draw.textbbox((0, 0), caption, font=font)
     pad = max(2, text // 5)
     left = min(max(0, x), max(0, size[0] - wide - 2 * pad))
-    above = y - high - 2 * pad
-    top = above if above >= 0 else min(y + height, size[1] - high - 2 * pad) if face.box else 0
-    draw.rectangle((left, top, left + wide + 2 * pad, top + high + 2 * pad), fill=ink)
+    tall = high + 2 * pad
+    fits = y >= tall or y + height + tall <= size[1]
+    top = (y - tall if y >= tall else y + height) if fits else 0  # within the box the bars need the bottom
+    draw.rectangle((left, top, left + wide + 2 * pad, top + tall), fill=ink)
     draw.text((left + pad, top + pad), caption, fill=_readable(ink), font=font)
     _bars(draw, face, classes, (x, y, width, height), text)
 
