@@ -49,3 +49,13 @@ def test_votes_for_a_network_without_contempt(tmp_path: Path, capsys: pytest.Cap
     said = capsys.readouterr().err
     assert "small doesn't know contempt, of FER+'s classes: it tells apart angry" in said
     assert "Judge it without --votes." in said
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")  # daft's
+def test_whose_rows_failed_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "damaged.jpg").write_bytes(b"no picture")
+    assert main(["score", str(tmp_path / "photos"), "--out", str(tmp_path / "scores"), "--workers", "1"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("failed") == 1
+    assert "error: 1 of 1 couldn't be read; their rows have the status failed, and the error." in said
