@@ -159,7 +159,7 @@ def test_the_verb_says_what_is_wrong(tmp_path: Path) -> None:
         run(empty)
     with pytest.raises(typer.BadParameter, match=r"\.svg or \.png"):
         run(empty, out=tmp_path / "why.pdf")
-    with pytest.raises(DataError, match="run folder"):
+    with pytest.raises(DataError, match="name small"):
         run(empty, model="small:int8")
     with pytest.raises(CheckpointError):
         run(empty, model=str(tmp_path))

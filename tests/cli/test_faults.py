@@ -136,7 +136,7 @@ def test_killed_at_any_moment_a_conversion_ends_whole(photos: Path, tmp_path: Pa
     kill_conversions(tmp_path, photos, kills, seed)
 
 
-@pytest.mark.parametrize("limit", [60_000, 1_000])
+@pytest.mark.parametrize("limit", [60_000, pytest.param(1_000, marks=pytest.mark.soak)])
 def test_a_full_disk_is_one_sentence_and_the_run_goes_on(faces_file: Path, tmp_path: Path, limit: int) -> None:
     """A limit on the size of files fails a write half-way, as a full disk does."""
     line = ("train", "logistic", "--preset", "demo", "--epochs", "2", "--data", faces_file, "--out", "run")

@@ -9,10 +9,11 @@ from PIL import Image
 
 from mien.cli import main
 from mien.data.drawn import draw
+from mien.data.faces import Splits
 from mien.data.folder import load_folder, read_as
 from mien.errors import DataError
 from mien.models import LADDER
-from mien.training.recipe import recipe
+from mien.training.recipe import Recipe, recipe
 
 NAMES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
@@ -86,6 +87,21 @@ def test_what_lies_there_already_is_no_class(
         assert "runs/logistic: what mien wrote lies among the pictures" in capsys.readouterr().err
 
 
+def test_a_ladder_of_few_faces_begins_in_small_batches(
+    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def stop(folder: Path, splits: Splits, chosen: Recipe, **_: object) -> None:
+        asked.append((chosen.model, chosen.batch))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mien.ladder.train", stop)
+    assert main(["ladder", "--data", str(mine), "--out", str(tmp_path / "small")]) == 130
+    assert asked == [("logistic", 16)]
+
+
+@pytest.mark.soak
 def test_few_faces_are_climbed_in_small_batches(mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The second call goes on with what the first one chose; a ladder of the preset's own batches keeps them."""
 
