@@ -46,7 +46,7 @@ def begin(folder: Path, splits: Splits, recipe: Recipe, second: FaceSet | None =
     Raises:
         CheckpointError: the folder holds a run of another recipe, of other data, or with another second labelling.
     """
-    noted = asdict(splits.origin.from_root()) if splits.origin else {}
+    noted = asdict(splits.origin) if splits.origin else {}
     noted |= {"checksums": splits.checksums}
     noted |= {"second": second.checksum} if second is not None else {}
     if not (folder / RECIPE).exists():
