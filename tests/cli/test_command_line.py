@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -198,6 +199,36 @@ def test_a_reader_that_has_gone_is_met_quietly(faces_file: Path, tmp_path: Path)
     assert "error" not in said
     assert "Traceback" not in said
     assert "Exception ignored" not in said
+
+
+AND_A_FILE = """
+import sys
+from mien.cli import main
+codes = main(["--version", "--json"]), main(["evaluate", "nosuch.onnx"])
+with open("next", "w") as file:
+    print(*codes, file.fileno() > 2, file=file)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such shell")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_end_nothing_and_no_file_takes_their_place(closed: str, tmp_path: Path) -> None:
+    line = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", AND_A_FILE]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True)
+    assert (tmp_path / "next").read_text() == "0 1 True\n"
+    assert "Traceback" not in done.stderr
+    document = f'{{\n  "mien": "{version("mien")}"\n}}\n'
+    assert done.stdout == (document if closed == "2>&-" else "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps its settings elsewhere")
+def test_matplotlib_doesnt_complain_of_a_home_that_cant_be_written() -> None:
+    code = "from mien.cli import main; main(['--version']); import matplotlib; print(matplotlib.get_configdir())"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "MPL"))}
+    line = [sys.executable, "-c", code]
+    done = subprocess.run(line, env=kept | {"HOME": os.devnull}, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert os.devnull not in done.stdout
 
 
 def test_without_torch_it_evaluates_and_shows_onnx(bare, finished: Path, faces_file: Path) -> None:

@@ -7,6 +7,7 @@ the result, as one JSON document, to stdout. Nothing heavy is imported before a 
 import atexit
 import contextlib
 import json
+import logging
 import os
 import sys
 import traceback
@@ -55,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 an error that a person can mend, 2 wrong usage, 130 interrupted.
     """
+    _fill_streams()
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns where it can't keep its cache
     words = list(sys.argv[1:] if argv is None else argv)
     flags = {word for word in words if word in EVERYWHERE}
     for stream in (sys.stdout, sys.stderr):
@@ -78,6 +81,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         verb = next((word for word in words if not word.startswith("-")), "")
         extra = VERB_EXTRAS.get(verb, EXTRAS[package])
         return _failed(f"error: {MissingExtra(package, extra, 'This')}", FAILED, flags)
+
+
+def _fill_streams() -> None:
+    """Give each stream that was closed (`>&-`), or that a program without a console lacks, nowhere to go.
+
+    In this order each takes its own descriptor; else a file would get it, and what others print on it.
+    """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def _run(words: list[str], document: TextIO | None) -> int:
