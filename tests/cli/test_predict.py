@@ -10,7 +10,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pillow_heif
 import pytest
 from PIL import Image
 
@@ -99,6 +98,7 @@ def test_a_drawing_for_each_photo_however_they_are_called(mien, photo: Path, tmp
 
 
 def test_a_folder_from_a_phone(mien, photo: Path, tmp_path: Path) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
     with Image.open(photo) as image:
         pillow_heif.from_pillow(image.convert("RGB")).save(tmp_path / "IMG_0001.HEIC", quality=90)
         image.convert("RGB").save(tmp_path / "IMG_0002.avif", quality=90)
