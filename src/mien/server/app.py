@@ -1,6 +1,7 @@
 """The application: routes, errors, the page's files, and what is around every request."""
 
 import asyncio
+import mimetypes
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -27,6 +28,16 @@ from mien.server.straight import Straight
 
 PAGE = Path(__file__).with_name("page")
 
+_KINDS = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".wasm": "application/wasm",
+}
+"""Of the page's files. Windows may know others, and a browser doesn't run a script that is called a text."""
+
 _CODES = {404: "not_found", 405: "wrong_method"}
 
 
@@ -36,6 +47,8 @@ def create_app(settings: Settings) -> FastAPI:
     Raises:
         CheckpointError: a network isn't there, or the first is damaged. MienError: no such device.
     """
+    for suffix, kind in _KINDS.items():
+        mimetypes.add_type(kind, suffix)
     metrics = Metrics()
     metrics.queue.set(settings.queue)
     reader = Reader(settings, seen=metrics.batch.observe)
