@@ -100,6 +100,22 @@ def test_a_folder_whose_name_looks_like_an_address_or_a_pattern(
         assert found == [str(tmp_path / folder / name) for name in names]
 
 
+def test_by_default_it_reads_as_many_side_by_side_as_it_may_use_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gray(tmp_path / "faces" / "a.pgm")
+    asked: list[int] = []
+
+    def readings(daft: object, job: Job, frame: object, workers: int, **how: object) -> Iterator[object]:
+        asked.append(workers)
+        yield from ()
+
+    monkeypatch.setattr("mien.session.cores", lambda: 3)
+    monkeypatch.setattr("mien.score.run.readings", readings)
+    list(score(Job(str(tmp_path / "faces"), detect=False), tmp_path / "out"))
+    assert asked == [3]
+
+
 def test_done_is_done(album: Path, tmp_path: Path) -> None:
     job, out = Job(str(album)), tmp_path / "my out [1] {a,b}"
     for at in score(job, out, workers=1, rows=3):

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import mimetypes
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pictures import png
 from PIL import Image
 
 import mien
+from mien.cli import main
 from mien.errors import CheckpointError
 from mien.server.answers import BatchPrediction, ErrorAnswer, ModelsAnswer, Prediction
 from mien.server.app import create_app
@@ -234,3 +236,41 @@ def test_the_golden_set_is_answered_as_by_the_network(client: httpx.Client) -> N
     probabilities = [list(one["faces"][0]["probabilities"].values()) for one in other]
     np.testing.assert_allclose(probabilities, mien.Net("small")(faces), atol=1e-4)
     assert np.abs(np.array(probabilities) - expected).max() > 1e-3  # it is another network
+
+
+def test_a_browser_takes_the_pages_files_where_the_system_knows_other_kinds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as Windows, where an editor may have made a script a text."""
+    kinds = {
+        "/": "text/html",
+        "/static/main.js": "text/javascript",
+        "/static/style.css": "text/css",
+        "/static/mark.svg": "image/svg+xml",
+        "/browser/a.mjs": "text/javascript",
+        "/browser/a.wasm": "application/wasm",
+    }
+    mimetypes.guess_type("")  # reads what the system has
+    for name in ("x.html", *kinds):
+        monkeypatch.setitem(mimetypes.types_map, Path(name).suffix, "text/plain")
+    monkeypatch.setattr("mien.server.browser._runtime", lambda: tmp_path)
+    for name in ("a.mjs", "a.wasm"):
+        (tmp_path / name).touch()
+    app = create_app(Settings(in_browser=True))
+
+    async def ask() -> list[str]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+            return [(await client.get(path)).headers["content-type"].partition(";")[0] for path in kinds]
+
+    assert asyncio.run(ask()) == list(kinds.values())
+    app.state.reader.close()
+
+
+def test_by_default_it_reads_as_many_side_by_side_as_it_may_use_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container, or by an affinity, that is fewer than the machine has."""
+    asked: list[Settings] = []
+    monkeypatch.setattr("mien.session.cores", lambda: 3)
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    monkeypatch.setattr("mien.server.run.serve", lambda settings, **how: asked.append(settings))
+    assert main(["serve"]) == 0
+    assert asked[0].workers == 3

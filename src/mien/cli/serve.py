@@ -81,8 +81,7 @@ def serve(
 
     It needs no torch, keeps nothing, and listens to this machine only unless told otherwise.
     """
-    import os
-
+    from mien import session
     from mien.server.run import serve as run
     from mien.server.settings import Settings, boxed
 
@@ -98,7 +97,7 @@ def serve(
         device=device,
         certain=certain,
         queue=queue,
-        workers=workers or os.cpu_count() or 1,
+        workers=workers or session.workers(),
         batch=batch,
         timeout=timeout,
         drain=drain,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mien import session
 from mien.errors import MienError, MissingExtra
 from mien.files import replacing
 from mien.recognition.recognizer import Recognizer
@@ -61,7 +62,7 @@ def score(
         if ray is not None:
             frame = frame.into_partitions(max(1, -(-(total - done) // rows)))
         first = 1 + max((int(path.stem.removeprefix("part-")) for path in parts(out)), default=-1)
-        found = readings(daft, job, frame, workers or os.cpu_count() or 1, download=remote(out / INPUTS))
+        found = readings(daft, job, frame, workers or session.workers(), download=remote(out / INPUTS))
         for number, table in enumerate(_in_files(found, rows), first):
             _write(out / f"part-{number:06d}.parquet", table)
             done += len(table)
