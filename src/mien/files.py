@@ -4,6 +4,7 @@ gone through."""
 import errno
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,11 @@ from mien.errors import DataError
 
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
 """What a file system answers that has no locks, such as some that are shared over a network."""
+
+_HELD_SECONDS = 1.0 if os.name == "nt" else 0.0
+"""How long another program may hold a file that is to be replaced: Windows refuses, and a scanner soon lets go."""
+
+_LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
 @contextmanager
@@ -27,13 +33,27 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield beside
         with beside.open("rb+") as file:
             os.fsync(file.fileno())  # the content reaches the disk before the name does
-        os.replace(beside, path)
+        put_in_place(beside, path)
     except OSError as error:
         if error.filename is not None and Path(os.fsdecode(error.filename)) == beside:
             error.filename = str(path)  # whoever reads of it knows this name alone
         raise
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # it is gone, or held, which mustn't hide why the block failed
+            beside.unlink()
+
+
+def put_in_place(beside: Path, path: Path) -> None:
+    """Give a finished file or folder the name `path`, in one step."""
+    until = time.monotonic() + _HELD_SECONDS
+    while True:
+        try:
+            os.replace(beside, path)
+            return
+        except PermissionError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.02)
 
 
 def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:
@@ -121,6 +141,15 @@ def plain_name(name: str) -> bool:
     [True, False, False, False]
     """
     return name not in ("", ".", "..") and "/" not in name and "\\" not in name
+
+
+def litter(name: str) -> bool:
+    """Whether a file or folder of this name is one that systems leave in folders, and nobody's own.
+
+    >>> [litter(name) for name in (".DS_Store", "Thumbs.db", "photo.jpg")]
+    [True, True, False]
+    """
+    return name.startswith(".") or name.lower() in _LITTER
 
 
 def files_below(

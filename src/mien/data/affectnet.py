@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from mien.data.faces import UNLABELLED
-from mien.data.listing import TRAIN, VAL, Listed, Listing, litter
+from mien.data.listing import TRAIN, VAL, Listed, Listing
+from mien.files import litter
 from mien.labels import FER2013, FERPLUS
 
 LABELS = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "angry", "contempt")

@@ -24,14 +24,6 @@ Tick = Callable[[int, int], None]
 """Told how many files of how many are read."""
 
 
-_LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
-
-
-def litter(name: str) -> bool:
-    """Whether a file or folder of this name is one that systems leave in folders, and nobody's picture."""
-    return name.startswith(".") or name.lower() in _LITTER
-
-
 class Listed(NamedTuple):
     """One file: its split, its class or `UNLABELLED`, and where the face stands in it, (left, top, right, bottom)."""
 

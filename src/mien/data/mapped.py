@@ -21,7 +21,7 @@ from mien.data.faces import FaceSet, Splits
 from mien.data.listing import SIZE, TRAIN, Listing, Tick
 from mien.data.origin import DataPath
 from mien.errors import BadRow, DataError
-from mien.files import atomic_write, replacing
+from mien.files import atomic_write, put_in_place, replacing
 from mien.labels import SPLITS
 
 HEAD = "faces.json"
@@ -198,7 +198,7 @@ def _save(part: Path, name: str, targets: NDArray[Any], rows: NDArray[Any], mark
 def _finish(part: Path, out: Path, classes: Sequence[str], source: str, left_out: int) -> None:
     head = {"classes": list(classes), "source": source, "left_out": left_out}
     atomic_write(part / HEAD, json.dumps(head, indent=2))
-    os.replace(part, out)
+    put_in_place(part, out)
 
 
 def _load(path: Path, name: str, classes: Sequence[str]) -> FaceSet:

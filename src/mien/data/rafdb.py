@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mien.data.faces import UNLABELLED
-from mien.data.listing import TEST, TRAIN, Listed, Listing, litter
+from mien.data.listing import TEST, TRAIN, Listed, Listing
 from mien.errors import DataError
+from mien.files import litter
 from mien.labels import FER2013
 
 LABELS = dict(zip("1234567", ("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral"), strict=True))

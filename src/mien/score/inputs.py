@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def list_inputs(daft: Any, job: Job, path: Path) -> None:
 
     frame = _table(daft, job) if job.source.lower().endswith(TABLES) else _images(daft, job)
     schema, number = None, 0
-    with replacing(path) as beside:
+    with replacing(path) as beside, ExitStack() as open_file:  # Windows removes no file that is open
         writer = None
         for batch in frame.to_arrow_iter():
             table = arrow.Table.from_batches([batch])
@@ -43,12 +44,11 @@ def list_inputs(daft: Any, job: Job, path: Path) -> None:
                 table = table.append_column("source", arrow.array(names, arrow.string()))
             if writer is None:
                 schema = table.schema
-                writer = parquet.ParquetWriter(beside, schema)
+                writer = open_file.enter_context(parquet.ParquetWriter(beside, schema))
             writer.write_table(table.cast(schema), row_group_size=10_000)
             number += len(table)
-        if writer is None or not number:
+        if not number:
             raise DataError(f"{job.source}: no images there.")
-        writer.close()
 
 
 def _written(name: str) -> str:
