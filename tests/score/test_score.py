@@ -24,6 +24,7 @@ from mien.cards import checksum
 from mien.errors import DataError
 from mien.labels import FER2013
 from mien.recognition.recognizer import Recognizer
+from mien.score.inputs import list_inputs
 from mien.score.job import Job
 from mien.score.run import score
 from mien.shipped import BOX, INT8
@@ -53,6 +54,30 @@ def run(job: Job, out: Path, **options: object) -> list[dict]:
         assert at.done <= at.total
     assert at.done == at.total
     return sorted(rows(out), key=lambda row: row["row"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for open files in /proc")
+def test_a_list_that_fails_is_closed_before_it_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows removes no file that is open."""
+
+    class Source:
+        def to_arrow_iter(self) -> Iterator[arrow.RecordBatch]:
+            yield arrow.RecordBatch.from_pydict({"source": ["a.jpg"]})
+            raise ConnectionError
+
+    monkeypatch.setattr("mien.score.inputs._images", lambda daft, job: Source())
+    with pytest.raises(ConnectionError) as failed:  # it holds what the function held
+        list_inputs(None, Job("s3://faces"), tmp_path / "inputs.parquet")
+    files = [os.path.realpath(file) for file in Path("/proc/self/fd").iterdir()]
+    assert not [file for file in files if "inputs.parquet" in file], failed
+
+
+@pytest.mark.parametrize("left", [".DS_Store", "desktop.ini", "Thumbs.db"])
+def test_what_a_system_leaves_in_a_folder_doesnt_fill_it(left: str, tmp_path: Path) -> None:
+    gray(tmp_path / "faces" / "a.pgm")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / left).touch()
+    assert next(score(Job(str(tmp_path / "faces"), detect=False), tmp_path / "out", workers=1)).total == 1
 
 
 def test_what_failed_is_said_again_and_a_job_that_couldnt_begin_makes_way(album: Path, tmp_path: Path) -> None:

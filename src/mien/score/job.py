@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mien.cards import checksum
 from mien.errors import DataError
-from mien.files import atomic_write, holding
+from mien.files import atomic_write, holding, litter
 from mien.net import Net
 from mien.shipped import DEFAULT
 
@@ -71,7 +71,7 @@ def _note(job: Job, net: Net, out: Path) -> None:
             left.unlink()
     note = out / NOTE
     if not (out / INPUTS).exists():  # nothing was done yet, so a job that couldn't begin makes way
-        if any(path.name not in (LOCK, NOTE) for path in out.iterdir()):
+        if any(path.name != NOTE and not litter(path.name) for path in out.iterdir()):
             raise DataError(f"{out}: there are other files in this folder; results go into a folder of their own.")
         atomic_write(note, json.dumps(asked | {"network": network, "classes": net.classes}, indent=2))
         return
