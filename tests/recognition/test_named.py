@@ -15,6 +15,14 @@ def test_names_between_commas_are_told_how_to_be_named(photo: Path) -> None:
         Sources([f"{photo},", photo])
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_pipe_is_called_by_its_name_where_it_has_one(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.lexists", lambda path: there)
+    with pytest.raises(MediaError, match="-: name a file") as said:
+        Sources(["-"])
+    assert ("/dev/stdin" in str(said.value)) == there
+
+
 def test_the_rows_of_a_stopped_run_are_called_as_they_were_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     with RowWriter(tmp_path / "a.jsonl", classes=("happy",)) as writer:

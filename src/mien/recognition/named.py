@@ -74,7 +74,7 @@ def what_is_wrong(name: str) -> str:
     if "://" in name:
         return "an address; download it first, then name the file."
     if name == "-":
-        return "name a file; what comes through a pipe is /dev/stdin."
+        return "name a file" + ("; what comes through a pipe is /dev/stdin." if os.path.lexists("/dev/stdin") else ".")
     if name.endswith(","):
         return "no such file or folder; names are separated by spaces."
     return "nothing has a name like that." if glob.has_magic(name) else "no such file or folder."
