@@ -5,7 +5,7 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ def environment() -> dict[str, Any]:
     return {
         "mien": version("mien"),
         "commit": _commit(),
-        "command": shlex.join([_program(), *sys.argv[1:]]),
+        "command": as_typed([_program(), *sys.argv[1:]]),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in ("torch", "numpy", "onnxruntime")},
         "system": f"{platform.system()} {platform.machine()}",
@@ -32,6 +32,15 @@ def environment() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "gpu": cuda,
     }
+
+
+def as_typed(words: Sequence[str]) -> str:
+    """A command as one types it here: on Windows `\\` is no sign of quoting, and `'` quotes nothing.
+
+    >>> as_typed(["mien", "show", "my run"]).replace('"', "'")
+    "mien show 'my run'"
+    """
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 def installation(packages: Iterable[str]) -> dict[str, Any]:
@@ -98,10 +107,10 @@ def _version(name: str) -> str | None:
 
 def _processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
+    except (OSError, StopIteration):  # on ARM it has no such line
+        return platform.processor() or platform.machine()
 
 
 def _commit() -> str | None:
@@ -109,7 +118,8 @@ def _commit() -> str | None:
     here = Path(__file__).parent
 
     def git(*words: str) -> str:
-        done = subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=True, timeout=10)
+        line = ["git", "-C", str(here), *words]
+        done = subprocess.run(line, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=10)
         return done.stdout.strip()
 
     try:

@@ -46,6 +46,21 @@ def test_a_changed_network_in_the_box_is_found(tmp_path: Path, monkeypatch: pyte
     assert found["packages"] == {"numpy": np.__version__, "nosuchpackage": None}
 
 
+def test_a_command_is_written_as_the_system_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["mien", "show", r"D:\my runs\cnn", "--data", r"D:\faces.csv"]
+    assert environment.as_typed(words) == r"mien show 'D:\my runs\cnn' --data 'D:\faces.csv'"
+    with monkeypatch.context() as windows:
+        windows.setattr(os, "name", "nt")
+        assert environment.as_typed(words) == r'mien show "D:\my runs\cnn" --data D:\faces.csv'
+
+
+def test_a_processor_that_linux_has_no_name_for_is_called_by_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda path, **how: "processor\t: 0\nBogoMIPS\t: 50.00\n")
+    monkeypatch.setattr(environment.platform, "processor", lambda: "")
+    monkeypatch.setattr(environment.platform, "machine", lambda: "aarch64")
+    assert environment.installation(())["processor"] == "aarch64"
+
+
 def test_without_torch_it_says_how_to_get_it(tmp_path: Path) -> None:
     code = """
 import sys, importlib.metadata as metadata

@@ -1,6 +1,5 @@
 """`mien ladder`: the four rungs trained on the same faces, and one page that compares them. The main job."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -109,6 +108,7 @@ def _compare(folder: Path, splits: "Splits", device: str | None) -> "Ladder":
 
 def _say_what_to_open(folder: Path, source: "DataPath") -> str | None:
     """Say on stderr what to open and what to try next; returns the report's path."""
+    from mien.environment import as_typed
     from mien.ladder import REPORT
 
     report = folder / REPORT
@@ -118,8 +118,8 @@ def _say_what_to_open(folder: Path, source: "DataPath") -> str | None:
     else:
         note(f'The comparison is in {folder / "ladder.md"}; with pip install "mien[figures]" it becomes a page.')
     tips = [
-        shlex.join(["mien", "show", str(folder / "resnet"), *given]),
-        shlex.join(["mien", "evaluate", str(folder / "cnn"), *given, "--views", "2"]),
+        as_typed(["mien", "show", str(folder / "resnet"), *given]),
+        as_typed(["mien", "evaluate", str(folder / "cnn"), *given, "--views", "2"]),
         "mien models resnet" if source.path else "mien ladder --data fer2013.csv   (`mien data get` says where it is)",
     ]
     note("\n  ".join(["Try next:", *tips]))

@@ -1,7 +1,6 @@
 """Options that several verbs share, and the faces that they name."""
 
 import os
-import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -155,6 +154,7 @@ def check_data(target: str, classes: tuple[str, ...], splits: "Splits", split: s
     Raises:
         DataError: a network of other classes would be asked about drawn faces, as nobody said --data.
     """
+    from mien.environment import as_typed
     from mien.runs import DATA, RECIPE, read_note
     from mien.shipped import find
 
@@ -162,7 +162,7 @@ def check_data(target: str, classes: tuple[str, ...], splits: "Splits", split: s
     begun = (home / RECIPE).is_file() and (home / DATA).is_file()  # networks elsewhere have no such notes
     noted = read_note(home / DATA) if begun else {}
     if not data and not set(classes) >= set(splits.classes):
-        example = shlex.quote(noted.get("path") or "PATH")
+        example = as_typed([noted.get("path") or "PATH"])
         raise DataError(
             f"{target} tells apart {', '.join(classes)}; without --data the faces are drawn, with other expressions. "
             f"Say which faces: --data {example}"
@@ -187,11 +187,12 @@ def shape_of(nets: dict[str, "Net"]) -> tuple[int, int, int] | None:
 def check_finished(run: Path) -> None:
     """Raise CheckpointError for a run folder whose training isn't finished."""
     from mien.cards import CARD
+    from mien.environment import as_typed
     from mien.runs import RECIPE, RELEASE
 
     if not (run / RECIPE).exists() or (run / CARD).exists():
         return
     if (run.parent / RELEASE).exists():  # its teachers and votes are the release's to give
         raise CheckpointError(f"{run}: its training isn't finished. Go on with the `mien release` that began it.")
-    go_on = shlex.join(["mien", "train", "--resume", str(run)])
+    go_on = as_typed(["mien", "train", "--resume", str(run)])
     raise CheckpointError(f"{run}: its training isn't finished. Go on with: {go_on}")

@@ -1,6 +1,5 @@
 """`mien release`: the staged training of the weights in the box, on with what is there."""
 
-import shlex
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -72,6 +71,7 @@ def release(
     from mien.cards import Card
     from mien.data.load import load_faces
     from mien.data.origin import DataPath
+    from mien.environment import as_typed
     from mien.release import SHIPPED, OutOfTime
     from mien.release import release as steps
     from mien.shards import INDEX, pack, unpack
@@ -108,7 +108,7 @@ def release(
         except OutOfTime:
             note(f"The {minutes:g} minutes are over; all is saved. Go on with the same command{_moved(state, out)}.")
         except KeyboardInterrupt:
-            again = shlex.join(["mien", *sys.argv[1:]])
+            again = as_typed(["mien", *sys.argv[1:]])
             again = f"the same command{_moved(state, out)}" if _moved(state, out) else again
             raise KeyboardInterrupt(f"every finished epoch is saved. Go on with: {again}") from None
         finally:
@@ -150,9 +150,11 @@ def _check_writable(out: Path) -> None:
 
 def _moved(state: Path | None, out: Path) -> str:
     """What must change in a command that went on from another folder than it left its state in."""
+    from mien.environment import as_typed
+
     if state is None or state == out:
         return ""
-    return f", but with --state {shlex.quote(str(out))} and another --out"
+    return f", but with --state {as_typed([str(out)])} and another --out"
 
 
 def _boxed(box: Path) -> list[Path]:

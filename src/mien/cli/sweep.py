@@ -1,7 +1,6 @@
 """`mien sweep`: many short trainings in search of the recipe's best fields."""
 
 import json
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -95,6 +94,8 @@ def _run(search: "Sweep", count: int) -> None:
 
 def _result(search: "Sweep", source: "DataPath", device: str | None) -> dict[str, Any]:
     """Print the best trials and the command that repeats the first; the same as plain data."""
+    from mien.environment import as_typed
+
     ranked = search.ranked()
     print_table(
         ("trial", "val accuracy", "epochs", "best", *search.space, "ended"),
@@ -116,7 +117,7 @@ def _result(search: "Sweep", source: "DataPath", device: str | None) -> dict[str
     best = ranked[0]
     if best.status != "finished":
         raise Incomplete("No trial came to its end: try other ranges, such as lower learning rates.", result)
-    command = shlex.join(_command(best.recipe, source, device, search.folder / "best"))
+    command = as_typed(_command(best.recipe, source, device, search.folder / "best"))
     note(
         f"Trial {best.number} is in {best.folder}. Chosen as the best of several, its accuracy is flattered: judge it "
         f"once on faces that it wasn't chosen by. The same training again:\n  {command}"

@@ -1,7 +1,6 @@
 """`mien train`: one network into a run folder, or on with a training that was stopped."""
 
 import os
-import shlex
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, redirect_stderr
 from dataclasses import replace
@@ -190,6 +189,7 @@ def _train(
     along: Sequence[str],
 ) -> None:
     """Train, or go on; a line that goes on after Ctrl-C takes `along` what the run folder doesn't know."""
+    from mien.environment import as_typed
     from mien.experiment import train
     from mien.runs import RECIPE, check_free, history
     from mien.training.distributed import leave
@@ -209,7 +209,7 @@ def _train(
     except KeyboardInterrupt:
         if not (folder / RECIPE).exists():
             raise KeyboardInterrupt("nothing was begun yet.") from None
-        resume_it = shlex.join(["mien", "train", "--resume", str(folder), *along])
+        resume_it = as_typed(["mien", "train", "--resume", str(folder), *along])
         raise KeyboardInterrupt(f"every finished epoch is saved. Go on with: {resume_it}") from None
     finally:
         leave()
@@ -227,6 +227,7 @@ def _logged(folder: Path, tensorboard: bool) -> AbstractContextManager[Callable[
 def _result(folder: Path, source: "DataPath") -> dict[str, Any]:
     """Print how the finished run did, and return it as plain data."""
     from mien.cards import Card
+    from mien.environment import as_typed
     from mien.evaluation.report import Report
     from mien.runs import history
 
@@ -237,7 +238,7 @@ def _result(folder: Path, source: "DataPath") -> dict[str, Any]:
     given = as_words(source)
     tips = (["mien", "show", str(folder), *given], ["mien", "evaluate", str(folder), *given, "--views", "2"])
     use = ["mien", "predict", "photo.jpg", "--model", str(folder)]
-    note("\n  ".join([f"The run is in {folder}. Try next:", *map(shlex.join, (*tips, use))]))
+    note("\n  ".join([f"The run is in {folder}. Try next:", *map(as_typed, (*tips, use))]))
     return {
         "run": str(folder),
         "model": card.model,
