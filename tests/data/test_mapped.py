@@ -1,6 +1,7 @@
 """Sets larger than memory: built once from pictures, stopped and gone on with, mapped, never half."""
 
 import json
+import pickle
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from PIL import Image
 
 from mien.cli import main
 from mien.data.drawn import draw, drawn_faces
-from mien.data.faces import Splits
+from mien.data.faces import FaceSet, Splits
 from mien.data.folder import list_folder, load_folder
 from mien.data.load import load_faces
 from mien.data.mapped import BLOCK, convert_listing, load_mapped, save_mapped
@@ -55,6 +56,37 @@ def test_faces_in_memory_become_the_same_faces(tmp_path: Path) -> None:
     assert sums(load_mapped(tmp_path / "drawn.faces")) == sums(splits)
     with pytest.raises(DataError, match="something at this place already"):
         save_mapped(splits, tmp_path / "drawn.faces")
+
+
+@pytest.mark.parametrize("rgb", [False, True])
+def test_mapped_faces_go_to_another_process_as_their_place_on_disk(photos: Path, tmp_path: Path, rgb: bool) -> None:
+    convert_listing(list_folder(photos), tmp_path / "out.faces", size=64, rgb=rgb)
+    whole = load_mapped(tmp_path / "out.faces").train
+    for faces in (whole, whole[7:], whole[7:][20:21], whole[5:50][3:9]):
+        sent = pickle.dumps(faces)
+        assert len(sent) < 5000
+        there = pickle.loads(sent)
+        assert mapped(there.images)
+        assert (there.checksum, there.images.shape) == (faces.checksum, faces.images.shape)
+        assert pickle.loads(pickle.dumps(there[:1])).checksum == faces[:1].checksum
+    column = np.memmap(whole.images.filename, np.uint8, "r", 128, (10, 8, 8), "F")
+    private = np.memmap(whole.images.filename, np.uint8, "c", 128, (10, 8, 8))
+    private[0] = 77
+    for images in (whole.images[::2], whole.images[[3, 1]], whole.images[:0], np.array(whole.images), column, private):
+        faces = FaceSet(images, np.zeros(len(images), np.int64))
+        assert pickle.loads(pickle.dumps(faces)).checksum == faces.checksum
+
+
+def test_faces_whose_file_is_gone_or_cut_off_dont_arrive(tmp_path: Path) -> None:
+    save_mapped(drawn_faces(70), tmp_path / "out.faces")
+    sent = pickle.dumps(load_mapped(tmp_path / "out.faces").train)
+    images = tmp_path / "out.faces" / "train_images.npy"
+    images.write_bytes(images.read_bytes()[:-1])
+    with pytest.raises(DataError, match=r"train_images\.npy: the faces in it can't be mapped into this process"):
+        pickle.loads(sent)
+    images.unlink()
+    with pytest.raises(DataError, match="No such file"):
+        pickle.loads(sent)
 
 
 class Stop(Exception):

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mien.data.arrays import load_arrays, save_arrays
 from mien.data.origin import DataPath
-from mien.data.pages import let_go
+from mien.data.pages import Stretch, let_go, stretch_of
 from mien.errors import DataError, MissingExtra
 from mien.labels import FER2013, SPLITS
 
@@ -109,6 +109,15 @@ class FaceSet:
     def __repr__(self) -> str:
         shape = "×".join(map(str, self.images.shape[1:]))
         return f"FaceSet({len(self):,} faces of {shape}, {len(self.classes)} classes, from {self.source or 'memory'})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Mapped faces go to another process (a `DataLoader`'s worker) as their place on disk, not one by one."""
+        return self.__dict__ | {"images": stretch_of(self.images) or self.images}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if isinstance(self.images, Stretch):
+            self.images = self.images.mapped()
 
     @property
     def pixels(self) -> NDArray[np.uint8]:

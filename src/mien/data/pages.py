@@ -1,15 +1,18 @@
-"""Memory-mapped arrays that are larger than memory: letting go of the pages that were looked at."""
+"""Memory-mapped arrays that are larger than memory: letting go of the pages that were looked at; where they lie."""
 
 import mmap
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.lib.array_utils import byte_bounds
 from numpy.typing import NDArray
+
+from mien.errors import DataError
 
 
 def mapped(array: NDArray[Any]) -> bool:
     """Whether this array's numbers lie in a file rather than in memory.
 
-    >>> import numpy as np
     >>> mapped(np.zeros(3))
     False
     """
@@ -25,3 +28,32 @@ def let_go(array: NDArray[Any]) -> None:
     file = getattr(array, "_mmap", None)
     if file is not None and hasattr(mmap, "MADV_DONTNEED"):
         file.madvise(mmap.MADV_DONTNEED)
+
+
+class Stretch(NamedTuple):
+    """Where a mapped array's numbers lie in its file, which says all to another process."""
+
+    file: str
+    offset: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def mapped(self) -> NDArray[Any]:
+        """Those numbers, mapped again, to be read. Raises DataError when the file is gone or was cut off."""
+        try:
+            return np.memmap(self.file, self.dtype, "r", self.offset, self.shape)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.file}: the faces in it can't be mapped into this process ({error}).") from None
+
+
+def stretch_of(array: NDArray[Any]) -> Stretch | None:
+    """The stretch of a file that an array maps to be read; None of one that is in memory, that may be written to, or
+    whose numbers don't follow one another there."""
+    file = getattr(array, "_mmap", None)
+    if not isinstance(array, np.memmap) or file is None or array.mode != "r" or array.filename is None:
+        return None
+    if not array.flags.c_contiguous:
+        return None
+    begin = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY  # of the map; a slice has its parent's offset
+    inside = byte_bounds(array)[0] - byte_bounds(np.frombuffer(file, np.uint8))[0]
+    return Stretch(str(array.filename), begin + inside, array.shape, array.dtype)
