@@ -267,7 +267,7 @@ def test_a_browser_takes_the_pages_files_where_the_system_knows_other_kinds(
 
 
 def test_by_default_it_reads_as_many_side_by_side_as_it_may_use_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a container, or by an affinity, that is fewer than the machine has."""
+    """By an affinity, or in a container with a cpuset, those are fewer than the machine has."""
     asked: list[Settings] = []
     monkeypatch.setattr("mien.session.cores", lambda: 3)
     monkeypatch.setattr("os.cpu_count", lambda: 64)
