@@ -216,8 +216,8 @@ def lost(address: str, error: httpx.HTTPError) -> ServerError:
     said = str(error) or type(error).__name__
     if isinstance(error, (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)):
         return ServerError(
-            f"{address}: the server hung up before its answer was there ({said}): it ended, or a picture is larger than "
-            "its --max-bytes."
+            f"{address}: the server hung up before its answer was there ({said}): it ended, or a picture is larger "
+            "than its --max-bytes."
         )
     if "CERTIFICATE_VERIFY_FAILED" in said:
         reason = said.partition("failed: ")[2].partition(" (_ssl")[0] or said
