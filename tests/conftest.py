@@ -66,11 +66,14 @@ def without_extras() -> str:
     return f"""
 import sys
 EXTRAS = {hidden!r} - sys.modules.keys()  # some load themselves at the start of Python
-class Refuse:
+class Without:
+    def __init__(self, finder):
+        self.finder = finder
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in EXTRAS:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-sys.meta_path.insert(0, Refuse())
+        return None if name.split(".")[0] in EXTRAS else self.finder.find_spec(name, path, target)
+sys.meta_path[:] = map(Without, sys.meta_path)
 """
 
 

@@ -94,6 +94,12 @@ def test_where_there_is_no_run_it_says_what_there_is(tmp_path: Path) -> None:
         Card.read(tmp_path)
 
 
+def test_the_card_of_a_network_in_the_box() -> None:
+    assert Card.read("small").model == "flagship_small"
+    with pytest.raises(CheckpointError, match="without `:int8`"):
+        Card.read("small:int8")
+
+
 def test_scores_must_be_numbers() -> None:
     card = full_card().model_copy(update={"scores": {"val": {"loss": float("nan")}}})
     with pytest.raises(ValueError, match="JSON"):

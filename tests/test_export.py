@@ -82,7 +82,8 @@ def test_colour_other_sizes_and_other_classes(tmp_path: Path) -> None:
 
 def test_the_file_says_what_it_is_and_nothing_of_this_machine(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
-    export_onnx(shaken("logistic"), path, Card(model="logistic", classes=FER2013))
+    gray = np.random.default_rng(0).integers(0, 256, (2, 48, 48), np.uint8)
+    export_onnx(shaken("logistic"), path, Card(model="logistic", classes=FER2013), faces=gray)
     proto = onnx.load(path)
     onnx.checker.check_model(proto, full_check=True)
     metadata = {entry.key: entry.value for entry in proto.metadata_props}

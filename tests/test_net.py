@@ -1,4 +1,8 @@
 import contextlib
+import copy
+import multiprocessing
+import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -83,6 +87,29 @@ def test_a_large_batch_is_shared_out_and_answered_in_order(
 def test_other_pixels_are_refused(exported: Path, pixels: np.ndarray) -> None:
     with pytest.raises(DataError, match=r"uint8 pixels of shape \(B, 1, 48, 48\); found"):
         Net(exported)(pixels)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_goes_on_with_threads_of_its_own(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mien.net.QUICK", 0.0)
+    net, pixels = Net(exported, threads=2), noise(4 * PIECE, 48, 48)
+    many, one = net(pixels), net(pixels[:1])  # both ways of sharing are at work
+
+    def ask() -> None:
+        np.testing.assert_array_equal(net(pixels), many)
+        np.testing.assert_array_equal(net(pixels[:1]), one)
+
+    child = multiprocessing.get_context("fork").Process(target=ask)
+    child.start()
+    child.join(30)
+    assert child.exitcode == 0, child.kill()
+
+
+def test_a_pickled_network_is_opened_again(exported: Path) -> None:
+    net = Net(exported, threads=3, spin=False)
+    for same in (pickle.loads(pickle.dumps(net)), copy.deepcopy(net)):
+        assert (same.path, same.card, same._threads, same._spin) == (net.path, net.card, 3, False)
 
 
 def test_a_run_folder_is_verified_and_its_card_taken(run: Path) -> None:

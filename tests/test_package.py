@@ -57,6 +57,7 @@ def test_the_public_names_are_those_that_all_lists() -> None:
         name for name in dir(mien) if not name.startswith("_") and not isinstance(getattr(mien, name), ModuleType)
     }
     assert public == set(mien.__all__)
+    assert "__version__" in dir(mien)
 
 
 def test_type_checkers_see_the_names_where_they_are_found_at_run_time() -> None:
@@ -138,6 +139,17 @@ except mien.MissingExtra as error:
     print(error)
 """
     assert 'pip install "mien[train]"' in in_a_new_process(without_extras + code)
+
+
+def test_what_looks_at_all_names_finds_those_that_are_there(without_extras: str) -> None:
+    code = """
+import inspect, pydoc, mien
+assert "load_faces" in pydoc.render_doc(mien, renderer=pydoc.plaintext)
+print(*dict(inspect.getmembers(mien)))
+"""
+    found = set(in_a_new_process(without_extras + code).split())
+    assert found > {"Card", "Net", "Recipe", "Recognizer", "evaluate", "recipe"}
+    assert found.isdisjoint({"AsyncClient", "Client", "DeviceLoader", "create_model", "export_onnx", "fit", "train"})
 
 
 def test_without_the_server_s_extra_its_verb_and_its_client_say_what_to_install(without_extras: str) -> None:

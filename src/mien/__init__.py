@@ -5,6 +5,7 @@ Importing this is fast and loads nothing heavy: each name below is fetched from 
 
 from importlib import import_module
 from importlib.metadata import version as _version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -82,6 +83,17 @@ _HOMES = {
     "train": "experiment",
 }
 
+_NEEDS = {
+    "checkpoint": "torch",
+    "client.clients": "httpx",
+    "experiment": "torch",
+    "export": "torch",
+    "models": "torch",
+    "training.device": "torch",
+    "training.fit": "torch",
+}
+"""What the homes need that an extra brings."""
+
 __all__ = [
     "AsyncClient",
     "Card",
@@ -124,22 +136,25 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'mien' has no attribute {name!r}")
-    try:
-        value = getattr(import_module(f"mien.{_HOMES[name]}"), name)
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in ("torch", "safetensors", "onnx", "onnxscript", "httpx"):
-            raise
-        from mien.errors import MissingExtra
+if not TYPE_CHECKING:  # checkers know the names from above, and so see a wrong one
 
-        extra = "serve" if package == "httpx" else "train"
-        raise MissingExtra(package, extra, f"mien.{name}") from None
-    globals()[name] = value  # the next look-up doesn't come here
-    return value
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'mien' has no attribute {name!r}")
+        try:
+            value = getattr(import_module(f"mien.{_HOMES[name]}"), name)
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package not in ("torch", "safetensors", "onnx", "onnxscript", "httpx"):
+                raise
+            from mien.errors import MissingExtra
 
+            extra = "serve" if package == "httpx" else "train"
+            raise MissingExtra(package, extra, f"mien.{name}") from None
+        globals()[name] = value  # the next look-up doesn't come here
+        return value
 
-def __dir__() -> list[str]:
-    return sorted(__all__)
+    def __dir__() -> list[str]:
+        """The names that are to be had here: those of an extra that isn't installed raise MissingExtra."""
+        missing = {package for package in set(_NEEDS.values()) if find_spec(package) is None}
+        return sorted(["__version__", *(name for name in __all__ if _NEEDS.get(_HOMES[name]) not in missing)])

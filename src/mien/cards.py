@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from mien.errors import CheckpointError
 from mien.files import atomic_write, plain_name
+from mien.shipped import find
 
 CARD = "card.json"
 """The card's name in a run folder."""
@@ -29,6 +30,8 @@ class TrainedOn(BaseModel):
 
 class Card(BaseModel):
     """What a network is, what it learned from, and how well it did.
+
+    Its constructor raises pydantic's ValidationError for what can't be, its readers CheckpointError.
 
     `model` and `options` rebuild the network (`create_model(card.model, **card.options)`); `classes` are
     its labels in the order of its outputs; `input_shape` is `(C, H, W)`, pixels uint8 0..255; `recipe` is how it was
@@ -109,8 +112,8 @@ class Card(BaseModel):
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> "Card":
-        """Read a card from a file, or from the run folder it stands in. Raises CheckpointError when it can't."""
-        given = Path(path)
+        """Read a card from a file, a run folder, or a network in the box. Raises CheckpointError when it can't."""
+        given = find(path)
         path = given / CARD if given.is_dir() else given
         if path.suffix in (".onnx", ".safetensors"):
             raise CheckpointError(

@@ -8,6 +8,10 @@ from typing import Any
 class MienError(Exception):
     """The root of mien's errors: something that the person at the keyboard can mend."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As of any exception, but __init__ isn't called, which takes other arguments than the message in some."""
+        return type(self).__new__, (type(self), *self.args), self.__dict__
+
 
 @dataclass(frozen=True)
 class BadRow:

@@ -8,7 +8,7 @@ A run folder holds `recipe.json`, `data.json` and `environment.json` from the st
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,11 @@ def train(
     splits: Splits,
     recipe: Recipe,
     *,
-    device: str | None = None,
+    device: str | torch.device | None = None,
     resume: bool = False,
     tick: Callable[[float], None] | None = None,
     second: FaceSet | None = None,
-) -> Iterator[Epoch]:
+) -> Generator[Epoch, None, None]:
     """Train one network into a run folder, and yield each Epoch once it is saved.
 
     Under `torchrun` every process calls it alike; rank 0 alone writes.
@@ -55,6 +55,8 @@ def train(
 
     Stopping it, by `break`, Ctrl-C or kill -9, loses at most the epoch under way; with `resume` the next call goes on
     after the last saved one, and yields nothing when the run is finished. The test split isn't looked at.
+    While a variable holds what `train` gave, as in a notebook, a loop that was left still holds the folder: that
+    variable's `.close()` lets go of it.
 
     Args:
         folder: the run folder; made when it isn't there.
@@ -77,7 +79,8 @@ def train(
             raise DataError(f"The faces must be square; those in {name} have {found} pixels. Resize or pad them first.")
     check_faces(splits["train"], splits["val"], second)  # what is wrong is said before a folder is made
     kept = _options(folder) if recipe.init else None
-    model = create_model(recipe.model, **kept) if kept else fresh(recipe, splits)
+    with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
+        model = create_model(recipe.model, **kept) if kept else fresh(recipe, splits)
     check_network(model, splits["train"], recipe, second, team)
     others = isinstance(model, Backbone) or not type(model).__module__.startswith("mien.")
     if leads and others and not (folder / RECIPE).exists():
@@ -93,10 +96,10 @@ def _train(
     recipe: Recipe,
     team: Team,
     *,
-    device: str | None,
+    device: str | torch.device | None,
     tick: Callable[[float], None] | None,
     second: FaceSet | None,
-) -> Iterator[Epoch]:
+) -> Generator[Epoch, None, None]:
     leads = team.rank == 0
     if leads:
         begin(folder, splits, recipe, second)

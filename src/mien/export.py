@@ -58,7 +58,7 @@ def export_onnx(
     with the labels beside it as a JSON list for programs that know nothing of mien. `model` stays as it is.
 
     Args:
-        faces: `(N, C, H, W)` uint8, to be compared on beside noise, black, gray and white.
+        faces: `(N, C, H, W)` or gray `(N, H, W)` uint8, to be compared on beside noise, black, gray and white.
         beside: take the weights from the `weights.safetensors` in the same folder, which holds this network's in fp16,
             instead of holding them once more; the file then goes nowhere without that one.
 
@@ -70,6 +70,7 @@ def export_onnx(
     network = _Probabilities(twin, card.temperature).eval()
     pixels = _probe(card.input_shape)
     if faces is not None:
+        faces = faces[:, None] if faces.ndim == 3 else faces
         pixels = np.concatenate([pixels, faces])
     with torch.inference_mode():
         expected = np.concatenate([network(torch.from_numpy(part)).numpy() for part in _parts(pixels)])

@@ -2,8 +2,9 @@
 
 import os
 import timeit
+import weakref
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,11 @@ PIECE = 8
 QUICK = 0.5e-3
 """Seconds for a crop alone on one thread, below which a second one isn't worth it: threads meet in every layer."""
 
+_NETS: "weakref.WeakSet[Net]" = weakref.WeakSet()
+
+_LEFT: list[Any] = []
+"""In a forked process: what waits for threads that only its parent has, even while it is taken down."""
+
 
 class Net:
     """A trained network: pixels in, probabilities out.
@@ -50,7 +56,10 @@ class Net:
     network in the box takes its weights from the `weights.safetensors` beside it, whose checksum it knows; `files` are
     the file and, where it is so, that one.
 
+    It goes to other processes, forked ones and by pickle, where it is opened again from the same file.
+
     Raises:
+        DataError: fewer than 0 threads.
         CheckpointError: a file is missing, truncated, changed, or wasn't written by mien.
     """
 
@@ -64,7 +73,10 @@ class Net:
     def __init__(
         self, path: str | os.PathLike[str], *, threads: int = 0, device: str | None = None, spin: bool = True
     ) -> None:
+        if threads < 0:
+            raise DataError(f"threads is {threads}; it is 0, for one on each core, or more.")
         self.path = located(path)
+        self._again = partial(type(self), self.path, threads=threads, device=device, spin=spin)
         beside = self.path.with_name(CARD)
         whole = find(path).is_dir() or self.path.with_name(WEIGHTS).is_file()
         listed = _listed(beside, whole=whole) if beside.is_file() else None
@@ -89,6 +101,10 @@ class Net:
         self.card = listed or inside
         self.classes = self.card.classes
         self._try()
+        _NETS.add(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._again, ()
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities `(B, K)` float32, in the order of `classes`, for a batch of faces.
@@ -147,6 +163,16 @@ class Net:
 
     def __repr__(self) -> str:
         return f"Net({self.card.model}, {len(self.classes)} classes, {self.path})"
+
+
+def _forked() -> None:
+    """Threads stay behind in the parent: the child starts its own when it needs them."""
+    for net in _NETS:
+        _LEFT.extend(net.__dict__.pop(name, None) for name in ("_together", "_others"))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def located(path: str | os.PathLike[str]) -> Path:

@@ -36,7 +36,10 @@ def held(folder: Path) -> AbstractContextManager[None]:
     Raises:
         CheckpointError: another one does.
     """
-    taken = f"{folder}: another command trains in this folder now. Wait until it is done, or choose another folder."
+    taken = (
+        f"{folder}: another training is under way in this folder. Wait until it is done, or choose another folder; in "
+        "Python, one that was left lets go of it by .close()."
+    )
     return holding(folder / LOCK, CheckpointError(taken))
 
 

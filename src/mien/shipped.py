@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-from mien.cards import CARD
 from mien.errors import CheckpointError
 
 BOX = Path(__file__).with_name("weights")
@@ -18,7 +17,7 @@ INT8 = "model.int8.onnx"
 
 def shipped() -> tuple[str, ...]:
     """The names of the networks in the box."""
-    return tuple(sorted(path.parent.name for path in BOX.glob(f"*/{CARD}")))
+    return tuple(sorted(path.parent.name for path in BOX.glob("*/card.json")))
 
 
 def find(target: str | os.PathLike[str]) -> Path:

@@ -188,7 +188,8 @@ def test_two_commands_dont_train_in_one_folder(mien, faces_file: Path, tmp_path:
     first.close()
     assert second.returncode == 1
     assert second.stderr.endswith(
-        "error: run: another command trains in this folder now. Wait until it is done, or choose another folder.\n"
+        "error: run: another training is under way in this folder. Wait until it is done, or choose another folder; in "
+        "Python, one that was left lets go of it by .close().\n"
     )
     assert len(scores(tmp_path / "run")) == 1
     with held(tmp_path / "run"):  # whoever comes now may

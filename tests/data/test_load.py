@@ -4,6 +4,7 @@ from fer2013_files import csv_bytes, faces, write
 from PIL import Image
 
 from mien.data.drawn import drawn_faces
+from mien.data.faces import FaceSet
 from mien.data.fer2013 import load_fer2013
 from mien.data.load import load_faces
 from mien.errors import DataError
@@ -20,6 +21,17 @@ def test_a_csv_an_npz_and_a_folder(tmp_path):
     (tmp_path / "folder/val/happy").mkdir(parents=True)
     Image.fromarray(faces(1)[0]).save(tmp_path / "folder/val/happy/1.png")
     assert np.array_equal(load_faces(tmp_path / "folder").val.images, faces(1))
+
+
+@pytest.mark.parametrize("size", [0, -4])
+def test_a_side_that_faces_cant_have(tmp_path, size):
+    with pytest.raises(DataError, match=f"size is {size}"):
+        load_faces(tmp_path, size=size)
+
+
+def test_faces_in_a_list_are_refused():
+    with pytest.raises(DataError, match=r"one array, not a list: numpy\.stack"):
+        FaceSet(list(faces(2)), [0, 1])
 
 
 def test_nothing_gives_drawn_faces(monkeypatch):

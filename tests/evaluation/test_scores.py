@@ -119,6 +119,11 @@ def test_what_cannot_be_judged_is_an_error() -> None:
         evaluate(network(), FaceSet(np.zeros((2, 8, 8), np.uint8), [0, 1], classes=("a", "b")))
     with pytest.raises(CheckpointError, match="NaN or infinity"):
         evaluate(lambda pixels: np.full((len(pixels), 7), np.nan), faces())
+    with pytest.raises(DataError, match=r"A str can't be asked; .*mien\.Net"):
+        evaluate("small", faces())
+    for wrong in ({"batch": 0}, {"batch": -1}, {"temperature": 0.0}, {"temperature": -1.0}, {"temperature": np.nan}):
+        with pytest.raises(DataError, match="batch is 1 or more, temperature more than 0"):
+            evaluate(network(), faces(), **wrong)
 
 
 def test_evaluate_reports_what_was_answered() -> None:

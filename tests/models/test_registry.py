@@ -45,10 +45,19 @@ def test_a_name_is_registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert list_models()[-1] == "one-of-mine"
     assert isinstance(create_model("one-of-mine"), Mine)
-    for taken in ("one-of-mine", "cnn"):
-        with pytest.raises(MienError, match=f"{taken!r} is registered already"):
-            register(taken)(Mine)
+    with pytest.raises(MienError, match="'cnn' is registered already"):
+        register("cnn")(Mine)
     assert not isinstance(create_model("cnn"), Mine)
+
+
+def test_a_cell_that_is_run_again_registers_its_class_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_MODELS", dict(registry._MODELS))
+    cell = "class Mine(nn.Module):\n    def __init__(self, *, classes, channels, size):\n        super().__init__()"
+    for _ in range(2):
+        names = {"nn": nn, "__name__": "notebook"}
+        exec(cell, names)
+        register("one-of-mine")(names["Mine"])
+        assert type(create_model("one-of-mine")) is names["Mine"]
 
 
 def test_a_network_says_what_it_took_by_default() -> None:

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import nn
 
 from mien.models import create_model, list_models, summarise
 
@@ -25,6 +26,11 @@ def test_cnn_by_hand() -> None:
         ((4, 8, 8), filters[1]),
         ((4, 8, 8), filters[2]),
     ]
+
+
+def test_a_network_without_weights() -> None:
+    summary = summarise(nn.Flatten())
+    assert (summary.parameters, summary.macs, summary.layers[0].shape) == (0, 0, (48 * 48,))
 
 
 def test_resnet_block_by_hand() -> None:

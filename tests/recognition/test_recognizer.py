@@ -2,6 +2,7 @@
 
 import io
 import os
+import pickle
 from pathlib import Path
 
 import cv2
@@ -264,9 +265,35 @@ def test_what_cant_be_meant_is_said_at_once(recognizer: mien.Recognizer, photo: 
         recognizer(None)
     with pytest.raises(MienError, match="every is 0"):
         next(recognizer.stream(film, every=0))
-    for wrong in ({"certain": 7.0}, {"smooth": -1.0}):
+    for wrong in ({"certain": 7.0}, {"smooth": -1.0}, {"smooth": float("nan")}):
         with pytest.raises(MienError, match="certain lies between"):
             mien.Recognizer(**wrong)
+    with pytest.raises(MienError, match="threads is -1"):
+        mien.Recognizer(threads=-1)
+    with pytest.raises(MienError, match="most is 0"):
+        recognizer.read_all([photo], most=0)
+    for one in (str(photo), photo, photo.read_bytes()):
+        with pytest.raises(MediaError, match="a list of them"):
+            recognizer.read_all(one)
+    for wrong in (1.5, None, b"photo.jpg", [photo, None], np.zeros((2, 48, 48), np.uint8)):
+        with pytest.raises(MediaError, match="a path, a pattern, the number of a camera"):
+            next(recognizer.stream(wrong))
+
+
+def test_several_pictures_at_once(recognizer: mien.Recognizer, photo: Path, astronaut: np.ndarray) -> None:
+    frames = np.stack([astronaut, np.zeros_like(astronaut)])
+    assert [len(reading) for reading in recognizer.read_all(frames)] == [1, 0]
+    assert recognizer.read_all(iter(())) == []
+    readings = recognizer.read_all(each for each in (photo, "none.jpg", b"nothing", np.zeros(3), 7))
+    assert [reading.source for reading in readings] == [str(photo), "none.jpg", "bytes", "array", ""]
+    assert [bool(reading.error) for reading in readings] == [False, True, True, True, True]
+
+
+def test_a_pickled_recognizer_is_opened_again() -> None:
+    recognizer = mien.Recognizer("small", detect=False, smooth=0.5, max_pixels=4000, threads=2)
+    same = pickle.loads(pickle.dumps(recognizer))
+    assert repr(same) == repr(recognizer)
+    assert (same.smooth, same.max_pixels, same.threads, same._detector) == (0.5, 4000, 2, None)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in the file system")
@@ -296,6 +323,8 @@ def test_a_folder_that_may_not_be_read_is_told_of(photo: Path, tmp_path: Path, m
 def test_no_camera() -> None:
     with pytest.raises(MediaError, match="no camera 97"):
         list(Sources(["97"]))
+    with pytest.raises(MediaError, match="no camera 97"):
+        next(mien.Recognizer().stream(97))
 
 
 def test_leaving_a_stream_early_ends_its_threads(recognizer: mien.Recognizer, film: Path) -> None:

@@ -19,6 +19,7 @@ from PIL import Image
 
 import mien
 from mien.client.calls import Calls
+from mien.client.files import File, as_file
 from mien.recognition.records import Face
 
 
@@ -200,9 +201,14 @@ def test_what_is_no_address_and_no_token() -> None:
     for make in (mien.Client, mien.AsyncClient):
         with pytest.raises(mien.MienError, match="not an address"):
             make("http://[::")
+        with pytest.raises(mien.MienError, match="not an address"):
+            make("http://a..b")
         for token in ("é", "a\nb"):
             with pytest.raises(mien.MienError, match="token"):
                 make(token=token)
+        for timeout in (-1, 0, float("nan")):
+            with pytest.raises(mien.MienError, match="timeout"):
+                make(timeout=timeout)
 
 
 def test_it_lets_go_of_an_idle_connection_before_the_server_does() -> None:
@@ -266,6 +272,64 @@ def test_what_is_no_picture_is_told_so_and_doesnt_stop_the_others(asked: mien.Cl
     readings = list(asked.predict_many([photo, image, 7]))
     assert [len(one) for one in readings] == [1, 0, 0]
     assert [one.error.partition(", not ")[2].partition(";")[0] for one in readings[1:]] == ["Image", "int"]
+    for one in (str(photo), photo, photo.read_bytes()):
+        with pytest.raises(mien.MediaError, match="a list of them"):
+            next(asked.predict_many(one))
+
+
+def test_a_closed_client_says_so(server, photo: Path) -> None:
+    client, later = mien.Client(server.address), mien.AsyncClient(server.address)
+    client.close()
+    asyncio.run(later.close())
+    for ask in (lambda: client(photo), lambda: asyncio.run(later(photo))):
+        with pytest.raises(mien.ServerError, match="is closed"):
+            ask()
+
+
+def test_an_async_client_of_another_event_loop_says_so() -> None:
+    client = mien.AsyncClient("http://127.0.0.1:9")
+    for said in ("no answer", r"make a client in each asyncio\.run"):
+        with pytest.raises(mien.ServerError, match=said):
+            asyncio.run(client.networks())
+
+
+def test_a_server_that_hangs_up_while_a_picture_is_sent(server) -> None:
+    large = bytes(64 << 20)
+
+    async def ask() -> None:
+        async with mien.AsyncClient(server.address) as client:
+            await client(large)
+
+    with pytest.raises(mien.ServerError, match="larger than"):  # in the server's own words, or the client's guess
+        asyncio.run(ask())
+
+
+def test_while_an_array_is_packed_the_event_loop_goes_on(server, monkeypatch: pytest.MonkeyPatch) -> None:
+    packing, seen = threading.Event(), threading.Event()
+
+    def pack(picture: object) -> File:
+        packing.set()
+        assert seen.wait(10)  # the loop, which goes on meanwhile, sets it
+        return as_file(picture)
+
+    monkeypatch.setattr("mien.client.clients.as_file", pack)
+    monkeypatch.setattr("mien.client.files.as_file", pack)
+
+    async def look() -> None:
+        while not packing.is_set():
+            await asyncio.sleep(0.01)
+        seen.set()
+
+    async def ask() -> None:
+        face = np.zeros((48, 48), np.uint8)
+        async with mien.AsyncClient(server.address) as client:
+            for call in (client.predict(face, detect=False), anext(client.predict_many([face], detect=False))):
+                packing.clear()
+                seen.clear()
+                reading, _ = await asyncio.gather(call, look())
+                assert len(reading) == 1
+
+    asyncio.run(ask())
 
 
 def test_a_server_with_its_own_certificate(serve, certificate: tuple[Path, Path], photo: Path, tmp_path: Path) -> None:

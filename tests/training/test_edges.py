@@ -100,6 +100,29 @@ def test_a_larger_face_is_nearer() -> None:
     assert pytest.approx(float(side.max()), abs=1) == 33 * 1.5
 
 
+def test_a_copy_of_a_recipe_is_checked_as_the_recipe_was() -> None:
+    made = recipe("cnn", "demo", seed=3)
+    assert made.model_copy(update={"epochs": 2}) == recipe("cnn", "demo", seed=3, epochs=2)
+    assert made.model_copy() == made
+    for wrong, says in (({"epoch": 2}, "no field 'epoch'"), ({"epochs": -1}, "epochs can't be -1")):
+        with pytest.raises(RecipeError, match=says):
+            made.model_copy(update=wrong)
+
+
+def test_what_is_done_to_one_recipes_options_stays_there() -> None:
+    before = recipe("cnn", "demo").model_dump()
+    made, own = recipe("cnn", "demo"), [4, 8]
+    for each in (made, made.model_copy(), recipe("cnn", "demo", options={"widths": own})):
+        each.options["widths"].append(99)
+    assert made.options["widths"] == [16, 32, 64, 99]
+    assert recipe("cnn", "demo").model_dump() == before
+    assert own == [4, 8]
+
+
+def test_a_recipe_without_a_preset_names_none() -> None:
+    assert Recipe(model="cnn").preset == ""
+
+
 def test_a_recipe_cannot_be_changed() -> None:
     made = recipe("cnn")
     with pytest.raises(ValidationError, match="frozen"):

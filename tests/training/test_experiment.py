@@ -47,6 +47,25 @@ def test_a_history_that_the_kill_came_before_is_written(tmp_path: Path) -> None:
     assert [row["epoch"] for row in history(tmp_path)] == [1]
 
 
+def test_the_callers_random_numbers_stay_as_they_are(tmp_path: Path) -> None:
+    splits, made = drawn_faces(70), recipe("logistic", "demo", seed=1)
+    before = torch.get_rng_state()
+    next(train(tmp_path, splits, made, device="cpu"))
+    load_run("small")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_training_that_a_variable_holds_is_ended_by_its_close(tmp_path: Path) -> None:
+    splits, made = drawn_faces(70), recipe("logistic", "demo", epochs=2)
+    going = train(tmp_path, splits, made, device="cpu")
+    for _ in going:
+        break
+    with pytest.raises(CheckpointError, match=r"another training is under way.*\.close\(\)"):
+        next(train(tmp_path, splits, made, device="cpu", resume=True))
+    going.close()
+    assert next(train(tmp_path, splits, made, device="cpu", resume=True)).epoch == 2
+
+
 def test_what_cannot_be_trained_writes_nothing(tmp_path: Path) -> None:
     made = recipe("cnn", "demo", start_size=8, options={"widths": [4] * 4, "depths": [1] * 4})
     with pytest.raises(RecipeError, match="start_size"):

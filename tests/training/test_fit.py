@@ -11,7 +11,7 @@ from torch import nn
 import mien.training.learner as learner_module
 from mien.data.drawn import draw
 from mien.data.faces import FaceSet
-from mien.errors import DataError, RecipeError
+from mien.errors import CheckpointError, DataError, RecipeError
 from mien.evaluation.scores import evaluate
 from mien.models import create_model
 from mien.training.fit import Epoch, fit
@@ -57,6 +57,17 @@ def weights(model: nn.Module) -> torch.Tensor:
 def trained(made: Recipe, **more: Any) -> tuple[nn.Module, list[Epoch]]:
     model = fresh(made)
     return model, list(fit(model, TRAIN, VAL, made, device="cpu", **more))
+
+
+class Answering(nn.Module):
+    """A network of one's own, without weights."""
+
+    def __init__(self, answer: Any) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def forward(self, pixels: torch.Tensor) -> Any:
+        return self.answer(pixels)
 
 
 def test_a_small_network_learns_32_faces_by_heart() -> None:
@@ -259,6 +270,47 @@ def test_faces_that_are_too_small_are_told() -> None:
     made = made.model_copy(update={"start_size": 2})
     with pytest.raises(RecipeError, match=r"of 4 pixels; give it a larger start_size \(--start-size\)"):
         next(fit(fresh(made), TRAIN, VAL, made, device="cpu"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda pixels: torch.zeros(len(pixels), 9), r"gives shape \(2, 9\) for 2 faces; it must .* of shape \(2, 7\)"),
+        (lambda pixels: torch.zeros(len(pixels)), r"gives shape \(2,\) for"),
+        (lambda pixels: {"logits": torch.zeros(len(pixels), 7)}, "gives a dict for"),
+        (lambda pixels: torch.zeros(1, 7), r"gives shape \(1, 7\) for"),
+    ],
+)
+def test_what_gives_no_logits_of_the_classes_is_refused(answer: Any, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        next(fit(Answering(answer), TRAIN, VAL, recipe("cnn", "demo"), device="cpu"))
+
+
+def test_a_network_of_ones_own_that_fails_is_not_called_too_small() -> None:
+    def fails(pixels: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("expected Float\nand more")
+
+    own = Answering(fails)
+    with pytest.raises(
+        RecipeError, match=r"Answering fails on uint8 faces of shape \(2, 1, 48, 48\): expected Float$"
+    ) as e:
+        next(fit(own, TRAIN, VAL, recipe("cnn", "demo"), device="cpu"))
+    assert isinstance(e.value.__cause__, RuntimeError)  # which says where
+    own.answer = lambda pixels: pixels.float().flatten(1)[:, : 48 * 48 : 330].reshape(len(pixels), 7)
+    with pytest.raises(RecipeError, match=r"Answering can't take faces of 24 pixels; .*--start-size"):
+        next(fit(own, TRAIN, VAL, recipe("cnn", "demo", start_size=24), device="cpu"))
+
+
+def test_faces_to_judge_by_of_another_size_are_refused() -> None:
+    small = FaceSet(np.ascontiguousarray(VAL.images[:, ::2, ::2]), VAL.targets)
+    with pytest.raises(DataError, match="The faces of train are 48×48, those of val 24×24"):
+        next(fit(Answering(None), TRAIN, small, recipe("cnn", "demo"), device="cpu"))
+
+
+def test_what_is_no_state_is_no_start_from_nothing() -> None:
+    made = recipe("logistic", "demo", epochs=1)
+    with pytest.raises(CheckpointError, match="no Epoch's state"):
+        next(fit(fresh(made), TRAIN, VAL, made, device="cpu", state={}))
 
 
 @pytest.mark.parametrize(("batch", "parts"), [(1, 1), (8, 8), (8, 5)])

@@ -1,5 +1,6 @@
 """Losses, the schedule, mixing, averaging, recipes and devices: each against its formula."""
 
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -183,6 +184,13 @@ def test_to_device_moves_whatever_is_in_it() -> None:
     assert moved["a"][1][0].is_meta
     assert moved["a"][1][1] == "word"
     assert moved["b"].weight.is_meta
+    given = defaultdict(list, a=torch.zeros(2))
+    moved = to_device(given, "meta")
+    assert (moved["a"].is_meta, given["a"].is_meta, moved["none"]) == (True, False, [])
+
+
+def test_a_device_may_be_torchs_own() -> None:
+    assert pick_device(torch.device("cpu")) == pick_device("cpu")
 
 
 def test_the_articles_way_a_data_loader_of_batches_of_400() -> None:
@@ -194,6 +202,11 @@ def test_the_articles_way_a_data_loader_of_batches_of_400() -> None:
     images, labels = batches[0]
     assert (images.shape, images.dtype, labels.dtype) == ((400, 1, 48, 48), torch.uint8, torch.int64)
     assert create_model("logistic")(images).shape == (400, 7)
+
+
+def test_a_transform_in_place_leaves_the_data_alone() -> None:
+    faces = FaceSet(np.full((2, 48, 48), 51, np.uint8), [0, 1], lambda face: np.negative(face, out=face))
+    assert [faces[0][0][0, 0], faces[0][0][0, 0], faces.images[0, 0, 0]] == [205, 205, 51]
 
 
 def test_a_transform_stands_in_the_faces_place() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mien.client.files import File, as_file
+from mien.client.files import File
 from mien.errors import MediaError, MienError, ServerError
 from mien.recognition.records import Face, Reading
 
@@ -103,11 +103,13 @@ class Calls:
     ) -> None:
         self.address, self.patience = address.rstrip("/"), patience
         try:
-            httpx.URL(self.address)
-        except httpx.InvalidURL as error:
+            httpx.URL(self.address).host.encode("idna")
+        except (httpx.InvalidURL, UnicodeError) as error:
             raise MienError(f"{address}: not an address ({error}). One is http://127.0.0.1:8000.") from None
         if not (token.isascii() and token.isprintable()):
             raise MienError("A token has letters, digits or . _ ~ - and nothing else.")
+        if not timeout > 0:
+            raise MienError(f"timeout is {timeout}; it is seconds, more than 0.")
         self.options: dict[str, Any] = {
             "base_url": self.address,
             "timeout": httpx.Timeout(timeout, pool=None),  # calls that wait for others of this client have lost nobody
@@ -119,9 +121,8 @@ class Calls:
         if token:
             self.options["headers"] = {"authorization": f"Bearer {token}"}
 
-    def predict(self, picture: Any, model: str | None, detect: bool) -> Steps:
+    def predict(self, file: File, model: str | None, detect: bool) -> Steps:
         """One picture -> its Reading."""
-        file = as_file(picture)
         read, query = partial(_reading, file), _query(model, detect)
         return (yield from self._ask(_Picture, read, "POST", "/v1/predict", query, content=file.data))
 
@@ -213,6 +214,11 @@ def lost(address: str, error: httpx.HTTPError) -> ServerError:
     if isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout)):
         return ServerError(f"{address}: the server fell silent, or is slow; a larger `timeout` waits longer for it.")
     said = str(error) or type(error).__name__
+    if isinstance(error, (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)):
+        return ServerError(
+            f"{address}: the server hung up before its answer was there ({said}): it ended, or a picture is larger "
+            "than its --max-bytes."
+        )
     if "CERTIFICATE_VERIFY_FAILED" in said:
         reason = said.partition("failed: ")[2].partition(" (_ssl")[0] or said
         return ServerError(

@@ -4,12 +4,14 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
+from itertools import islice
 from typing import Any, Self
 
 import httpx
 
 from mien.client.calls import Calls, Request, ServedNetwork, Steps, lost
-from mien.client.files import together
+from mien.client.files import TOGETHER, as_file, several, together
+from mien.errors import ServerError
 from mien.recognition.records import Reading
 
 ADDRESS = "http://127.0.0.1:8000"
@@ -24,10 +26,11 @@ class Client:
         patience: seconds to go on trying while the server is busy.
         certificate: a file with the server's own certificate (PEM), which is trusted then, and no other.
 
-    A picture is a path, a file's bytes, or an array, uint8 `(H, W)` gray or `(H, W, 3)` RGB.
+    A picture is a path, a file's bytes, or an array, uint8 `(H, W)` gray or `(H, W, 3)` RGB. A client's connections
+    don't go to other processes: make one in each.
 
     Raises:
-        MienError: the address, the token or the certificate is none.
+        MienError: the address, the token, the timeout or the certificate is none.
 
     Raises (from every call):
         ServerError: there is no server of mien's, or it refuses. MediaError: it can't read the picture.
@@ -55,14 +58,14 @@ class Client:
         Args:
             model: one of `networks()`. detect: False takes it for one face that is cropped already.
         """
-        reading: Reading = self._run(self._calls.predict(picture, model, detect))
+        reading: Reading = self._run(self._calls.predict(as_file(picture), model, detect))
         return reading
 
     def predict_many(
         self, pictures: Iterable[Any], *, model: str | None = None, detect: bool = True
     ) -> Iterator[Reading]:
         """Read many pictures, several in a request. What can't be read gives a Reading with an `error`."""
-        for files in together(pictures):
+        for files in together(several(pictures)):
             yield from self._run(self._calls.predict_batch(files, model, detect))
 
     def networks(self) -> tuple[ServedNetwork, ...]:
@@ -73,6 +76,9 @@ class Client:
     def close(self) -> None:
         """Close its connections."""
         self._http.close()
+
+    def __repr__(self) -> str:
+        return f"Client({self._calls.address})"
 
     def __enter__(self) -> Self:
         return self
@@ -93,6 +99,7 @@ class Client:
             return done.value
 
     def _send(self, request: Request) -> httpx.Response:
+        _check_open(self._http, self._calls)
         try:
             return self._http.request(request.method, request.path, params=request.query, **request.what)
         except httpx.HTTPError as error:
@@ -100,7 +107,10 @@ class Client:
 
 
 class AsyncClient:
-    """The same for asyncio: `async with AsyncClient() as client: await client.predict("photo.jpg")`."""
+    """The same for asyncio: `async with AsyncClient() as client: await client.predict("photo.jpg")`.
+
+    It belongs to the event loop in which it is first asked: make one in each `asyncio.run`.
+    """
 
     def __init__(
         self,
@@ -113,6 +123,7 @@ class AsyncClient:
     ) -> None:
         self._calls = Calls(address, token, timeout, patience, certificate)
         self._http = httpx.AsyncClient(**self._calls.options)
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __call__(self, picture: Any, *, model: str | None = None, detect: bool = True) -> Reading:
         """The same as `predict`."""
@@ -120,16 +131,19 @@ class AsyncClient:
 
     async def predict(self, picture: Any, *, model: str | None = None, detect: bool = True) -> Reading:
         """As `Client.predict`."""
-        reading: Reading = await self._run(self._calls.predict(picture, model, detect))
+        file = await asyncio.to_thread(as_file, picture)  # an array is packed meanwhile, and the loop goes on
+        reading: Reading = await self._run(self._calls.predict(file, model, detect))
         return reading
 
     async def predict_many(
         self, pictures: Iterable[Any], *, model: str | None = None, detect: bool = True
     ) -> AsyncIterator[Reading]:
         """As `Client.predict_many`."""
-        for files in together(pictures):
-            for reading in await self._run(self._calls.predict_batch(files, model, detect)):
-                yield reading
+        left = several(pictures)
+        while some := list(islice(left, TOGETHER)):
+            for files in await asyncio.to_thread(list, together(some)):
+                for reading in await self._run(self._calls.predict_batch(files, model, detect)):
+                    yield reading
 
     async def networks(self) -> tuple[ServedNetwork, ...]:
         """As `Client.networks`."""
@@ -139,6 +153,9 @@ class AsyncClient:
     async def close(self) -> None:
         """Close its connections."""
         await self._http.aclose()
+
+    def __repr__(self) -> str:
+        return f"AsyncClient({self._calls.address})"
 
     async def __aenter__(self) -> Self:
         return self
@@ -159,7 +176,19 @@ class AsyncClient:
             return done.value
 
     async def _send(self, request: Request) -> httpx.Response:
+        _check_open(self._http, self._calls)
+        self._loop = self._loop or asyncio.get_running_loop()
+        if self._loop is not asyncio.get_running_loop():
+            raise ServerError(
+                f"{self._calls.address}: this client's connections belong to another event loop; make a client in each "
+                "asyncio.run."
+            )
         try:
             return await self._http.request(request.method, request.path, params=request.query, **request.what)
         except httpx.HTTPError as error:
             raise lost(self._calls.address, error) from None
+
+
+def _check_open(http: httpx.Client | httpx.AsyncClient, calls: Calls) -> None:
+    if http.is_closed:
+        raise ServerError(f"{calls.address}: this client is closed; make another one.")

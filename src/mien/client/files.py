@@ -55,6 +55,13 @@ def as_file(picture: Any) -> File:
         raise MediaError(f"{picture!r}: can't be read ({error}).") from None
 
 
+def several(pictures: Iterable[Any]) -> Iterator[Any]:
+    """These pictures one by one. Raises MediaError where it is one alone: a path's letters are no pictures."""
+    if isinstance(pictures, (str, os.PathLike, bytes, bytearray, memoryview)):
+        raise MediaError("Several pictures are a list of them, even of one; one alone is for `predict`.")
+    return iter(pictures)
+
+
 def together(pictures: Iterable[Any]) -> Iterator[list[File]]:
     """The pictures' files in groups that a request may have."""
     files: list[File] = []

@@ -62,6 +62,10 @@ class FaceSet:
         source: str = "",
     ) -> None:
         n = len(images)
+        if not isinstance(images, np.ndarray):
+            raise DataError(
+                f"{source or 'images'}: faces must be one array, not a {type(images).__name__}: numpy.stack."
+            )
         self.images = images
         self.targets = _checked_targets(targets, n, len(classes), source)
         self.transform = transform
@@ -90,7 +94,7 @@ class FaceSet:
             if not -len(self) <= at < len(self):
                 raise IndexError(f"face {at} of {len(self)}")
             image, target = self.images[at], self.targets[at]
-            face = self.transform(image) if self.transform else _channels_first(image).copy()
+            face = self.transform(image.copy()) if self.transform else _channels_first(image).copy()
             return face, int(target) if self.targets.ndim == 1 else target
         at = at if isinstance(at, slice) else np.asarray(at, dtype=None if len(at) else np.int64)
         return FaceSet(

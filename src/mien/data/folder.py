@@ -74,10 +74,12 @@ def load_folder(
         Splits; `rows` are places in the sorted list of all files.
 
     Raises:
-        DataError: no such folder or no images in it; a class in `val` or `test` that `train` lacks; folders that
-            can't be told apart, hold a run of mien's, or whose name isn't UTF-8; a subject in two splits; unreadable
-            images and other files in class folders (names ten, counts all).
+        DataError: a `size` below 1; no such folder or no images in it; a class in `val` or `test` that `train` lacks;
+            folders that can't be told apart, hold a run of mien's, or whose name isn't UTF-8; a subject in two splits;
+            unreadable images and other files in class folders (names ten, counts all).
     """
+    if size < 1:
+        raise DataError(f"size is {size}; it is the side of the faces in pixels, 1 or more.")
     listing = list_folder(path, val_share=val_share, seed=seed, groups=groups)
     splits = listing.read(size=size, rgb=rgb, skip_bad_rows=skip_bad_rows, tick=tick)
     if (val_share, seed) != (VAL_SHARE, 0):

@@ -49,7 +49,9 @@ def load_faces(
     if groups is not None and path is None:
         raise DataError(f"{groups}: drawn faces have no subjects; say where your data is.")
     if path is not None and votes is None and Path(path).is_dir() and not is_mapped(Path(path)):
-        return load_folder(path, size=size or SIZE, rgb=rgb, groups=groups, skip_bad_rows=skip_bad_rows, tick=tick)
+        return load_folder(
+            path, size=SIZE if size is None else size, rgb=rgb, groups=groups, skip_bad_rows=skip_bad_rows, tick=tick
+        )
     splits = _load(path, votes, skip_bad_rows, groups)
     shape = splits.train.images.shape[1:]
     if (size is not None and size != shape[0]) or (rgb and len(shape) == 2):

@@ -1,5 +1,6 @@
 """Anything that answers with probabilities, over a FaceSet. Needs no torch; the views are deterministic."""
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -69,6 +70,10 @@ def score(
     >>> score(lambda pixels: np.eye(7)[[3] * len(pixels)], faces).correct.tolist()
     [False, True]
     """
+    if batch < 1 or not 0 < temperature < math.inf:
+        raise DataError(f"batch is 1 or more, temperature more than 0; found {batch} and {temperature}.")
+    if not callable(model):
+        raise DataError(f"A {type(model).__name__} can't be asked; of a network's name or path take mien.Net(...).")
     looks = views_of(views)
     index = np.flatnonzero(faces.sure)
     if not len(index):
@@ -114,7 +119,8 @@ def evaluate(
         temperature: divides the logits of an `nn.Module`; the others know their own.
 
     Raises:
-        DataError: no face to be judged by, or the network answers for other classes than the faces have.
+        DataError: no face to be judged by, a `model` that can't be called, a `batch` or `temperature` that can't be, or
+            the network answers for other classes than the faces have.
         CheckpointError: an answer isn't a number: the training diverged.
 
     >>> faces = FaceSet(np.zeros((3, 48, 48), np.uint8), [0, 3, -1])

@@ -27,8 +27,10 @@ def register(name: str, *, listed: bool = True, **sizes: Any) -> Callable[[M], M
     contract: pixels 0..255 in, `(B, C, H, W)`, uint8 or float; logits out, `(B, K)`. What depends on the classes is
     the layer `linear`: a training that starts from these weights with other classes begins with a fresh one.
 
+    The same class, as a notebook's cell that is run again defines it, takes its own place.
+
     Raises:
-        MienError: when the name is taken.
+        MienError: when another class has the name.
 
     ```python
     @mien.register("one-layer")
@@ -43,8 +45,9 @@ def register(name: str, *, listed: bool = True, **sizes: Any) -> Callable[[M], M
     """
 
     def put(model: M) -> M:
-        if name in _MODELS:
-            raise MienError(f"A model called {name!r} is registered already ({_MODELS[name].__module__}).")
+        known = _MODELS.get(name, model)
+        if (known.__module__, known.__qualname__) != (model.__module__, model.__qualname__):
+            raise MienError(f"A model called {name!r} is registered already ({known.__module__}).")
         _MODELS[name], _SIZES[name] = model, sizes
         if not listed:
             _UNLISTED.add(name)

@@ -61,7 +61,8 @@ def summarise(model: nn.Module) -> Summary:
     modes = [(module, module.training) for module in model.modules()]  # parts may be frozen on their own
     options: Any = getattr(model, "options", {})
     size, channels = options.get("size", 48), options.get("channels", 1)
-    device = next(model.parameters()).device
+    parameter = next(model.parameters(), None)
+    device = "cpu" if parameter is None else parameter.device
     try:
         with torch.inference_mode():
             model.eval()(torch.zeros(1, channels, size, size, dtype=torch.uint8, device=device))

@@ -1,9 +1,11 @@
 """Recognizer: frames in, the expression of every face in them out."""
 
+import math
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, Literal, overload
 
 import cv2
 import numpy as np
@@ -17,7 +19,7 @@ from mien.recognition.ahead import ahead, side_by_side
 from mien.recognition.align import crops, whole
 from mien.recognition.detect import CERTAIN, Detection, Detector
 from mien.recognition.records import Face, Frame, Reading
-from mien.recognition.sources import Sources, as_frame
+from mien.recognition.sources import Name, Sources, as_frame, called, names_of
 from mien.recognition.track import HALF_LIFE, Tracker
 from mien.session import workers
 from mien.shipped import DEFAULT
@@ -89,11 +91,11 @@ class Recognizer:
         max_pixels: the largest picture that is decoded.
         threads: how many may work at once; 0: as many as there are cores.
 
-    `device` says where it runs, `classes` what it can answer.
+    `device` says where it runs, `classes` what it can answer. It goes to other processes as a `mien.Net` does.
 
     Raises:
-        CheckpointError: no such network, or it is damaged. MienError: no such device. DataError: `certain` or `smooth`
-            out of range.
+        CheckpointError: no such network, or it is damaged. MienError: no such device. DataError: `certain`, `smooth` or
+            `threads` out of range.
 
     >>> recognizer = Recognizer(detect=False)
     >>> [face.label in recognizer.classes for face in recognizer(np.zeros((48, 48), np.uint8))]
@@ -111,13 +113,23 @@ class Recognizer:
         max_pixels: int = MAX_PIXELS,
         threads: int = 0,
     ) -> None:
-        if not 0 < certain <= 1 or smooth < 0:
+        if not (0 < certain <= 1 and 0 <= smooth < math.inf):
             raise DataError(f"certain lies between 0 and 1, smooth is 0 or more seconds; found {certain} and {smooth}.")
         self.net = Net(model, device=device, threads=threads, spin=False)
+        self._again = partial(
+            type(self), self.net.path, device=device, detect=detect, certain=certain, smooth=smooth,
+            max_pixels=max_pixels, threads=threads,
+        )  # fmt: skip
         self.classes, self.device = self.net.classes, self.net.device
         self.smooth, self.max_pixels, self.threads = smooth, max_pixels, threads or workers()
         # a thread for each of two frames does more than two threads for one, which wait for each other in every layer
         self._detector = Detector(device=device, threads=1, certain=certain) if detect else None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._again, ()
+
+    def __repr__(self) -> str:
+        return f"Recognizer({self.net.card.model}, {len(self.classes)} classes, {self.net.path}, on {self.device})"
 
     def __call__(self, picture: Any) -> Reading:
         """Read one picture: iterate over what comes back to get its faces, the largest first.
@@ -134,23 +146,30 @@ class Recognizer:
         """The same as calling it."""
         return self.crops(picture)[0]
 
-    def read_all(self, pictures: Sequence[Any], *, most: int = 64) -> list[Reading]:
+    def read_all(self, pictures: Iterable[Any], *, most: int = 64) -> list[Reading]:
         """The same for several pictures. The network is called once for up to `most` of their faces, which is quicker.
 
         What can't be read gives a Reading with an `error`.
+
+        Raises:
+            MediaError: `pictures` are one path, or one file's bytes. DataError: `most` is less than 1.
         """
-        if not pictures:
-            return []
+        if isinstance(pictures, (str, os.PathLike, bytes, bytearray, memoryview)):
+            raise MediaError("Several pictures are a list of them, even of one; one alone is for `read`.")
+        if most < 1:
+            raise DataError(f"most is {most}; it is faces in a call of the network, 1 or more.")
         readings, places, seen = [], [], []
         for picture in pictures:
             try:
                 frame = as_frame(picture, max_pixels=self.max_pixels)
                 found, own = self._find(frame)
             except MediaError as error:
-                frame, found, own = Frame("", None, error=str(error)), (), self._none
+                frame, found, own = Frame(called(picture), None, error=str(error)), (), self._none
             places.append(found)
             seen.append(own)
             readings.append(self._reading(frame, (), self._none))  # its pixels needn't be kept
+        if not readings:
+            return []
         faces = np.concatenate(seen)
         answers = np.concatenate([self.net(faces[at : at + most]) for at in range(0, max(1, len(faces)), most)])
         each = np.split(answers, np.cumsum([len(crops) for crops in seen])[:-1])
@@ -164,9 +183,19 @@ class Recognizer:
         reading = self._reading(frame, found, self.net(seen))
         return reading, seen[:, 0] if seen.shape[1] == 1 else seen.transpose(0, 2, 3, 1)
 
+    @overload
+    def stream(
+        self, sources: Name | Iterable[Name] | Sources, *, every: int = ..., after: Mapping[str, int] | None = ...,
+        keep: Literal[False] = ...,
+    ) -> Generator[Reading, None, None]: ...  # fmt: skip
+    @overload
+    def stream(
+        self, sources: Name | Iterable[Name] | Sources, *, every: int = ..., after: Mapping[str, int] | None = ...,
+        keep: Literal[True],
+    ) -> Generator[tuple[Frame, Reading], None, None]: ...  # fmt: skip
     def stream(
         self,
-        sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Sources,
+        sources: Name | Iterable[Name] | Sources,
         *,
         every: int = 1,
         after: Mapping[str, int] | None = None,
@@ -183,11 +212,10 @@ class Recognizer:
             keep: give (frame, reading) instead of the reading alone, for those who draw on the pixels.
 
         Raises:
-            MediaError: nothing there under one of the names; or there is no such camera.
+            MediaError: nothing there under one of the names, or it is no name; or there is no such camera.
         """
         if not isinstance(sources, Sources):
-            names = [sources] if isinstance(sources, (str, os.PathLike)) else sources
-            sources = Sources(names, every=every, after=after, max_pixels=self.max_pixels)
+            sources = Sources(names_of(sources), every=every, after=after, max_pixels=self.max_pixels)
         tracker, source = Tracker(half_life=self.smooth), None
         side = min(self.threads, SIDE_BY_SIDE)
         ready, held = (1, 1) if sources.live else (4, 2 * side)  # a camera's pictures mustn't grow old in a queue

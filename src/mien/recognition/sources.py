@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from mien.errors import DataError, MediaError
 from mien.recognition.kinds import head_of, is_animated, is_cut_off, is_signed, is_text, kind_of
 from mien.recognition.named import camera_of, files_of, kind_at, same, what_is_wrong
 from mien.recognition.records import Frame
+
+Name = str | os.PathLike[str] | int
+"""A path, a pattern, or the number of a camera."""
 
 GIVE_UP = 1000
 """So many frames in a row that can't be decoded end a video."""
@@ -46,7 +49,7 @@ class Sources:
 
     def __init__(
         self,
-        names: Sequence[str | os.PathLike[str]],
+        names: Sequence[Name],
         *,
         every: int = 1,
         after: Mapping[str, int] | None = None,
@@ -195,6 +198,28 @@ def _opened(what: str | int) -> Iterator[Any]:
         video.release()
 
 
+def names_of(given: Any) -> list[Name]:
+    """What somebody names, one or several, as a list. Raises MediaError for what is no name."""
+    several = isinstance(given, Iterable) and not isinstance(given, (str, bytes, os.PathLike))
+    names: list[Name] = list(given) if several else [given]
+    for name in names:
+        if not isinstance(name, (str, os.PathLike, int)):
+            raise MediaError(
+                "What is streamed is a path, a pattern, the number of a camera, or several of these, not "
+                f"{type(name).__name__}; arrays are for Recognizer.read and read_all."
+            )
+    return names
+
+
+def called(picture: Any) -> str:
+    """What the Frame of a picture has for its source."""
+    if isinstance(picture, (str, os.PathLike)):
+        return str(Path(os.fsdecode(picture)))
+    if isinstance(picture, np.ndarray):
+        return "array"
+    return "bytes" if isinstance(picture, (bytes, bytearray, memoryview)) else ""
+
+
 def as_frame(picture: Any, *, max_pixels: int = images.MAX_PIXELS) -> Frame:
     """One picture as a Frame: a path, a file's bytes, or an array, uint8 `(H, W)` gray or `(H, W, 3)` RGB.
 
@@ -207,13 +232,13 @@ def as_frame(picture: Any, *, max_pixels: int = images.MAX_PIXELS) -> Frame:
             'take numpy.asarray(image.convert("RGB")).'
         )
     if isinstance(picture, np.ndarray):
-        return Frame("array", _rgb(picture))
+        return Frame(called(picture), _rgb(picture))
     if isinstance(picture, (bytes, bytearray, memoryview)):
-        return Frame("bytes", images.decode(bytes(picture), gray=False, max_pixels=max_pixels))
+        return Frame(called(picture), images.decode(bytes(picture), gray=False, max_pixels=max_pixels))
     path = Path(os.fsdecode(picture))
     if path.is_file() and kind_of(head_of(path)) == "video":
         raise MediaError(f"{path}: a video; use Recognizer.stream, or `mien predict`.")
-    return Frame(str(path), images.decode(path, gray=False, max_pixels=max_pixels))
+    return Frame(called(path), images.decode(path, gray=False, max_pixels=max_pixels))
 
 
 def _rgb(array: NDArray[Any]) -> NDArray[np.uint8]:

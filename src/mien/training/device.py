@@ -1,5 +1,6 @@
 """Where the work is done: pick a device, and move models and batches to it."""
 
+import copy
 import os
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from mien.errors import MienError, first_line
 T = TypeVar("T")
 
 
-def pick_device(name: str | None = None) -> torch.device:
+def pick_device(name: str | torch.device | None = None) -> torch.device:
     """The device of that name; without a name a CUDA GPU when there is one, else Apple's, else the CPU.
 
     Under torchrun "cuda", named or not, is the GPU of this process.
@@ -24,6 +25,7 @@ def pick_device(name: str | None = None) -> torch.device:
     Raises:
         MienError: when the named device isn't there.
     """
+    name = None if name is None else str(name)
     if name in (None, "cuda") and torch.cuda.is_available():
         name = f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"  # torchrun: a GPU each
     if name is None:
@@ -50,7 +52,8 @@ def to_device(thing: T, device: torch.device | str) -> T:
         parts = [to_device(part, device) for part in thing]
         moved = type(thing)(*parts) if hasattr(thing, "_fields") else type(thing)(parts)
     elif isinstance(thing, dict):
-        moved = type(thing)((key, to_device(part, device)) for key, part in thing.items())
+        moved = copy.copy(thing)  # of its kind, such as defaultdict
+        moved.update((key, to_device(part, device)) for key, part in thing.items())
     return moved  # type: ignore[no-any-return]
 
 

@@ -1,7 +1,7 @@
 """The training loop. `fit` is a generator: it yields after every epoch, and whoever calls it prints, saves or stops."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mien.data.faces import UNLABELLED, FaceSet
-from mien.errors import DataError, RecipeError, TooLittleMemory, first_line
+from mien.errors import CheckpointError, DataError, RecipeError, TooLittleMemory, first_line
 from mien.training.device import OnDevice, pick_device
 from mien.training.distributed import Team, join
 from mien.training.learner import Learner, hard, side
@@ -23,8 +23,9 @@ class Epoch:
     """What one epoch came to. Losses in nats, accuracies 0..1.
 
     `train_*` are means over the epoch's augmented batches, as the weights changed; `val_*` are measured after it.
-    `best` says that no earlier epoch had a higher `val_accuracy`. `state` resumes the training after this epoch; it
-    refers to live tensors, so save it before the next epoch is asked for or the loop is left.
+    `best` says that every earlier epoch had a lower `val_accuracy`: of equal ones the first is best. `state` resumes
+    the training after this epoch; it refers to live tensors, so save it before the next epoch is asked for or the loop
+    is left.
     """
 
     epoch: int
@@ -54,11 +55,11 @@ def fit(
     val: FaceSet,
     recipe: Recipe,
     *,
-    device: str | None = None,
+    device: str | torch.device | None = None,
     state: dict[str, Any] | None = None,
     tick: Callable[[float], None] | None = None,
     second: FaceSet | None = None,
-) -> Iterator[Epoch]:
+) -> Generator[Epoch, None, None]:
     """Train `model` on `train` by `recipe`, and yield an Epoch after every epoch.
 
     It goes on from the weights that `model` has: `recipe.init` is what `mien.train` makes it from.
@@ -67,6 +68,7 @@ def fit(
 
     At each yield `model` holds the weights that were just measured on `val` (their moving average, when the recipe
     keeps one); when the loop ends, by itself or by `break`, it holds those of the best epoch by `val_accuracy`.
+    Where a variable holds what `fit` gave, as in a notebook, a loop that was left ends with that variable's `.close()`.
 
     Args:
         model: pixels 0..255 `(B, C, H, W)` in, logits `(B, K)` out. Changed in place, moved to the device.
@@ -81,9 +83,11 @@ def fit(
 
     Raises:
         DataError: when either set has no labelled face, `train` has those of one class alone, the two have other
-            classes, `second` has other faces than `train`, or the model has no head for it.
-        RecipeError: the model can't take faces as small as these or the recipe's `start_size`, its batch normalisation
-            would see single faces, or the memory of the device is too small for the batch.
+            classes or faces of another shape, `second` has other faces than `train`, the model has no head for it, or
+            it gives something else than a logit for each class.
+        RecipeError: the model can't take faces as these, or as small as the recipe's `start_size`, its batch
+            normalisation would see single faces, or the memory of the device is too small for the batch.
+        CheckpointError: `state` is none of an Epoch's.
         Diverged: the loss is no longer a number; a DataError, too.
     """
     where = pick_device(device)
@@ -94,7 +98,9 @@ def fit(
     check_network(model, train, recipe, second, team)
     learner = Learner(model, train, recipe, where, second, team)
     best, best_accuracy, best_epoch, start = _copy(model), -1.0, 0, 0
-    if state:
+    if state is not None:
+        if not {"model", "live", "optimiser", "best", "accuracy", "best_epoch", "epoch"} <= state.keys():
+            raise CheckpointError("What `state` holds is no Epoch's state, so there is nothing to go on from.")
         learner.load(state)
         best, best_accuracy, best_epoch, start = (state[key] for key in ("best", "accuracy", "best_epoch", "epoch"))
     try:
@@ -134,6 +140,9 @@ def check_faces(train: FaceSet, val: FaceSet, second: FaceSet | None = None) -> 
         raise DataError(f"All faces to learn from (train) are {only!r}; it takes two classes or more to tell apart.")
     if train.classes != val.classes:
         raise DataError(f"train has the classes {', '.join(train.classes)}; val has {', '.join(val.classes)}.")
+    if train.images.shape[1:] != val.images.shape[1:]:
+        found = ("×".join(map(str, faces.images.shape[1:])) for faces in (train, val))
+        raise DataError("The faces of train are {}, those of val {}: bring them to one size and kind.".format(*found))
     if second is not None and not (second.soft and np.array_equal(second.images, train.images)):
         raise DataError("The second labelling must be shares of classes for the very faces of train, in their order.")
 
@@ -159,19 +168,30 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
     full, parameter, training = train.images.shape[1], next(model.parameters(), None), model.training
     model.eval()
     try:
-        for size in (side(recipe, full, 0), full):
+        for size in (full, side(recipe, full, 0)):
             faces = torch.zeros(2, train.pixels.shape[1], size, size, dtype=torch.uint8)
-            heads = forward(faces.to("cpu" if parameter is None else parameter.device)).shape[1] - len(train.classes)
+            given = forward(faces.to("cpu" if parameter is None else parameter.device))
     except torch.OutOfMemoryError as error:
         raise TooLittleMemory(f"There is no memory left for a single face ({first_line(error)}).") from None
     except (RuntimeError, AssertionError) as error:
+        if size == full and not type(model).__module__.startswith("mien."):  # what is wrong may be anything
+            raise RecipeError(
+                f"The {name} fails on uint8 faces of shape {tuple(faces.shape)}: {first_line(error)}"
+            ) from error
         larger = "larger ones (--size)" if size == full else "a larger start_size (--start-size)"
         raise RecipeError(
             f"The {name} can't take faces of {size} pixels; give it {larger}. ({first_line(error)})"
         ) from None
     finally:
         model.train(training)
-    if second is not None and heads != len(second.classes):
+    own, others = len(train.classes), len(second.classes) if second is not None else 0
+    if not isinstance(given, Tensor) or given.ndim != 2 or len(given) != 2 or (not others and given.shape[1] != own):
+        found = f"shape {tuple(given.shape)}" if isinstance(given, Tensor) else f"a {type(given).__name__}"
+        raise DataError(
+            f"The {name} gives {found} for 2 faces; it must give logits of shape (2, {own + others}), one for each "
+            f"class: {', '.join(train.classes)}."
+        )
+    if second is not None and (heads := given.shape[1] - own) != others:
         raise DataError(
             f"The {name}'s second head answers for {heads} classes; the second labelling has {len(second.classes)}: "
             f"{', '.join(second.classes)}."

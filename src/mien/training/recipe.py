@@ -1,5 +1,7 @@
 """Recipe: everything that decides how a network is trained, as one validated record."""
 
+from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -11,65 +13,86 @@ TIMM = "timm"
 
 
 class Recipe(BaseModel):
-    """How to train one network. Frozen; `recipe.model_copy(update=...)` or `mien.recipe(...)` makes another."""
+    """How to train one network. Frozen; `recipe.model_copy(update={"epochs": 3})` makes another.
+
+    Make one by `mien.recipe`, which knows the presets and raises RecipeError for what can't be; this constructor knows
+    none, and raises pydantic's ValidationError.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     model: str = Field(description="the network, a name from `mien models`")
-    preset: str = Field("tuned", description="the preset that the recipe began as")
+    preset: str = Field(default="", description="the preset that the recipe began as, if it did")
     options: dict[str, Any] = Field(default_factory=dict, description="the network's own options, such as its widths")
 
     init: str = Field(
-        "",
+        default="",
         description="weights to start from (`mien.train` does): a run folder, a network in the box such as small, or "
         "timm's for a backbone",
     )
-    epochs: int = Field(20, ge=1, description="passes over the training faces")
-    batch: int = Field(128, ge=1, description="faces in a step")
-    accumulate: int = Field(1, ge=1, description="parts that a step's faces are computed in, where memory is short")
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="decides first weights, order and augmentation")
-
-    optimiser: Literal["sgd", "adamw"] = Field("sgd", description="SGD with Nesterov momentum, or AdamW")
-    lr: float = Field(0.1, gt=0, description="highest learning rate")
-    momentum: float = Field(0.9, ge=0, lt=1, description="SGD's momentum; AdamW's first beta")
-    weight_decay: float = Field(5e-4, ge=0, description="pull of weights towards zero; never on norms and biases")
-    schedule: Literal["onecycle", "cosine", "constant"] = Field("onecycle", description="course of the learning rate")
-    warmup: float = Field(0.2, ge=0, lt=1, description="share of the steps in which the rate rises (onecycle, cosine)")
-    clip: float = Field(0.0, ge=0, description="largest gradient norm; 0 leaves gradients as they are")
-
-    smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing: share of each target spread over all")
-    class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare classes weigh more")
-    sampling: Literal["shuffled", "balanced"] = Field(
-        "shuffled", description="balanced: an epoch draws every class as often as any other, the rare ones repeatedly"
+    epochs: int = Field(default=20, ge=1, description="passes over the training faces")
+    batch: int = Field(default=128, ge=1, description="faces in a step")
+    accumulate: int = Field(
+        default=1, ge=1, description="parts that a step's faces are computed in, where memory is short"
     )
-    mixup: float = Field(0.0, ge=0, description="alpha of mixup's Beta distribution; 0 mixes nothing")
-    cutmix: float = Field(0.0, ge=0, description="alpha of cutmix's Beta distribution; 0 cuts nothing")
-    second: float = Field(1.0, ge=0, description="weight of the loss on a second labelling, where there is one")
-    ema: float = Field(0.0, ge=0, lt=1, description="decay of the weights' moving average; 0 keeps none")
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="decides first weights, order and augmentation")
 
-    flip: bool = Field(False, description="mirror half of the faces")
-    shift: float = Field(0.0, ge=0, le=0.5, description="largest shift, as a share of the face's side")
-    scale: float = Field(0.0, ge=0, lt=1, description="largest change of size, as a share")
-    rotate: float = Field(0.0, ge=0, le=180, description="largest roll, in degrees")
-    brightness: float = Field(0.0, ge=0, le=1, description="largest change of brightness, as a share of the range")
-    contrast: float = Field(0.0, ge=0, lt=1, description="largest change of contrast, as a share")
+    optimiser: Literal["sgd", "adamw"] = Field(default="sgd", description="SGD with Nesterov momentum, or AdamW")
+    lr: float = Field(default=0.1, gt=0, description="highest learning rate")
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="SGD's momentum; AdamW's first beta")
+    weight_decay: float = Field(
+        default=5e-4, ge=0, description="pull of weights towards zero; never on norms and biases"
+    )
+    schedule: Literal["onecycle", "cosine", "constant"] = Field(
+        default="onecycle", description="course of the learning rate"
+    )
+    warmup: float = Field(
+        default=0.2, ge=0, lt=1, description="share of the steps in which the rate rises (onecycle, cosine)"
+    )
+    clip: float = Field(default=0.0, ge=0, description="largest gradient norm; 0 leaves gradients as they are")
+
+    smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="label smoothing: share of each target spread over all"
+    )
+    class_weights: Literal["none", "balanced"] = Field(default="none", description="balanced: rare classes weigh more")
+    sampling: Literal["shuffled", "balanced"] = Field(
+        default="shuffled",
+        description="balanced: an epoch draws every class as often as any other, the rare ones repeatedly",
+    )
+    mixup: float = Field(default=0.0, ge=0, description="alpha of mixup's Beta distribution; 0 mixes nothing")
+    cutmix: float = Field(default=0.0, ge=0, description="alpha of cutmix's Beta distribution; 0 cuts nothing")
+    second: float = Field(default=1.0, ge=0, description="weight of the loss on a second labelling, where there is one")
+    ema: float = Field(default=0.0, ge=0, lt=1, description="decay of the weights' moving average; 0 keeps none")
+
+    flip: bool = Field(default=False, description="mirror half of the faces")
+    shift: float = Field(default=0.0, ge=0, le=0.5, description="largest shift, as a share of the face's side")
+    scale: float = Field(default=0.0, ge=0, lt=1, description="largest change of size, as a share")
+    rotate: float = Field(default=0.0, ge=0, le=180, description="largest roll, in degrees")
+    brightness: float = Field(
+        default=0.0, ge=0, le=1, description="largest change of brightness, as a share of the range"
+    )
+    contrast: float = Field(default=0.0, ge=0, lt=1, description="largest change of contrast, as a share")
     blur: float = Field(
-        0.0, ge=0, le=0.5, description="largest blur, its sigma as a share of the face's side; half stay sharp"
+        default=0.0, ge=0, le=0.5, description="largest blur, its sigma as a share of the face's side; half stay sharp"
     )
     noise: float = Field(
-        0.0, ge=0, le=1, description="largest noise, its deviation as a share of the range; half have none"
+        default=0.0, ge=0, le=1, description="largest noise, its deviation as a share of the range; half have none"
     )
-    clear: float = Field(0.0, ge=0, le=1, description="share of the epochs, the last ones, without blur and noise")
-    erase: float = Field(0.0, ge=0, le=1, description="share of faces in which a random rectangle is erased")
+    clear: float = Field(
+        default=0.0, ge=0, le=1, description="share of the epochs, the last ones, without blur and noise"
+    )
+    erase: float = Field(default=0.0, ge=0, le=1, description="share of faces in which a random rectangle is erased")
 
     start_size: int = Field(
-        0, ge=0, description="side of the faces in the first epochs, growing to full; 0: always full"
+        default=0, ge=0, description="side of the faces in the first epochs, growing to full; 0: always full"
     )
-    early_stop: int = Field(0, ge=0, description="stop after so many epochs without a better one; 0 never stops early")
+    early_stop: int = Field(
+        default=0, ge=0, description="stop after so many epochs without a better one; 0 never stops early"
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 where the chip has it (CUDA, AVX512-BF16 or AMX), else float32"
+        default="auto", description="auto: bfloat16 where the chip has it (CUDA, AVX512-BF16 or AMX), else float32"
     )
-    compile: bool = Field(False, description="torch.compile the network (CUDA)")
+    compile: bool = Field(default=False, description="torch.compile the network (CUDA)")
 
     @field_validator("options")
     @classmethod
@@ -79,6 +102,10 @@ class Recipe(BaseModel):
         if "name" in options:
             raise ValueError("name is the model's, and can't be chosen")
         return options
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = True) -> "Recipe":
+        """This recipe with other fields, which are checked. Raises RecipeError as `mien.recipe` does."""
+        return read_recipe({**self.model_dump(), **(update or {})})
 
 
 def recipe(model: str, preset: str = "tuned", **fields: Any) -> Recipe:
@@ -104,7 +131,7 @@ def recipe(model: str, preset: str = "tuned", **fields: Any) -> Recipe:
     options = fields.pop("options", {})
     if isinstance(options, dict):
         options = {**base.get("options", {}), **options}
-    return read_recipe({**base, **fields, "model": model, "preset": preset, "options": options})
+    return read_recipe({**base, **fields, "model": model, "preset": preset, "options": deepcopy(options)})
 
 
 def read_recipe(fields: dict[str, Any]) -> Recipe:
