@@ -22,7 +22,7 @@ from mien.data.arrays import load_arrays, save_arrays
 from mien.data.drawn import draw, drawn_faces
 from mien.data.faces import FaceSet, Splits
 from mien.errors import CheckpointError, MienError, RecipeError
-from mien.evaluation.scores import score
+from mien.evaluation.scores import evaluate, score
 from mien.labels import FERPLUS
 from mien.models import create_model, summarise
 from mien.release import OutOfTime, _Clock, release
@@ -94,11 +94,10 @@ def test_every_stage_runs_and_goes_on_from_its_shards(mien, faces: tuple[Path, P
     assert unpack(tmp_path / "two", tmp_path / "done")
     assert not list((tmp_path / "done").glob("*/model.onnx"))  # made again of the weights for the box
     assert len(list((tmp_path / "done").glob("box/*/model.onnx"))) == 2
-    judged = mien(tmp_path, "evaluate", "done/small", "--data", faces[0], "--json")
-    ferplus = mien(tmp_path, "evaluate", "done/small-ferplus", "--data", faces[0], "--votes", faces[1], "--json")
-    assert [row["name"] for row in json.loads(ferplus.stdout)["per_class"]] == list(FERPLUS)
+    judged = evaluate(load_run(tmp_path / "done" / "small")[0], val)
+    assert load_run(tmp_path / "done" / "small-ferplus")[0].classes == FERPLUS
     boxed = Card.read(tmp_path / "done" / "box" / "small")
-    assert boxed.calibration["n"] == json.loads(judged.stdout)["n"]
+    assert boxed.calibration["n"] == len(val)
     assert boxed.temperature == boxed.calibration["temperature"] != 1
     assert "0.7 of each of its training targets is the mean answer of 2: flagship_small, seed 0;" in boxed.notes
     twin = Card.read(tmp_path / "done" / "box" / "small-ferplus")
@@ -110,7 +109,7 @@ def test_every_stage_runs_and_goes_on_from_its_shards(mien, faces: tuple[Path, P
     for name in ("small", "small-ferplus"):  # ready to be copied, without unpacking anything
         assert Card.read(tmp_path / "two" / "box" / name) == Card.read(tmp_path / "done" / "box" / name)
         Card.read(tmp_path / "two" / "box" / name).verify(tmp_path / "two" / "box" / name)
-    assert json.loads(judged.stdout)["accuracy"] == pytest.approx(told["networks"][0]["accuracy"], abs=1e-6)
+    assert judged.accuracy == pytest.approx(told["networks"][0]["accuracy"], abs=1e-6)
 
 
 def test_students_without_their_teachers_are_refused(mien, faces: tuple[Path, Path], tmp_path: Path) -> None:
