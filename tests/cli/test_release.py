@@ -340,30 +340,13 @@ def test_a_killed_call_keeps_what_was_packed_and_sigterm_ends_it_in_order(
 
 def test_what_cant_be_packed_stays_and_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "out").write_text("no folder")
-    with sharded(tmp_path / "state", tmp_path / "out", 1, None) as carried:
+    with sharded(tmp_path / "state", tmp_path / "out", 1) as carried:
         (carried.work / "note.txt").write_text("what was done so far")
         with pytest.raises(CheckpointError, match=r"out: can't put the state there \(File exists\)"):
             carried.pack()
     [work] = re.findall(r"The state is in (\S+): go on with --out \1, without --shard-mb", capsys.readouterr().err)
     assert (Path(work) / "note.txt").exists()
     shutil.rmtree(work)
-
-
-def test_a_network_under_way_that_is_too_much_in_all_is_left_out(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name in ("teacher-0/probabilities.npz", "teacher-1/state.pt", "teacher-1/recipe.json"):
-        (tmp_path / "state" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "state" / name).write_bytes(bytes(600_000))
-    pack(tmp_path / "state", tmp_path / "out", 1_000_000)
-    for total, there in ((2, True), (1, False)):
-        with sharded(tmp_path / "out", tmp_path / str(total), 1, total) as carried:
-            carried.pack()
-            carried.say_left_out()
-        assert unpack(tmp_path / str(total), tmp_path / f"{total} again")
-        assert (tmp_path / f"{total} again" / "teacher-1" / "state.pt").exists() == there
-        assert (tmp_path / f"{total} again" / "teacher-0" / "probabilities.npz").exists()
-        assert ("teacher-1 is left out: its training has 1 MB." in capsys.readouterr().err) != there
 
 
 def test_one_command_at_a_time_and_one_process_alone(

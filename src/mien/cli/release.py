@@ -62,14 +62,6 @@ def release(
             "same command puts the networks beside them.",
         ),
     ] = None,
-    total_mb: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="With --shard-mb: at most so many MB in all. A network under way that would be too much is left out, "
-            "and begins anew in the next call.",
-        ),
-    ] = None,
     state: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="With --shard-mb: the --out of an earlier call to go on from; default --out."),
@@ -95,9 +87,8 @@ def release(
 
     if (processes := int(os.environ.get("WORLD_SIZE", "1"))) > 1:
         raise MienError(f"mien release trains in one process; torchrun started {processes}. Run it without torchrun.")
-    for option, given in (("--state", state), ("--total-mb", total_mb)):
-        if given and not shard_mb:
-            raise typer.BadParameter("it goes with --shard-mb; without it --out has the state.", param_hint=option)
+    if state and not shard_mb:
+        raise typer.BadParameter("it goes with --shard-mb; without it --out has the state.", param_hint="--state")
     if state and not (state / INDEX).exists():
         raise CheckpointError(f"{state}: no earlier call left its state in this folder: there is no {INDEX}.")
     for network in (*(teacher or ()), *([init] if init else [])):
@@ -113,7 +104,7 @@ def release(
         if shard_mb:
             _check_writable(out)
             held.enter_context(alone(out))
-            shards = held.enter_context(sharded(state or out, out, shard_mb, total_mb))
+            shards = held.enter_context(sharded(state or out, out, shard_mb))
             work = shards.work
         before = files_of(work / SHIPPED)
         finished = over = False
@@ -137,7 +128,6 @@ def release(
         finally:
             if shards:
                 shards.pack()
-                shards.say_left_out()
             shown.close()
         if over:
             note(f"The {minutes:g} minutes are over; all is saved. Go on with the same command{_moved(state, out)}.")

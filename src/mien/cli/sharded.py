@@ -14,10 +14,9 @@ from mien.errors import CheckpointError
 class Shards:
     """The state of a release as a folder to work in, and as shards in `out`."""
 
-    def __init__(self, work: Path, out: Path, shard_mb: int, total_mb: int | None) -> None:
-        self.work, self.out, self.shard_mb, self.total_mb = work, out, shard_mb, total_mb
+    def __init__(self, work: Path, out: Path, shard_mb: int) -> None:
+        self.work, self.out, self.shard_mb = work, out, shard_mb
         self.name, self.packed, self.whole = "", time.monotonic(), True
-        self.left_out: list[Path] = []
 
     def keep_up(self, name: str) -> None:
         """After an epoch of the network `name`: pack when one before it is finished, and once a minute."""
@@ -27,32 +26,24 @@ class Shards:
 
     def pack(self) -> None:
         """Put what was done so far into the shards."""
-        from mien.checkpoint import STATE
         from mien.release import spare
         from mien.shards import pack
 
-        files, self.whole = set(files_of(self.work)) - spare(self.work), False
-        large = self.total_mb and sum(path.stat().st_size for path in files) > self.total_mb * 1_000_000
-        self.left_out = sorted(path for path in files if large and path.name == STATE)
+        left_out, self.whole = spare(self.work), False
         try:
-            if files:
-                pack(self.work, self.out, self.shard_mb * 1_000_000, {*spare(self.work), *self.left_out})
+            if set(files_of(self.work)) - left_out:
+                pack(self.work, self.out, self.shard_mb * 1_000_000, left_out)
         except OSError as error:
             raise CheckpointError(f"{self.out}: can't put the state there ({error.strerror}).") from None
         self.whole, self.packed = True, time.monotonic()
 
-    def say_left_out(self) -> None:
-        for path in self.left_out:
-            size = f"{path.stat().st_size / 1e6:,.0f} MB"
-            note(f"{path.parent.name} is left out: its training has {size}. The next call begins it anew.")
-
 
 @contextmanager
-def sharded(state: Path, out: Path, shard_mb: int, total_mb: int | None) -> Iterator[Shards]:
+def sharded(state: Path, out: Path, shard_mb: int) -> Iterator[Shards]:
     """The state that lies in shards in `state`; its folder goes when all of it lies in `out`."""
     from mien.shards import unpack
 
-    shards = Shards(Path(tempfile.mkdtemp(prefix="mien-")), out, shard_mb, total_mb)
+    shards = Shards(Path(tempfile.mkdtemp(prefix="mien-")), out, shard_mb)
     try:
         unpack(state, shards.work)
         yield shards
