@@ -30,6 +30,12 @@ def in_a_new_process(code: str, *arguments: str | Path) -> str:
     return done.stdout
 
 
+def test_a_checkout_that_isnt_installed_runs() -> None:
+    line = [sys.executable, "-S", "-c", "import mien; print(mien.__version__)"]  # without what is installed
+    done = subprocess.run(line, env={"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=False)
+    assert done.stdout == "0+source\n", done.stderr
+
+
 def test_importing_mien_loads_nothing_heavy() -> None:
     loaded = in_a_new_process("import mien, sys; print(*{name.split('.')[0] for name in sys.modules})").split()
     assert "mien" in loaded

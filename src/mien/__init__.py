@@ -4,9 +4,10 @@ Importing this is fast and loads nothing heavy: each name below is fetched from 
 """
 
 from importlib import import_module
-from importlib.metadata import version as _version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+
+from mien.version import VERSION as _VERSION
 
 if TYPE_CHECKING:
     from mien.cards import Card
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from mien.training.fit import Epoch, fit
     from mien.training.recipe import Recipe, recipe
 
-__version__ = _version("mien")
+__version__ = _VERSION
 
 _HOMES = {
     "AsyncClient": "client.clients",

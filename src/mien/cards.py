@@ -5,7 +5,6 @@ import json
 import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from mien.errors import CheckpointError
 from mien.files import atomic_write, plain_name
 from mien.shipped import find
+from mien.version import VERSION
 
 CARD = "card.json"
 """The card's name in a run folder."""
@@ -64,7 +64,7 @@ class Card(BaseModel):
     calibration: dict[str, Any] = Field(default_factory=dict)
     licence: str = ""
     limits: str = ""
-    mien_version: str = Field(default_factory=lambda: version("mien"))
+    mien_version: str = VERSION
     created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     notes: str = ""
 

@@ -13,6 +13,7 @@ from typing import Any
 from mien.cards import Card
 from mien.errors import CheckpointError
 from mien.shipped import BOX, shipped
+from mien.version import VERSION
 
 
 def environment() -> dict[str, Any]:
@@ -21,7 +22,7 @@ def environment() -> dict[str, Any]:
 
     cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
-        "mien": version("mien"),
+        "mien": VERSION,
         "commit": _commit(),
         "command": as_typed([_program(), *sys.argv[1:]]),
         "python": platform.python_version(),
@@ -51,7 +52,7 @@ def installation(packages: Iterable[str]) -> dict[str, Any]:
     a file that isn't the one its card was written for.
     """
     return {
-        "mien": version("mien"),
+        "mien": VERSION,
         "commit": _commit(),
         "place": str(Path(__file__).parent),
         "python": platform.python_version(),

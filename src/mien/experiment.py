@@ -46,6 +46,7 @@ def train(
     resume: bool = False,
     tick: Callable[[float], None] | None = None,
     second: FaceSet | None = None,
+    export: bool = True,
 ) -> Generator[Epoch, None, None]:
     """Train one network into a run folder, and yield each Epoch once it is saved.
 
@@ -63,6 +64,7 @@ def train(
         device: "cpu", "cuda", ...; None picks.
         tick: called during an epoch with the share of it that is done.
         second: the training faces with a second labelling, as `fit` takes it.
+        export: False leaves the ONNX file and the figures out.
 
     Raises:
         CheckpointError: the folder holds a run and `resume` is False; its recipe or data are others; or another
@@ -86,7 +88,7 @@ def train(
     if leads and others and not (folder / RECIPE).exists():
         _rehearse(model, recipe, splits)
     with held(folder) if leads else nullcontext():
-        yield from _train(folder, model, splits, recipe, team, device=device, tick=tick, second=second)
+        yield from _train(folder, model, splits, recipe, team, device=device, tick=tick, second=second, export=export)
 
 
 def _train(
@@ -99,6 +101,7 @@ def _train(
     device: str | torch.device | None,
     tick: Callable[[float], None] | None,
     second: FaceSet | None,
+    export: bool,
 ) -> Generator[Epoch, None, None]:
     leads = team.rank == 0
     if leads:
@@ -131,7 +134,7 @@ def _train(
     if not leads:
         return
     save_weights(model, folder / WEIGHTS)  # those there may be of an epoch that was done again, and otherwise
-    _finish(folder, model.cpu(), splits, recipe, before, rows)
+    _finish(folder, model, splits, recipe, before, rows, export)
 
 
 def _rehearse(model: nn.Module, recipe: Recipe, splits: Splits) -> None:
@@ -181,10 +184,17 @@ def fresh(recipe: Recipe, splits: Splits) -> nn.Module:
 
 
 def _finish(
-    folder: Path, model: nn.Module, splits: Splits, recipe: Recipe, before: dict[str, Any], rows: list[dict[str, float]]
+    folder: Path,
+    model: nn.Module,
+    splits: Splits,
+    recipe: Recipe,
+    before: dict[str, Any],
+    rows: list[dict[str, float]],
+    export: bool,
 ) -> None:
     load_weights(model, folder / WEIGHTS)
-    report = evaluate(model, splits["val"], split="val")
+    report = evaluate(model, splits["val"], split="val")  # where it was trained, and judged before
+    model.cpu()
     best = max(rows, key=lambda row: row["val_accuracy"], default=None)
     cost = summarise(model)
     options: Any = model.options
@@ -205,9 +215,10 @@ def _finish(
         epoch=int(best["epoch"]) if best else 0,
         notes="The best epoch by validation accuracy. The test split was not looked at.",
     )
-    export_onnx(model, folder / MODEL, card)
-    _draw(folder, rows, report)
-    sums = {name: checksum(folder / name) for name in (WEIGHTS, MODEL)}
+    if export:
+        export_onnx(model, folder / MODEL, card)
+        _draw(folder, rows, report)
+    sums = {name: checksum(folder / name) for name in ((WEIGHTS, MODEL) if export else (WEIGHTS,))}
     card.model_copy(update={"checksums": sums}).write(folder / CARD)
 
 

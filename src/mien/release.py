@@ -97,9 +97,10 @@ def release(
             if (home / PROBABILITIES).exists():
                 continue
             if isinstance(chosen, Recipe):
-                yield from _train("teachers", home, splits, chosen, clock, how)
+                yield from _train("teachers", home, splits, chosen, clock, {**how, "export": False})
             tell = partial(_look, clock, look, home.name)
             leave_probabilities(home if isinstance(chosen, Recipe) else chosen, home, splits, device, tell)
+            clock.finished()
     if stage in ("students", "all"):
         homes = [folder / f"teacher-{number}" for number in range(len(plan.teachers))]
         lessons = taught(splits, homes, plan.distil)
@@ -108,6 +109,7 @@ def release(
             name_teachers(folder / name, plan)
             if votes and not (folder / f"{name}-ferplus" / CARD).exists():
                 _other_head(folder / name, folder / f"{name}-ferplus", votes)
+            clock.finished()
     if stage in ("ship", "all"):
         for name in plan.students:
             _ship(folder, name, splits, clock)
@@ -158,14 +160,36 @@ def _begin(plan: Plan, folder: Path, splits: Splits, votes: Splits | None) -> No
         atomic_write(path, json.dumps(noted, indent=2))
 
 
+def spare(folder: Path) -> set[Path]:
+    """Files in the folder of a release that needn't travel: what is in others, too, and isn't read to go on."""
+    states = {path.with_name(WEIGHTS) for path in folder.glob(f"*/{STATE}")}  # a state holds the best weights itself
+    return {path for path in (*states, *folder.glob(f"*/{MODEL}")) if path.exists()}
+
+
 class _Clock:
+    """When to stop. What follows a network's last epoch, the last one's included, takes as long as it did last time."""
+
     def __init__(self, minutes: float) -> None:
         self.end = time.monotonic() + 60 * minutes
+        self.finishing = min(6 * minutes, 60.0)
+        self.began: float | None = None
 
-    def check(self, seconds: float) -> None:
-        """Raise OutOfTime unless there is time for an epoch that takes half as long again as `seconds`: faces grow."""
-        if time.monotonic() + 1.5 * seconds > self.end:
+    def check(self, seconds: float, *, last: bool = False) -> None:
+        """Raise OutOfTime unless there is time for an epoch that takes half as long again as `seconds`: faces grow.
+
+        `last`: and for what follows the last epoch.
+        """
+        if time.monotonic() + 1.5 * seconds + last * self.finishing > self.end:
             raise OutOfTime
+
+    def mark(self) -> None:
+        """From here on a network is finished, if this was its last epoch."""
+        self.began = time.monotonic()
+
+    def finished(self) -> None:
+        """A network is finished, and nothing is left of it to do."""
+        if self.began is not None:
+            self.finishing, self.began = time.monotonic() - self.began, None
 
 
 def _train(
@@ -176,16 +200,19 @@ def _train(
     began = time.monotonic()
     for epoch in train(home, splits, recipe, **how):
         yield Step(stage, home.name, epoch)
-        if epoch.epoch < epoch.epochs:
-            clock.check(time.monotonic() - began)
+        if left := epoch.epochs - epoch.epoch:
+            clock.check(time.monotonic() - began, last=left == 1)
         began = time.monotonic()
+        clock.mark()
     (home / STATE).unlink(missing_ok=True)  # nothing goes on from a finished run
 
 
 def _ship(folder: Path, name: str, splits: Splits, clock: _Clock) -> None:
     if not (folder / SHIPPED / name / CARD).exists():
-        clock.check(0)
+        clock.check(0, last=True)
+        clock.mark()
         ship(folder / name, name, splits, box=folder / SHIPPED)
+        clock.finished()
 
 
 def _look(clock: _Clock, look: Callable[[str, float], None] | None, name: str, share: float) -> None:

@@ -10,6 +10,7 @@ import os
 import re
 import tempfile
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 
 from mien.errors import CheckpointError
@@ -20,8 +21,12 @@ _PIECE = re.compile(r"(\.[0-9a-f]{8}\.)?state-[0-9a-f]{8}\.\d{3,}")
 """A piece's name, or that under which it was being written when the writer was killed."""
 
 
-def pack(folder: str | os.PathLike[str], out: str | os.PathLike[str], shard_bytes: int) -> list[Path]:
+def pack(
+    folder: str | os.PathLike[str], out: str | os.PathLike[str], shard_bytes: int, left_out: Collection[Path] = ()
+) -> list[Path]:
     """Write the files of `folder` into `out` as pieces of at most `shard_bytes` bytes; returns the pieces.
+
+    Files of `left_out` stay where they are.
 
     Raises:
         ValueError: `shard_bytes` isn't positive.
@@ -33,7 +38,7 @@ def pack(folder: str | os.PathLike[str], out: str | os.PathLike[str], shard_byte
     pieces: dict[str, str] = {}
     with tempfile.TemporaryFile() as whole:
         with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as archive:  # weights don't shrink
-            for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            for path in sorted(path for path in folder.rglob("*") if path.is_file() and path not in left_out):
                 archive.write(path, path.relative_to(folder).as_posix())
         size, total = 0, whole.tell()
         whole.seek(0)

@@ -17,7 +17,7 @@ from mien.errors import MienError
 from mien.evaluation.report import Report
 from mien.evaluation.scores import Scores, score
 from mien.files import atomic_write
-from mien.net import MODEL, WEIGHTS
+from mien.net import WEIGHTS
 from mien.shipped import shipped
 from mien.training.device import pick_device
 from mien.training.learner import bfloat16
@@ -52,8 +52,7 @@ def leave_probabilities(
     if not isinstance(teacher, Path):
         atomic_write(home / TEACHER, teacher)
     save_arrays(home / PROBABILITIES, known)
-    for name in (WEIGHTS, MODEL):
-        (home / name).unlink(missing_ok=True)
+    (home / WEIGHTS).unlink(missing_ok=True)
 
 
 def check_same(home: Path, chosen: Recipe | str) -> None:

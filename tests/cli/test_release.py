@@ -1,6 +1,11 @@
 """A dry run of every stage of the release training, through the command line, with votes and with shards."""
 
 import json
+import os
+import re
+import shutil
+import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +17,16 @@ from mien.cards import CARD, Card, TrainedOn, checksum
 from mien.checkpoint import load_run, save_weights
 from mien.cli import main
 from mien.cli.options import check_finished
+from mien.cli.sharded import Shards, sharded
 from mien.data.arrays import load_arrays, save_arrays
 from mien.data.drawn import draw, drawn_faces
 from mien.data.faces import FaceSet, Splits
 from mien.errors import CheckpointError, MienError, RecipeError
-from mien.evaluation.scores import score
+from mien.evaluation.scores import evaluate, score
 from mien.labels import FERPLUS
-from mien.models import create_model
+from mien.models import create_model, summarise
 from mien.release import OutOfTime, _Clock, release
+from mien.runs import held
 from mien.shards import INDEX, pack, unpack
 from mien.teachers import PROBABILITIES, leave_probabilities, taught
 from mien.training.recipe import Recipe, recipe
@@ -63,6 +70,8 @@ def test_every_stage_runs_and_goes_on_from_its_shards(mien, faces: tuple[Path, P
     assert known["train"].shape == (294, 7)
     assert known["train"].dtype == "float16"
     assert not list((tmp_path / "state").rglob("*.safetensors"))  # teachers leave what they know, not their weights
+    assert not list((tmp_path / "state").rglob("*.onnx"))
+    assert not list((tmp_path / "state").rglob("figures"))
 
     early = mien(tmp_path, *line, "--stage", "ship", "--state", "one", "--out", "none")
     assert early.returncode == 1
@@ -83,11 +92,12 @@ def test_every_stage_runs_and_goes_on_from_its_shards(mien, faces: tuple[Path, P
     assert told["ensemble"]["n"] == len(val)
     assert [network["name"] for network in told["networks"]] == ["small", "small-ferplus", "teacher-0", "teacher-1"]
     assert unpack(tmp_path / "two", tmp_path / "done")
-    judged = mien(tmp_path, "evaluate", "done/small", "--data", faces[0], "--json")
-    ferplus = mien(tmp_path, "evaluate", "done/small-ferplus", "--data", faces[0], "--votes", faces[1], "--json")
-    assert [row["name"] for row in json.loads(ferplus.stdout)["per_class"]] == list(FERPLUS)
+    assert not list((tmp_path / "done").glob("*/model.onnx"))  # made again of the weights for the box
+    assert len(list((tmp_path / "done").glob("box/*/model.onnx"))) == 2
+    judged = evaluate(load_run(tmp_path / "done" / "small")[0], val)
+    assert load_run(tmp_path / "done" / "small-ferplus")[0].classes == FERPLUS
     boxed = Card.read(tmp_path / "done" / "box" / "small")
-    assert boxed.calibration["n"] == json.loads(judged.stdout)["n"]
+    assert boxed.calibration["n"] == len(val)
     assert boxed.temperature == boxed.calibration["temperature"] != 1
     assert "0.7 of each of its training targets is the mean answer of 2: flagship_small, seed 0;" in boxed.notes
     twin = Card.read(tmp_path / "done" / "box" / "small-ferplus")
@@ -99,7 +109,7 @@ def test_every_stage_runs_and_goes_on_from_its_shards(mien, faces: tuple[Path, P
     for name in ("small", "small-ferplus"):  # ready to be copied, without unpacking anything
         assert Card.read(tmp_path / "two" / "box" / name) == Card.read(tmp_path / "done" / "box" / name)
         Card.read(tmp_path / "two" / "box" / name).verify(tmp_path / "two" / "box" / name)
-    assert json.loads(judged.stdout)["accuracy"] == pytest.approx(told["networks"][0]["accuracy"], abs=1e-6)
+    assert judged.accuracy == pytest.approx(told["networks"][0]["accuracy"], abs=1e-6)
 
 
 def test_students_without_their_teachers_are_refused(mien, faces: tuple[Path, Path], tmp_path: Path) -> None:
@@ -169,8 +179,8 @@ def left(home: Path, made: Recipe, splits: Splits) -> None:
 def test_a_budget_with_other_seeds() -> None:
     first, second = ([*chosen.teachers, *chosen.students.values()] for chosen in (plan("gpu"), plan("gpu", seed=1)))
     seeds = [{one.seed for one in chosen if isinstance(one, Recipe)} for chosen in (first, second)]
-    assert seeds[0] == set(range(6))
-    assert not seeds[0] & seeds[1]  # five seeds of teachers, and five others
+    assert seeds[0] == set(range(4))
+    assert not seeds[0] & seeds[1]
     assert [plan("cpu", seed=seed).students["flagship"].seed for seed in (0, 1, 2)] == [0, 1, 2]
     with pytest.raises(RecipeError, match="seed can't be"):
         plan("cpu", seed=2**31)
@@ -278,6 +288,19 @@ def test_an_epoch_may_take_half_as_long_again_as_the_last() -> None:
         _Clock(1).check(41)
 
 
+def test_time_is_kept_for_what_follows_the_last_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, now = _Clock(9), time.monotonic()
+    clock.check(323, last=True)  # at first a tenth of it all
+    with pytest.raises(OutOfTime):
+        clock.check(325, last=True)
+    clock.mark()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 120)
+    clock.finished()  # two minutes, so the next one is given as much
+    clock.check(199, last=True)
+    with pytest.raises(OutOfTime):
+        clock.check(201, last=True)
+
+
 def test_faces_whose_label_is_in_doubt_are_learned_from(tmp_path: Path) -> None:
     splits = drawn_faces(140)
     doubtful = np.where(np.arange(len(splits.train)) % 9, "", "tie")
@@ -286,6 +309,70 @@ def test_faces_whose_label_is_in_doubt_are_learned_from(tmp_path: Path) -> None:
     assert [step.name for step in steps] == ["teacher-0", "teacher-0", "teacher-1", "teacher-1"]
     assert len(load_arrays(tmp_path / "teacher-0" / "probabilities.npz")["train"]) == len(train)
     assert list(release(plan("toy"), replace(splits, train=train), tmp_path, stage="students"))
+
+
+def test_a_killed_call_keeps_what_was_packed_and_sigterm_ends_it_in_order(
+    faces: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    line = ["release", "--budget", "toy", "--stage", "teachers", "--data", str(faces[0]), "--out", str(out)]
+    line += ["--shard-mb", "1"]
+    kept, pack_now = [], Shards.pack
+
+    def packed(shards: Shards) -> None:
+        pack_now(shards)
+        if not kept:  # what a SIGKILL would leave from here on; then SIGTERM
+            unpack(out, tmp_path / "killed")
+            kept.append(shards.work)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Shards, "pack", packed)
+    assert main(line) == 130
+    said = capsys.readouterr().err
+    assert "teacher-1    epoch" not in said  # it was packed as soon as it was saved
+    assert "every finished epoch is saved. Go on with: " in said
+    assert (tmp_path / "killed" / "teacher-0" / PROBABILITIES).exists()
+    assert (tmp_path / "killed" / "teacher-1" / "state.pt").exists()
+    assert not (tmp_path / "killed" / "teacher-1" / "weights.safetensors").exists()  # its state has them
+    assert not kept[0].exists()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_what_cant_be_packed_stays_and_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out").write_text("no folder")
+    with sharded(tmp_path / "state", tmp_path / "out", 1) as carried:
+        (carried.work / "note.txt").write_text("what was done so far")
+        with pytest.raises(CheckpointError, match=r"out: can't put the state there \(File exists\)"):
+            carried.pack()
+    [work] = re.findall(r"The state is in (\S+): go on with --out \1, without --shard-mb", capsys.readouterr().err)
+    assert (Path(work) / "note.txt").exists()
+    shutil.rmtree(work)
+
+
+def test_one_command_at_a_time_and_one_process_alone(
+    faces: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["release", "--budget", "toy", "--data", str(faces[0]), "--out", str(tmp_path), "--shard-mb", "1"]
+    with held(tmp_path):
+        assert main(line) == 1
+    assert "another command trains in this folder now" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"run.lock"}
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(line) == 1
+    assert "mien release trains in one process; torchrun started 2. Run it without torchrun." in capsys.readouterr().err
+
+
+def test_the_page_says_what_each_network_of_the_gpu_budget_costs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "RELEASE.md").read_text(encoding="utf-8")
+    chosen = plan("gpu")
+    for one in (*chosen.teachers, *chosen.students.values()):
+        assert isinstance(one, Recipe)
+        cost = summarise(create_model(one.model, **one.options))
+        assert (
+            f"{one.epochs} epochs, {cost.parameters / 1e6:.1f} M parameters, {cost.macs / 1e6:,.0f} M multiply-adds"
+            in page
+        )
+        assert not (one.start_size and one.options.get("enlarge"))  # it would save no time
 
 
 def test_the_again_budgets_go_on_from_what_is_said() -> None:

@@ -2,6 +2,8 @@
 
 import importlib.util
 import random
+from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,17 @@ def test_the_plain_way_changes_faces_within_the_recipe() -> None:
     moved = benchmark.OneByOne(faces, mien.recipe("cnn"))
     assert len({moved[0][0].sum().item() for _ in range(4)}) == 4
     assert benchmark.plain(faces, mien.recipe("logistic", batch=2), torch.device("cpu"), workers=0) > 0
+
+
+def test_the_first_epoch_isnt_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates, fit = [], mien.fit
+
+    def watched(*words: object, **fields: object) -> Iterator[mien.Epoch]:
+        for epoch in fit(*words, **fields):
+            rates.append(epoch.faces_per_second)
+            yield epoch
+
+    monkeypatch.setattr(mien, "fit", watched)
+    bench = benchmark.Bench(draw(64), draw(32), torch.device("cpu"), Namespace(faces=64, compile=False))
+    assert bench.rate(bench.recipe("logistic", batch=32)) == rates[1]
+    assert len(rates) == 2

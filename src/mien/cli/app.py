@@ -6,13 +6,13 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from importlib import import_module
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
 from typer.main import get_command
 
 from mien.cli import DONE
+from mien.version import VERSION
 
 Verb = Callable[..., dict[str, Any]]
 
@@ -63,8 +63,8 @@ def _root(
 
         raise _Said(describe())
     if show_version:
-        print(f"mien {version('mien')}")
-        raise _Said({"mien": version("mien")})
+        print(f"mien {VERSION}")
+        raise _Said({"mien": VERSION})
     if verbose:
         raise typer.BadParameter("it goes with --version.", param_hint="--verbose")
     _help_when_alone(context)

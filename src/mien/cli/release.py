@@ -1,8 +1,12 @@
 """`mien release`: the staged training of the weights in the box, on with what is there."""
 
+import os
+import signal
 import sys
 import tempfile
-from contextlib import ExitStack
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +14,8 @@ import typer
 
 from mien.cli.options import Data, Device, SkipBadRows, Votes, note, read_source
 from mien.cli.progress import shares, watch
-from mien.errors import CheckpointError
+from mien.cli.sharded import files_of, sharded
+from mien.errors import CheckpointError, MienError
 from mien.files import atomic_write
 
 if TYPE_CHECKING:
@@ -67,6 +72,7 @@ def release(
 
     FER+'s --votes, where given, are learned beside the labels of --data. The test split isn't looked at.
     """
+    began = time.monotonic()  # what is loaded and read counts, too
     from mien.budgets import plan
     from mien.cards import Card
     from mien.data.load import load_faces
@@ -74,10 +80,13 @@ def release(
     from mien.environment import as_typed
     from mien.release import SHIPPED, OutOfTime
     from mien.release import release as steps
-    from mien.shards import INDEX, pack, unpack
+    from mien.runs import held as alone
+    from mien.shards import INDEX
     from mien.shipped import find
     from mien.teachers import ensemble
 
+    if (processes := int(os.environ.get("WORLD_SIZE", "1"))) > 1:
+        raise MienError(f"mien release trains in one process; torchrun started {processes}. Run it without torchrun.")
     if state and not shard_mb:
         raise typer.BadParameter("it goes with --shard-mb; without it --out has the state.", param_hint="--state")
     if state and not (state / INDEX).exists():
@@ -90,36 +99,43 @@ def release(
     second = len(voted.classes) if voted else 0
     chosen = plan(budget, second=second, teachers=teacher or (), init=init, seed=seed)
     with ExitStack() as held:
-        work = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="mien-"))) if shard_mb else out
+        held.enter_context(_ended_as_by_ctrl_c(signal.SIGTERM))
+        work, shards = out, None
         if shard_mb:
             _check_writable(out)
-            unpack(state or out, work)
-        before = _boxed(work / SHIPPED)
-        finished = False
+            held.enter_context(alone(out))
+            shards = held.enter_context(sharded(state or out, out, shard_mb))
+            work = shards.work
+        before = files_of(work / SHIPPED)
+        finished = over = False
         try:
             shown = _Shown()
             for step in steps(
                 chosen, splits, work, stage=stage, votes=voted,
-                minutes=float("inf") if minutes is None else minutes, device=device, tick=shown.tick,
-                look=shown.look,
+                minutes=float("inf") if minutes is None else minutes - (time.monotonic() - began) / 60,
+                device=device, tick=shown.tick, look=shown.look,
             ):  # fmt: skip
+                if shards:
+                    shards.keep_up(step.name)
                 shown.step(step)
             finished = True
         except OutOfTime:
-            note(f"The {minutes:g} minutes are over; all is saved. Go on with the same command{_moved(state, out)}.")
+            over = True
         except KeyboardInterrupt:
             again = as_typed(["mien", *sys.argv[1:]])
             again = f"the same command{_moved(state, out)}" if _moved(state, out) else again
             raise KeyboardInterrupt(f"every finished epoch is saved. Go on with: {again}") from None
         finally:
+            if shards:
+                shards.pack()
             shown.close()
-            if shard_mb and any(work.iterdir()):
-                pack(work, out, shard_mb * 1_000_000)
+        if over:
+            note(f"The {minutes:g} minutes are over; all is saved. Go on with the same command{_moved(state, out)}.")
         if finished:
             said = "Every network is trained" if stage == "all" else f"The stage {stage} is done"
             if stage not in ("ship", "all"):
                 note(f"{said}.")
-            elif not shard_mb or before == _boxed(work / SHIPPED):  # else its files would travel twice
+            elif not shard_mb or before == files_of(work / SHIPPED):  # else its files would travel twice
                 if shard_mb:
                     _put_beside(work / SHIPPED, out / SHIPPED)
                 note(f"{said}; see {out / SHIPPED}.")
@@ -134,6 +150,16 @@ def release(
             "networks": _networks(work, (*chosen.students,)),
             "ensemble": _scores(together.as_json()) if together else None,
         }
+
+
+@contextmanager
+def _ended_as_by_ctrl_c(number: signal.Signals) -> Iterator[None]:
+    """Let a signal end this as Ctrl-C does: a machine that is taken back sends SIGTERM."""
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def _check_writable(out: Path) -> None:
@@ -157,15 +183,11 @@ def _moved(state: Path | None, out: Path) -> str:
     return f", but with --state {as_typed([str(out)])} and another --out"
 
 
-def _boxed(box: Path) -> list[Path]:
-    return sorted(path for path in box.rglob("*") if path.is_file())
-
-
 def _put_beside(box: Path, out: Path) -> None:
     """Put the networks that are ready beside the shards; the cards last, for a folder with one is complete."""
     from mien.cards import CARD
 
-    for path in sorted(_boxed(box), key=lambda path: path.name == CARD):
+    for path in sorted(files_of(box), key=lambda path: path.name == CARD):
         atomic_write(out / path.relative_to(box), path.read_bytes())
 
 

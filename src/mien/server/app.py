@@ -4,7 +4,6 @@ import asyncio
 import mimetypes
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from mien.server.reader import Reader
 from mien.server.refusal import Refusal
 from mien.server.settings import Settings
 from mien.server.straight import Straight
+from mien.version import VERSION
 
 PAGE = Path(__file__).with_name("page")
 
@@ -60,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(
         title="mien",
-        version=version("mien"),
+        version=VERSION,
         description="Facial-expression recognition. An expression is not an emotion; nothing that is sent is kept.",
         lifespan=lifespan,
         docs_url=None,  # its page takes scripts from elsewhere
