@@ -119,6 +119,20 @@ def test_what_cannot_be_judged_is_an_error() -> None:
         evaluate(network(), FaceSet(np.zeros((2, 8, 8), np.uint8), [0, 1], classes=("a", "b")))
     with pytest.raises(CheckpointError, match="NaN or infinity"):
         evaluate(lambda pixels: np.full((len(pixels), 7), np.nan), faces())
+    for logits, found in ((-1.0, "negative"), (0.5, "add to 3.5")):
+        with pytest.raises(DataError, match=rf"{found}: are these logits\?"):
+            evaluate(lambda pixels, value=logits: np.full((len(pixels), 7), value), faces())
+
+
+def test_of_a_network_s_other_classes_nothing_is_left() -> None:
+    class Knows:
+        classes = ("contempt", "no", "yes")
+
+        def __call__(self, pixels: np.ndarray) -> np.ndarray:
+            return np.array([[1, 0, 0], [0.5, 0.4, 0.1]])
+
+    few = FaceSet(np.zeros((2, 8, 8), np.uint8), [0, 1], classes=("yes", "no"))
+    np.testing.assert_allclose(score(Knows(), few).probabilities, [[0.5, 0.5], [0.2, 0.8]], atol=1e-7)
 
 
 def test_evaluate_reports_what_was_answered() -> None:
