@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from mien.errors import CheckpointError
 from mien.files import atomic_write, plain_name
 
+TAUGHT = "of each of its training targets is the mean answer of"
+"""Words in the notes of a network that learned what others answer, before the names of those."""
+
 CARD = "card.json"
 """The card's name in a run folder."""
 
