@@ -123,7 +123,7 @@ def mcnemar(one: int, other: int) -> float:
     n, few = one + other, min(one, other)
     if n > 1000:  # as good as exact, and quick
         return erfc(max(abs(one - other) - 1, 0) / (2 * n) ** 0.5)
-    return min(1.0, 2 * sum(comb(n, k) for k in range(few + 1)) / 2**n)
+    return min(1.0, 2 * sum(comb(n, k) for k in range(few + 1)) / (1 << n))
 
 
 def _shares(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
