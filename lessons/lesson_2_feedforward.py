@@ -334,7 +334,7 @@ plt.show()
 # Picture: of the faces of each class, the share that the network found
 report = mien.evaluate(better, splits.val)
 print(
-    f"accuracy {report.accuracy:.3f} on {report.n} faces; chance alone could make it "
+    f"accuracy {report.accuracy:.3f} on {report.n} faces; on endlessly many such faces probably "
     f"{report.interval[0]:.3f} to {report.interval[1]:.3f}"
 )
 bars({score.name: score.recall for score in report.per_class}, "share of each class that was found (recall)")
@@ -343,9 +343,10 @@ floor = max(splits.val.counts.values()) / len(splits.val)
 assert report.accuracy > floor + 0.1
 
 # %% [markdown]
-# The **interval** is new, and it matters. Had we drawn other validation faces, we would have got another figure. The
-# interval says how far it would typically move. When two models differ by less than that, *don't* say that one is
-# better.
+# The **interval** is new, and it matters. Had we drawn other validation faces, we would have got another figure. 95
+# times in 100 the interval holds the one that endlessly many faces would give. To tell two models apart that were
+# judged on the same faces, count those that only one of them gets right: when these are about as many on both sides,
+# *don't* say that one is better, even where its figure is higher.
 #
 # ## What to take with you
 #

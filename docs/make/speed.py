@@ -49,7 +49,7 @@ def served(root: Path) -> str:
             cells += [f"{_middle(other, 'pictures_a_second'):,.0f} a second", f"{median(ratios):.2f}"]
         lines.append(f"| {' | '.join(cells)} |")
     load = f"{told['clients']} clients, {told['rounds']} rounds of {told['seconds']:g} s"
-    return "\n".join([*lines, "", f"{made(told['environment'])}; {load}."])
+    return "\n".join([*lines, "", f"{made(told['environment'])}; {load}; a ratio is the median of the rounds' ratios."])
 
 
 def _read(root: Path, name: str) -> dict[str, Any]:

@@ -15,6 +15,9 @@ from mien.files import atomic_write, plain_name
 from mien.shipped import find
 from mien.version import VERSION
 
+TAUGHT = "of each of its training targets is the mean answer of"
+"""Words in the notes of a network that learned what others answer, before the names of those."""
+
 CARD = "card.json"
 """The card's name in a run folder."""
 

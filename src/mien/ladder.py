@@ -111,6 +111,7 @@ def _rung(folder: Path, splits: Splits, device: str | None) -> Rung:
         after={name: Report.of(scores) for name, scores in judged.items()},
         history=rows,
         gallery=tuple(replace(face, file=splits.file(face.row)) for face in choose(judged[shown], splits[shown])),
+        right={name: scores.correct for name, scores in judged.items()},
     )
 
 

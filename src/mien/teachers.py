@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from mien.budgets import Plan
-from mien.cards import CARD, Card
+from mien.cards import CARD, TAUGHT, Card
 from mien.checkpoint import load_run
 from mien.data.arrays import load_arrays, save_arrays
 from mien.data.faces import FaceSet, Splits
@@ -111,7 +111,7 @@ def name_teachers(home: Path, plan: Plan) -> None:
     if not plan.teachers:
         return
     names = [each if isinstance(each, str) else f"{each.model}, seed {each.seed}" for each in plan.teachers]
-    said = f" {plan.distil:g} of each of its training targets is the mean answer of {len(names)}: {'; '.join(names)}"
+    said = f" {plan.distil:g} {TAUGHT} {len(names)}: {'; '.join(names)}"
     said += "; as they were in the box before it." if all(each in shipped() for each in plan.teachers) else "."
     card = Card.read(home)
     if said not in card.notes:

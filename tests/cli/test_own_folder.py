@@ -8,9 +8,12 @@ import pytest
 from PIL import Image
 
 from mien.cli import main
+from mien.cli.options import read_source
+from mien.data.copies import leaked
 from mien.data.drawn import draw
 from mien.data.faces import Splits
 from mien.data.folder import load_folder, read_as
+from mien.data.origin import DataPath
 from mien.errors import DataError
 from mien.models import LADDER
 from mien.training.recipe import Recipe, recipe
@@ -154,6 +157,17 @@ def test_it_is_said_when_folders_become_known_expressions(
     told = capsys.readouterr().err
     assert said in told
     assert ("read as" in told) == bool(said)
+
+
+def test_it_is_said_when_the_split_put_copies_on_both_sides(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    read_source(DataPath(str(mine)))
+    assert not capsys.readouterr().err
+    for file in list((mine / "gloomy").iterdir()):
+        shutil.copy(file, file.with_name(f"again {file.name}"))
+    splits = read_source(DataPath(str(mine)))
+    both = int(leaked(splits.train, splits.val).sum())
+    assert both > 1
+    assert f"{both} validation faces are identical to one in train" in capsys.readouterr().err
 
 
 def test_split_folders_and_rafdb_are_told_by_what_they_became(tmp_path: Path) -> None:

@@ -1,12 +1,16 @@
 """Errors that say what to do instead."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from mien.cards import CARD, Card, TrainedOn
 from mien.cli import main
 from mien.data.drawn import drawn_faces
+from mien.data.load import load_faces
+from mien.shipped import find
 
 
 @pytest.mark.parametrize(
@@ -34,21 +38,48 @@ def test_the_error_says_what_to_do(
     assert said in capsys.readouterr().err
 
 
-def test_votes_for_a_network_without_contempt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    faces, votes = tmp_path / "fer2013.csv", tmp_path / "fer2013new.csv"
+@pytest.fixture(scope="module")
+def voted(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Drawn faces as a CSV file of FER2013, and FER+'s votes for them, which agree."""
+    folder = tmp_path_factory.mktemp("voted")
+    faces, votes = folder / "fer2013.csv", folder / "fer2013new.csv"
     rows, names = ["emotion,pixels,Usage"], "neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
     counts = [f"Usage,Image name,{names}"]
     for usage, (_, part) in zip(("Training", "PublicTest", "PrivateTest"), drawn_faces(70), strict=True):
         rows += [f"{label},{' '.join(map(str, face.ravel()))},{usage}" for face, label in part]
-        counts += [f"{usage},fer{number:07}.png,0,10,0,0,0,0,0,0,0,0" for number in range(len(part))]
+        shares = [
+            ",".join(str(10 * (place == (4, 5, 6, 1, 3, 2, 0)[label])) for place in range(10)) for _, label in part
+        ]
+        counts += [f"{usage},fer{number:07}.png,{share}" for number, share in enumerate(shares)]
     faces.write_text("\n".join(rows) + "\n")
     votes.write_text("\n".join(counts) + "\n")
-    line = ["evaluate", "small", "--data", str(faces)]
+    return str(faces), str(votes)
+
+
+def test_votes_for_a_network_without_contempt(voted: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    line = ["evaluate", "small", "--data", voted[0]]
     assert main(line) == 0
-    assert main([*line, "--votes", str(votes)]) == 1
+    assert main([*line, "--votes", voted[1]]) == 1
     said = capsys.readouterr().err
     assert "small doesn't know contempt, of FER+'s classes: it tells apart angry" in said
     assert "Judge it without --votes." in said
+
+
+def test_votes_are_joined_where_networks_are_measured(
+    voted: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By a network that doesn't know contempt, which is quicker than training one that does."""
+    run, data, votes = tmp_path / "run", ("--data", voted[0]), ("--votes", voted[1])
+    shutil.copytree(find("small"), run)
+    judged = TrainedOn(checksums={"val": load_faces(*voted).val.checksum})
+    Card.read(run).model_copy(update={"data": judged}).write(run / CARD)
+    for line, said in (
+        (["leaderboard", str(run), *data], "Say --votes and --groups as they were trained with."),
+        (["leaderboard", str(run), *data, *votes], "faces of the 8 classes"),
+        (["robustness", str(run), *data, *votes], "faces of the 8 classes"),
+    ):
+        assert main(line) == 1
+        assert said in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")  # daft's

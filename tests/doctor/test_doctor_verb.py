@@ -6,12 +6,14 @@ import signal
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from mien.cli import main
-from mien.data.faces import Splits
+from mien.data.faces import FaceSet, Splits
 from mien.doctor import nonfaces
+from mien.doctor.examine import SLOW, examine
 
 VOTES = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
 
@@ -80,6 +82,20 @@ def check_page(text: str) -> None:
     assert not re.search(r"https?://|src=\"(?!data:)|url\(", text)  # it loads nothing
     for name in ("copies", "conflicts", "leaks", "constant", "mislabels"):
         assert f'<h2 id="{name}">' in text
+
+
+def test_what_is_near_is_counted_without_what_is_identical_and_empty_classes_are_none(planted: Splits) -> None:
+    images, targets = planted.val.images.copy(), planted.val.targets.copy()
+    dimmed = (planted.train.images[[50, 51]] * 0.9).astype(np.uint8)
+    images[[10, 11]], targets[[10, 11]] = dimmed, [planted.train.targets[50], (planted.train.targets[51] + 1) % 7]
+    train = planted.train[planted.train.targets != 2]
+    some = Splits(train, FaceSet(images, targets, classes=planted.classes), planted.test)
+    (found,) = examine(some, skip=SLOW)
+    said = found.as_json()
+    assert said["near"] == {"groups": 2, "copies": 2, "conflicting": 1, "leaks": {"val": 2, "test": 0}}
+    counts = [count for count in train.counts.values() if count]
+    assert len(counts) == 6
+    assert found.imbalance == said["imbalance"] == max(counts) / min(counts)
 
 
 def test_for_people(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

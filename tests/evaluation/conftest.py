@@ -44,6 +44,7 @@ def some_ladder(some_faces: FaceSet) -> Ladder:
         reports = {split: Report.of(answers(some_faces, share, split)) for split in ("val", "test")}
         before = {"val": Report.of(answers(some_faces, 0.0, "val"))}
         gallery = choose(answers(some_faces, share, "test"), some_faces, each=5)
-        rungs.append(Rung(name, "demo", macs // 10, macs, 12.5, 1234.5, before, reports, history, gallery))
+        right = {split: answers(some_faces, share, split).correct for split in ("val", "test")}
+        rungs.append(Rung(name, "demo", macs // 10, macs, 12.5, 1234.5, before, reports, history, gallery, right))
     counts = {"train": some_faces.counts, "val": some_faces.counts, "test": some_faces.counts}
     return Ladder(tuple(rungs), "drawn faces", CLASSES, counts, {"train": "ab" * 32}, {"torch": "2.13", "nested": {}})

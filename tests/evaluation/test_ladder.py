@@ -1,9 +1,10 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
-from mien.evaluation.ladder import Ladder
+from mien.evaluation.ladder import Ladder, Step
 
 
 def test_json_has_the_promised_form(some_ladder: Ladder) -> None:
@@ -27,8 +28,27 @@ def test_steps_by_hand(some_ladder: Ladder) -> None:
     assert first.apart
     assert not second.apart
     assert str(first).startswith(f"+{100 * first.gain:.1f} points of accuracy ({low.accuracy:.3f} to")
-    assert "may be chance" in str(second)
-    assert "may be chance" not in str(first)
+    assert "It may be chance" in str(second)
+    assert "chance" not in str(first)
+
+
+def test_what_tells_rungs_apart_are_the_faces_that_only_one_is_right_on(some_ladder: Ladder) -> None:
+    n = some_ladder.reports[0].n
+    below = np.arange(n) < 60
+    above = below | (np.arange(n) < 66)
+    below[0], above[0] = False, True  # seven of 120 faces: the intervals overlap, yet nothing speaks for the one below
+
+    def step(*right: np.ndarray | None) -> Step:
+        rungs = [
+            dataclasses.replace(rung, right={} if mask is None else {"test": mask})
+            for rung, mask in zip(some_ladder.rungs, right, strict=False)
+        ]
+        return dataclasses.replace(some_ladder, rungs=tuple(rungs)).steps[0]
+
+    assert (step(below, above).alone, step(below, above).apart) == ((0, 7), True)
+    assert (step(above, np.roll(above, 5)).alone, step(above, np.roll(above, 5)).apart) == ((5, 5), False)
+    assert step(None, above).apart is None
+    assert "isn't known" in str(step(None, above))
 
 
 def test_without_a_test_split_the_rungs_are_judged_on_val(some_ladder: Ladder) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from mien.cards import Card, TrainedOn
+from mien.cards import TAUGHT, Card, TrainedOn
 from mien.errors import DataError
 from mien.evaluation.leaderboard import Leaderboard
 
@@ -76,6 +76,22 @@ def test_more_labels_are_marked() -> None:
     board = Leaderboard.of({"a": card(0.7, options={"second": 8})})
     assert "cnn †" in board.as_markdown()
     assert "more labels" in board.as_markdown()
+
+
+@pytest.mark.parametrize("known", [{"notes": f"0.7 {TAUGHT} 2: flagship; small."}, {"init": "small"}])
+def test_help_of_other_networks_is_marked(known: dict[str, str]) -> None:
+    plain, helped = card(0.7), card(0.8, model="resnet", notes=known.get("notes", ""))
+    helped.recipe["init"] = known.get("init", "")
+    text = Leaderboard.of({"a": plain, "b": helped}).as_markdown()
+    assert "(resnet ‡)" in text
+    assert "(cnn)" in text
+    assert "‡ went on from other weights or was taught" in text
+    assert "‡" not in Leaderboard.of({"a": plain}).as_markdown()
+
+
+def test_calibration_errors_are_all_as_trained() -> None:
+    board = Leaderboard.of({"a": card(0.7), "b": card(0.8, model="resnet", calibration={"ece": 0.05})})
+    assert [row.ece for row in board.rows] == [0.05, 0.02]
 
 
 def test_recipes_of_one_preset_are_told_apart() -> None:

@@ -114,6 +114,12 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
     assert np.mean(held) == pytest.approx(0.95, abs=0.02)
 
 
+@pytest.mark.parametrize(("one", "other"), [(0, 0), (0, 3), (1, 9), (142, 196), (500, 560), (2000, 1800)])
+def test_mcnemar_is_scipys(one: int, other: int) -> None:
+    expected = binomtest(one, one + other).pvalue if one + other else 1.0
+    assert metrics.mcnemar(one, other) == metrics.mcnemar(other, one) == pytest.approx(expected, abs=5e-4)
+
+
 def test_the_interval_narrows_with_more_faces() -> None:
     correct = np.arange(1000) % 2 == 0
     low, high = metrics.interval(correct)

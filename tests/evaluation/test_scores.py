@@ -124,6 +124,20 @@ def test_what_cannot_be_judged_is_an_error() -> None:
     for wrong in ({"batch": 0}, {"batch": -1}, {"temperature": 0.0}, {"temperature": -1.0}, {"temperature": np.nan}):
         with pytest.raises(DataError, match="batch is 1 or more, temperature more than 0"):
             evaluate(network(), faces(), **wrong)
+    for logits, found in ((-1.0, "negative"), (0.5, "add to 3.5")):
+        with pytest.raises(DataError, match=rf"{found}: are these logits\?"):
+            evaluate(lambda pixels, value=logits: np.full((len(pixels), 7), value), faces())
+
+
+def test_of_a_network_s_other_classes_nothing_is_left() -> None:
+    class Knows:
+        classes = ("contempt", "no", "yes")
+
+        def __call__(self, pixels: np.ndarray) -> np.ndarray:
+            return np.array([[1, 0, 0], [0.5, 0.4, 0.1]])
+
+    few = FaceSet(np.zeros((2, 8, 8), np.uint8), [0, 1], classes=("yes", "no"))
+    np.testing.assert_allclose(score(Knows(), few).probabilities, [[0.5, 0.5], [0.2, 0.8]], atol=1e-7)
 
 
 def test_evaluate_reports_what_was_answered() -> None:

@@ -67,6 +67,7 @@ def compare(
 
 
 def _row(run: str, card: "Card") -> dict[str, Any]:
+    from mien.evaluation.leaderboard import error_as_trained
     from mien.runs import HISTORY, history
     from mien.shipped import find
 
@@ -74,7 +75,7 @@ def _row(run: str, card: "Card") -> dict[str, Any]:
     if not (report := card.scores.get("after", {}).get("val")):
         raise DataError(f"{run}: its card has no scores on validation.")
     rows = history(folder) if (folder / HISTORY).exists() else ()  # a network in the box comes without its own
-    scores = ("accuracy", "interval", "balanced_accuracy", "macro_f1", "ece", "n")
+    scores = ("accuracy", "interval", "balanced_accuracy", "macro_f1", "n")
     return {
         "run": run,
         "model": card.model,
@@ -84,4 +85,5 @@ def _row(run: str, card: "Card") -> dict[str, Any]:
         "epochs": len(rows) or None,
         "train_seconds": sum(row["seconds"] for row in rows) if rows else None,
         "split": "val",
+        "ece": error_as_trained(card),
     } | {name: report[name] for name in scores}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Groups, SkipBadRows, check_finished, note, open_net, read_faces
+from mien.cli.options import Groups, SkipBadRows, Votes, check_finished, note, open_net, read_faces
 from mien.cli.tables import print_table
 from mien.errors import DataError
 from mien.files import check_marks, put_between
@@ -33,6 +33,7 @@ def leaderboard(
         Path | None,
         typer.Option("--into", metavar="FILE.md", help="Also put the table between its marks in this Markdown file."),
     ] = None,
+    votes: Votes = None,
     groups: Groups = None,
     skip_bad_rows: SkipBadRows = False,
 ) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def leaderboard(
         board = Leaderboard.of(cards)
         if data:
             shape = next(iter(cards.values())).input_shape
-            splits = read_faces(data, None, skip_bad_rows, groups=groups, shape=shape)
+            splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=shape)
             board = Leaderboard.of(cards, _leak_free(cards, splits, board.checksum))
         boards.append(board)
     board = reduce(Leaderboard.beside, boards)
@@ -85,7 +86,10 @@ def _leak_free(cards: dict[str, Any], splits: "Splits", checksum: str) -> dict[s
     from mien.evaluation.scores import evaluate
 
     if splits["val"].checksum != checksum:
-        raise DataError(f"{splits.source}: its validation faces aren't those that the runs were judged on.")
+        raise DataError(
+            f"{splits.source}: its validation faces aren't those that the runs were judged on. Say --votes "
+            "and --groups as they were trained with."
+        )
     learned = splits["train"].checksum
     others = [run for run, card in cards.items() if card.data.checksums.get("train") not in (None, learned)]
     if others:

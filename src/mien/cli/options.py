@@ -109,6 +109,7 @@ def read_source(source: "DataPath") -> "Splits":
         splits = load_faces(**vars(source), tick=tick)
     say_left_out(splits.left_out, splits.source)
     _say_read_as(splits)
+    _say_leaked(splits)
     return splits
 
 
@@ -131,6 +132,22 @@ def _say_read_as(splits: "Splits") -> None:
         f"{folders} read as {', '.join(found.values())}, {of}; the network has them all. Where one folder has another "
         f"name, such as my_{next(iter(found))}, the folders themselves are the classes."
     )
+
+
+def _say_leaked(splits: "Splits") -> None:
+    """Say so where a split that was drawn here put copies of training faces into val. Mapped faces aren't read."""
+    from mien.data.copies import leaked
+    from mien.data.pages import mapped
+    from mien.data.split import DRAWN
+
+    if DRAWN not in splits.source or mapped(splits.train.images):
+        return
+    if count := int(leaked(splits.train, splits.val).sum()):
+        note(
+            f"{count:,} validation {'face is' if count == 1 else 'faces are'} identical to one in train, so scores "
+            "flatter. `mien data doctor` shows them and can write the data without copies; `mien evaluate "
+            "--without-leaks` leaves them out."
+        )
 
 
 def as_words(source: "DataPath") -> list[str]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Groups, SkipBadRows, Split, check_data, note, open_net, read_faces, shape_of
+from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, check_data, note, open_net, read_faces, shape_of
 from mien.cli.pictures import figure_kind
 from mien.cli.tables import print_table
 from mien.files import atomic_write, check_marks, put_between
@@ -16,6 +16,7 @@ def robustness(
         list[str], typer.Argument(metavar="RUN", help="Run folders, .onnx files of mien's, or networks in the box.")
     ],
     data: Data = None,
+    votes: Votes = None,
     split: Split = "val",
     seed: Annotated[int, typer.Option(min=0, help="Decides what is random in the corruptions.")] = 0,
     figure: Annotated[
@@ -47,7 +48,7 @@ def robustness(
     if figure or examples:
         from mien.evaluation import figures  # a missing matplotlib is said before minutes of work
     nets = {target: open_net(target) for target in dict.fromkeys(targets)}
-    splits = read_faces(data, None, skip_bad_rows, groups=groups, shape=shape_of(nets))
+    splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=shape_of(nets))
     for name, net in nets.items():
         check_data(name, net.classes, splits, split, data)
     faces = splits[split]

@@ -67,5 +67,5 @@ def print_calibration(found: "Calibration") -> None:
                 f"{found.coverage:.1%}", "" if found.reliable is None else f"{found.reliable:.4f}",
             )
         ],
-        "Calibrated on these faces; the error after it by two halves, each with the other's temperature",
+        "Calibrated on these faces; the error after it by halves, each with the other's temperature, five times",
     )  # fmt: skip

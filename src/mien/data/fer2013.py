@@ -11,7 +11,7 @@ from mien.data.faces import UNLABELLED, FaceSet, Splits
 from mien.data.groups import Groups
 from mien.data.origin import DataPath
 from mien.data.pixels import keep_freed_memory, parse_row, parse_rows
-from mien.data.split import VAL_SHARE, split_off
+from mien.data.split import DRAWN, VAL_SHARE, split_off
 from mien.data.table import Row, Table, open_table, shown
 from mien.errors import BadRow, DataError
 from mien.labels import FER2013
@@ -180,6 +180,6 @@ class _Reader:
 def _splits(reader: _Reader, columns: dict[str, int], source: str, groups: Groups | None) -> Splits:
     train, val, test = (part.faces(source) for part in reader.parts)
     if columns["usage"] < 0 and columns["emotion"] >= 0:
-        source = f"{source} (no Usage: a stratified {VAL_SHARE:.0%} of it is the validation split, seed 0)"
+        source = f"{source} (no Usage: a stratified {VAL_SHARE:.0%} of it {DRAWN} 0)"
         train, val = split_off(train, subjects=groups.of_rows(train.rows.tolist()) if groups else None)
     return Splits(train, val, test, source, reader.bad_count)

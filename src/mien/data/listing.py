@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mien.data.faces import UNLABELLED, FaceSet, Splits
 from mien.data.groups import Groups
-from mien.data.split import apart, grouped, stratified
+from mien.data.split import DRAWN, apart, grouped, stratified
 from mien.errors import BadRow, DataError, MediaError
 from mien.images import decode
 
@@ -70,7 +70,7 @@ class Listing:
             how = "stratified" if groups is None else "stratified, subject by subject"
             told = "no class has a second picture to set aside for validation"
             if chosen.any():
-                told = f"a share of {share:.0%} of train, {how}, is the validation split, seed {seed}"
+                told = f"a share of {share:.0%} of train, {how}, {DRAWN} {seed}"
             source = f"{source} ({told})"
         if subjects is not None and groups is not None:
             apart(splits[usable], subjects[usable], str(groups.path))

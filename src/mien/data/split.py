@@ -11,6 +11,9 @@ from mien.errors import DataError
 VAL_SHARE = 0.15
 """The share of the training faces that is set aside where a source has no validation split of its own."""
 
+DRAWN = "is the validation split, seed"
+"""Words in the source of faces whose validation split was set aside here, before its seed."""
+
 
 def stratified(labels: ArrayLike, share: float = VAL_SHARE, seed: int = 0) -> NDArray[np.bool_]:
     """Choose a share of the rows, the same in every class.

@@ -75,7 +75,7 @@ class Diagnosis:
     def as_json(self) -> dict[str, Any]:
         """The findings as plain data: counts, and for the uncertain ones the faces, the most suspicious first."""
         pool, groups, alike = self.pool, self.identical, self.near
-        nearly = np.flatnonzero(self.mask("near"))
+        nearly = np.unique(alike.first[self.mask("near")])  # groups that aren't of identical faces alone
         none = None if self.faceness is None else np.flatnonzero(self.faceness < NO_FACE)
         return {
             "source": pool.source,
@@ -85,12 +85,14 @@ class Diagnosis:
                 "copies": int(groups.copies.sum()),
                 "conflicting": _count(groups, groups.conflicting(pool.labels)),
             },
-            "leaks": {name: self._leaks(groups, name) for name in ("val", "test")},
+            "leaks": {name: int(self._leaks(groups, name).sum()) for name in ("val", "test")},
             "near": {
-                "groups": len(np.unique(alike.first[nearly])),
-                "copies": len(nearly),
-                "conflicting": _count(alike, alike.conflicting(pool.labels)),
-                "leaks": {name: self._leaks(alike, name) for name in ("val", "test")},
+                "groups": len(nearly),
+                "copies": int(self.mask("near").sum()),
+                "conflicting": _count(alike, alike.conflicting(pool.labels) & np.isin(alike.first, nearly)),
+                "leaks": {
+                    name: int((self._leaks(alike, name) & ~self._leaks(groups, name)).sum()) for name in ("val", "test")
+                },
             },
             "constant": int(self.looks.constant.sum()),
             "faint": int(self.looks.faint.sum()),
@@ -106,9 +108,9 @@ class Diagnosis:
 
     @property
     def imbalance(self) -> float | None:
-        """How many times as many training faces the largest class has as the smallest; None when that has none."""
-        counts = self.pool.splits.train.counts.values()
-        return max(counts) / min(counts) if counts and min(counts) else None
+        """How many times as many training faces the largest class has as the smallest that has any; None of none."""
+        counts = [count for count in self.pool.splits.train.counts.values() if count]
+        return max(counts) / min(counts) if counts else None
 
     def where(self, number: int) -> dict[str, Any]:
         """Which face that is: its split, its row in the file (from 0), its label; of a folder its file, too."""
@@ -121,9 +123,8 @@ class Diagnosis:
         file = self.pool.splits.file(row)
         return where if file is None else where | {"file": file}
 
-    def _leaks(self, groups: Groups, name: str) -> int:
-        of = self.pool.split == self.pool.names.index(name)
-        return int(groups.shared(of, self.pool.split == 0).sum())
+    def _leaks(self, groups: Groups, name: str) -> NDArray[np.bool_]:
+        return groups.shared(self.pool.split == self.pool.names.index(name), self.pool.split == 0)
 
     def _nonfaces(self, none: NDArray[np.int64], most: int = 1000) -> list[dict[str, Any]]:
         assert self.faceness is not None

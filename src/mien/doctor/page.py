@@ -56,8 +56,8 @@ def findings(found: Diagnosis) -> list[tuple[str, str, str]]:
         (
             "",
             "",
-            f"with these {_of_groups(near['conflicting'], ' has', ' have')} several labels; "
-            f"{where.format(**near['leaks'])} leak",
+            f"of these {_of_groups(near['conflicting'], ' has', ' have')} several labels; "
+            f"{where.format(**near['leaks'])} leak, without being identical to a face in train",
         ),
         ("constant", _faces(found, "constant"), "every pixel the same"),
         ("faint", _faces(found, "faint"), "hardly anything to see"),

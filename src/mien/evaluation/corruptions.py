@@ -2,7 +2,8 @@
 
 Every corruption takes faces `(N, H, W)` or `(N, H, W, 3)` uint8 and a level, and gives faces of the same shape. What is
 random in it (the side of a roll, noise, where something is in the way) is drawn from a generator, so the same seed
-gives the same faces on every machine. After the idea of Hendrycks and Dietterich, 2019; the levels are ours.
+gives the same faces with the same versions of numpy and Pillow. After the idea of Hendrycks and Dietterich, 2019; the
+levels are ours.
 """
 
 import io

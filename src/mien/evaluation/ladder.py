@@ -5,7 +5,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mien.evaluation.gallery import Shown
+from mien.evaluation.metrics import mcnemar
 from mien.evaluation.report import Report
 
 
@@ -14,7 +18,7 @@ class Rung:
     """One network: what it costs, how it did before and after training, and how it got there.
 
     `before` and `after` have a Report for each split that was looked at; `history` has a row for each epoch, with
-    the columns of `history.csv`.
+    the columns of `history.csv`. `right` has a mask `(n,)` of each split after training: the faces it was right on.
     """
 
     model: str
@@ -27,9 +31,10 @@ class Rung:
     after: Mapping[str, Report]
     history: tuple[Mapping[str, float], ...] = ()
     gallery: tuple[Shown, ...] = ()
+    right: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """This rung as plain data, without its history and gallery."""
+        """This rung as plain data, without its history, its gallery, and which faces it was right on."""
         plain = ("model", "preset", "parameters", "macs", "train_seconds", "faces_per_second")
         return {name: getattr(self, name) for name in plain} | {
             "before": {split: report.as_json() for split, report in self.before.items()},
@@ -41,7 +46,9 @@ class Rung:
 class Step:
     """What a rung bought over the one below: the change of its accuracy, and of each class's recall, as fractions.
 
-    `times` is how many times the multiply-adds it takes; `apart` says whether the two 95 % intervals don't overlap.
+    `times` is how many times the multiply-adds it takes; `alone` counts the faces that only the rung below was right
+    on, and only the one above: what tells two networks apart that were judged on the same faces, whose intervals may
+    well overlap. None where the rungs don't say which faces they were right on.
     """
 
     below: str
@@ -49,7 +56,12 @@ class Step:
     accuracy: tuple[float, float]
     recalls: Mapping[str, float]
     times: float
-    apart: bool
+    alone: tuple[int, int] | None = None
+
+    @property
+    def apart(self) -> bool | None:
+        """Whether chance alone makes so large a difference in fewer than 5 of 100 cases; None where it isn't known."""
+        return None if self.alone is None else mcnemar(*self.alone) < 0.05
 
     @property
     def gain(self) -> float:
@@ -68,9 +80,16 @@ class Step:
                 f"{_points(self.gain)} points of accuracy ({self.accuracy[0]:.3f} to {self.accuracy[1]:.3f}) "
                 f"for {self.times:.1f} times the multiply-adds.",
                 *classes,
-                *([] if self.apart else ["The intervals overlap: with this many faces it may be chance."]),
+                *self._doubt(),
             ]
         )
+
+    def _doubt(self) -> list[str]:
+        if self.alone is None:
+            return ["Whether it may be chance isn't known without the answers to each face."]
+        below, above = self.alone
+        faces = f"{above:,} faces only {self.above} was right on, {below:,} only {self.below}"
+        return [] if self.apart else [f"It may be chance: {faces}."]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +129,10 @@ class Ladder:
         for (low, below), (high, above) in pairwise(zip(self.rungs, self.reports, strict=True)):
             before = {score.name: score.recall for score in below.per_class if score.n}
             recalls = {score.name: score.recall - before[score.name] for score in above.per_class if score.n}
-            apart = above.interval[0] > below.interval[1] or below.interval[0] > above.interval[1]
             times = high.macs / max(low.macs, 1)
-            found.append(Step(low.model, high.model, (below.accuracy, above.accuracy), recalls, times, apart))
+            one, other = low.right.get(self.judged), high.right.get(self.judged)
+            alone = None if one is None or other is None else (int((one & ~other).sum()), int((other & ~one).sum()))
+            found.append(Step(low.model, high.model, (below.accuracy, above.accuracy), recalls, times, alone))
         return tuple(found)
 
     def as_json(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from mien.cards import Card
+from mien.cards import TAUGHT, Card
 from mien.errors import DataError
 from mien.evaluation.ladder import amount
 
@@ -30,8 +30,9 @@ class Row:
     """One recipe: `seeds` runs of it, and their means on validation (fractions 0..1).
 
     `interval` is the 95 % t-interval of the mean accuracy over seeds, None with fewer than two; `leak_free` is the mean
-    accuracy without the validation faces that stand in training, too, where it was measured; `votes` says that FER+'s
-    votes were learned, too: more labels than others use.
+    accuracy without the validation faces that stand in training, too, where it was measured; `ece` is as trained,
+    before any temperature; `votes` says that FER+'s votes were learned, too: more labels than others use; `helped` that
+    it went on from other weights or was taught by other networks.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Row:
     macs: int
     votes: bool
     runs: tuple[str, ...]
+    helped: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,18 +133,20 @@ class Leaderboard:
         ]
         notes = [
             f"Means over seeds on the {self.n:,} validation faces (SHA-256 {self.checksum[:12]}); the interval is "
-            "that of the mean over seeds (Student's t)."
+            "that of the mean over seeds (Student's t); the ECE is as trained, without a temperature."
         ]
         if any(len(row.seeds) < ENOUGH for row in self.rows):
             notes.append(f"Rows in brackets have fewer than {ENOUGH} seeds and claim nothing.")
         if any(row.votes for row in self.rows):
             notes.append("† learned FER+'s votes, too: more labels than the others.")
+        if any(row.helped for row in self.rows):
+            notes.append("‡ went on from other weights or was taught by other networks, and has what those learned.")
         return "\n".join([*lines, "", " ".join(notes), ""])
 
 
 def cells(row: Row) -> Sequence[str]:
     """The cells of a row's line in a table."""
-    name = row.name + (" †" if row.votes else "")
+    name = row.name + (" †" if row.votes else "") + (" ‡" if row.helped else "")
     return (
         name if len(row.seeds) >= ENOUGH else f"({name})",
         str(len(row.seeds)),
@@ -154,6 +158,13 @@ def cells(row: Row) -> Sequence[str]:
         amount(row.parameters),
         amount(row.macs),
     )
+
+
+def error_as_trained(card: Card) -> float:
+    """The calibration error on validation before any temperature: of a network in the box the scores have it after one
+    that was fitted on the same faces."""
+    error: float = card.calibration.get("ece", card.scores["after"]["val"]["ece"])
+    return error
 
 
 def _same(card: Card) -> str:
@@ -200,9 +211,7 @@ def _row(
         interval = (mean - half, mean + half)
     free = [leak_free[name] for name in names if name in leak_free]
     card = cards[names[0]]
-    others = {
-        key: float(np.mean([judged[name][key] for name in names])) for key in ("balanced_accuracy", "macro_f1", "ece")
-    }
+    others = {key: float(np.mean([judged[name][key] for name in names])) for key in ("balanced_accuracy", "macro_f1")}
     return Row(
         name=title,
         seeds=seeds,
@@ -210,8 +219,10 @@ def _row(
         interval=interval,
         leak_free=float(np.mean(free)) if free else None,
         **others,
+        ece=float(np.mean([error_as_trained(cards[name]) for name in names])),
         parameters=card.parameters,
         macs=card.macs,
         votes=bool(card.options.get("second")),
         runs=tuple(names),
+        helped=bool(card.recipe.get("init")) or TAUGHT in card.notes,
     )

@@ -3,6 +3,8 @@
 `labels` and `predicted` are whole numbers `(N,)`, `probabilities` floats `(N, K)`. None of them may be empty.
 """
 
+from math import comb, erfc
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -105,6 +107,23 @@ def interval(correct: NDArray[np.bool_]) -> tuple[float, float]:
     middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     half = _Z / (1 + _Z**2 / n) * (share * (1 - share) / n + _Z**2 / (4 * n**2)) ** 0.5
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def mcnemar(one: int, other: int) -> float:
+    """How often chance alone makes at least so large a difference of two networks judged on the same faces (McNemar,
+    1947).
+
+    Args:
+        one, other: how many faces only the one network, and only the other, was right on. Faces that both or neither
+            were right on say nothing about which is better.
+
+    >>> round(mcnemar(142, 196), 4), mcnemar(5, 5)
+    (0.0039, 1.0)
+    """
+    n, few = one + other, min(one, other)
+    if n > 1000:  # as good as exact, and quick
+        return erfc(max(abs(one - other) - 1, 0) / (2 * n) ** 0.5)
+    return min(1.0, 2 * sum(comb(n, k) for k in range(few + 1)) / (1 << n))
 
 
 def _shares(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -120,7 +120,7 @@ def evaluate(
 
     Raises:
         DataError: no face to be judged by, a `model` that can't be called, a `batch` or `temperature` that can't be, or
-            the network answers for other classes than the faces have.
+            the network answers for other classes than the faces have, or with what are no probabilities.
         CheckpointError: an answer isn't a number: the training diverged.
 
     >>> faces = FaceSet(np.zeros((3, 48, 48), np.uint8), [0, 3, -1])
@@ -132,23 +132,28 @@ def evaluate(
 
 def _answer(predict: Predictor, pixels: NDArray[np.uint8], model: Any, faces: FaceSet) -> NDArray[np.floating]:
     answer = np.asarray(predict(pixels))
-    expected = (len(pixels), len(faces.classes))
-    known = getattr(model, "classes", None)
-    if isinstance(known, tuple) and known != faces.classes and set(known) >= set(faces.classes):
-        answer = answer[:, [known.index(name) for name in faces.classes]]
-        answer, known = answer / np.maximum(answer.sum(1, keepdims=True), 1e-12), faces.classes
-    if answer.shape != expected or (isinstance(known, tuple) and known != faces.classes):
-        found = ", ".join(known) if isinstance(known, tuple) else f"an answer of shape {answer.shape}"
+    named = getattr(model, "classes", None)
+    known = named if isinstance(named, tuple) else faces.classes
+    if answer.shape != (len(pixels), len(known)) or not set(known) >= set(faces.classes):
+        found = ", ".join(known) if known is named else f"an answer of shape {answer.shape}"
         raise DataError(
-            f"The network doesn't fit these faces: it has {found}; {expected[0]} faces of the "
-            f"{expected[1]} classes {', '.join(faces.classes)} were asked for."
+            f"The network doesn't fit these faces: it has {found}; {len(pixels)} faces of the "
+            f"{len(faces.classes)} classes {', '.join(faces.classes)} were asked for."
         )
     if not np.isfinite(answer).all():
         raise CheckpointError(
             "The network answers with NaN or infinity: its training diverged. Train it again with a lower learning "
             "rate."
         )
-    return answer
+    sums = answer.sum(1)
+    if (answer < 0).any() or (abs(sums - 1) > 1e-3).any():
+        found = "some are negative" if (answer < 0).any() else f"one face's add to {sums[abs(sums - 1).argmax()]:.3g}"
+        raise DataError(f"The answers aren't probabilities, {found}: are these logits? Answer with their softmax.")
+    if known == faces.classes:
+        return answer
+    answer = answer[:, [known.index(name) for name in faces.classes]]
+    sums = answer.sum(1, keepdims=True)
+    return np.where(sums > 0, answer / np.where(sums > 0, sums, 1), 1 / len(faces.classes))  # of others only: it's open
 
 
 @contextmanager
