@@ -145,8 +145,8 @@ class Tally:
         said += [f"{self.faceless:,} without a face", f"{self.failed:,} failed"]
         print(", ".join(said) + f"; {self.rate:.1f} a second on {self.device}.")
         if self.animations:
-            said = _count(self.animations, "file")
-            note(f"{said} of several pictures (animations, pages): only the first picture of each was read.")
+            files = _count(self.animations, "file")
+            note(f"{files} of several pictures (animations, pages): only the first picture of each was read.")
         if self.others:
             note(f"{_count(self.others, 'other file')}, neither photo nor video: passed over.")
         if self.drawn:
