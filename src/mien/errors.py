@@ -83,6 +83,14 @@ class Incomplete(MienError):
         self.result = result
 
 
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C: `result` has what was done until then, as plain data; the message says what is kept, if anything is."""
+
+    def __init__(self, message: str, result: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.result = result
+
+
 class MissingExtra(MienError):
     """An optional dependency that the called function needs; the message has the install command."""
 

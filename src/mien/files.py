@@ -5,6 +5,7 @@ import errno
 import os
 import secrets
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,7 +29,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{secrets.token_hex(4)}.{path.name}")  # keeps the ending, which some writers look at
+    # the ending stays, which some writers look at; FFmpeg takes a colon in a path that isn't absolute for a protocol
+    beside = path.absolute().with_name(f".{secrets.token_hex(4)}{path.suffix}")
     try:
         yield beside
         with beside.open("rb+") as file:
@@ -132,6 +134,16 @@ def holding(lock: Path, other: Exception) -> Iterator[None]:
         yield
     finally:
         held.release()
+
+
+def printable(name: str) -> str:
+    """A file's name as people can be shown it: signs that would steer a terminal, or are no text, are replaced.
+
+    >>> printable("a b.jpg"), printable(chr(27) + "[2J.jpg")
+    ('a b.jpg', '�[2J.jpg')
+    """
+    seen = (sign.isprintable() or unicodedata.category(sign) == "Zs" for sign in name)  # spaces of other widths, too
+    return "".join(sign if shown else "\N{REPLACEMENT CHARACTER}" for sign, shown in zip(name, seen, strict=True))
 
 
 def plain_name(name: str) -> bool:

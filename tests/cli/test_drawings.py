@@ -46,6 +46,23 @@ def test_no_other_files_place_is_taken(tmp_path: Path, monkeypatch: pytest.Monke
     assert seen["mine.jpg"] == mine
 
 
+def test_long_names_are_drawn_as_far_as_they_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """File systems take 255 bytes."""
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    names = ("a" * 251, "\N{LATIN SMALL LETTER E WITH ACUTE}" * 125, "b" * 245)
+    try:
+        for name in names:
+            Image.fromarray(np.zeros((48, 48, 3), np.uint8)).save(f"in/{name}.png")
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    for _ in range(2):
+        assert main(["predict", "in", "--no-detect", "--annotate", "drawn"]) == 0
+        assert {path.name for path in Path("drawn").iterdir()} == {
+            f"{name}.jpg" for name in ("a" * 245, names[1][:122], names[2])
+        }
+
+
 def test_a_videos_drawing_is_known_again(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for day in ("monday", "tuesday"):
         (tmp_path / day).mkdir()

@@ -14,12 +14,12 @@ def test_results_keep_the_items_order_though_later_ones_are_done_first() -> None
         time.sleep(0.02 if number % 3 == 0 else 0)
         return number
 
-    assert list(side_by_side(slow, range(20), workers=3, depth=6)) == list(range(20))
+    assert list(side_by_side(slow, range(20), workers=3, depth=lambda _: 6)) == list(range(20))
 
 
 def test_two_are_worked_on_at_once() -> None:
     meeting = threading.Barrier(2, timeout=20)
-    assert len(list(side_by_side(lambda item: meeting.wait(), range(4), workers=2, depth=4))) == 4
+    assert len(list(side_by_side(lambda item: meeting.wait(), range(4), workers=2, depth=lambda _: 4))) == 4
 
 
 @pytest.mark.parametrize("depth", [1, 3])
@@ -31,12 +31,25 @@ def test_no_more_is_taken_than_the_depth(depth: int) -> None:
             taken.append(number)
             yield number
 
-    results = side_by_side(abs, items(), workers=2, depth=depth)
+    results = side_by_side(abs, items(), workers=2, depth=lambda _: depth)
     for number in range(10):
         assert next(results) == number
         assert len(taken) == number + depth
     results.close()  # type: ignore[attr-defined]
     assert len(taken) == 9 + depth
+
+
+def test_of_larger_items_fewer_are_held() -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in (1, 1, 1, 1, 9, 9, 9, 1, 1):
+            taken.append(number)
+            yield number
+
+    results = side_by_side(abs, items(), workers=2, depth=lambda item: 2 if item == 9 else 4)
+    held = [len(taken) - given for given, _ in enumerate(results)]
+    assert held == [4, 4, 3, 2, 2, 2, 3, 2, 1]
 
 
 def test_an_error_comes_in_its_place_and_ends_the_work() -> None:
@@ -48,7 +61,7 @@ def test_an_error_comes_in_its_place_and_ends_the_work() -> None:
         finally:
             ended.append(True)
 
-    results = side_by_side(lambda number: 1 / number, items(), workers=2, depth=4)
+    results = side_by_side(lambda number: 1 / number, items(), workers=2, depth=lambda _: 4)
     assert [next(results), next(results)] == [1, 0.5]
     with pytest.raises(ZeroDivisionError):
         next(results)

@@ -17,12 +17,14 @@ def test_animations_are_counted_and_stills_are_not(photo: Path, tmp_path: Path) 
     for kind in ("gif", "png", "webp"):
         PICTURES[0].save(tmp_path / f"moving.{kind}", save_all=True, append_images=PICTURES[1:], duration=100)
         PICTURES[0].save(tmp_path / f"still.{kind}")
+    PICTURES[0].save(tmp_path / "pages.tif", save_all=True, append_images=PICTURES[1:])
+    PICTURES[0].save(tmp_path / "page.tif")
     sources = Sources([tmp_path])
-    assert [frame.error for frame in sources] == [""] * 7
-    assert sources.animations == 3
+    assert [frame.error for frame in sources] == [""] * 9
+    assert sources.animations == 4
 
 
 def test_a_person_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     PICTURES[0].save(tmp_path / "a.gif", save_all=True, append_images=PICTURES[1:])
     assert main(["predict", str(tmp_path / "a.gif")]) == 0
-    assert "1 animation: only the first picture of each was read." in capsys.readouterr().err
+    assert "1 file of several pictures (animations, pages): only the first" in capsys.readouterr().err

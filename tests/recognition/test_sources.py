@@ -116,6 +116,60 @@ def test_a_pattern_gives_each_file_once(photo: Path, tmp_path: Path) -> None:
     assert names(Sources([tmp_path / "*.jpg"])) == ["a.jpg", "linked.jpg"]
 
 
+def test_what_two_names_stand_for_is_read_once(film: Path, photo: Path, tmp_path: Path) -> None:
+    for name, file in (("a.jpg", photo), ("b.mp4", film)):
+        (tmp_path / name).write_bytes(file.read_bytes())
+    for again in (tmp_path, tmp_path / "b.mp4", tmp_path / "*.mp4", tmp_path / ".." / tmp_path.name / "b.mp4"):
+        sources = Sources([tmp_path, again])
+        assert (sources.photos, sources.videos) == (1, 1)
+        assert [frame.index for frame in sources] == [0, *range(30)]
+
+
+def test_photos_that_are_done_already_are_no_part_of_what_comes(photo: Path, tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (tmp_path / name).write_bytes(photo.read_bytes())
+    sources = Sources([tmp_path], after={str(tmp_path / name): 0 for name in ("a.jpg", "c.jpg", "gone.jpg")})
+    assert sources.total - len(list(sources)) == sources.passed == 2
+
+
+@pytest.mark.parametrize("kind", ["ts", "m2ts"])
+def test_what_a_camcorder_writes_is_a_video(tmp_path: Path, kind: str) -> None:
+    write_video(tmp_path / f"a.{kind}", "libx264", EVEN, options={"mpegts_m2ts_mode": "1"} if kind == "m2ts" else None)
+    (tmp_path / "code.ts").write_text("Greetings: " + "G" * 177 + "\n")
+    assert [frame.error for frame in Sources([tmp_path])] == [""] * 30
+
+
+@pytest.mark.parametrize("kind", ["mp4", "webm"])
+def test_a_colon_in_a_name_is_no_protocol(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        Path("12:30").mkdir()
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    Path("12:30:00.mp4").write_bytes(film.read_bytes())
+    with VideoWriter(f"12:30/a.{kind}") as writer:
+        for frame in Sources(["12:30:00.mp4"]):
+            writer.write(frame.pixels, frame.time)
+    assert [frame.error for frame in Sources([f"12:30/a.{kind}"])] == [""] * 30
+
+
+@pytest.mark.parametrize(("kind", "codec"), [("opus", "libopus"), ("m4a", "aac"), ("webm", "libopus")])
+def test_sound_is_no_damaged_video(photo: Path, tmp_path: Path, kind: str, codec: str) -> None:
+    with av.open(str(tmp_path / f"a.{kind}"), "w") as container:
+        stream = container.add_stream(codec, rate=48000)
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 4800), np.int16), format="s16", layout="mono")
+        silence.sample_rate = 48000
+        for frame in (silence, None):
+            container.mux(stream.encode(frame))
+    (tmp_path / "b.jpg").write_bytes(photo.read_bytes())
+    sources = Sources([tmp_path])
+    said = ["no picture in it, damaged, or of a kind that isn't read."] if kind == "webm" else []
+    assert [frame.error for frame in sources] == [*said, ""]
+    assert sources.others == 1 - len(said)
+
+
 def test_a_file_asked_for_from_here_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "notes.txt").write_text("not a picture")
     monkeypatch.chdir(tmp_path)

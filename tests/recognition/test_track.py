@@ -47,6 +47,35 @@ def test_two_that_cross_keep_their_numbers() -> None:
         assert ids(tracker, 0.1 * number, face(way), face(200 - way)) == [1, 2]
 
 
+@pytest.mark.parametrize("rate", [10, 15, 25, 30])
+@pytest.mark.parametrize("way", [120.0, 200.0])
+def test_who_is_hidden_by_another_keeps_a_number(rate: int, way: float) -> None:
+    """Each goes by `way` pixels a second. As the one behind is covered its box shrinks, by half of what is covered;
+    when half of the face is, it isn't found."""
+    tracker, seen = Tracker(), []
+    for number in range(int(rate * 600 / way)):
+        front, behind = 2 * SIZE + way * number / rate, 8 * SIZE - way * number / rate
+        covered = max(0.0, SIZE - abs(front - behind))
+        faces = [face(front)]
+        if covered < SIZE / 2:
+            left, wide = behind + (covered / 2 if front < behind else 0), SIZE - covered / 2
+            marks = PLACES * (wide / SIZE, 1) + (left, 0)
+            faces.append(Detection((left, 0, wide, SIZE), tuple(map(tuple, marks.tolist())), 0.9))
+        seen.append(ids(tracker, number / rate, *faces))
+    assert [1] in seen
+    assert seen[-1] == [1, 2]
+
+
+def test_a_stranger_elsewhere_gets_a_new_number() -> None:
+    """However long nobody was there: the place where a face is looked for moves, and doesn't grow."""
+    for gone in (0.2, 0.5, 0.9):
+        for x, y in ((0, 62), (0, -62), (-62, 0)):
+            tracker = Tracker()
+            moving(tracker)
+            at = 100 + 375 * min(gone, 0.5)
+            assert ids(tracker, 0.2 + gone, face(at + x, y)) == [2]
+
+
 def test_of_two_near_one_the_nearest_goes_on() -> None:
     tracker = Tracker()
     assert ids(tracker, 0.0, face(0)) == [1]
@@ -69,7 +98,7 @@ def test_a_face_is_looked_for_where_its_speed_takes_it(x: float, number: int) ->
     assert ids(tracker, 0.3, face(x)) == [number]
 
 
-@pytest.mark.parametrize(("x", "number"), [(100 + 375 / 4 + 59, 1), (100 + 375 / 4 + 61, 2), (100 + 375 * 0.8, 2)])
+@pytest.mark.parametrize(("x", "number"), [(100 + 375 / 2 + 59, 1), (100 + 375 / 2 + 61, 2), (100 + 375 * 0.8, 2)])
 def test_a_face_out_of_sight_slows_down(x: float, number: int) -> None:
     tracker = Tracker()
     moving(tracker)

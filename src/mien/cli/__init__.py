@@ -14,7 +14,8 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn, TextIO
 
-from mien.errors import Incomplete, MienError, MissingExtra
+from mien.errors import Incomplete, MienError, MissingExtra, Stopped
+from mien.files import printable
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -97,11 +98,11 @@ def _run(words: list[str], document: TextIO | None) -> int:
     """Run one verb; its result goes to `document`, if any, and what it prints then goes to stderr."""
     from mien.cli.app import run
 
-    failure: Incomplete | None = None
+    failure: Incomplete | Stopped | None = None
     with contextlib.redirect_stdout(sys.stderr) if document else contextlib.nullcontext():
         try:
             code, result = run(words)
-        except Incomplete as error:
+        except (Incomplete, Stopped) as error:
             code, result, failure = DONE, error.result, error
         sys.stdout.flush()
     if document and code == DONE and result is not None:
@@ -130,7 +131,7 @@ def _failed(message: str, code: int, flags: set[str]) -> int:
         traceback.print_exc()
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.flush()  # what was printed before stands before the message
-    print(message, file=sys.stderr)
+    print("\n".join(map(printable, message.split("\n"))), file=sys.stderr)
     return code
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.errors import CheckpointError, DataError
+from mien.files import printable
 from mien.labels import FER2013, SPLITS
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ Split = Annotated[
 
 def note(text: str) -> None:
     """Say something to a person that is no result: on stderr."""
-    print(text, file=sys.stderr)
+    print("\n".join(map(printable, text.split("\n"))), file=sys.stderr)
 
 
 def check_out(out: Path, data: str | os.PathLike[str] | None) -> None:

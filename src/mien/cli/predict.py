@@ -12,7 +12,7 @@ from mien.cli.screen import live as bars
 from mien.cli.screen import progress
 from mien.cli.sinks import Sink, annotator, check_films, check_place, figure
 from mien.cli.tally import Tally
-from mien.errors import DataError, Incomplete
+from mien.errors import DataError, Incomplete, Stopped
 from mien.shipped import DEFAULT
 
 
@@ -89,8 +89,10 @@ def predict(
             writer = RowWriter(out, classes=recognizer.classes, resume=resume, overwrite=overwrite)
             stack.enter_context(writer)
             last = {name: frame for name, frame in writer.last.items() if name not in films.cameras}
-            # a video's faces keep their numbers only where it is followed from its start: it is read again, not written
-            films.after = {name: frame for name, frame in last.items() if name != writer.unfinished}
+            # a video's faces keep their numbers only where it is followed from its start, and a figure shows earlier
+            # faces, too: such are read again, and not written
+            again = last if timeline or sheet else {writer.unfinished}
+            films.after = {name: frame for name, frame in last.items() if name not in again}
         elif resume:
             raise DataError("--resume goes on with a file of rows; name it with --out.")
         kept += [annotator(annotate, stack, films.names)] if annotate else []
@@ -106,7 +108,7 @@ def predict(
                 tally.print()
 
         stack.push(tell)
-        show = stack.enter_context(bars(tally) if live or films.live else progress(films.total, tally))
+        show = stack.enter_context(bars(tally) if live or films.live else progress(films, tally))
         stopped, fresh = False, 0
         with closing(recognizer.stream(films, keep=True)) as stream:
             try:
@@ -122,12 +124,15 @@ def predict(
                     if fresh == limit and new:
                         break
             except KeyboardInterrupt:
+                if not tally.entries:  # then no output takes the place of an earlier one
+                    raise
                 stopped = True
     for what, path in (("rows", out), ("drawings", annotate), ("timeline", timeline), ("sheet", sheet)):
         if path:
             note(f"{what} in {path}")
     if stopped and not films.live:
-        raise KeyboardInterrupt("what was read until then is kept" + ("; --resume goes on." if out else "."))
+        kept_until = "what was read until then is kept" + ("; --resume goes on." if out else ".")
+        raise Stopped(kept_until if outputs else "", tally.as_json())
     if tally.failed:
         listed = "\n".join(f"  {line}" for line in tally.failures)
         raise Incomplete(f"{tally.failed:,} of {tally.entries:,} couldn't be read:\n{listed}", tally.as_json())

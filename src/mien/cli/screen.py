@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mien.cli.tally import Tally
     from mien.recognition.records import Reading
+    from mien.recognition.sources import Sources
 
 Show = Callable[["Reading"], None]
 BAR = 24
 
 
 @contextmanager
-def progress(total: int | None, tally: "Tally") -> Iterator[Show]:
+def progress(films: "Sources", tally: "Tally") -> Iterator[Show]:
     """A bar with pictures a second and the time left, on a terminal; else nothing. Without a total it only counts."""
     if not sys.stderr.isatty():
         yield lambda reading: None
@@ -28,8 +29,12 @@ def progress(total: int | None, tally: "Tally") -> Iterator[Show]:
         TextColumn("{task.fields[rate]:.1f}/s"), TimeRemainingColumn(compact=True),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("", total=total, rate=0.0)
-        yield lambda reading: bars.update(task, advance=1, rate=tally.rate)
+        task = bars.add_task("", total=films.total, rate=0.0)
+
+        def show(reading: "Reading") -> None:
+            bars.update(task, advance=1, total=films.total and films.total - films.passed, rate=tally.rate)
+
+        yield show
 
 
 @contextmanager

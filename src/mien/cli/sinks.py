@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Sink = Callable[["Frame", "Reading"], None]
 
+LONGEST = 245
+"""Bytes of a drawing's name without its ending and a number: file systems take 255."""
+
 
 def check_place(path: Path, *, folder: bool = False) -> None:
     """Make the folder that a file is to come into, or with `folder` the one that is named, and write there for a try.
@@ -92,7 +95,8 @@ def annotator(path: Path, stack: ExitStack, names: Sequence[str] = ()) -> Sink:
 
 
 def _free(path: Path, ending: str, signature: str, taken: dict[str, int]) -> Path:
-    """A name that no drawing of this run has, and no file that is there, but for a drawing of the same source.
+    """A name that no drawing of this run has, and no file that is there, but for a drawing of the same source; one that
+    would be too long is cut.
 
     >>> names = {}
     >>> [_free(Path(stem), ".jpg", "", names).name for stem in ("a", "a", "A-2", "a")]
@@ -103,6 +107,8 @@ def _free(path: Path, ending: str, signature: str, taken: dict[str, int]) -> Pat
     def is_anothers(file: Path) -> bool:
         return os.path.lexists(file) and not is_signed(file, signature)
 
+    if len(os.fsencode(path.name)) > LONGEST:
+        path = path.with_name(os.fsencode(path.name)[:LONGEST].decode(errors="ignore"))
     key, name = str(path).casefold(), str(path)  # some file systems take A for a
     number = taken.get(key, 1)
     while name.casefold() in taken or is_anothers(Path(name + ending)):

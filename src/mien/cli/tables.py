@@ -4,6 +4,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from mien.files import printable
+
 if TYPE_CHECKING:
     from mien.evaluation.calibration import Calibration
     from mien.evaluation.report import Report
@@ -29,7 +31,7 @@ def print_table(
     for place, column in enumerate(columns):
         table.add_column(column, justify="left" if place in left else "right", overflow="fold")
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(printable(str(cell)) for cell in row))
     if title:
         print(title)
     Console(width=None if sys.stdout.isatty() else WIDEST, markup=False, highlight=False).print(table)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mien.cli.options import note
 from mien.cli.tables import print_table
+from mien.files import printable
 
 if TYPE_CHECKING:
     from mien.recognition.records import Face, Reading
@@ -79,7 +80,7 @@ class Tally:
         if reading.error:
             self.failed += 1
             if len(self.failures) < 10:
-                self.failures.append(f"{reading.source}: {reading.error}")
+                self.failures.append(printable(f"{reading.source}: {reading.error}"))
         else:
             self.faceless += not reading.faces
             self.photos += reading.time is None
@@ -144,7 +145,8 @@ class Tally:
         said += [f"{self.faceless:,} without a face", f"{self.failed:,} failed"]
         print(", ".join(said) + f"; {self.rate:.1f} a second on {self.device}.")
         if self.animations:
-            note(f"{_count(self.animations, 'animation')}: only the first picture of each was read.")
+            files = _count(self.animations, "file")
+            note(f"{files} of several pictures (animations, pages): only the first picture of each was read.")
         if self.others:
             note(f"{_count(self.others, 'other file')}, neither photo nor video: passed over.")
         if self.drawn:
@@ -193,5 +195,8 @@ def _clock(seconds: float) -> str:
     """
     >>> _clock(75.25)
     '1:15.2'
+    >>> _clock(59.97)
+    '1:00.0'
     """
+    seconds = round(seconds, 1)
     return f"{int(seconds // 60)}:{seconds % 60:04.1f}"

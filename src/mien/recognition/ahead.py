@@ -54,13 +54,14 @@ def ahead(items: Iterable[T], depth: int = 4) -> Iterator[T]:
         thread.join()
 
 
-def side_by_side(work: Callable[[S], T], items: Iterable[S], workers: int, depth: int) -> Iterator[T]:
-    """`work` of each item, in the items' order, done by so many threads for up to `depth` items at a time.
+def side_by_side(work: Callable[[S], T], items: Iterable[S], workers: int, depth: Callable[[S], int]) -> Iterator[T]:
+    """`work` of each item, in the items' order, done by so many threads; when an item is taken there are up to `depth`
+    of it at a time.
 
     What `work` raises is raised where its result would have come. With a depth of 1 nothing is done before it's asked
     for.
 
-    >>> list(side_by_side(abs, [-1, 2, -3], workers=2, depth=4))
+    >>> list(side_by_side(abs, [-1, 2, -3], workers=2, depth=lambda item: 4))
     [1, 2, 3]
     """
     waiting: deque[Future[T]] = deque()
@@ -68,7 +69,7 @@ def side_by_side(work: Callable[[S], T], items: Iterable[S], workers: int, depth
         try:
             for item in items:
                 waiting.append(pool.submit(work, item))
-                if len(waiting) >= depth:
+                while len(waiting) >= depth(item):
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

@@ -150,7 +150,10 @@ class VideoWriter:
         beside = self._stack.enter_context(replacing(self.path))
         self._stack.callback(sign_video, beside, self.signature)  # when the coder has closed it
         opened = _vp9 if self.kind == ".webm" else _h264
-        self._sink = opened(beside, self._rate, size, self._stack)
+        try:
+            self._sink = opened(beside, self._rate, size, self._stack)
+        except MediaError as error:
+            raise MediaError(f"{self.path}: {error}") from None
         for frame in self._first:
             self._show(*frame)
         self._first.clear()
@@ -191,7 +194,7 @@ def _vp9(path: Path, rate: float, size: tuple[int, ...], stack: ExitStack) -> An
         writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"VP90"), rate, size)
     stack.callback(writer.release)
     if not writer.isOpened():
-        raise MediaError(f"{path}: this build of OpenCV can't write it.")
+        raise MediaError("this build of OpenCV can't write it.")
     return lambda pixels: writer.write(cv2.cvtColor(_fitted(pixels, size), cv2.COLOR_RGB2BGR))
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import MissingExtra
+from mien.files import printable
 from mien.labels import colours
 from mien.recognition.records import Face, Frame, Reading
 from mien.style import QUIET, SIGNED, STYLE
@@ -188,7 +189,7 @@ def _shown(name: str, most: int) -> str:
     >>> _shown("IMG_20260131_175959_HDR", 14)
     'IMG_202…59_HDR'
     """
-    name = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in name)
+    name = printable(name)
     return name if len(name) <= most else f"{name[: most // 2]}…{name[len(name) - (most - 1) // 2 :]}"
 
 

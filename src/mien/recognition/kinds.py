@@ -10,17 +10,24 @@ from PIL import Image
 from mien import images
 from mien.style import SIGNED
 
+HEAD = 400
+"""So many of a file's first bytes say what it is: MPEG-TS is known by three packets, the others by 16 bytes or 36."""
+
 _IMAGES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"II*\x00", b"MM\x00*")
-_MOVING = (b"GIF8", b"\x89PNG", b"RIFF")
+_SEVERAL = (b"GIF8", b"\x89PNG", b"RIFF", b"II*\x00", b"MM\x00*")
 _EBML = b"\x1aE\xdf\xa3"
 _VIDEOS = (_EBML, b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"FLV", b"OggS", b"0&\xb2u")
 _MP4 = (b"ftyp", b"moov", b"mdat", b"wide")
+_PACKETS = ((0, 188), (4, 192))
+"""MPEG-TS: where the first packet begins, with the letter G, and after how many bytes the next one does."""
+_SOUND = (b"OpusHead", b"\x01vorbis", b"\x7fFLAC", b"Speex   ")
+"""What the first stream of an Ogg file begins with that is no video."""
 _STILLS = images.HEIF | {b"avif", b"avis"}
 """Brands of the `ftyp` box that HEIC and AVIF photos have, which are otherwise built like videos."""
 
 
 def kind_of(head: bytes) -> Literal["image", "video", ""]:
-    """What a file is by its first 16 bytes; "" for anything else.
+    """What a file is by its first HEAD bytes; "" for anything else, as for sound.
 
     >>> kind_of(b"RIFF....AVI LIST"), kind_of(b"hello"), kind_of(b"BMW, Munich, 1916")
     ('video', '', '')
@@ -33,23 +40,27 @@ def kind_of(head: bytes) -> Literal["image", "video", ""]:
         return "image"
     if head[4:8] == b"ftyp" and head[8:12] in _STILLS:
         return "image"
+    if head[4:12] in (b"ftypM4A ", b"ftypM4B ") or (head[:4] == b"OggS" and head[28:].startswith(_SOUND)):
+        return ""
     if head.startswith(_VIDEOS) or head[4:8] in _MP4 or head[:4] + head[8:12] == b"RIFFAVI ":
+        return "video"
+    if any(head[at::step][:3] == b"GGG" for at, step in _PACKETS):
         return "video"
     return ""
 
 
 def is_animated(path: Path) -> bool:
-    """Whether a GIF, PNG or WebP that can be read has more than one picture."""
-    if not path.is_file() or kind_of(head := head_of(path)) != "image" or head[:4] not in _MOVING:
+    """Whether a GIF, PNG or WebP that can be read has more than one picture, or a TIFF more than one page."""
+    if not path.is_file() or kind_of(head := head_of(path)) != "image" or head[:4] not in _SEVERAL:
         return False
     try:
-        with Image.open(path, formats=("GIF", "PNG", "WEBP")) as image:
+        with Image.open(path, formats=("GIF", "PNG", "WEBP", "TIFF")) as image:
             return bool(getattr(image, "is_animated", False))
     except Exception:  # whatever is wrong with what comes after the first picture
         return False
 
 
-def head_of(path: Path, size: int = 16) -> bytes:
+def head_of(path: Path, size: int = HEAD) -> bytes:
     """A file's first bytes; none where it can't be read: decoding it has the error."""
     try:
         with open(path, "rb") as file:

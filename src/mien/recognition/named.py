@@ -10,7 +10,10 @@ from mien import images
 from mien.files import files_below
 from mien.recognition.kinds import head_of, kind_of
 
-VIDEO_SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv"))
+VIDEO_SUFFIXES = frozenset(
+    (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".m2ts", ".wmv", ".flv", ".ogv")
+)
+"""How videos are called; .ts and .mts are programs (TypeScript), too, so these are known by their content alone."""
 
 
 def kind_at(path: Path, *, asked: bool = False) -> str:

@@ -30,6 +30,9 @@ Found = tuple[tuple[Detection, ...], NDArray[np.uint8]]
 SIDE_BY_SIDE = 8
 """Frames of a stream that are looked at at once, at most: one thread decodes no faster, and each is held in memory."""
 
+LARGE = 8 << 20
+"""Pixels: of larger frames none is held beside those that are looked at; 48 megapixels are 144 MB."""
+
 
 def faces_of(
     card: Card, found: Sequence[Detection], answers: NDArray[Any], ids: Sequence[int] | None = None
@@ -218,8 +221,12 @@ class Recognizer:
             sources = Sources(names_of(sources), every=every, after=after, max_pixels=self.max_pixels)
         tracker, source = Tracker(half_life=self.smooth), None
         side = min(self.threads, SIDE_BY_SIDE)
-        ready, held = (1, 1) if sources.live else (4, 2 * side)  # a camera's pictures mustn't grow old in a queue
-        for frame, found, seen in side_by_side(self._found, ahead(sources, ready), side, held):
+        live = sources.live  # a camera's pictures mustn't grow old in a queue
+
+        def held(frame: Frame) -> int:
+            return 1 if live else side if frame.pixels is not None and frame.pixels.size > 3 * LARGE else 2 * side
+
+        for frame, found, seen in side_by_side(self._found, ahead(sources, 1), side, held):
             if frame.source != source:
                 tracker, source = Tracker(half_life=self.smooth), frame.source
             reading = self._read_on(frame, found, seen, tracker)

@@ -32,15 +32,16 @@ class Sources:
     Args:
         names: paths of photos and videos, folders (searched to their depths), glob patterns, or numbers of cameras.
         every: of a video or camera only each so many'th frame.
-        after: for a source the last frame that is done already; those up to it are passed over.
+        after: for a source the last frame that is done already; those up to it are passed over, photos counted in
+            `passed`.
         max_pixels: refuse larger pictures before decoding them.
         outputs: files and folders that the run will write to, which no source may be, or lie right in. What comes to
             lie there meanwhile isn't read.
 
     What can't be read comes as a Frame with an `error`, and the rest goes on. Of the files in folders some are left
     out: those that are neither photo nor video by their content nor by their name, counted in `others`, and what mien
-    drew itself, counted in `drawn`, which is read only when the file's own name is said. Of `animations` (GIF and such)
-    the first picture is read.
+    drew itself, counted in `drawn`, which is read only when the file's own name is said. Of `animations` (GIF and such,
+    TIFFs of several pages) the first picture is read. What several names stand for is read once.
 
     Raises:
         MediaError: (at once) nothing there under one of the names, or nothing to look at in a folder.
@@ -61,35 +62,46 @@ class Sources:
         self.every, self.after, self.max_pixels = every, dict(after or {}), max_pixels
         self.outputs = outputs
         self.names = [str(name) for name in names]
-        self.others = self.drawn = self.animations = self.videos = self.photos = 0
+        self.others = self.drawn = self.animations = self.videos = self.photos = self.passed = 0
         self.total: int | None = None
         """How many frames will come, as far as that can be told beforehand; for progress."""
         self.cameras = frozenset(name for name in self.names if camera_of(name) is not None)
         self.live = bool(self.cameras)
         self._count()
 
-    def _found(self, name: str) -> Iterator[tuple[Path, str]]:
-        """The files that a name stands for, and what each is: "image", "video", "drawn" by mien, or "" for others."""
+    def _found(self, name: str, known: set[tuple[str, str]]) -> Iterator[tuple[Path, str]]:
+        """The files that a name stands for, and what each is: "image", "video", "drawn" by mien, "known" as an earlier
+        name's, or "" for others."""
         for path in files_of(name):
             asked = path == Path(name)
             kind = kind_at(path, asked=asked)
-            yield path, "drawn" if kind and not asked and is_signed(path) else kind
+            if kind and not asked and is_signed(path):
+                kind = "drawn"
+            elif kind and len(self.names) > 1:
+                place = os.path.realpath(path.parent), path.name
+                kind = "known" if place in known else kind
+                known.add(place)
+            yield path, kind
 
     def _count(self) -> None:
         videos, count = [], 0
+        known: set[tuple[str, str]] = set()
         for name in self.names:
             if name in self.cameras:
                 continue
-            before, drawn = count, self.drawn
-            for path, kind in self._found(name):
+            found, drawn = False, self.drawn
+            for path, kind in self._found(name, known):
                 if kind == "drawn":
                     self.drawn += 1
                     continue
-                if kind and (output := self._output(path)):
+                found = found or kind != ""
+                if kind in ("", "known"):
+                    continue
+                if output := self._output(path):
                     raise DataError(f"{output}: {path} is read, and could be overwritten there. Name another place.")
-                count += kind != ""
+                count += 1
                 videos += [path] if kind == "video" else []
-            if count == before or not (os.path.exists(name) or glob.has_magic(name)):
+            if not found or not (os.path.exists(name) or glob.has_magic(name)):
                 only = self.drawn > drawn
                 raise MediaError(f"{name}: {ONLY_DRAWN if only else what_is_wrong(name)}")
         self.videos, self.photos = len(videos), count - len(videos)
@@ -102,20 +114,23 @@ class Sources:
             self.total = count
 
     def __iter__(self) -> Iterator[Frame]:
-        self.others = 0
+        self.others = self.passed = 0
+        known: set[tuple[str, str]] = set()
         for name in self.names:
             if (camera := camera_of(name)) is not None:
                 yield from self._film(name, camera)
                 continue
-            for path, kind in self._found(name):
-                if kind == "drawn" or (kind and self._output(path)):  # the output: what came there meanwhile
+            for path, kind in self._found(name, known):
+                if kind in ("drawn", "known") or (kind and self._output(path)):  # the output: what came there meanwhile
                     continue
                 if kind == "video":
                     yield from self._film(str(path), str(path))
-                elif kind and str(path) not in self.after:
-                    yield self._photo(path)
                 elif not kind:
                     self.others += 1
+                elif str(path) in self.after:
+                    self.passed += 1
+                else:
+                    yield self._photo(path)
 
     def _output(self, path: Path) -> Path | None:
         """The output that this file is, or lies right in, by a link, too."""
@@ -186,13 +201,14 @@ class Sources:
 def _opened(what: str | int) -> Iterator[Any]:
     if not is_text(str(what)):
         raise MediaError("its name isn't text (UTF-8), which videos need; rename it.")
-    video = cv2.VideoCapture(what)
+    # FFmpeg takes a colon in a path that isn't absolute for a protocol
+    video = cv2.VideoCapture(what if isinstance(what, int) else os.fspath(Path(what).absolute()))
     try:
         if not video.isOpened():
             if isinstance(what, int):
                 raise MediaError(f"There is no camera {what}, or another program has it.")
             empty = not os.path.getsize(what)
-            raise MediaError("empty, 0 bytes." if empty else "a damaged video, or of a kind that isn't read.")
+            raise MediaError("empty, 0 bytes." if empty else "no picture in it, damaged, or of a kind that isn't read.")
         yield video
     finally:
         video.release()

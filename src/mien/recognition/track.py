@@ -22,6 +22,14 @@ NEAR = 0.6
 """The farthest that landmarks may be on average from where they are expected, as a share of the face's size."""
 
 
+STEADY = 0.1
+"""Seconds after which a new speed weighs as much as the one before."""
+
+SHRINKS = 0.5
+"""A face that loses this share of its size a second, or more, is being covered: what is seen of it moves otherwise than
+the whole does, so its speed stays."""
+
+
 @dataclass(eq=False)
 class _Track:
     id: int
@@ -33,7 +41,7 @@ class _Track:
 
     def expected(self, time: float) -> NDArray[np.float64]:
         """Where its landmarks are now, if it goes on as before; a face out of sight slows down."""
-        return self.points + self.speed * min(time - self.time, PATIENCE / 4)
+        return self.points + self.speed * min(time - self.time, PATIENCE / 2)
 
 
 class Tracker:
@@ -66,7 +74,9 @@ class Tracker:
                 passed = max(time - track.time, 1e-3)
                 weight = 1 - 0.5 ** (passed / self.half_life) if self.half_life else 1.0
                 track.probabilities = track.probabilities + weight * (smooth[place] - track.probabilities)
-                track.speed = 0.5 * track.speed + 0.5 * (points.mean(0) - track.points.mean(0)) / passed
+                if size > (1 - SHRINKS * passed) * track.size:
+                    newer = (points.mean(0) - track.points.mean(0)) / passed
+                    track.speed = track.speed + (1 - 0.5 ** (passed / STEADY)) * (newer - track.speed)
                 track.time, track.points, track.size = time, points, size
             ids[place], smooth[place] = track.id, track.probabilities
         return ids, smooth

@@ -117,6 +117,7 @@ class RowWriter:
     def _go_on(self) -> None:
         """Note what the rows that are there are of, and where those lie that are done again."""
         before: tuple[str, int] | None = None
+        film = ""  # its source, or the last one before the end's mark, if that is a video
         held: list[_Place] = []  # of the lines of the picture `before`
         with open(self.lines, "rb") as file:
             for number, line in enumerate(file, 1):
@@ -135,11 +136,13 @@ class RowWriter:
                 if before and here != before:
                     self.last[before[0]] = before[1]
                     held = []
+                if row["source"]:
+                    film = row["source"] if row.get("time") is not None else ""
                 before = here
                 held.append((at, size))
         if not before:
             return
-        self.unfinished = before[0] or next(reversed(self.last), "")
+        self.unfinished = before[0] or film
         if before[0]:
             self._again[before] = held
         else:

@@ -77,7 +77,13 @@ def _constants(certain: float) -> dict[str, Any]:
             "enlarge": detect.ENLARGE,
         },
         "align": {"share": align.SHARE, "finest": align.FINEST},
-        "track": {"half_life": track.HALF_LIFE, "patience": track.PATIENCE, "near": track.NEAR},
+        "track": {
+            "half_life": track.HALF_LIFE,
+            "patience": track.PATIENCE,
+            "near": track.NEAR,
+            "steady": track.STEADY,
+            "shrinks": track.SHRINKS,
+        },
     }
 
 

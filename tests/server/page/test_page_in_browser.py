@@ -149,9 +149,9 @@ def test_faces_are_followed_as_in_python(page: Page, in_browser: Any) -> None:
     films, tracker, expected = [], Tracker(), []
     for step in range(60):
         at = [(100 + 4 * step, 100), (340 - 4 * step, 108)] + ([(200, 220)] if step < 20 or step > 45 else [])
-        at += [(30 + 14 * step, 330)] if step < 10 or 17 <= step < 30 else []  # it goes farther meanwhile than expected
+        at += [(30 + 14 * step, 330)] if step < 10 or 20 <= step < 30 else []  # it goes farther meanwhile than expected
         faces = [(np.add(middle, spread + rng.normal(0, 1, (5, 2)))).tolist() for middle in at]
-        boxes = [[x - 20, y - 25, 40 + place, 50] for place, (x, y) in enumerate(at)]
+        boxes = [[x - 20, y - 25, 40 + place - step % 7, 50] for place, (x, y) in enumerate(at)]
         chances = rng.dirichlet(np.ones(7), len(at))
         time = 0.07 * step
         films.append({"time": time, "faces": faces, "boxes": boxes, "chances": chances.tolist()})

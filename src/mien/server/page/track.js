@@ -1,8 +1,8 @@
 // The same face from frame to frame: numbers that stay, probabilities smoothed over time. As mien.recognition.track.
 
 export class Tracker {
-  constructor({ half_life: halfLife, patience, near }) {
-    Object.assign(this, { halfLife, patience, near, tracks: [], next: 1 });
+  constructor({ half_life: halfLife, patience, near, steady, shrinks }) {
+    Object.assign(this, { halfLife, patience, near, steady, shrinks, tracks: [], next: 1 });
   }
 
   /** For a frame at `time` seconds: each face's number and smoothed probabilities, [{id, probabilities}]. */
@@ -19,8 +19,11 @@ export class Tracker {
         const passed = Math.max(time - track.time, 1e-3);
         const weight = this.halfLife ? 1 - 0.5 ** (passed / this.halfLife) : 1;
         track.probabilities = track.probabilities.map((old, at) => old + weight * (probabilities[place][at] - old));
-        const [now, before] = [middle(face.landmarks), middle(track.points)];
-        track.speed = track.speed.map((old, axis) => 0.5 * old + (0.5 * (now[axis] - before[axis])) / passed);
+        if (seen.size > (1 - this.shrinks * passed) * track.size) { // else it is being covered: what is seen moves otherwise
+          const [now, before] = [middle(face.landmarks), middle(track.points)];
+          const share = 1 - 0.5 ** (passed / this.steady);
+          track.speed = track.speed.map((old, axis) => old + share * ((now[axis] - before[axis]) / passed - old));
+        }
         Object.assign(track, seen);
       }
       return { id: track.id, probabilities: [...track.probabilities] };
@@ -50,7 +53,7 @@ export class Tracker {
 
   /** How far landmarks lie on average from where the track's are expected; a face out of sight slows down. */
   #distance(landmarks, track, time) {
-    const passed = Math.min(time - track.time, this.patience / 4);
+    const passed = Math.min(time - track.time, this.patience / 2);
     const away = landmarks.map(([x, y], place) => {
       const [px, py] = track.points[place];
       return Math.hypot(x - px - track.speed[0] * passed, y - py - track.speed[1] * passed);
