@@ -2,9 +2,10 @@
 
 Drawn faces are the default, so that nothing has to be downloaded. For the real FER2013 give its whole path:
 
-    MIEN_DATA="$PWD/fer2013.csv" jupyter lab lessons        (or write the path into DATA below)
+    MIEN_DATA="$PWD/data/fer2013.csv" jupyter lab lessons        (or write the path into DATA below)
 """
 
+import atexit
 import os
 import tempfile
 from pathlib import Path
@@ -15,7 +16,12 @@ import numpy as np
 import mien
 from mien.labels import COLOURS
 
-DATA = os.environ.get("MIEN_DATA")  # or a path, such as "fer2013.csv"
+DATA = os.environ.get("MIEN_DATA")  # or a path, such as "data/fer2013.csv"
+
+_MADE = tempfile.TemporaryDirectory(prefix="mien-lesson-", ignore_cleanup_errors=True)
+atexit.register(_MADE.cleanup)
+MADE = Path(_MADE.name)
+"""The folder for what a lesson writes. It goes when the lesson ends, for real people's faces may be in it."""
 
 BLUE, ORANGE, GREEN, PINK, GRAY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8A8A8A"
 """Colours that colour-blind readers can tell apart (Okabe and Ito, 2008). Training is blue, validation orange."""
@@ -59,11 +65,14 @@ def faces(n=3000, at_most=None):
 
 
 def fer2013_csv(n=1200):
-    """The path of a CSV file in FER2013's form: the real one where there is one, else one with `n` drawn faces."""
+    """The path of a CSV file in FER2013's plainest form: the real one if it has it, else one with `n` faces."""
+    header = "emotion,pixels,Usage"
     if DATA is not None and DATA.endswith(".csv"):
-        return Path(DATA)
-    path = Path(tempfile.mkdtemp(prefix="mien-lesson-")) / "fer2013.csv"
-    rows = ["emotion,pixels,Usage"]
+        with open(DATA, encoding="utf-8") as file:  # others have blanks in their header, or no Usage
+            if file.readline().strip() == header:
+                return Path(DATA)
+    path = MADE / "fer2013.csv"
+    rows = [header]
     for usage, (_, split) in zip(("Training", "PublicTest", "PrivateTest"), faces(n, at_most=n), strict=True):
         rows += [f"{label},{' '.join(map(str, face.ravel()))},{usage}" for face, label in split]
     path.write_text("\n".join(rows) + "\n")

@@ -266,7 +266,7 @@ for pixel, kind in ((0, 0), (1000, 3), (1500, 5), (2303, 6)):
 
 
 # %%
-# Picture: the loss over 60 steps; too small a rate hardly falls, a good one falls, too large a one jumps about
+# Picture: the loss over 60 steps; too small a rate hardly falls, a good one falls, too large a one leaves the picture
 def descend(steps, rate):
     """From zeros, on all training faces. Gives W, b, and (loss, training accuracy, validation accuracy) per step."""
     W, b, history = np.zeros((2304, 7), np.float32), np.zeros(7, np.float32), []
@@ -284,10 +284,10 @@ rates = {rate: descend(60, rate)[2][:, 0] for rate in (0.001, 0.03, 1.0)}
 for (rate, losses), colour in zip(rates.items(), (PINK, BLUE, ORANGE), strict=True):
     plt.plot(losses, color=colour, label=f"rate {rate}")
 plt.axhline(np.log(7), color="#8A8A8A", ls=":", label="no idea: log 7")
-plt.ylim(rates[0.03].min() - 0.2, rates[1.0].max() + 0.2)
+plt.ylim(rates[0.03].min() - 0.1, 2.6)  # too large a rate goes far beyond
 plt.xlabel("step")
 plt.ylabel("training loss")
-plt.legend(loc="center right", bbox_to_anchor=(1, 0.68))
+plt.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 assert rates[0.03][-1] < rates[0.001][-1] < rates[1.0][-1]
 
@@ -511,9 +511,9 @@ assert sure[fits].mean() > sure[~fits].mean()
 #
 # Solutions: `lessons/solutions/solution_1.py`.
 #
-# **1.1 Never too large.** Take the line `scores - scores.max(...)` out of `softmax`, and try scores of 1,000. What
-# happens, and why? Then write `log_softmax(scores)` that gives the *logarithms* of the probabilities and is right even
-# for scores like 1,000 and -1,000. (Hint: section 5 has the formula.)
+# **1.1 Never too large.** In `softmax`, write `np.exp(scores)` in place of `np.exp(scores - scores.max(...))`, and try
+# scores of 1,000. What happens, and why? Then write `log_softmax(scores)` that gives the *logarithms* of the
+# probabilities and is right even for scores like 1,000 and -1,000. (Hint: section 5 has the formula.)
 #
 # ```python
 # big = np.array([[1000.0, 0.0, -1000.0]])
@@ -523,6 +523,12 @@ assert sure[fits].mean() > sure[~fits].mean()
 # **1.2 A rubber band.** *Weight decay* adds a price for large weights to the loss: `decay / 2 * (W ** 2).sum()`. Work
 # out by hand what that adds to the gradient. Write `decayed_gradient(X, labels, W, b, decay)`, and check it with
 # autograd.
+#
+# ```python
+# w = torch.tensor(start, requires_grad=True)
+# (nn.functional.cross_entropy(torch.tensor(few) @ w, torch.tensor(few_y)) + 0.3 / 2 * (w**2).sum()).backward()
+# assert np.allclose(decayed_gradient(few, few_y, start, np.zeros(7, np.float32), 0.3)[0], w.grad, atol=1e-5)
+# ```
 #
 # **1.3 Who is mistaken for whom?** Write `confusion(true, predicted, k)`: a `(k, k)` table; the row is the true class,
 # the column the predicted one, each cell counts faces. Draw it for our model. Which two expressions are confused most?

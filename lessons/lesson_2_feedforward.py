@@ -28,11 +28,6 @@ print(splits.train, splits.val, sep="\n")
 #
 # Let us leave the faces for five minutes and look at a problem that fits on paper. Points, two numbers each. The orange
 # ones lie in the middle, the blue ones around them.
-#
-# Logistic regression adds up its inputs with weights. In two dimensions that means: it draws **one straight line** and
-# says "this side is orange, that side is blue".
-#
-# > **Your guess.** How many of the points will a straight line get right here?
 
 # %%
 # Picture: orange points in the middle, blue points in a ring around them; no straight line can part them
@@ -44,6 +39,12 @@ for kind, colour, marker in ((0, ORANGE, "o"), (1, BLUE, "x")):
     plt.plot(*points[ring == kind].T, marker, color=colour, markersize=4)
 plt.title("part them with one line")
 plt.show()
+
+# %% [markdown]
+# Logistic regression adds up its inputs with weights. In two dimensions that means: it draws **one straight line** and
+# says "this side is orange, that side is blue".
+#
+# > **Your guess.** How many of the points will a straight line get right here?
 
 
 # %%
@@ -100,7 +101,7 @@ assert torch.allclose(together, two_layers(points), atol=1e-4)
 # > **Your guess.** The same two layers, with a ReLU between them?
 
 # %%
-# Picture: three maps: one line, and two layers, cut the plane in two; with ReLU a closed shape encircles the middle
+# Picture: three maps: one line, and two layers, call it all one colour; with ReLU a closed shape encircles the middle
 torch.manual_seed(0)
 bent = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 2))
 accuracy = learn(bent)
@@ -120,10 +121,11 @@ plt.show()
 assert accuracy > 0.95
 
 # %% [markdown]
-# Each hidden unit still draws one straight line, but with the bend it can say "on this side I have something to say,
-# on the other I keep silent". Sixteen such half-voices together fence in this one. With enough of them you can come
-# as near to any shape as you like. That is a theorem (Cybenko, 1989, for S-shaped bends; Leshno and others, 1993, for
-# ours, too). It says that good weights exist, not that training finds them.
+# One line, and two layers without a bend, found nothing better than to call the whole square blue. With the bend each
+# hidden unit still draws one straight line, but it can say "on this side I have something to say, on the other I keep
+# silent". Sixteen such half-voices together fence in the middle. With enough of them you can come as near to any shape
+# as you like. That is a theorem (Cybenko, 1989, for S-shaped bends; Leshno and others, 1993, for ours, too). It says
+# that good weights exist, not that training finds them.
 #
 # ## 3. Back to the faces
 #
@@ -165,7 +167,8 @@ print(f"{parameters:,} parameters for {len(splits.train):,} faces: {parameters /
 # which does the same: batches, loss, slopes, step, and after each epoch a look at the validation faces. It keeps the
 # faces on the device (lesson 0), it gives an `Epoch` with all figures after each epoch, and *you* own the loop:
 # print, draw, or stop. All settings together are a **recipe**. ("demo" is a ready one for drawn faces, of which we
-# change what stands in `PLAIN`; "adamw" is Adam with weight decay, exercise 1.2, here 0.)
+# change what stands in `PLAIN`; "adamw" is Adam with weight decay, put beside its step and not, as in exercise 1.2,
+# into the loss; here it is 0.)
 
 # %%
 PLAIN = {"optimiser": "adamw", "lr": 0.001, "weight_decay": 0.0, "schedule": "constant", "batch": 64, "flip": False}
@@ -361,11 +364,22 @@ assert report.accuracy > floor + 0.1
 #
 # **2.1 By hand.** The toy problem XOR: (0,0) → 0, (0,1) → 1, (1,0) → 1, (1,1) → 0. No line can do it. Write down
 # weights for `nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))` that give exactly these numbers. No training:
-# paper and pencil. (Hint: one hidden unit for "at least one", another for "both".)
+# paper and pencil. (Hint: one hidden unit for "at least one", another for "both".) Let `xor_network()` give it.
+#
+# ```python
+# corners = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+# assert xor_network()(corners).flatten().tolist() == [0, 1, 1, 0]
+# ```
 #
 # **2.2 Dropout.** Another cure: in training, switch off each hidden unit with the probability `p`, so that none can
 # rely on another; multiply the others by `1 / (1 - p)`. Write `dropout(x, p, training)`. Why that factor? Compare the
 # mean of many results with `x`.
+#
+# ```python
+# x = torch.ones(100_000)
+# assert abs(dropout(x, 0.3, training=True).mean() - 1) < 0.02 and torch.equal(dropout(x, 0.3, training=False), x)
+# assert abs((dropout(x, 0.3, training=True) == 0).float().mean() - 0.3) < 0.02
+# ```
 #
 # **2.3 Stop in time.** Write `stop_at(losses, patience)`: the epoch (from 0) to which one goes back when the validation
 # loss hasn't improved for `patience` epochs in a row, and the epoch at which one notices (or the last).

@@ -377,8 +377,13 @@ plt.show()
 #
 # **4.1 The other cure for the start.** A convolution with `n` inputs (here 16 × 3 × 3 = 144) followed by a ReLU keeps
 # the size of the numbers if its weights are drawn with the standard deviation `sqrt(2 / n)` (He and others, 2015).
-# Write `start_well(model)` that does so with all `nn.Conv2d`s, and sets their biases to 0. Do gradients still vanish in
-# `Deep(20)`?
+# Write `start_well(model)` that does so with all `nn.Conv2d`s, sets their biases to 0, and gives the model back. Do
+# gradients still vanish in `Deep(20)`?
+#
+# ```python
+# sizes = gradient_sizes(start_well(deep(20)))
+# assert max(sizes) < 100 * min(sizes)
+# ```
 #
 # **4.2 One cycle.** Write `one_cycle(done, warmup)`: the factor of the highest rate when the share `done` (0 to 1) of
 # all steps is behind: from 1/25 up to 1 along half a wave of the cosine during `warmup`, then down to 0 along another
@@ -391,5 +396,10 @@ plt.show()
 # **4.3 Out of the way.** In use, a batch normalisation is only a multiplication and an addition for each map, so it can
 # be put *into* the convolution before it. Write `fold(convolution, norm)` that gives one convolution which does the
 # work of both (in eval mode). Every tool that makes networks fast does this.
+#
+# ```python
+# convolution, norm, x = watched.layers[0], watched.norms[0].eval(), torch.randn(4, 16, 12, 12)
+# assert torch.allclose(fold(convolution, norm)(x), norm(convolution(x)), atol=1e-4)
+# ```
 #
 # **Next:** [lesson 5](lesson_5_flagship.py): all tricks at once, and how not to fool yourself.

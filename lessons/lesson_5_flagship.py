@@ -37,7 +37,7 @@ print(train, val, test, sep="\n")
 #
 # * **Squeeze-excitation** (Hu and others, 2018): the network looks at the mean of each map over the whole face, and
 #   turns whole maps up or down, like the sliders of a mixing desk.
-# * **Augmentation**: flips, shifts, sizes, tilts, as in lesson 2.
+# * **Augmentation**: flips, shifts and tilts, as in lesson 2.
 # * **Label smoothing** (Szegedy and others, 2016): the label isn't "happy: 1, all else: 0" but "happy: 0.91, all else a
 #   bit". It says: don't be too sure, labels may be wrong.
 # * **Averaging of weights** (Polyak, 1992; `ema` below): while it trains, we keep a moving average of its weights,
@@ -57,9 +57,6 @@ print(train, val, test, sep="\n")
 # But one thing can't be the same: chance. The starting weights and the order of the faces are random; a number called
 # the **seed** decides them. Another seed gives another network, and another accuracy. So each variant is trained with
 # several seeds, and we look at their mean *and at how far they are apart*.
-#
-# > **Your guess.** Write it down: which trick is worth most? Which least? Which one might even do harm? And how far
-# > apart will two seeds of *the same* recipe be, in points?
 
 # %%
 EPOCHS, SEEDS = 8, (0, 1, 2)
@@ -98,14 +95,18 @@ def run(changes, seed):
     return model, judged, np.array(right)
 
 
+# %% [markdown]
+# > **Your guess.** Write it down: which trick is worth most? Which least? Which one might even do harm? And how far
+# > apart will two seeds of *the same* recipe be, in points?
+
+# %%
+# Picture: validation accuracy of each variant: a dot for each of three seeds, a bar for their mean
 models, judged, right = {}, {}, {}
 for name, changes in VARIANTS.items():
     for seed in SEEDS:
         models[name, seed], judged[name, seed], right[name, seed] = run(changes, seed)
     print(f"{name:22}", *(f"{judged[name, seed][-1]:.3f}" for seed in SEEDS))
 
-# %%
-# Picture: validation accuracy of each variant: a dot for each of three seeds, a bar for their mean
 last = {name: np.array([judged[name, seed][-1] for seed in SEEDS]) for name in VARIANTS}
 full = last["everything"]
 plt.figure(figsize=(7.4, 3.3))
@@ -149,8 +150,6 @@ chance = 2 * spread * np.sqrt(2 / len(SEEDS))
 # A weather forecaster who says "90 % rain" should be right nine times out of ten. If so, she is **calibrated**.
 # Networks mostly aren't: they say 90 % and are right 70 % of the time, or, with label smoothing, they say 60 % and are
 # right more often. For a user that is as bad as a wrong answer, since it hides which answers to believe.
-#
-# > **Your guess.** Ours learned with label smoothing ("don't be too sure"). Will it be too sure or too modest?
 
 
 # %%
@@ -163,22 +162,24 @@ def reliability(p, labels, bins=8):
 
 model = models["everything", 0]
 half, other = val[0::2], val[1::2]
-before = mien.evaluate(model, other)
-says = answers(model, other).max(1).mean()
-print(f"says on average {says:.3f}, is right on {before.accuracy:.3f}; error {before.ece:.3f}")
 
 # %% [markdown]
-# The `ece` (*expected calibration error*) is the mean distance between what is said and what is true, over bins of
-# faces.
+# The mean distance between what is said and what is true, over bins of faces, is called the *expected calibration
+# error*, `ece`.
 #
 # The cure is one single number, the **temperature** (Guo and others, 2017). We divide all seven scores by it before
 # softmax. Above 1 the probabilities become more alike (more modest); below 1 they become sharper. The order of the
 # classes stays the same, so the accuracy doesn't change at all. Which temperature? The one with the least
 # cross-entropy, on faces that weren't learned from. And then we judge it on *others*. (Two halves of the validation
 # faces will do.)
+#
+# > **Your guess.** Ours learned with label smoothing ("don't be too sure"). Will it be too sure or too modest?
 
 # %%
 # Picture: how often it is right against how sure it says it is; with the temperature the points near the diagonal
+before = mien.evaluate(model, other)
+says = answers(model, other).max(1).mean()
+print(f"says on average {says:.3f}, is right on {before.accuracy:.3f}; error {before.ece:.3f}")
 temperatures = np.exp(np.linspace(np.log(0.3), np.log(3), 60))
 losses = [mien.evaluate(model, half, temperature=float(t)).loss for t in temperatures]
 temperature = float(temperatures[int(np.argmin(losses))])
@@ -376,7 +377,20 @@ assert mean > max(test.counts.values()) / len(test) + 0.05
 # least so sure the share `wanted` is right; and the share of faces that are still answered. Choose it on one half of
 # the validation faces, check it on the other. Does it hold?
 #
+# ```python
+# p = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.4, 0.6]])
+# assert threshold(p, np.array([0, 0, 1, 1]), 0.75) == (0.6, 1.0)
+# assert threshold(p, np.array([0, 0, 1, 1]), 0.9) == (0.8, 0.5)
+# ```
+#
 # **5.3 Soft labels.** Write `smooth(labels, k, share)`: (N, k) targets as label smoothing makes them. Show that
 # cross-entropy with these targets is PyTorch's `cross_entropy(..., label_smoothing=share)`.
+#
+# ```python
+# scores, labels = torch.randn(20, 7).double(), torch.arange(20) % 7
+# price = torch.nn.functional.cross_entropy
+# ours = price(scores, torch.tensor(smooth(labels.numpy(), 7, 0.1)))
+# assert torch.isclose(ours, price(scores, labels, label_smoothing=0.1))
+# ```
 #
 # **Next:** [lesson 6](lesson_6_product.py): out into the world, where nobody hands you 48 × 48 pixels.

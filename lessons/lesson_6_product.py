@@ -10,14 +10,12 @@
 # **You need** lesson 5. About 45 minutes.
 
 # %%
-import tempfile
 import time
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from blackboard import BLUE, GRAY, GREEN, ORANGE, bars, faces, show_faces
+from blackboard import BLUE, GRAY, GREEN, MADE, ORANGE, bars, faces, show_faces
 from PIL import Image
 
 import mien
@@ -34,7 +32,7 @@ CLASSES = splits.classes
 # everything that one must know to use them.
 
 # %%
-folder = Path(tempfile.mkdtemp(prefix="mien-lesson-")) / "cnn"
+folder = MADE / "cnn"
 for epoch in mien.train(folder, splits, mien.recipe("cnn", "demo", epochs=8, batch=32, precision="float32")):
     print(epoch)
 print("\nin the folder:", ", ".join(sorted(path.name for path in folder.iterdir())))
@@ -168,6 +166,7 @@ show_faces(noise[:8], ["noise"] * 8)
 plt.show()
 assert says["drawn faces"] > report.accuracy + 0.1
 assert min(says.values()) > 1.5 / 7
+assert not len(recognizer(noise.reshape(8 * 48, 8 * 48))), "in noise the detector finds no face"
 
 # %% [markdown]
 # Of drawings it says far more than is true. And noise, which shows nothing at all, gets a word, too, perhaps more
@@ -227,6 +226,7 @@ plt.ylim(0, None)
 plt.show()
 assert all(values[0] == found["darker"][0] for values in found.values())
 assert found["covered from below"][-1] < found["covered from below"][0]
+assert found["blurred"][2] < found["darker"][2], "out of focus is worse than half the light"
 
 # %% [markdown]
 # Light matters little, since each face is brought into a fair light first (exercise 0.1 pays off). Blur takes the
@@ -312,8 +312,19 @@ assert hits / (hits + false_alarms) < 0.002
 # probabilities for each frame at `times` (in seconds). What came before counts half as much after each half-life:
 # `smoothed = keep * before + (1 - keep) * now`, with `keep = 0.5 ** (seconds passed / half_life)`.
 #
+# ```python
+# one, other = [1, 0], [0, 1]
+# smoothed = steady([0, 0.5, 1.5], np.array([one, other, other]), half_life=0.5)
+# assert np.allclose(smoothed, [[1, 0], [0.5, 0.5], [0.125, 0.875]])
+# ```
+#
 # **6.2 Base rate.** Write `true_alarms(prevalence, found, false_alarms)`: the share of alarms that are true. How good
 # must `false_alarms` be at the airport above, so that every second alarm is a true one?
+#
+# ```python
+# assert np.isclose(true_alarms(10 / 100_000, 0.9, 0.05), hits / (hits + false_alarms))
+# assert np.isclose(true_alarms(0.5, 0.9, 0.1), 0.9)
+# ```
 #
 # **6.3 An interval for small groups.** For 9 of 9 right, `sqrt(p (1 - p) / n)` says "± 0", which is silly. Write
 # `wilson(right, n)`: Wilson's 95 % interval (1927), which doesn't. With z = 1.96 its middle is `(right + z²/2) / (n +

@@ -90,6 +90,7 @@ def test_sweeps_and_tensorboard_load_only_when_asked_for() -> None:
         "train --resume runs/cnn --epochs 3",
         "train cnn --resume runs/cnn",
         "ladder --preset best",
+        "ladder --preset finetune",
         "evaluate",
         "evaluate cnn --views 3",
         "evaluate cnn --split validation",

@@ -72,6 +72,12 @@ def test_what_was_measured_with_other_weights_is_left_out(checkout: Path) -> Non
     assert "--views" not in table
 
 
+def test_help_speaks_of_starting_weights_only_where_they_can_be_given() -> None:
+    for verb in re.split(r"^## ", (ROOT / "docs/cli.md").read_text("utf-8"), flags=re.MULTILINE)[1:]:
+        if "--init" in verb:
+            assert re.search(r"^│ +--init ", verb, re.MULTILINE), verb.partition("\n")[0]
+
+
 def test_the_reference_has_every_public_name_and_no_other() -> None:
     text = (ROOT / "docs/reference.md").read_text("utf-8")
     named = re.findall(r"^::: mien\.[\w.]*?(\w+)$", text, re.MULTILINE)

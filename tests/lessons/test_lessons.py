@@ -8,11 +8,13 @@ import os
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 LESSONS = Path(__file__).parents[2] / "lessons"
+USAGES = ("Training", "PublicTest", "PrivateTest")
 NAMES = sorted(path.stem for path in LESSONS.glob("lesson_*.py"))
 
 
@@ -27,10 +29,40 @@ def run(words: list[str], **more: str) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_lesson_runs_as_plain_python(name: str, tmp_path: Path) -> None:
-    run(
-        ["-W", "error", str(LESSONS / f"{name}.py")], TMPDIR=str(tmp_path)
-    )  # what it makes stays where pytest tidies up
+def test_a_lesson_runs_with_its_solutions_and_checks_pasted_below(name: str, tmp_path: Path) -> None:
+    """Each exercise has a check, and the solution passes it. What a lesson wrote is gone when it has ended."""
+    text = (LESSONS / f"{name}.py").read_text(encoding="utf-8")
+    exercises = re.split(r"^# \*\*\d\.\d ", text.partition("# ## Exercises\n")[2], flags=re.MULTILINE)[1:]
+    checks = [re.findall(r"^# ```python\n((?:# .*\n)+?)# ```$", exercise, re.MULTILINE) for exercise in exercises]
+    assert all(len(found) == 1 for found in checks)
+    solutions = (LESSONS / "solutions" / f"solution_{name.split('_')[1]}.py").read_text(encoding="utf-8")
+    pasted = [text, solutions, *(re.sub("^# ", "", check, flags=re.MULTILINE) for (check,) in checks)]
+    program, made = tmp_path / f"{name}.py", tmp_path / "made"
+    program.write_text("\n".join(pasted), encoding="utf-8")
+    made.mkdir()
+    said = run(["-W", "error", str(program)], PYTHONPATH=os.pathsep.join([str(LESSONS), *sys.path]), TMPDIR=str(made))
+    assert "Warning" not in said
+    assert not list(made.glob("mien-lesson-*"))
+
+
+FORMS = """
+import sys
+import blackboard, pandas as pd
+for blackboard.DATA in sys.argv[1:]:
+    frame = pd.read_csv(blackboard.fer2013_csv(12))
+    print(list(frame.columns), *sorted(frame.Usage.unique()), len(frame.pixels[0].split()))
+"""
+
+
+def test_a_file_of_another_form_is_written_in_the_plain_one(tmp_path: Path) -> None:
+    """icml_face_data.csv has blanks in its header, the contest's train.csv no Usage: lesson 0 reads by plain names."""
+    pixels = " ".join(["7"] * 48 * 48)
+    rows = [f"{n % 7},{usage},{pixels}" for usage in USAGES for n in range(7)]
+    (tmp_path / "icml.csv").write_text("\n".join(["emotion, Usage, pixels", *rows]))
+    (tmp_path / "train.csv").write_text("\n".join(["emotion,pixels", *[f"{n % 7},{pixels}" for n in range(70)]]))
+    said = run(["-c", FORMS, str(tmp_path / "icml.csv"), str(tmp_path / "train.csv")], PYTHONPATH=str(LESSONS))
+    lines = [line for line in said.splitlines() if line.startswith("[")]
+    assert lines == ["['emotion', 'pixels', 'Usage'] PrivateTest PublicTest Training 2304"] * 2
 
 
 def test_a_lesson_becomes_a_notebook_and_a_page_with_described_pictures(tmp_path: Path) -> None:
@@ -38,6 +70,7 @@ def test_a_lesson_becomes_a_notebook_and_a_page_with_described_pictures(tmp_path
     (tmp_path / "left").mkdir()
     run(["-c", code], PYTHONPATH=str(LESSONS), TMPDIR=str(tmp_path / "left"))
     notebook = json.loads((tmp_path / "lesson_0_faces.ipynb").read_text(encoding="utf-8"))
+    assert not list((tmp_path / "left").glob("mien-lesson-*"))
     assert all(cell["execution_count"] for cell in notebook["cells"] if cell["cell_type"] == "code")
     assert "](lesson_1_logistic.ipynb)" in "".join(notebook["cells"][-1]["source"])
     page = (tmp_path / "lesson_0_faces.md").read_text(encoding="utf-8")
@@ -62,6 +95,28 @@ def test_a_lesson_asks_before_it_tells_and_ends_with_exercises(name: str) -> Non
     assert len(re.findall(rf"^# \*\*{number}\.\d ", text, re.MULTILINE)) >= 2
     assert f"solutions/solution_{number}.py" in text
     assert (LESSONS / "solutions" / f"solution_{number}.py").is_file()
+
+
+VERDICTS = {
+    "lesson_0_faces": ("label in targets[:16]",),
+    "lesson_2_feedforward": ("one line: {",),
+    "lesson_5_flagship": ("can't be told from chance", "says on average", "it was too"),
+}
+"""Words of cells that tell what was to be guessed, and once stood open."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_guess_stands_right_before_the_cell_that_answers_it(name: str) -> None:
+    """The pages fold away what this cell gives, and nothing else."""
+    cells = re.split(r"^# %%", (LESSONS / f"{name}.py").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    asked = [(cell, answer) for cell, answer in pairwise(cells) if "**Your guess.**" in cell]
+    for cell, answer in asked:
+        assert cell.count("**Your guess.**") == 1, cell
+        assert cell.rstrip().splitlines()[-1].startswith("# > "), cell
+        assert not answer.startswith(" [markdown]"), answer
+        assert re.search(r"print\(|plt\.show\(\)|show_gradients\(\{", answer), answer
+    told = "".join(answer for _, answer in asked)
+    assert [words for words in VERDICTS.get(name, ()) if words not in told] == []
 
 
 @pytest.mark.parametrize("name", NAMES)

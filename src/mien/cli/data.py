@@ -38,7 +38,7 @@ def show(
     rgb: Rgb = None,
     skip_bad_rows: SkipBadRows = False,
 ) -> dict[str, Any]:
-    """Look at the faces: how many of each class, pixel statistics, samples, the mean face of each class, one batch."""
+    """Look at the faces: how many of each class, pixel statistics, samples, each class's mean face, the first 64."""
     from mien.data.origin import DataPath
 
     check_out(out, data)

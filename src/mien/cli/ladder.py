@@ -7,7 +7,7 @@ import typer
 
 from mien.cli.options import Data, Device, Groups, Rgb, Size, SkipBadRows, Votes, as_words, check_out, note, read_source
 from mien.cli.progress import watch
-from mien.cli.recipes import Preset, make_recipe, recipe_options
+from mien.cli.recipes import make_recipe, recipe_options
 from mien.cli.tables import print_table
 from mien.cli.train import fitted
 
@@ -20,12 +20,29 @@ if TYPE_CHECKING:
 SHOWN = ("rung", "parameters", "training", "val before", "val after", "test after", "95 % interval", "macro-F1")
 """The columns that fit a terminal; the report has them all."""
 
+PRESETS = ("article", "tuned", "demo")
+"""Those by which a network learns from nothing: no rung has another's weights to start from."""
+
+
+def _known_preset(name: str | None) -> str | None:
+    if name is not None and name not in PRESETS:
+        raise typer.BadParameter(f"the ladder is trained from nothing; its presets are {', '.join(PRESETS)}.")
+    return name
+
 
 @recipe_options("epochs", "seed")
 def ladder(
     data: Data = None,
     votes: Votes = None,
-    preset: Preset = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(PRESETS),
+            callback=_known_preset,
+            help="article: as the article did it. tuned: the best known for FER2013. demo: seconds, for drawn faces. "
+            "Without it: tuned with --data, else demo.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Default runs/ladder; for drawn faces runs/demo.")
     ] = None,

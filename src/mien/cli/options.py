@@ -43,13 +43,21 @@ SkipBadRows = Annotated[
 Size = Annotated[
     int | None,
     typer.Option(
+        "--size", min=8, max=1024, metavar="PIXELS", help="The side that image files are resized to; default 48."
+    ),
+]
+Rgb = Annotated[bool | None, typer.Option("--rgb/--gray", help="Keep the colours of image files; default gray.")]
+InitSize = Annotated[
+    int | None,
+    typer.Option(
         "--size", min=8, max=1024, metavar="PIXELS",
         help="The side that image files are resized to; default 48, or with --init that network's.",
     ),
 ]  # fmt: skip
-Rgb = Annotated[
+InitRgb = Annotated[
     bool | None, typer.Option("--rgb/--gray", help="Keep the colours of image files; default gray, or as --init.")
 ]
+"""The same for verbs that may start from trained weights."""
 Groups = Annotated[
     str | None,
     typer.Option(

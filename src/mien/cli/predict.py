@@ -25,7 +25,11 @@ def predict(
         ),
     ],
     model: Annotated[
-        str, typer.Option(metavar="NAME", help="A network in the box (small, small:int8), a run folder, an .onnx file.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="A network in the box (small, flagship; small:int8, flagship:int8), a run folder, an .onnx file.",
+        ),
     ] = DEFAULT,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A row for every face: .jsonl, .csv or .parquet.")

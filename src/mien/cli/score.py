@@ -21,7 +21,11 @@ def score(
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the results, Parquet files.")],
     model: Annotated[
-        str, typer.Option(metavar="NAME", help="A network in the box (small, small:int8), a run folder, an .onnx file.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="A network in the box (small, flagship; small:int8, flagship:int8), a run folder, an .onnx file.",
+        ),
     ] = DEFAULT,
     column: Annotated[
         str, typer.Option(metavar="NAME", help="The table's column with their addresses, or their bytes.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Device, Groups, Rgb, Size, SkipBadRows, Votes, check_out, note, read_source
+from mien.cli.options import Data, Device, Groups, InitRgb, InitSize, SkipBadRows, Votes, check_out, note, read_source
 from mien.cli.progress import watch
 from mien.cli.recipes import NOT_OPTIONS, NetworkOption, Preset, recipe_options
 from mien.cli.tables import print_table
@@ -41,8 +41,8 @@ def sweep(
     votes: Votes = None,
     preset: Preset = None,
     groups: Groups = None,
-    size: Size = None,
-    rgb: Rgb = None,
+    size: InitSize = None,
+    rgb: InitRgb = None,
     skip_bad_rows: SkipBadRows = False,
     device: Device = None,
     option: NetworkOption = None,

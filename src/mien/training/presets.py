@@ -8,8 +8,9 @@ What each one measures stands in docs/RESULTS.md.
 from typing import Any
 
 _ARTICLE: dict[str, Any] = {
-    # The article says: batches of 400, cross-entropy, 25 epochs (10 for the CNN), crops and flips for the deeper ones.
-    # It is silent on the rest; ours: updates by Adam's rule without decay, a constant rate, pixels divided by 255 only.
+    # The article says: batches of 400, cross-entropy, 25 epochs (10 for the CNN, in its second part), crops and flips
+    # for the deeper ones. It is silent on the rest; ours: updates by Adam's rule without decay, a constant rate, pixels
+    # divided by 255 only.
     "batch": 400,
     "optimiser": "adamw",
     "weight_decay": 0.0,
