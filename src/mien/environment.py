@@ -36,12 +36,15 @@ def environment() -> dict[str, Any]:
 
 
 def as_typed(words: Sequence[str]) -> str:
-    """A command as one types it here: on Windows `\\` is no sign of quoting, and `'` quotes nothing.
+    """A command as one types it here: on Windows `\\` is no sign of quoting, `'` quotes nothing, and `&` is a sign.
 
     >>> as_typed(["mien", "show", "my run"]).replace('"', "'")
     "mien show 'my run'"
     """
-    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+    if os.name != "nt":
+        return shlex.join(words)
+    quoted = (subprocess.list2cmdline([word]) for word in words)
+    return " ".join(f'"{word}"' if word[:1] != '"' and set(word) & set("&|<>^()") else word for word in quoted)
 
 
 def installation(packages: Iterable[str]) -> dict[str, Any]:

@@ -52,6 +52,7 @@ def test_a_command_is_written_as_the_system_takes_it(monkeypatch: pytest.MonkeyP
     with monkeypatch.context() as windows:
         windows.setattr(os, "name", "nt")
         assert environment.as_typed(words) == r'mien show "D:\my runs\cnn" --data D:\faces.csv'
+        assert environment.as_typed(["mien", "show", r"D:\R&D\cnn"]) == r'mien show "D:\R&D\cnn"'
 
 
 def test_a_processor_that_linux_has_no_name_for_is_called_by_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Device, Groups, Rgb, Size, SkipBadRows, Votes, as_words, check_out, note, read_source
+from mien.cli.options import (
+    Data,
+    Device,
+    Groups,
+    Rgb,
+    Size,
+    SkipBadRows,
+    Votes,
+    as_words,
+    check_out,
+    note,
+    read_source,
+    say_leaked,
+)
 from mien.cli.progress import watch
 from mien.cli.recipes import make_recipe, recipe_options
 from mien.cli.tables import print_table
@@ -66,6 +79,7 @@ def ladder(
     check_out(folder, data)
     source = DataPath(data, votes, skip_bad_rows, size, bool(rgb), groups)
     splits = read_source(source)
+    say_leaked(splits)
     try:
         _climb(folder, splits, preset, suit, device, fields)
         compared = _compare(folder, splits, device)

@@ -118,7 +118,6 @@ def read_source(source: "DataPath") -> "Splits":
         splits = load_faces(**vars(source), tick=tick)
     say_left_out(splits.left_out, splits.source)
     _say_read_as(splits)
-    _say_leaked(splits)
     return splits
 
 
@@ -143,7 +142,7 @@ def _say_read_as(splits: "Splits") -> None:
     )
 
 
-def _say_leaked(splits: "Splits") -> None:
+def say_leaked(splits: "Splits") -> None:
     """Say so where a split that was drawn here put copies of training faces into val. Mapped faces aren't read."""
     from mien.data.copies import leaked
     from mien.data.pages import mapped

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Device, SkipBadRows, Votes, note, read_source
+from mien.cli.options import Data, Device, SkipBadRows, Votes, note, read_source, say_leaked
 from mien.cli.progress import shares, watch
 from mien.cli.sharded import files_of, sharded
 from mien.errors import CheckpointError, MienError
@@ -95,6 +95,7 @@ def release(
         Card.read(find(network))  # a wrong name shows at once
     source = DataPath(data, skip_bad_rows=skip_bad_rows)
     splits = read_source(source)
+    say_leaked(splits)
     voted = load_faces(data, votes, skip_bad_rows) if votes else None
     second = len(voted.classes) if voted else 0
     chosen = plan(budget, second=second, teachers=teacher or (), init=init, seed=seed)

@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Device, Groups, InitRgb, InitSize, SkipBadRows, Votes, check_out, note, read_source
+from mien.cli.options import (
+    Data,
+    Device,
+    Groups,
+    InitRgb,
+    InitSize,
+    SkipBadRows,
+    Votes,
+    check_out,
+    note,
+    read_source,
+    say_leaked,
+)
 from mien.cli.progress import watch
 from mien.cli.recipes import NOT_OPTIONS, NetworkOption, Preset, recipe_options
 from mien.cli.tables import print_table
@@ -68,6 +80,7 @@ def sweep(
     folder = out or Path("runs", f"sweep-{recipe.model}")
     check_out(folder, source.path)
     splits = read_source(source)
+    say_leaked(splits)
     if suit and not {"batch", "lr"} & space.keys():
         recipe = suited(recipe, sum(splits["train"].counts.values()))
     search = Sweep(folder, splits, recipe, space, device=device, spared=spare)

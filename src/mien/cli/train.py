@@ -22,6 +22,7 @@ from mien.cli.options import (
     check_out,
     note,
     read_source,
+    say_leaked,
 )  # fmt: skip
 from mien.cli.progress import watch
 from mien.cli.recipes import NetworkOption, Preset, make_recipe, options_of, recipe_options
@@ -197,6 +198,7 @@ def _train(
     if not (resume or "WORLD_SIZE" in os.environ):  # several processes first find out whether they were here before
         check_free(folder)
     splits = read_source(source)
+    say_leaked(splits)
     if suit:
         recipe = suited(recipe, sum(splits["train"].counts.values()))
     done = len(history(folder)) if (folder / "history.csv").exists() else 0

@@ -168,9 +168,10 @@ def error_as_trained(card: Card) -> float:
 
 
 def _same(card: Card) -> str:
-    """What two runs of one row share: the network, the recipe but its seed, and the training faces."""
+    """What two runs of one row share: the network, the recipe but its seed, the training faces, having teachers."""
     recipe = {name: value for name, value in card.recipe.items() if name != "seed"}
-    return repr((card.model, card.options, sorted(recipe.items(), key=str), card.data.checksums.get("train")))
+    faces, taught = card.data.checksums.get("train"), TAUGHT in card.notes
+    return repr((card.model, card.options, sorted(recipe.items(), key=str), faces, taught))
 
 
 def _titles(cards: Sequence[Card]) -> list[str]:
@@ -187,10 +188,9 @@ def _titles(cards: Sequence[Card]) -> list[str]:
 
 def _fields(card: Card) -> dict[str, Any]:
     """What tells a row from others of its preset."""
-    faces = {"training faces": card.data.checksums.get("train", "unknown")[:8]}
-    return (
-        {name: value for name, value in card.recipe.items() if name not in ("seed", "options")} | card.options | faces
-    )
+    fields = {name: value for name, value in card.recipe.items() if name not in ("seed", "options")} | card.options
+    fields["training faces"] = card.data.checksums.get("train", "unknown")[:8]
+    return fields | {"taught": "yes" if TAUGHT in card.notes else "no"}
 
 
 def _row(

@@ -146,7 +146,7 @@ def _answer(predict: Predictor, pixels: NDArray[np.uint8], model: Any, faces: Fa
             "rate."
         )
     sums = answer.sum(1)
-    if (answer < 0).any() or (abs(sums - 1) > 1e-3).any():
+    if (answer < 0).any() or (abs(sums - 1) > 0.01).any():
         found = "some are negative" if (answer < 0).any() else f"one face's add to {sums[abs(sums - 1).argmax()]:.3g}"
         raise DataError(f"The answers aren't probabilities, {found}: are these logits? Answer with their softmax.")
     if known == faces.classes:
