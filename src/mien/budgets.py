@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mien.errors import MienError
-from mien.training.recipe import Recipe, read_recipe, recipe
+from mien.training.recipe import Recipe, recipe
 
 SHARE = 0.7
 """The share of a taught network's targets that comes from its teachers; the labels are the rest."""
@@ -47,7 +47,10 @@ def plan(budget: str, *, second: int = 0, teachers: Sequence[str] = (), init: st
     chosen = BUDGETS[budget]({"second": second} if second else {})
     trained = [each for each in chosen.teachers if isinstance(each, Recipe)]
     seed *= len(trained) + len(chosen.students)
-    own = tuple(each if isinstance(each, str) else _sown(each, seed) for each in chosen.teachers)
+    own = tuple(
+        each if isinstance(each, str) else each.model_copy(update={"seed": each.seed + seed})
+        for each in chosen.teachers
+    )
     chosen = replace(chosen, teachers=own)
     changes: dict[str, Any] = {}
     if teachers:
@@ -57,12 +60,11 @@ def plan(budget: str, *, second: int = 0, teachers: Sequence[str] = (), init: st
         if not all(student.init for student in chosen.students.values()):
             raise MienError(f"The budget {budget!r} starts from nothing, not from {init}; the again budgets go on.")
         changes["init"] = init
-    students = {name: _sown(student.model_copy(update=changes), seed) for name, student in chosen.students.items()}
+    students = {
+        name: student.model_copy(update={"seed": student.seed + seed, **changes})
+        for name, student in chosen.students.items()
+    }
     return replace(chosen, students=students)
-
-
-def _sown(recipe: Recipe, seed: int) -> Recipe:
-    return read_recipe(recipe.model_dump() | {"seed": recipe.seed + seed})
 
 
 def _cpu(head: dict[str, int]) -> Plan:

@@ -90,6 +90,8 @@ class Stopped(KeyboardInterrupt):
         super().__init__(message)
         self.result = result
 
+    __reduce__ = MienError.__reduce__
+
 
 class MissingExtra(MienError):
     """An optional dependency that the called function needs; the message has the install command."""

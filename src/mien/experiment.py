@@ -2,7 +2,8 @@
 
 A run folder holds `recipe.json`, `data.json` and `environment.json` from the start; `state.pt`,
 `weights.safetensors` (the best epoch's) and `history.csv` after every epoch; `model.onnx`, `figures/` and
-`card.json` when it is finished. The card is written last, so a folder with a card is complete.
+`card.json` when it is finished, the first two unless `export` is False. The card is written last, so a folder with a
+card is complete.
 """
 
 import json
@@ -64,7 +65,7 @@ def train(
         device: "cpu", "cuda", ...; None picks.
         tick: called during an epoch with the share of it that is done.
         second: the training faces with a second labelling, as `fit` takes it.
-        export: False leaves the ONNX file and the figures out.
+        export: False leaves the ONNX file and the figures out, for good: `export_onnx` writes the one.
 
     Raises:
         CheckpointError: the folder holds a run and `resume` is False; its recipe or data are others; or another
@@ -165,7 +166,7 @@ def fresh(recipe: Recipe, splits: Splits) -> nn.Module:
     """
     images = splits["train"].images
     channels = 1 if images.ndim == 3 else 3
-    torch.manual_seed(recipe.seed)
+    torch.default_generator.manual_seed(recipe.seed)  # a GPU's numbers aren't drawn from, and are left alone
     shape = {"classes": len(splits.classes), "channels": channels, "size": images.shape[1]}
     if not recipe.init:
         return create_model(recipe.model, **shape, **recipe.options)

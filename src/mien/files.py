@@ -18,6 +18,9 @@ _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
 _HELD_SECONDS = 1.0 if os.name == "nt" else 0.0
 """How long another program may hold a file that is to be replaced: Windows refuses, and a scanner soon lets go."""
 
+_LONGEST = 255
+"""Bytes of a name that file systems take."""
+
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
@@ -29,8 +32,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # the ending stays, which some writers look at; FFmpeg takes a colon in a path that isn't absolute for a protocol
-    beside = path.absolute().with_name(f".{secrets.token_hex(4)}{path.suffix}")
+    token = secrets.token_hex(4)
+    name = f".{token}.{path.name}"
+    if len(os.fsencode(name)) > _LONGEST:  # what some writers look at is the ending
+        name = f".{token}{path.suffix}"
+    beside = path.absolute().with_name(name)  # FFmpeg takes a colon in a path that isn't absolute for a protocol
     try:
         yield beside
         with beside.open("rb+") as file:

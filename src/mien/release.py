@@ -162,8 +162,9 @@ def _begin(plan: Plan, folder: Path, splits: Splits, votes: Splits | None) -> No
 
 def spare(folder: Path) -> set[Path]:
     """Files in the folder of a release that needn't travel: what is in others, too, and isn't read to go on."""
-    states = {path.with_name(WEIGHTS) for path in folder.glob(f"*/{STATE}")}  # a state holds the best weights itself
-    return {path for path in (*states, *folder.glob(f"*/{MODEL}")) if path.exists()}
+    under_way = [path for path in folder.glob(f"*/{STATE}") if not path.with_name(CARD).exists()]
+    weights = (path.with_name(WEIGHTS) for path in under_way)  # a state holds the best ones itself
+    return {path for path in (*weights, *folder.glob(f"*/{MODEL}")) if path.exists()}
 
 
 class _Clock:
@@ -199,9 +200,10 @@ def _train(
     clock.check(0)
     began = time.monotonic()
     for epoch in train(home, splits, recipe, **how):
+        took = time.monotonic() - began  # without what the caller does with it
         yield Step(stage, home.name, epoch)
         if left := epoch.epochs - epoch.epoch:
-            clock.check(time.monotonic() - began, last=left == 1)
+            clock.check(took, last=left == 1)
         began = time.monotonic()
         clock.mark()
     (home / STATE).unlink(missing_ok=True)  # nothing goes on from a finished run

@@ -57,7 +57,7 @@ def begin(folder: Path, splits: Splits, recipe: Recipe, second: FaceSet | None =
         atomic_write(folder / RECIPE, recipe.model_dump_json(indent=2))
         return
     was, now = read_setup(folder)[0].model_dump(mode="json"), recipe.model_dump(mode="json")
-    if changed := [name for name in now if was[name] != now[name]]:
+    if changed := [name for name in now if was[name] != now[name] and name != "preset"]:  # it decides nothing itself
         raise CheckpointError(
             f"{folder}: the run in this folder was begun with another recipe ({', '.join(changed)}). "
             "Choose another folder."

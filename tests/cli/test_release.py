@@ -25,7 +25,7 @@ from mien.errors import CheckpointError, MienError, RecipeError
 from mien.evaluation.scores import evaluate, score
 from mien.labels import FERPLUS
 from mien.models import create_model, summarise
-from mien.release import OutOfTime, _Clock, release
+from mien.release import OutOfTime, _Clock, release, spare
 from mien.runs import held
 from mien.shards import INDEX, pack, unpack
 from mien.teachers import PROBABILITIES, leave_probabilities, taught
@@ -289,8 +289,10 @@ def test_an_epoch_may_take_half_as_long_again_as_the_last() -> None:
 
 
 def test_time_is_kept_for_what_follows_the_last_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, now = _Clock(9), time.monotonic()
-    clock.check(323, last=True)  # at first a tenth of it all
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    clock = _Clock(9)
+    clock.check(323, last=True)  # at first a tenth of it all, at most a minute
     with pytest.raises(OutOfTime):
         clock.check(325, last=True)
     clock.mark()
@@ -338,6 +340,15 @@ def test_a_killed_call_keeps_what_was_packed_and_sigterm_ends_it_in_order(
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
+def test_what_is_in_a_state_neednt_travel_beside_it_but_a_finished_network_s_weights_do(tmp_path: Path) -> None:
+    for name in ("small/state.pt", "small/weights.safetensors", "flagship/weights.safetensors", "flagship/state.pt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "flagship" / "card.json").touch()  # it ended before its state was removed
+    (tmp_path / "flagship" / "model.onnx").touch()
+    assert spare(tmp_path) == {tmp_path / "small" / "weights.safetensors", tmp_path / "flagship" / "model.onnx"}
+
+
 def test_what_cant_be_packed_stays_and_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "out").write_text("no folder")
     with sharded(tmp_path / "state", tmp_path / "out", 1) as carried:
@@ -355,7 +366,7 @@ def test_one_command_at_a_time_and_one_process_alone(
     line = ["release", "--budget", "toy", "--data", str(faces[0]), "--out", str(tmp_path), "--shard-mb", "1"]
     with held(tmp_path):
         assert main(line) == 1
-    assert "another command trains in this folder now" in capsys.readouterr().err
+    assert "another training is under way in this folder" in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {"run.lock"}
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert main(line) == 1

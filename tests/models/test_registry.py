@@ -53,11 +53,12 @@ def test_a_name_is_registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_cell_that_is_run_again_registers_its_class_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_MODELS", dict(registry._MODELS))
     cell = "class Mine(nn.Module):\n    def __init__(self, *, classes, channels, size):\n        super().__init__()"
-    for _ in range(2):
+    for listed in (False, True):
         names = {"nn": nn, "__name__": "notebook"}
         exec(cell, names)
-        register("one-of-mine")(names["Mine"])
+        register("one-of-mine", listed=listed)(names["Mine"])
         assert type(create_model("one-of-mine")) is names["Mine"]
+        assert ("one-of-mine" in list_models()) == listed
 
 
 def test_a_network_says_what_it_took_by_default() -> None:

@@ -206,7 +206,7 @@ def test_what_is_no_address_and_no_token() -> None:
         for token in ("é", "a\nb"):
             with pytest.raises(mien.MienError, match="token"):
                 make(token=token)
-        for timeout in (-1, 0, float("nan")):
+        for timeout in (-1, 0, float("nan"), float("inf"), None):
             with pytest.raises(mien.MienError, match="timeout"):
                 make(timeout=timeout)
 
@@ -272,7 +272,7 @@ def test_what_is_no_picture_is_told_so_and_doesnt_stop_the_others(asked: mien.Cl
     readings = list(asked.predict_many([photo, image, 7]))
     assert [len(one) for one in readings] == [1, 0, 0]
     assert [one.error.partition(", not ")[2].partition(";")[0] for one in readings[1:]] == ["Image", "int"]
-    for one in (str(photo), photo, photo.read_bytes()):
+    for one in (str(photo), photo, photo.read_bytes(), 7, None):
         with pytest.raises(mien.MediaError, match="a list of them"):
             next(asked.predict_many(one))
 
@@ -291,6 +291,32 @@ def test_an_async_client_of_another_event_loop_says_so() -> None:
     for said in ("no answer", r"make a client in each asyncio\.run"):
         with pytest.raises(mien.ServerError, match=said):
             asyncio.run(client.networks())
+
+
+def test_the_async_client_holds_one_request_s_pictures_at_a_time(
+    server, monkeypatch: pytest.MonkeyPatch, photo: Path
+) -> None:
+    """Each of these pictures fills a request, so none is read before the one before it was asked about."""
+    monkeypatch.setattr("mien.client.files.TOGETHER_BYTES", 1)
+    read, answered = 0, 0
+
+    def counted(picture: object) -> File:
+        nonlocal read
+        read += 1
+        assert read <= answered + 2  # the one that is asked about, and the one that told that it is alone
+        return as_file(picture)
+
+    monkeypatch.setattr("mien.client.files.as_file", counted)
+
+    async def ask() -> None:
+        nonlocal answered
+        async with mien.AsyncClient(server.address) as client:
+            async for reading in client.predict_many([photo] * 4):
+                assert len(reading) == 1
+                answered += 1
+
+    asyncio.run(ask())
+    assert (read, answered) == (4, 4)
 
 
 def test_a_server_that_hangs_up_while_a_picture_is_sent(server) -> None:

@@ -82,7 +82,6 @@ def release(
     from mien.release import release as steps
     from mien.runs import held as alone
     from mien.shards import INDEX
-    from mien.shipped import find
     from mien.teachers import ensemble
 
     if (processes := int(os.environ.get("WORLD_SIZE", "1"))) > 1:
@@ -92,7 +91,7 @@ def release(
     if state and not (state / INDEX).exists():
         raise CheckpointError(f"{state}: no earlier call left its state in this folder: there is no {INDEX}.")
     for network in (*(teacher or ()), *([init] if init else [])):
-        Card.read(find(network))  # a wrong name shows at once
+        Card.read(network)  # a wrong name shows at once
     source = DataPath(data, skip_bad_rows=skip_bad_rows)
     splits = read_source(source)
     say_leaked(splits)
@@ -109,11 +108,12 @@ def release(
             work = shards.work
         before = files_of(work / SHIPPED)
         finished = over = False
+        spare = min(6 * (minutes or 0), 10) if shards else 0  # seconds, for the last packing
         try:
             shown = _Shown()
             for step in steps(
                 chosen, splits, work, stage=stage, votes=voted,
-                minutes=float("inf") if minutes is None else minutes - (time.monotonic() - began) / 60,
+                minutes=float("inf") if minutes is None else minutes - (time.monotonic() - began + spare) / 60,
                 device=device, tick=shown.tick, look=shown.look,
             ):  # fmt: skip
                 if shards:
@@ -127,9 +127,9 @@ def release(
             again = f"the same command{_moved(state, out)}" if _moved(state, out) else again
             raise KeyboardInterrupt(f"every finished epoch is saved. Go on with: {again}") from None
         finally:
+            shown.close()
             if shards:
                 shards.pack()
-            shown.close()
         if over:
             note(f"The {minutes:g} minutes are over; all is saved. Go on with the same command{_moved(state, out)}.")
         if finished:

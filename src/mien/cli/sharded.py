@@ -29,7 +29,8 @@ class Shards:
         from mien.release import spare
         from mien.shards import pack
 
-        left_out, self.whole = spare(self.work), False
+        self.whole = False
+        left_out = spare(self.work)
         try:
             if set(files_of(self.work)) - left_out:
                 pack(self.work, self.out, self.shard_mb * 1_000_000, left_out)
@@ -49,7 +50,7 @@ def sharded(state: Path, out: Path, shard_mb: int) -> Iterator[Shards]:
         yield shards
     finally:
         if shards.whole:
-            shutil.rmtree(shards.work)
+            shutil.rmtree(shards.work, ignore_errors=True)  # what failed before mustn't be hidden
         else:
             note(f"The state is in {shards.work}: go on with --out {shards.work}, without --shard-mb and --state.")
 

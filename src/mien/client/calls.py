@@ -1,5 +1,6 @@
 """What a client's calls are: the requests of each, step by step, and what becomes of the answers."""
 
+import math
 import os
 import ssl
 import time
@@ -108,7 +109,7 @@ class Calls:
             raise MienError(f"{address}: not an address ({error}). One is http://127.0.0.1:8000.") from None
         if not (token.isascii() and token.isprintable()):
             raise MienError("A token has letters, digits or . _ ~ - and nothing else.")
-        if not timeout > 0:
+        if not (isinstance(timeout, (int, float)) and 0 < timeout < math.inf):
             raise MienError(f"timeout is {timeout}; it is seconds, more than 0.")
         self.options: dict[str, Any] = {
             "base_url": self.address,
@@ -216,8 +217,8 @@ def lost(address: str, error: httpx.HTTPError) -> ServerError:
     said = str(error) or type(error).__name__
     if isinstance(error, (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)):
         return ServerError(
-            f"{address}: the server hung up before its answer was there ({said}): it ended, or a picture is larger "
-            "than its --max-bytes."
+            f"{address}: the server hung up, or what it said is no answer ({said}): it ended, a picture is larger than "
+            "its --max-bytes, it speaks https (or http alone), or it is none of mien's."
         )
     if "CERTIFICATE_VERIFY_FAILED" in said:
         reason = said.partition("failed: ")[2].partition(" (_ssl")[0] or said

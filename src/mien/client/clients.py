@@ -141,7 +141,8 @@ class AsyncClient:
         """As `Client.predict_many`."""
         left = several(pictures)
         while some := list(islice(left, TOGETHER)):
-            for files in await asyncio.to_thread(list, together(some)):
+            groups = together(some)
+            while files := await asyncio.to_thread(next, groups, None):
                 for reading in await self._run(self._calls.predict_batch(files, model, detect)):
                     yield reading
 

@@ -57,7 +57,7 @@ def as_file(picture: Any) -> File:
 
 def several(pictures: Iterable[Any]) -> Iterator[Any]:
     """These pictures one by one. Raises MediaError where it is one alone: a path's letters are no pictures."""
-    if isinstance(pictures, (str, os.PathLike, bytes, bytearray, memoryview)):
+    if isinstance(pictures, (str, os.PathLike, bytes, bytearray, memoryview)) or not isinstance(pictures, Iterable):
         raise MediaError("Several pictures are a list of them, even of one; one alone is for `predict`.")
     return iter(pictures)
 

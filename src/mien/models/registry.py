@@ -49,8 +49,7 @@ def register(name: str, *, listed: bool = True, **sizes: Any) -> Callable[[M], M
         if (known.__module__, known.__qualname__) != (model.__module__, model.__qualname__):
             raise MienError(f"A model called {name!r} is registered already ({known.__module__}).")
         _MODELS[name], _SIZES[name] = model, sizes
-        if not listed:
-            _UNLISTED.add(name)
+        (_UNLISTED.discard if listed else _UNLISTED.add)(name)
         return model
 
     return put
