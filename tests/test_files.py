@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mien.errors import DataError
-from mien.files import atomic_write, files_below, holding, put_between, replacing
+from mien.files import atomic_write, files_below, holding, printable, put_between, replacing
 
 
 def test_atomic_write_replaces_and_makes_folders(tmp_path: Path) -> None:
@@ -71,6 +71,18 @@ def test_the_file_has_ordinary_permissions(tmp_path: Path) -> None:
     plain.write_text("x")
     atomic_write(atomic, "x")
     assert stat.S_IMODE(atomic.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+
+
+def test_names_are_shown_but_for_what_steers_a_terminal() -> None:
+    for name in (
+        "\u0645\u06cc\u200c\u0631\u0648\u062f.jpg",
+        "\U0001f468\u200d\U0001f469.jpg",
+        "a\u3000b.jpg",
+    ):  # Persian, emoji
+        assert printable(name) == name
+    assert printable("a\tb") == "a b"
+    for sign in "\n\r\x1b\x9b\u202e\u2066\u200f\ufeff\udcff":
+        assert printable(f"a{sign}b") == "a\ufffdb"
 
 
 def test_a_table_goes_between_its_marks(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ _HELD_SECONDS = 1.0 if os.name == "nt" else 0.0
 _LONGEST = 255
 """Bytes of a name that file systems take."""
 
+_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
@@ -36,7 +38,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     name = f".{token}.{path.name}"
     if len(os.fsencode(name)) > _LONGEST:  # what some writers look at is the ending
         name = f".{token}{path.suffix}"
-    beside = path.absolute().with_name(name)  # FFmpeg takes a colon in a path that isn't absolute for a protocol
+    beside = path.with_name(name)
     try:
         yield beside
         with beside.open("rb+") as file:
@@ -143,13 +145,18 @@ def holding(lock: Path, other: Exception) -> Iterator[None]:
 
 
 def printable(name: str) -> str:
-    """A file's name as people can be shown it: signs that would steer a terminal, or are no text, are replaced.
+    """A file's name as people can be shown it: signs that would steer a terminal, or are no text, are replaced; a tab
+    becomes a blank.
 
-    >>> printable("a b.jpg"), printable(chr(27) + "[2J.jpg")
+    >>> printable("a\\tb.jpg"), printable(chr(27) + "[2J.jpg")
     ('a b.jpg', '�[2J.jpg')
     """
-    seen = (sign.isprintable() or unicodedata.category(sign) == "Zs" for sign in name)  # spaces of other widths, too
-    return "".join(sign if shown else "\N{REPLACEMENT CHARACTER}" for sign, shown in zip(name, seen, strict=True))
+    return "".join(sign if _shown(sign) else "\N{REPLACEMENT CHARACTER}" for sign in name.replace("\t", " "))
+
+
+def _shown(sign: str) -> bool:
+    """Spaces of other widths are, and what joins letters or keeps them apart: in Persian words, in emoji."""
+    return sign.isprintable() or unicodedata.category(sign) == "Zs" or sign in _JOINERS
 
 
 def plain_name(name: str) -> bool:

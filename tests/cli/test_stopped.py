@@ -76,6 +76,22 @@ def test_a_figure_of_a_run_that_goes_on_is_of_all_of_it(
     assert Path("rows.csv").read_bytes() == Path("whole.csv").read_bytes()
 
 
+@pytest.mark.parametrize(("count", "replaced"), [(1, False), (3, True)])
+def test_a_figure_is_replaced_once_there_is_something_new(
+    stop_at: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, count: int, replaced: bool
+) -> None:
+    whole = Recognizer.stream
+    stop_at(2)
+    line = [*LINE, "--out", "rows.csv", "--sheet", "sheet.svg"]
+    assert main(line) == 130
+    before = Path("sheet.svg").read_bytes()
+    Image.fromarray(np.full((48, 48), 200, np.uint8)).save("in/3.png")
+    monkeypatch.setattr(Recognizer, "stream", whole)
+    stop_at(count)
+    assert main([*line, "--resume"]) == 130
+    assert (Path("sheet.svg").read_bytes() != before) == replaced
+
+
 def test_photos_of_a_finished_run_are_not_read_again(capsys: Said) -> None:
     assert main([*LINE, "--out", "rows.csv"]) == 0
     capsys.readouterr()

@@ -272,7 +272,7 @@ def test_what_cant_be_meant_is_said_at_once(recognizer: mien.Recognizer, photo: 
         mien.Recognizer(threads=-1)
     with pytest.raises(MienError, match="most is 0"):
         recognizer.read_all([photo], most=0)
-    for one in (str(photo), photo, photo.read_bytes()):
+    for one in (str(photo), photo, photo.read_bytes(), np.zeros((9, 9), np.uint8), np.zeros((9, 9, 3), np.uint8)):
         with pytest.raises(MediaError, match="a list of them"):
             recognizer.read_all(one)
     for wrong in (1.5, None, b"photo.jpg", [photo, None], np.zeros((2, 48, 48), np.uint8)):
@@ -284,16 +284,28 @@ def test_several_pictures_at_once(recognizer: mien.Recognizer, photo: Path, astr
     frames = np.stack([astronaut, np.zeros_like(astronaut)])
     assert [len(reading) for reading in recognizer.read_all(frames)] == [1, 0]
     assert recognizer.read_all(iter(())) == []
+    assert [len(reading) for reading in recognizer.read_all(np.zeros((2, 48, 48), np.uint8))] == [0, 0]
     readings = recognizer.read_all(each for each in (photo, "none.jpg", b"nothing", np.zeros(3), 7))
     assert [reading.source for reading in readings] == [str(photo), "none.jpg", "bytes", "array", ""]
     assert [bool(reading.error) for reading in readings] == [False, True, True, True, True]
 
 
-def test_a_pickled_recognizer_is_opened_again() -> None:
-    recognizer = mien.Recognizer("small", detect=False, smooth=0.5, max_pixels=4000, threads=2)
+class Ours(mien.Recognizer):
+    """As somebody makes one of his own."""
+
+    def __init__(self, team: str, *, detect: bool) -> None:
+        super().__init__("small", detect=detect, smooth=0.5, max_pixels=4000, threads=2)
+        self.team = team
+
+
+@pytest.mark.parametrize("detect", [True, False])
+def test_a_pickled_recognizer_is_opened_again(detect: bool, astronaut: np.ndarray) -> None:
+    recognizer = Ours("ours", detect=detect)
+    recognizer.max_pixels = 5000
     same = pickle.loads(pickle.dumps(recognizer))
     assert repr(same) == repr(recognizer)
-    assert (same.smooth, same.max_pixels, same.threads, same._detector) == (0.5, 4000, 2, None)
+    assert (same.team, same.smooth, same.max_pixels, same.threads) == ("ours", 0.5, 5000, 2)
+    assert same(astronaut) == recognizer(astronaut)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in the file system")

@@ -106,6 +106,22 @@ def test_a_video_whose_name_is_no_text_is_one_files_error(film: Path, photo: Pat
         VideoWriter(tmp_path / f"{NOT_TEXT}.webm")
 
 
+@pytest.mark.parametrize("kind", ["mp4", "webm"])
+def test_a_film_is_read_and_drawn_in_a_folder_whose_name_is_no_text(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    try:
+        (tmp_path / NOT_TEXT).mkdir()
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    monkeypatch.chdir(tmp_path / NOT_TEXT)
+    Path("a.mp4").write_bytes(film.read_bytes())
+    with VideoWriter(f"drawn.{kind}") as writer:
+        for frame in Sources(["a.mp4"]):
+            writer.write(frame.pixels, frame.time)
+    assert [frame.error for frame in Sources([f"drawn.{kind}"])] == [""] * 30
+
+
 def test_a_pattern_gives_each_file_once(photo: Path, tmp_path: Path) -> None:
     for name in ("a.jpg", "inner/b.jpg", "inner/deep/c.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -123,6 +139,22 @@ def test_what_two_names_stand_for_is_read_once(film: Path, photo: Path, tmp_path
         sources = Sources([tmp_path, again])
         assert (sources.photos, sources.videos) == (1, 1)
         assert [frame.index for frame in sources] == [0, *range(30)]
+
+
+def test_what_two_names_stand_for_is_counted_once(film: Path, photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(photo.read_bytes())
+    (tmp_path / "x.txt").write_text("not a picture")
+    with VideoWriter(tmp_path / "drawn.webm") as writer:
+        for number in range(3):
+            writer.write(np.zeros((48, 64, 3), np.uint8), number / 10)
+    sources = Sources([tmp_path, tmp_path])
+    assert names(sources) == ["a.jpg"]
+    assert (sources.others, sources.drawn) == (1, 1)
+    assert names(Sources([tmp_path, tmp_path / "x.txt", tmp_path / "drawn.webm"])) == [
+        "a.jpg", "x.txt", *["drawn.webm"] * 3,
+    ]  # fmt: skip
+    with pytest.raises(MediaError, match="but what mien drew itself"):
+        Sources([tmp_path, tmp_path / "*.webm"])
 
 
 def test_photos_that_are_done_already_are_no_part_of_what_comes(photo: Path, tmp_path: Path) -> None:

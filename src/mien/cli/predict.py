@@ -100,7 +100,7 @@ def predict(
         elif resume:
             raise DataError("--resume goes on with a file of rows; name it with --out.")
         kept += [annotator(annotate, stack, films.names)] if annotate else []
-        kept += [figure(path, what, stack) for path, what in ((timeline, "timeline"), (sheet, "sheet")) if path]
+        kept += [figure(path, what, stack, last) for path, what in ((timeline, "timeline"), (sheet, "sheet")) if path]
         check_films(annotate, timeline, films)
         for place in outputs:
             check_place(place, folder=place == annotate and place.suffix.lower() not in VIDEOS)
@@ -128,7 +128,7 @@ def predict(
                     if fresh == limit and new:
                         break
             except KeyboardInterrupt:
-                if not tally.entries:  # then no output takes the place of an earlier one
+                if not fresh:  # then no output takes the place of an earlier one
                     raise
                 stopped = True
     for what, path in (("rows", out), ("drawings", annotate), ("timeline", timeline), ("sheet", sheet)):

@@ -1,7 +1,7 @@
 """Where `mien predict` sends what it reads besides the terminal: annotated pictures and videos, and figures."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from errno import EISDIR
 from pathlib import Path
@@ -119,8 +119,9 @@ def _free(path: Path, ending: str, signature: str, taken: dict[str, int]) -> Pat
     return Path(name + ending)
 
 
-def figure(path: Path, what: str, stack: ExitStack) -> Sink:
-    """Gathers for a figure, `what` = "timeline" or "sheet", and writes it when the stack is left."""
+def figure(path: Path, what: str, stack: ExitStack, last: Mapping[str, int]) -> Sink:
+    """Gathers for a figure, `what` = "timeline" or "sheet", and writes it when the stack is left; `last` as `RowWriter`
+    has it."""
     kind: Any = path.suffix.lower().removeprefix(".")
     if kind not in ("svg", "png"):
         raise DataError(f"{path}: figures are .svg or .png files.")
@@ -131,11 +132,11 @@ def figure(path: Path, what: str, stack: ExitStack) -> Sink:
 
     def add(frame: "Frame", reading: "Reading") -> None:
         nonlocal begun
-        begun = True
+        begun = begun or reading.frame > last.get(reading.source, -1)
         drawing.add(frame, reading)
 
     def put(error: object, *_: object) -> None:
-        if begun or error is None:  # what went wrong before the first picture replaces nothing
+        if begun or error is None:  # what went wrong before anything new replaces nothing
             atomic_write(path, drawing.picture(kind))
 
     stack.push(put)

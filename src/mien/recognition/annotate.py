@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from mien.errors import DataError, MediaError, MissingExtra
 from mien.files import replacing
 from mien.labels import colours
-from mien.recognition.kinds import is_text, sign_video
+from mien.recognition.kinds import for_ffmpeg, is_text, sign_video
 from mien.recognition.records import Face, Reading
 from mien.style import SIGNED
 
@@ -191,7 +191,7 @@ def _fitted(pixels: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[np.uint
 
 def _vp9(path: Path, rate: float, size: tuple[int, ...], stack: ExitStack) -> Any:
     with _silenced():  # OpenCV says there, whatever its log level, that it goes on with VP9
-        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"VP90"), rate, size)
+        writer = cv2.VideoWriter(for_ffmpeg(path), cv2.VideoWriter.fourcc(*"VP90"), rate, size)
     stack.callback(writer.release)
     if not writer.isOpened():
         raise MediaError("this build of OpenCV can't write it.")
@@ -213,7 +213,7 @@ def _silenced() -> Iterator[None]:
 
 def _h264(path: Path, rate: float, size: tuple[int, ...], stack: ExitStack) -> Any:
     av = _av()
-    container = av.open(str(path), "w")
+    container = av.open(for_ffmpeg(path), "w")
     stack.callback(container.close)
     stream = container.add_stream("libx264", rate=_fraction(rate))
     stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"

@@ -82,6 +82,16 @@ def is_text(name: str) -> bool:
     return True
 
 
+def for_ffmpeg(path: str | os.PathLike[str]) -> str:
+    """A video's path as FFmpeg takes it: what stands before a colon is no protocol, and a folder above, whose name may
+    be no text, isn't named.
+
+    >>> for_ffmpeg("12:30.mp4").replace(os.sep, "/"), for_ffmpeg("/films/a.mp4")
+    ('./12:30.mp4', '/films/a.mp4')
+    """
+    return os.path.join(".", path)
+
+
 def signed_for(source: str) -> str:
     """The signature of a drawing of this source. Which one it is stands there as a hash: drawings are given away, and
     needn't tell how somebody's folders are called."""

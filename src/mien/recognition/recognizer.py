@@ -119,17 +119,18 @@ class Recognizer:
         if not (0 < certain <= 1 and 0 <= smooth < math.inf):
             raise DataError(f"certain lies between 0 and 1, smooth is 0 or more seconds; found {certain} and {smooth}.")
         self.net = Net(model, device=device, threads=threads, spin=False)
-        self._again = partial(
-            type(self), self.net.path, device=device, detect=detect, certain=certain, smooth=smooth,
-            max_pixels=max_pixels, threads=threads,
-        )  # fmt: skip
         self.classes, self.device = self.net.classes, self.net.device
         self.smooth, self.max_pixels, self.threads = smooth, max_pixels, threads or workers()
         # a thread for each of two frames does more than two threads for one, which wait for each other in every layer
-        self._detector = Detector(device=device, threads=1, certain=certain) if detect else None
+        self._new_detector = partial(Detector, device=device, threads=1, certain=certain) if detect else None
+        self._detector = self._new_detector() if self._new_detector else None
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return self._again, ()
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_detector": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        self._detector = self._new_detector() if self._new_detector else None
 
     def __repr__(self) -> str:
         return f"Recognizer({self.net.card.model}, {len(self.classes)} classes, {self.net.path}, on {self.device})"
@@ -155,9 +156,13 @@ class Recognizer:
         What can't be read gives a Reading with an `error`.
 
         Raises:
-            MediaError: `pictures` are one path, or one file's bytes. DataError: `most` is less than 1.
+            MediaError: `pictures` are one path, one file's bytes, or one picture's array; several in one array are
+                `(N, H, W)` or `(N, H, W, 3)`. DataError: `most` is less than 1.
         """
-        if isinstance(pictures, (str, os.PathLike, bytes, bytearray, memoryview)):
+        one = isinstance(pictures, np.ndarray) and (
+            pictures.ndim == 2 or (pictures.ndim == 3 and pictures.shape[2] == 3)
+        )
+        if one or isinstance(pictures, (str, os.PathLike, bytes, bytearray, memoryview)):
             raise MediaError("Several pictures are a list of them, even of one; one alone is for `read`.")
         if most < 1:
             raise DataError(f"most is {most}; it is faces in a call of the network, 1 or more.")

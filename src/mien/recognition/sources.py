@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mien import images
 from mien.errors import DataError, MediaError
-from mien.recognition.kinds import head_of, is_animated, is_cut_off, is_signed, is_text, kind_of
+from mien.recognition.kinds import for_ffmpeg, head_of, is_animated, is_cut_off, is_signed, is_text, kind_of
 from mien.recognition.named import camera_of, files_of, kind_at, same, what_is_wrong
 from mien.recognition.records import Frame
 
@@ -69,41 +69,40 @@ class Sources:
         self.live = bool(self.cameras)
         self._count()
 
-    def _found(self, name: str, known: set[tuple[str, str]]) -> Iterator[tuple[Path, str]]:
-        """The files that a name stands for, and what each is: "image", "video", "drawn" by mien, "known" as an earlier
-        name's, or "" for others."""
+    def _found(self, name: str, known: dict[tuple[str, str], str]) -> Iterator[tuple[Path, str, bool]]:
+        """The files that a name stands for, what each is ("image", "video", "drawn" by mien, or "" for others), and
+        whether no earlier name stands for it; what is passed over in a folder may be named later."""
         for path in files_of(name):
             asked = path == Path(name)
-            kind = kind_at(path, asked=asked)
-            if kind and not asked and is_signed(path):
-                kind = "drawn"
-            elif kind and len(self.names) > 1:
-                place = os.path.realpath(path.parent), path.name
-                kind = "known" if place in known else kind
-                known.add(place)
-            yield path, kind
+            place = (os.path.realpath(path.parent), path.name) if len(self.names) > 1 else ("", "")
+            kind = known.get(place, "")
+            new = place not in known or (asked and kind in ("", "drawn"))
+            if new:
+                kind = kind_at(path, asked=asked)
+                if kind and not asked and is_signed(path):
+                    kind = "drawn"
+                if len(self.names) > 1:
+                    known[place] = kind
+            yield path, kind, new
 
     def _count(self) -> None:
         videos, count = [], 0
-        known: set[tuple[str, str]] = set()
+        known: dict[tuple[str, str], str] = {}
         for name in self.names:
             if name in self.cameras:
                 continue
-            found, drawn = False, self.drawn
-            for path, kind in self._found(name, known):
-                if kind == "drawn":
-                    self.drawn += 1
-                    continue
-                found = found or kind != ""
-                if kind in ("", "known"):
+            kinds = set()
+            for path, kind, new in self._found(name, known):
+                kinds.add(kind)
+                self.drawn += new and kind == "drawn"
+                if not new or kind in ("", "drawn"):
                     continue
                 if output := self._output(path):
                     raise DataError(f"{output}: {path} is read, and could be overwritten there. Name another place.")
                 count += 1
                 videos += [path] if kind == "video" else []
-            if not found or not (os.path.exists(name) or glob.has_magic(name)):
-                only = self.drawn > drawn
-                raise MediaError(f"{name}: {ONLY_DRAWN if only else what_is_wrong(name)}")
+            if kinds <= {"", "drawn"} or not (os.path.exists(name) or glob.has_magic(name)):
+                raise MediaError(f"{name}: {ONLY_DRAWN if 'drawn' in kinds else what_is_wrong(name)}")
         self.videos, self.photos = len(videos), count - len(videos)
         if self.live:
             return
@@ -115,13 +114,13 @@ class Sources:
 
     def __iter__(self) -> Iterator[Frame]:
         self.others = self.passed = 0
-        known: set[tuple[str, str]] = set()
+        known: dict[tuple[str, str], str] = {}
         for name in self.names:
             if (camera := camera_of(name)) is not None:
                 yield from self._film(name, camera)
                 continue
-            for path, kind in self._found(name, known):
-                if kind in ("drawn", "known") or (kind and self._output(path)):  # the output: what came there meanwhile
+            for path, kind, new in self._found(name, known):
+                if not new or kind == "drawn" or (kind and self._output(path)):  # the output: what came there meanwhile
                     continue
                 if kind == "video":
                     yield from self._film(str(path), str(path))
@@ -201,8 +200,7 @@ class Sources:
 def _opened(what: str | int) -> Iterator[Any]:
     if not is_text(str(what)):
         raise MediaError("its name isn't text (UTF-8), which videos need; rename it.")
-    # FFmpeg takes a colon in a path that isn't absolute for a protocol
-    video = cv2.VideoCapture(what if isinstance(what, int) else os.fspath(Path(what).absolute()))
+    video = cv2.VideoCapture(what if isinstance(what, int) else for_ffmpeg(what))
     try:
         if not video.isOpened():
             if isinstance(what, int):

@@ -23,11 +23,12 @@ NEAR = 0.6
 
 
 STEADY = 0.1
-"""Seconds after which a new speed weighs as much as the one before."""
+"""Seconds after which a new speed or size weighs as much as the one before: a detector's boxes of a face that stays as
+large differ by some hundredths."""
 
 SHRINKS = 0.5
-"""A face that loses this share of its size a second, or more, is being covered: what is seen of it moves otherwise than
-the whole does, so its speed stays."""
+"""A face that loses this share of its smoothed size a second, or more, is being covered: what is seen of it moves
+otherwise than the whole does, so its speed stays."""
 
 
 @dataclass(eq=False)
@@ -36,7 +37,7 @@ class _Track:
     time: float
     points: NDArray[np.float64]  # (5, 2)
     speed: NDArray[np.float64]  # (2,), pixels a second
-    size: float
+    size: float  # smoothed
     probabilities: NDArray[np.float64]
 
     def expected(self, time: float) -> NDArray[np.float64]:
@@ -74,9 +75,11 @@ class Tracker:
                 passed = max(time - track.time, 1e-3)
                 weight = 1 - 0.5 ** (passed / self.half_life) if self.half_life else 1.0
                 track.probabilities = track.probabilities + weight * (smooth[place] - track.probabilities)
+                share = 1 - 0.5 ** (passed / STEADY)  # of the new in what is smoothed
+                size = track.size + share * (size - track.size)
                 if size > (1 - SHRINKS * passed) * track.size:
-                    newer = (points.mean(0) - track.points.mean(0)) / passed
-                    track.speed = track.speed + (1 - 0.5 ** (passed / STEADY)) * (newer - track.speed)
+                    speed = (points.mean(0) - track.points.mean(0)) / passed
+                    track.speed = track.speed + share * (speed - track.speed)
                 track.time, track.points, track.size = time, points, size
             ids[place], smooth[place] = track.id, track.probabilities
         return ids, smooth

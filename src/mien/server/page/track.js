@@ -19,9 +19,10 @@ export class Tracker {
         const passed = Math.max(time - track.time, 1e-3);
         const weight = this.halfLife ? 1 - 0.5 ** (passed / this.halfLife) : 1;
         track.probabilities = track.probabilities.map((old, at) => old + weight * (probabilities[place][at] - old));
+        const share = 1 - 0.5 ** (passed / this.steady);
+        seen.size = track.size + share * (seen.size - track.size);
         if (seen.size > (1 - this.shrinks * passed) * track.size) { // else it is being covered: what is seen moves otherwise
           const [now, before] = [middle(face.landmarks), middle(track.points)];
-          const share = 1 - 0.5 ** (passed / this.steady);
           track.speed = track.speed.map((old, axis) => old + share * ((now[axis] - before[axis]) / passed - old));
         }
         Object.assign(track, seen);
