@@ -20,7 +20,7 @@ def full_card() -> Card:
         parameters=1234,
         macs=5678,
         data=TrainedOn(source="fer2013.csv", checksums={"train": "ab" * 32}),
-        scores={"val": {"accuracy": 0.5, "interval": [0.4, 0.6]}},
+        scores={"after": {"val": {"accuracy": 0.5, "interval": [0.4, 0.6]}}},
         epoch=2,
         temperature=1.25,
         notes="a note: ä",
@@ -59,6 +59,13 @@ def test_a_card_is_frozen_and_refuses_unknown_fields() -> None:
         ("checksums", {"..\\elsewhere": "00"}),
         ("checksums", {"..": "00"}),
         ("surprise", 1),
+        ("scores", {"after": 3}),
+        ("scores", {"after": {"val": 3}}),
+        ("scores", {"after": {"val": {"accuracy": "high"}}}),
+        ("scores", {"after": {"val": {"accuracy": None}}}),
+        ("scores", {"after": {"val": {"interval": 3}}}),
+        ("scores", {"after": {"val": {"interval": ["a", "b"]}}}),
+        ("scores", {"after": {"val": {"per_class": [float("nan")]}}}),
     ],
 )
 def test_a_wrong_field_is_named(tmp_path: Path, field: str, value: object) -> None:
@@ -101,7 +108,7 @@ def test_the_card_of_a_network_in_the_box() -> None:
 
 
 def test_scores_must_be_numbers() -> None:
-    card = full_card().model_copy(update={"scores": {"val": {"loss": float("nan")}}})
+    card = full_card().model_copy(update={"scores": {"after": {"val": {"loss": float("nan")}}}})
     with pytest.raises(ValueError, match="JSON"):
         card.to_json()
 

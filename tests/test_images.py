@@ -216,6 +216,13 @@ def test_a_jpeg_of_very_many_scans_is_refused_before_decoding():
     assert np.array_equal(decode(photo[:2] + thumbnail + photo[2:] + many), pixels)  # and a film at its end
 
 
+def test_a_ppm_of_very_many_comments_is_refused_before_decoding():
+    pixels = b"P2 2 2 255 # drawn by hand\n0 50 100 255"
+    assert decode(pixels).tolist() == [[0, 50], [100, 255]]
+    with pytest.raises(MediaError, match="more than 1,000 comments"):
+        decode(b"P2 2 2 255\n" + 20_000 * b"#\n" + pixels[27:])
+
+
 ODD = b"Exif\0\0" + directory((274, 3, 6), (531, 2, 97))
 """EXIF data that ask for a turn, with a letter where a number belongs, so that they can't be written anew."""
 

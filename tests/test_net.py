@@ -38,7 +38,7 @@ def run(exported: Path, tmp_path: Path) -> Path:
     """A run folder with a network and a card that lists it."""
     shutil.copy(exported, tmp_path / "model.onnx")
     sums = {"model.onnx": checksum(exported)}
-    Card(model="logistic", classes=FER2013, checksums=sums, scores={"val": {"accuracy": 0.3}}).write(
+    Card(model="logistic", classes=FER2013, checksums=sums, scores={"after": {"val": {"accuracy": 0.3}}}).write(
         tmp_path / "card.json"
     )
     return tmp_path
@@ -113,7 +113,7 @@ def test_a_pickled_network_is_opened_again(exported: Path) -> None:
 
 
 def test_a_run_folder_is_verified_and_its_card_taken(run: Path) -> None:
-    assert Net(run).card.scores == {"val": {"accuracy": 0.3}}
+    assert Net(run).card.scores == {"after": {"val": {"accuracy": 0.3}}}
     assert Net(run / "model.onnx").card.scores
     with (run / "model.onnx").open("r+b") as file:
         file.seek(-200, 2)

@@ -1,8 +1,10 @@
 """A folder as pieces of bounded size, and back."""
 
 import hashlib
+import io
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,35 @@ def test_pieces_that_are_no_state_are_refused(content: bytes, tmp_path: Path) ->
         unpack(tmp_path, tmp_path / "back")
 
 
+def zipped(*names: str, size: int = 9, packed: int = zipfile.ZIP_STORED, bits: int = 0) -> bytes:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", packed) as archive:
+        for name in names:
+            archive.writestr(name, bytes(size))
+    content = bytearray(held.getvalue())
+    content[content.index(b"PK\1\2") + 8] |= bits
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(zipped("a", size=1_000_000, packed=zipfile.ZIP_DEFLATED), id="a bomb"),
+        pytest.param(zipped("a", bits=1), id="encrypted"),
+        pytest.param(zipped("a", "a/b"), id="a file in a file"),
+        pytest.param(
+            zipped("a").replace(b"PK\1\2\x14\x03\x14\0\0\0\0\0", b"PK\1\2\x14\x03\x14\0\0\0\x63\0"), id="odd kind"
+        ),
+    ],
+)
+def test_archives_that_pack_never_writes_are_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "piece").write_bytes(content)
+    (tmp_path / INDEX).write_text(json.dumps({"shards": {"piece": hashlib.sha256(content).hexdigest()}}))
+    with pytest.raises(CheckpointError, match=r"shards\.json: its pieces aren't a state"):
+        unpack(tmp_path, tmp_path / "back")
+    assert sum(path.stat().st_size for path in tmp_path.glob("back/*")) < 100
+
+
 def test_nothing_there_is_no_error(tmp_path: Path) -> None:
     assert not unpack(tmp_path, tmp_path / "back")
 
@@ -72,9 +103,12 @@ def test_a_damaged_or_missing_piece_is_refused(folder: Path, tmp_path: Path) -> 
     first.unlink()
     with pytest.raises(CheckpointError, match="can't read this piece"):
         unpack(tmp_path / "out", tmp_path / "back")
+    (tmp_path / "out" / INDEX).write_text(json.dumps({"shards": {"a\0b": ""}}))
+    with pytest.raises(CheckpointError, match="can't read this piece"):
+        unpack(tmp_path / "out", tmp_path / "back")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({"shards": {"../x": "0"}})])
+@pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({"shards": {"../x": "0"}}), "[" * 100_000])
 def test_a_foreign_index_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / INDEX).write_text(text)
     with pytest.raises(CheckpointError, match="not an index"):

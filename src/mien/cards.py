@@ -22,6 +22,10 @@ CARD = "card.json"
 """The card's name in a run folder."""
 
 
+NUMBERS = frozenset(("n", "accuracy", "balanced_accuracy", "macro_f1", "ece", "loss"))
+"""What a card's scores have as one number each."""
+
+
 class TrainedOn(BaseModel):
     """The data that a network learned from: where it came from, and the checksum of each split's `FaceSet`."""
 
@@ -60,7 +64,7 @@ class Card(BaseModel):
     macs: int = Field(default=0, ge=0)
     data: TrainedOn = TrainedOn()
     checksums: dict[str, str] = Field(default_factory=dict)
-    scores: dict[str, Any] = Field(default_factory=dict)
+    scores: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
     epoch: int | None = Field(default=None, ge=0)
     temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     uncertain: float = Field(default=0.0, ge=0, le=1)
@@ -92,6 +96,20 @@ class Card(BaseModel):
             if not plain_name(name):
                 raise ValueError(f"{name!r} isn't the name of a file beside the card")
         return sums
+
+    @field_validator("scores")
+    @classmethod
+    def _numbers(cls, scores: dict[str, dict[str, dict[str, Any]]]) -> dict[str, dict[str, dict[str, Any]]]:
+        json.dumps(scores, allow_nan=False)  # ValueError: NaN or infinity, which no answer of a server may hold
+        for when, splits in scores.items():
+            for split, report in splits.items():
+                for name in report.keys() & NUMBERS:
+                    if not _number(report[name]):
+                        raise ValueError(f"{name} ({when}, {split}) is no number")
+                ends = report.get("interval", (0, 1))
+                if not (isinstance(ends, (list, tuple)) and len(ends) == 2 and all(map(_number, ends))):
+                    raise ValueError(f"the interval ({when}, {split}) isn't two numbers")
+        return scores
 
     def to_json(self) -> str:
         """This card as JSON text. Raises ValueError when `options`, `recipe` or `scores` hold NaN or infinity."""
@@ -145,6 +163,10 @@ class Card(BaseModel):
                     f"{path}: changed or damaged since it was written: its SHA-256 isn't the card's. "
                     "Copy it again from where it came, or train again."
                 )
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _no_run(path: Path) -> str:

@@ -42,6 +42,9 @@ for _category in (UserWarning, Image.DecompressionBombWarning):
     warnings.filterwarnings("ignore", category=_category, module=r"PIL\.", append=True)
 
 MAX_BYTES = 64 << 20
+COMMENTS = 1000
+"""The most in a PPM picture of plain numbers, of which Pillow's decoder goes over all that follows for each."""
+
 MAX_SIDE = 32_766
 """Pixels: OpenCV turns nothing larger, and in a strip of a million faces would be looked for a thousand times."""
 
@@ -86,6 +89,8 @@ def decode(
     try:
         if data.startswith(jpeg.MAGIC):
             jpeg.check_scans(data)
+        if data.startswith((b"P1", b"P2", b"P3")) and data.count(b"#") > COMMENTS:
+            raise MediaError(f"a PPM of more than {COMMENTS:,} comments. Open it and save it anew.")
         with Image.open(io.BytesIO(data), formats=_formats(data)) as image:
             check_size(*image.size, max_pixels)
             if (directory := getattr(image, "tag_v2", None)) is not None:

@@ -93,7 +93,7 @@ def history(folder: str | os.PathLike[str]) -> tuple[dict[str, float], ...]:
     try:
         with path.open(newline="") as file:
             return tuple({name: float(value) for name, value in row.items()} for row in csv.DictReader(file))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
         raise CheckpointError(f"{path}: can't read the history of this run ({error}).") from None
 
 
@@ -110,7 +110,7 @@ def read_note(path: Path) -> dict[str, Any]:
     """What a record in a run folder says. Raises CheckpointError when it isn't there, or damaged."""
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path.parent}: no run of mien's in this folder ({path.name}: {error}).") from None
     if not isinstance(found, dict):
         raise CheckpointError(f"{path}: damaged: it holds {type(found).__name__} instead of a record.")

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import struct
 import tempfile
 import zipfile
 from collections.abc import Collection
@@ -19,6 +20,12 @@ from mien.files import atomic_write, plain_name
 INDEX = "shards.json"
 _PIECE = re.compile(r"(\.[0-9a-f]{8}\.)?state-[0-9a-f]{8}\.\d{3,}")
 """A piece's name, or that under which it was being written when the writer was killed."""
+
+_DAMAGE = (
+    *(zipfile.BadZipFile, RuntimeError, ValueError, EOFError, struct.error),
+    *(FileExistsError, NotADirectoryError, IsADirectoryError),
+)
+"""What zipfile raises of an archive that `pack` didn't write; RuntimeError where it is encrypted."""
 
 
 def pack(
@@ -69,15 +76,20 @@ def unpack(out: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
         for name, known in _index(out)["shards"].items():
             try:
                 piece = (out / name).read_bytes()
-            except OSError as error:
-                raise CheckpointError(f"{out / name}: can't read this piece of the state ({error.strerror}).") from None
+            except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+                said = error.strerror if isinstance(error, OSError) else error
+                raise CheckpointError(f"{out / name}: can't read this piece of the state ({said}).") from None
             if hashlib.sha256(piece).hexdigest() != known:
                 raise CheckpointError(f"{out / name}: damaged: its SHA-256 isn't the one in {INDEX}. Copy it again.")
             whole.write(piece)
+        size = whole.tell()
         try:
             with zipfile.ZipFile(whole) as archive:  # zipfile keeps names inside the folder
+                members = archive.infolist()
+                if any(one.compress_type for one in members) or sum(one.file_size for one in members) > size:
+                    raise zipfile.BadZipFile("what is in them is compressed")
                 archive.extractall(folder)
-        except zipfile.BadZipFile as error:
+        except _DAMAGE as error:
             raise CheckpointError(f"{out / INDEX}: its pieces aren't a state of mien's ({error}).") from None
     return True
 
@@ -89,5 +101,5 @@ def _index(out: Path) -> dict[str, dict[str, str]]:
         if not all(map(plain_name, names)):
             raise ValueError("a piece's name isn't the name of a file here")
         return {"shards": dict(names)}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{out / INDEX}: not an index of shards, or damaged ({error}).") from None

@@ -162,6 +162,15 @@ def test_bad_files_are_named_and_can_be_left_out(tmp_path):
     assert tones(splits.train) == [1]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such pipes in folders")
+def test_a_pipe_among_the_pictures_is_a_bad_file(tmp_path):
+    for name in ("happy/1.png", "happy/2.png", "sad/1.png"):
+        put(tmp_path, name)
+    os.mkfifo(tmp_path / "sad" / "2.png")
+    with pytest.raises(DataError, match=r"1 bad row:\n  row 4 \(sad/2\.png\): no file \(.*a pipe"):
+        load_folder(tmp_path)
+
+
 def test_a_class_of_which_nothing_can_be_read_is_said(tmp_path):
     for number in range(8):
         put(tmp_path, f"happy/{number}.png", number)

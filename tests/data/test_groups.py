@@ -100,6 +100,7 @@ def test_names_alone_are_enough_where_they_are_unique(tmp_path: Path) -> None:
         (["file,subject", ",x"], "line 2 has an empty name"),
         (["file,subject", "a.png,x", "a.png,y"], "line 3: a.png has two subjects, x and y"),
         (["row,subject", "one,x"], "line 2: 'one' is no row number"),
+        (["row,subject", "1" * 5000 + ",x"], "is no row number"),
     ],
 )
 def test_a_table_that_says_nothing(tmp_path: Path, lines: list[str], found: str) -> None:

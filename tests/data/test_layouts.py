@@ -193,6 +193,7 @@ def test_the_full_affectnet_is_cut_at_its_boxes(tmp_path: Path, pictures: str, t
         ("0/t0.jpg,60,30,96,96,,11", "expression '11' isn't 0..10"),
         ("0/t0.jpg,60,30,NULL,96,,3", "a face with an expression, but it stands at 60, 30, NULL, 96"),
         ("0/t0.jpg,500,30,96,96,,3", "outside of it"),
+        (f"0/t0.jpg,60,30,96,96,,{'1' * 5000}", "isn't 0..10"),
         ("../../t0.jpg,60,30,96,96,,3", "leads out of the data set"),
         ("0/none.jpg,60,30,96,96,,3", "no such file"),
     ],
@@ -206,3 +207,10 @@ def test_a_row_of_the_full_affectnet_that_is_wrong(tmp_path: Path, cells: str, f
     assert found in str(raised.value)
     splits = load_folder(tmp_path, skip_bad_rows=True)
     assert (splits.left_out, len(splits.train)) == (1, 22)
+
+
+@pytest.mark.parametrize("header", ["", "subDirectory_filePath,face_x,face_y,face_width,face_height,expression\n"])
+def test_a_table_of_affectnets_with_an_endless_cell(tmp_path: Path, header: str) -> None:
+    (tmp_path / "training.csv").write_text(header + "a" * 200_000)
+    with pytest.raises(DataError, match=r"training\.csv: not a table of AffectNet's"):
+        load_folder(tmp_path)

@@ -1,8 +1,11 @@
 """Sets larger than memory: built once from pictures, stopped and gone on with, mapped, never half."""
 
 import json
+import os
 import pickle
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -182,6 +185,53 @@ def test_damage_is_told(photos: Path, tmp_path: Path) -> None:
     (out / "faces.json").write_text(json.dumps({**head, "classes": 3}))
     with pytest.raises(DataError, match="damaged"):
         load_faces(out)
+
+
+def _put(**parts: object) -> Callable[[Path], None]:
+    def put(out: Path) -> None:
+        for kind, array in parts.items():
+            np.save(out / f"train_{kind}.npy", array)
+
+    return put
+
+
+def _head(**said: object) -> Callable[[Path], None]:
+    def put(out: Path) -> None:
+        head = json.loads((out / "faces.json").read_text())
+        (out / "faces.json").write_text(json.dumps({**head, **said}))
+
+    return put
+
+
+def _terabytes(out: Path) -> None:
+    with (out / "train_targets.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<i8", "fortran_order": False, "shape": (1 << 50,)})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(_put(images=np.uint8(3)), id="one number"),
+        pytest.param(_put(images=np.zeros((48, 48, 1000), np.uint8).T), id="columns first"),
+        pytest.param(_put(images=np.zeros((1000, 0, 48), np.uint8)), id="no pixels"),
+        pytest.param(_put(marks=np.full((50, 2), "")), id="two marks a face"),
+        pytest.param(_terabytes, id="terabytes"),
+        pytest.param(_head(left_out=float("inf")), id="infinity"),
+        pytest.param(_head(classes=["happy"] * 7), id="classes alike"),
+        pytest.param(lambda out: (out / "faces.json").write_text("[" * 100_000), id="deep"),
+        pytest.param(
+            lambda out: os.remove(out / "val_rows.npy") or os.mkfifo(out / "val_rows.npy"),
+            id="a pipe",
+            marks=pytest.mark.skipif(sys.platform == "win32", reason="it has no such pipes in folders"),
+        ),
+    ],
+)
+def test_somebody_elses_folder_is_faces_or_an_error(damage: Callable[[Path], None], tmp_path: Path) -> None:
+    save_mapped(drawn_faces(70), tmp_path / "out.faces")
+    assert len(load_mapped(tmp_path / "out.faces").train) == 50
+    damage(tmp_path / "out.faces")
+    with pytest.raises(DataError):
+        load_mapped(tmp_path / "out.faces")
 
 
 def test_notes_are_far_enough_apart() -> None:

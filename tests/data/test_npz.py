@@ -1,6 +1,7 @@
 import io
 
 import numpy as np
+import pytest
 from fer2013_files import write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -28,6 +29,14 @@ def _changed(changes: list[tuple[int, bytes]]) -> bytes:
 
 
 CHANGES = st.lists(st.tuples(st.integers(0, len(NPZ) - 1), st.binary(min_size=1, max_size=4)), min_size=1, max_size=3)
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr("mien.data.arrays.MOST", 1 << 20)
+    np.savez_compressed(tmp_path / "bomb.npz", images=np.zeros(2 << 20, np.uint8))
+    with pytest.raises(DataError, match=r"bomb\.npz: .* 2,097,[0-9]+ once it is unpacked"):
+        Splits.load(tmp_path / "bomb.npz")
+    assert len(Splits.load(write(tmp_path / "faces.npz", NPZ)).train) == 2
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400, deadline=None)

@@ -72,6 +72,24 @@ def test_what_cannot_stand_together() -> None:
         Leaderboard.of({"a": Card(model="cnn", classes=("sad", "happy"))})
 
 
+def test_a_card_that_lacks_something_is_named() -> None:
+    lacking = card(0.7)
+    del lacking.scores["after"]["val"]["macro_f1"]
+    with pytest.raises(DataError, match=r"mine: its card has no macro_f1"):
+        Leaderboard.of({"mine": lacking})
+    with pytest.raises(DataError, match=r"mine: the ece of the calibration"):
+        Leaderboard.of({"mine": card(0.7, calibration={"ece": "low"})})
+    odd = card(0.7)
+    odd.recipe["seed"] = "x"
+    with pytest.raises(DataError, match=r"mine: the seed"):
+        Leaderboard.of({"mine": odd})
+
+
+def test_a_name_is_no_markdown() -> None:
+    text = Leaderboard.of({"a": card(0.7, model="<img src=x> | a\n| b")}).as_markdown()
+    assert "| (&lt;img src=x&gt; \\| a\N{REPLACEMENT CHARACTER}\\| b) | 1 |" in text
+
+
 def test_more_labels_are_marked() -> None:
     board = Leaderboard.of({"a": card(0.7, options={"second": 8})})
     assert "cnn †" in board.as_markdown()

@@ -1,6 +1,7 @@
 """What files are taken for, which of them are read, and what is said of those that are damaged."""
 
 import os
+import shutil
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -200,6 +201,13 @@ def test_sound_is_no_damaged_video(photo: Path, tmp_path: Path, kind: str, codec
     said = ["no picture in it, damaged, or of a kind that isn't read."] if kind == "webm" else []
     assert [frame.error for frame in sources] == [*said, ""]
     assert sources.others == 1 - len(said)
+
+
+def test_a_list_of_other_files_is_no_video(film: Path, tmp_path: Path) -> None:
+    shutil.copy(film, tmp_path / "film.mp4")
+    (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile film.mp4\n")
+    [frame] = Sources([tmp_path / "list.mp4"])
+    assert frame.error == "a list of other files for FFmpeg, not a video; name those files."
 
 
 def test_a_file_asked_for_from_here_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

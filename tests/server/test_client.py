@@ -1,6 +1,7 @@
 """`mien.Client` and `mien.AsyncClient` against a real server."""
 
 import asyncio
+import gzip
 import inspect
 import json
 import os
@@ -195,6 +196,24 @@ def test_a_servers_odd_answer_is_told_so(answering, photo: Path) -> None:
                 assert (told.value.status, told.value.code) == (status, "")
     assert not any(photo.name.encode() in sent for sent in answering.asked)
     assert any(photo.read_bytes() in sent for sent in answering.asked)
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_an_answer_of_very_many_bytes_isnt_held(answering, compressed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mien.client.calls.LARGEST", 100_000)
+    body = b'{"models": [' + b" " * 1_000_000 + b"]}"
+    sent = (gzip.compress(body), {"content-encoding": "gzip"}) if compressed else (body, {})
+    address = answering(*sent)
+
+    async def ask() -> None:
+        async with mien.AsyncClient(address) as client:
+            await client.networks()
+
+    said = "compressed" if compressed else "longer than 100,000 bytes"
+    with mien.Client(address) as client, pytest.raises(mien.ServerError, match=said):
+        client.networks()
+    with pytest.raises(mien.ServerError, match=said):
+        asyncio.run(ask())
 
 
 def test_what_is_no_address_and_no_token() -> None:

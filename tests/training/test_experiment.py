@@ -14,7 +14,7 @@ from mien.errors import CheckpointError, RecipeError
 from mien.experiment import fresh, train
 from mien.models import create_model
 from mien.net import WEIGHTS
-from mien.runs import begin, history
+from mien.runs import begin, history, read_note
 from mien.training.recipe import recipe
 
 
@@ -45,6 +45,15 @@ def test_a_history_that_the_kill_came_before_is_written(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         list(train(tmp_path, splits, made, device="cpu", resume=True, tick=stop))
     assert [row["epoch"] for row in history(tmp_path)] == [1]
+
+
+def test_notes_of_a_run_that_cant_be_read_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "history.csv").write_text("epoch\n" + "1" * 200_000)
+    with pytest.raises(CheckpointError, match=r"history\.csv: can't read"):
+        history(tmp_path)
+    (tmp_path / "recipe.json").write_text("[" * 100_000)
+    with pytest.raises(CheckpointError, match=r"no run of mien's in this folder \(recipe\.json"):
+        read_note(tmp_path / "recipe.json")
 
 
 def test_the_callers_random_numbers_stay_as_they_are(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from mien.cli.leaderboard import card_of
 from mien.cli.options import note
 from mien.cli.pictures import figure_kind, write_picture
 from mien.cli.tables import print_table
-from mien.errors import DataError
 
 if TYPE_CHECKING:
     from mien.cards import Card
@@ -67,13 +66,13 @@ def compare(
 
 
 def _row(run: str, card: "Card") -> dict[str, Any]:
-    from mien.evaluation.leaderboard import error_as_trained
+    from mien.evaluation.leaderboard import check_judged, error_as_trained
     from mien.runs import HISTORY, history
     from mien.shipped import find
 
     folder = find(run)
-    if not (report := card.scores.get("after", {}).get("val")):
-        raise DataError(f"{run}: its card has no scores on validation.")
+    report = card.scores.get("after", {}).get("val", {})
+    check_judged(run, card, report, "interval")
     rows = history(folder) if (folder / HISTORY).exists() else ()  # a network in the box comes without its own
     scores = ("accuracy", "interval", "balanced_accuracy", "macro_f1", "n")
     return {

@@ -29,11 +29,11 @@ def print_table(
     unicode = (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
     table = Table(box=SIMPLE_HEAD if unicode else None, pad_edge=False)
     for place, column in enumerate(columns):
-        table.add_column(column, justify="left" if place in left else "right", overflow="fold")
+        table.add_column(printable(column), justify="left" if place in left else "right", overflow="fold")
     for row in rows:
         table.add_row(*(printable(str(cell)) for cell in row))
     if title:
-        print(title)
+        print(printable(title))
     Console(width=None if sys.stdout.isatty() else WIDEST, markup=False, highlight=False).print(table)
 
 

@@ -6,13 +6,14 @@ split; its own validation faces are `val`.
 """
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from mien.data.faces import UNLABELLED
 from mien.data.listing import TRAIN, VAL, Listed, Listing
+from mien.errors import DataError
 from mien.files import litter
 from mien.labels import FER2013, FERPLUS
 
@@ -60,6 +61,8 @@ def _small(root: Path) -> Rows:
         for path in sorted(pictures, key=lambda path: (len(path.stem), path.stem)):  # 2.jpg before 10.jpg
             note = root / folder / "annotations" / f"{path.stem}_exp.npy"
             try:
+                if note.exists() and not note.is_file():
+                    raise ValueError("no file (a folder, a pipe or a device)")
                 label = int(np.load(note, allow_pickle=False))  # a number, or a number as text
                 if not 0 <= label < len(LABELS):
                     raise ValueError(f"label {label} isn't 0..7")
@@ -72,39 +75,45 @@ def _small(root: Path) -> Rows:
 
 def _tables(root: Path) -> dict[Path, int]:
     """The full layout's tables: in the folder itself, or in one below it."""
-    found = {path: _TABLES[path.name] for path in sorted(root.glob("*.csv")) if path.name in _TABLES}
-    found |= {path: _TABLES[path.name] for path in sorted(root.glob("*/*.csv")) if path.name in _TABLES}
-    return {path: split for path, split in found.items() if _header(path) >= set(_COLUMNS)}
+    found = [*sorted(root.glob("*.csv")), *sorted(root.glob("*/*.csv"))]
+    tables = {path: _TABLES[path.name] for path in found if path.name in _TABLES and path.is_file()}
+    return {path: split for path, split in tables.items() if _header(path) >= set(_COLUMNS)}
 
 
 def _header(path: Path) -> set[str]:
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        return {cell.strip().lower() for cell in next(csv.reader(file), [])}
+    return {cell.strip().lower() for cell in next(_lines(path), [])}
+
+
+def _lines(table: Path) -> Iterator[list[str]]:
+    try:
+        with table.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            yield from csv.reader(file)
+    except csv.Error as error:
+        raise DataError(f"{table}: not a table of AffectNet's, or damaged ({error}).") from None
 
 
 def _full(root: Path, tables: dict[Path, int]) -> Rows:
     for table, split in tables.items():
-        with table.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-            rows = csv.reader(file)
-            header = [cell.strip().lower() for cell in next(rows)]
-            at = [header.index(name) for name in _COLUMNS]
-            for number, cells in enumerate(rows, 2):
-                if any(cells):
-                    label, found = _row(root, table, [cells[k].strip() if k < len(cells) else "" for k in at], split)
-                    told = f"line {number:,} of {table.name}: {found.problem}" if found.problem else ""
-                    yield label, found._replace(problem=told)
+        rows = _lines(table)
+        header = [cell.strip().lower() for cell in next(rows)]
+        at = [header.index(name) for name in _COLUMNS]
+        for number, cells in enumerate(rows, 2):
+            if any(cells):
+                label, found = _row(root, table, [cells[k].strip() if k < len(cells) else "" for k in at], split)
+                told = f"line {number:,} of {table.name}: {found.problem}" if found.problem else ""
+                yield label, found._replace(problem=told)
 
 
 def _row(root: Path, table: Path, cells: list[str], split: int) -> tuple[int, Listed]:
     where, *box, expression = cells
-    label = int(expression) if expression.isdecimal() else -1
+    label = int(expression) if len(expression) <= 9 and expression.isdecimal() else -1
     if not where:
         return -1, Listed(split, UNLABELLED, table, problem="no file is named")
     if Path(where).is_absolute() or ".." in Path(where).parts:
         return -1, Listed(split, UNLABELLED, table, problem=f"{where!r} leads out of the data set")
     picture = next((path for folder in _PICTURES if (path := root / folder / where).exists()), root / where)
     if not 0 <= label < len(LABELS) + len(MARKS):
-        return -1, Listed(split, UNLABELLED, picture, problem=f"expression {expression!r} isn't 0..10")
+        return -1, Listed(split, UNLABELLED, picture, problem=f"expression {expression[:20]!r} isn't 0..10")
     try:
         left, top, width, height = (int(float(cell)) for cell in box)
         face = (left, top, left + width, top + height) if width > 0 and height > 0 else None

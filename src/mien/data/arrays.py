@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 from mien.errors import DataError
 from mien.files import replacing
 
+MOST = 1 << 30
+"""Bytes that a file may unpack to; more where it isn't more than `TIMES` its size."""
+TIMES = 100
+
 
 def save_arrays(path: str | os.PathLike[str], arrays: dict[str, NDArray[Any]]) -> None:
     """Write arrays to `path` as `.npz`, in one step. Not compressed: faces hardly shrink, and this loads at once."""
@@ -21,6 +25,9 @@ def load_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     try:
         # Opened here and not by numpy, which leaves a file that is no zip open.
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as held:
+            size, packed = sum(member.file_size for member in held.zip.infolist()), os.fstat(file.fileno()).st_size
+            if size > max(MOST, TIMES * packed):
+                raise ValueError(f"it has {packed:,} bytes, and {size:,} once it is unpacked: more than faces would")
             arrays = {name: held[name] for name in held.files}
     except FileNotFoundError:
         raise DataError(f"{path}: no such file.") from None

@@ -78,8 +78,12 @@ class FaceSet:
                 f"{source or 'images'}: faces must be uint8 of shape (N, H, W) or (N, H, W, 3); "
                 f"found {images.dtype} of shape {images.shape}."
             )
-        if len(self.rows) != n or len(self.marks) != n:
-            raise DataError(f"{source or 'images'}: {n} faces, but {len(self.rows)} rows and {len(self.marks)} marks.")
+        if self.rows.shape != (n,) or self.marks.shape != (n,):
+            raise DataError(
+                f"{source or 'images'}: {n} faces, but rows of shape {self.rows.shape} and marks of {self.marks.shape}."
+            )
+        if len(set(self.classes)) < len(self.classes):
+            raise DataError(f"{source or 'images'}: two classes have the same name: {', '.join(self.classes)}.")
 
     def __len__(self) -> int:
         return len(self.images)

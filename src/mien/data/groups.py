@@ -98,8 +98,8 @@ def _pairs(path: Path, rows: Iterable[list[str]], key: int, subject: int, by_row
         name, who = (cells[at].strip() if at < len(cells) else "" for at in (key, subject))
         if not (name and who):
             raise DataError(f"{path}: line {number:,} has an empty {'subject' if name else 'name'}.")
-        if by_row and not name.isdecimal():
-            raise DataError(f"{path}: line {number:,}: {name!r} is no row number.")
+        if by_row and not (len(name) <= 9 and name.isdecimal()):
+            raise DataError(f"{path}: line {number:,}: {name[:20]!r} is no row number.")
         name = str(int(name)) if by_row else name.replace("\\", "/").removeprefix("./")
         if seen.setdefault(name, who) != who:
             raise DataError(f"{path}: line {number:,}: {name} has two subjects, {seen[name]} and {who}.")

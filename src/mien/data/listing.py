@@ -86,6 +86,8 @@ class Listing:
             try:
                 if file.problem:
                     raise MediaError(file.problem)
+                if not file.path.is_file() and file.path.exists():  # to read it could take for ever
+                    raise MediaError("no file (a folder, a pipe or a device).")
                 yield place, decode(file.path, size=size, gray=not rgb, box=file.box)
             except MediaError as error:
                 found = str(error).removeprefix(f"{file.path}: ")

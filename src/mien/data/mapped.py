@@ -6,6 +6,7 @@
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Sequence
@@ -28,6 +29,9 @@ HEAD = "faces.json"
 BLOCK = 1024
 """Faces between two notes of how far a building is."""
 
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, OverflowError, RecursionError, MemoryError)
+"""What comes of a head or of headers that say anything at all; MemoryError of a header that asks for terabytes."""
+
 
 def is_mapped(path: Path) -> bool:
     """Whether this is such a folder, finished."""
@@ -43,7 +47,7 @@ def load_mapped(path: str | os.PathLike[str]) -> Splits:
         train, val, test = (_load(path, name, classes) for name in SPLITS)
         left_out = int(head["left_out"])
         return Splits(train, val, test, source=str(path), left_out=left_out, origin=DataPath(path).from_root())
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except _DAMAGE as error:
         raise DataError(f"{path}: not a folder of faces of mien's, or damaged ({error}). Convert it again.") from None
 
 
@@ -202,18 +206,22 @@ def _finish(part: Path, out: Path, classes: Sequence[str], source: str, left_out
 
 
 def _load(path: Path, name: str, classes: Sequence[str]) -> FaceSet:
-    parts = {}
-    for kind in ("targets", "rows", "marks"):
-        parts[kind] = np.load(path / f"{name}_{kind}.npy", allow_pickle=False)
-    images = path / f"{name}_images.npy"
+    files = {kind: path / f"{name}_{kind}.npy" for kind in ("images", "targets", "rows", "marks")}
+    for file in files.values():
+        if not file.is_file():
+            raise DataError(f"{file}: no such file, or a pipe or a device. Convert it again.")
+    images = files.pop("images")
+    parts = {kind: np.load(file, allow_pickle=False) for kind, file in files.items()}
     count = len(parts["targets"])
-    with images.open("rb") as file:
-        np.lib.format.read_magic(file)
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-        whole = file.tell() + count * int(np.prod(shape[1:])) * dtype.itemsize
-    if dtype != np.uint8 or shape[0] < count or images.stat().st_size < whole:
-        raise DataError(f"{images}: cut off, or no faces: {count:,} were expected. Convert it again.")
+    with images.open("rb") as opened:
+        np.lib.format.read_magic(opened)
+        shape, by_column, dtype = np.lib.format.read_array_header_1_0(opened)
+        begin = opened.tell()
+    if dtype != np.uint8 or by_column or len(shape) not in (3, 4) or min(shape[1:]) < 1:
+        raise DataError(f"{images}: no faces, or not as mien writes them. Convert it again.")
+    if shape[0] < count or images.stat().st_size < begin + count * math.prod(shape[1:]):
+        raise DataError(f"{images}: cut off: {count:,} faces were expected. Convert it again.")
     if not count:
         return FaceSet(np.empty((0, *shape[1:]), np.uint8), parts["targets"], classes=classes, source=str(path))
-    faces = np.memmap(images, np.uint8, "r", offset=whole - count * int(np.prod(shape[1:])), shape=(count, *shape[1:]))
+    faces = np.memmap(images, np.uint8, "r", offset=begin, shape=(count, *shape[1:]))
     return FaceSet(faces, parts["targets"], classes=classes, rows=parts["rows"], marks=parts["marks"], source=str(path))

@@ -1,5 +1,6 @@
 """Runs ranked by validation, the seeds of one recipe in one row. No test score is read, so none can rank them."""
 
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from mien.cards import TAUGHT, Card
+from mien.cards import NUMBERS, TAUGHT, Card
 from mien.errors import DataError
 from mien.evaluation.ladder import amount
+from mien.files import printable
 
 ENOUGH = 3
 """With fewer seeds a row is shown, but claims nothing."""
@@ -69,9 +71,9 @@ class Leaderboard:
             DataError: a run that wasn't judged on validation, two that were judged on other faces, or the same seed of
                 the same recipe twice.
         """
-        judged = {name: card.scores.get("after", {}).get("val") for name, card in cards.items()}
-        if unjudged := [name for name, scores in judged.items() if not scores]:
-            raise DataError(f"{unjudged[0]}: its card has no scores on validation.")
+        judged = {name: card.scores.get("after", {}).get("val", {}) for name, card in cards.items()}
+        for name, scores in judged.items():
+            check_judged(name, cards[name], scores)
         sums = {name: card.data.checksums.get("val", "") for name, card in cards.items()}
         first, *others = sums
         if unlike := [name for name in others if sums[name] != sums[first]]:
@@ -129,7 +131,7 @@ class Leaderboard:
         lines = [
             "| " + " | ".join(COLUMNS) + " |",
             "|---|" + "---:|" * (len(COLUMNS) - 1),
-            *("| " + " | ".join(cells(row)) + " |" for row in self.rows),
+            *("| " + " | ".join(map(_escaped, cells(row))) + " |" for row in self.rows),
         ]
         notes = [
             f"Means over seeds on the {self.n:,} validation faces (SHA-256 {self.checksum[:12]}); the interval is "
@@ -160,11 +162,28 @@ def cells(row: Row) -> Sequence[str]:
     )
 
 
+def check_judged(name: str, card: Card, scores: Mapping[str, Any], *more: str) -> None:
+    """Raises DataError where a card lacks what a row is made of, or one of `more` among its scores."""
+    if not scores:
+        raise DataError(f"{name}: its card has no scores on validation.")
+    if lacking := sorted({*NUMBERS, *more} - {"loss"} - scores.keys()):
+        raise DataError(f"{name}: its card has no {lacking[0]} among the scores on validation. Train it again.")
+    if not isinstance(card.calibration.get("ece", 0.0), (int, float)):
+        raise DataError(f"{name}: the ece of the calibration in its card is no number. Calibrate it again.")
+    if not isinstance(card.recipe.get("seed", 0), int):
+        raise DataError(f"{name}: the seed of the recipe in its card is no whole number.")
+
+
 def error_as_trained(card: Card) -> float:
     """The calibration error on validation before any temperature: of a network in the box the scores have it after one
     that was fitted on the same faces."""
     error: float = card.calibration.get("ece", card.scores["after"]["val"]["ece"])
     return error
+
+
+def _escaped(cell: str) -> str:
+    """A cell of a Markdown table that shows just this: names come from cards, and those from anybody."""
+    return html.escape(printable(cell), quote=False).replace("|", "\\|")
 
 
 def _same(card: Card) -> str:

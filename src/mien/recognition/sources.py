@@ -23,6 +23,9 @@ Name = str | os.PathLike[str] | int
 GIVE_UP = 1000
 """So many frames in a row that can't be decoded end a video."""
 
+PLAYLIST = b"ffconcat"
+"""A text that begins with this FFmpeg plays for a video, whatever it is called: files that nobody named here."""
+
 ONLY_DRAWN = "no photo and no video there but what mien drew itself; to read a drawing, name it."
 
 
@@ -200,6 +203,8 @@ class Sources:
 def _opened(what: str | int) -> Iterator[Any]:
     if not is_text(str(what)):
         raise MediaError("its name isn't text (UTF-8), which videos need; rename it.")
+    if isinstance(what, str) and head_of(Path(what)).startswith(PLAYLIST):
+        raise MediaError("a list of other files for FFmpeg, not a video; name those files.")
     video = cv2.VideoCapture(what if isinstance(what, int) else for_ffmpeg(what))
     try:
         if not video.isOpened():
