@@ -18,6 +18,7 @@ from mien.errors import CheckpointError, DataError, MediaError
 from mien.evaluation.explanation import scale
 from mien.explain import METHODS, _smooth, explain, heatmap, predictor
 from mien.models import create_model
+from mien.net import Net
 
 CLASSES = ("dark", "light")
 
@@ -80,6 +81,8 @@ def test_the_network_in_the_box() -> None:
     assert [one.label for one in found] == [
         card.classes[int(answer.argmax())] for answer in predictor(model.eval())(faces[:, None])
     ]
+    confidences = Net("small")(faces).max(1)
+    assert [one.confidence for one in found] == pytest.approx(confidences.tolist(), abs=1e-4)
     again = heatmap(model, faces[0], card.classes.index(found[0].label), temperature=card.temperature)
     np.testing.assert_array_equal(again, found[0].heatmap)
     assert np.mean([one.check.area for one in found]) < 0.75 * np.mean([one.check.areas.mean() for one in found])

@@ -44,6 +44,10 @@ def test_gray_is_luma_and_rgb_is_as_it_was():
     assert np.array_equal(decode(encoded(colour), gray=False), colour)
 
 
+def test_what_is_seen_through_is_white():
+    assert (decode(encoded(np.zeros((4, 4, 4), np.uint8))) == 255).all()
+
+
 def test_size_takes_the_middle_square_with_antialiasing():
     wide = np.zeros((40, 80), np.uint8)
     wide[:, 20:60] = 100

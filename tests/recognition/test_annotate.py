@@ -3,7 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
+from PIL import ImageColor
 
+from mien.labels import COLOURS
 from mien.recognition.annotate import annotate
 from mien.recognition.records import Face, Reading
 
@@ -25,3 +28,12 @@ def test_a_small_face_in_a_large_picture_is_seen() -> None:
     face = replace(FACE, box=(1000.0, 1000.0, 40.0, 48.0), uncertain=False)
     drawn = annotate(large, Reading("a", faces=(face,)))
     assert (drawn[1004:1020, 1004:1036] == 128).all()
+
+
+def test_box_and_bars_have_the_expressions_colours() -> None:
+    face = replace(FACE, box=(50.0, 50.0, 200.0, 180.0))
+    drawn = annotate(np.full((300, 300, 3), 128, np.uint8), Reading("a", faces=(face,)))
+    happy, sad = (ImageColor.getrgb(COLOURS[name]) for name in ("happy", "sad"))
+    assert tuple(drawn[230, 50]) == happy
+    sads, happys = ((drawn[100:230, column] == ink).all(1).sum() for column, ink in ((100, sad), (200, happy)))
+    assert (sads, happys) == (pytest.approx(0.1 * 180 / 6, abs=1), pytest.approx(0.9 * 180 / 6, abs=1))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mien
-from mien.recognition.align import crops, upright
+from mien.recognition.align import crops, upright, whole
 from mien.recognition.detect import Detection, _cut_off, _not_inside
 
 
@@ -101,6 +101,19 @@ def test_the_crop_holds_that_square_of_the_frame() -> None:
     [[crop]] = crops(frame, [face(100, 100, 100, 100)])
     assert crop[24, :3].tolist()[0] > 200
     assert crop[3:45, 3:45].max() == 0
+
+
+def test_a_gray_crop_is_the_luma_of_rgb() -> None:
+    red = np.full((40, 40, 3), (255, 0, 0), np.uint8)
+    assert (crops(red, [face(10, 10, 20, 20)]) == 76).all()
+    assert (whole(red) == 76).all()
+
+
+def test_of_a_picture_that_is_no_square_the_middle_is_taken() -> None:
+    wide = np.zeros((60, 100, 3), np.uint8)
+    wide[:, 20:80] = 200
+    for picture in (wide, wide.transpose(1, 0, 2)):
+        assert (whole(picture) == 200).all()
 
 
 @pytest.mark.parametrize("side", [200, 1000])

@@ -5,8 +5,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from mien.labels import COLOURS
 from mien.recognition import figures
 from mien.recognition.figures import FACES, Sheet, Timeline
 from mien.recognition.records import Face, Frame, Reading
@@ -53,6 +55,25 @@ def test_a_timelines_legend_fits(drawn: list[Figure], length: int) -> None:
     assert 0 <= legend.x0 < legend.x1 <= drawn[0].bbox.width
 
 
+def test_a_timelines_legend_names_each_colour(drawn: list[Figure]) -> None:
+    classes = ("sad", "happy", "angry")
+    timeline("v.mp4", classes=classes).picture("png")
+    [legend] = drawn[0].legends
+    shades = [to_hex(handle.get_facecolor()).upper() for handle in legend.legend_handles]
+    named = [text.get_text() for text in legend.get_texts()]
+    assert dict(zip(named, shades, strict=True)) == {name: COLOURS[name] for name in classes}
+
+
+def test_where_a_face_was_away_its_shares_are_zero() -> None:
+    course = figures._Course()
+    for time, share in ((0.0, 0.2), (0.1, 0.3), (0.2, 0.4), (5.0, 0.5)):
+        course.add(time, [share, 1 - share])
+    times, shares = figures._with_gaps(course)
+    assert times.tolist() == pytest.approx([0, 0.1, 0.2, 0.201, 4.999, 5])
+    assert shares[:, 0].tolist() == [0.2, 0.3, 0.4, 0, 0, 0.5]
+    assert shares.sum(1).tolist() == [1, 1, 1, 0, 0, 1]
+
+
 def test_a_sheet_shows_the_surest_of_each_expression_and_whose_they_are(drawn: list[Figure]) -> None:
     sheet = Sheet()
     for number in range(400):
@@ -85,6 +106,14 @@ def test_a_face_at_the_edge_keeps_its_shape() -> None:
         ys, xs = np.nonzero(tile[..., 0] > 245)
         assert tile.shape == (72, 72, 3)
         assert abs(np.ptp(ys) - np.ptp(xs)) <= 1
+
+
+def test_a_face_stands_in_the_middle_of_its_tile() -> None:
+    picture = np.full((100, 160, 3), 40, np.uint8)
+    cv2.circle(picture, (79, 49), 4, (250, 250, 250), -1)
+    for box in ((60.0, 30.0, 40.0, 40.0), (60.0, 35.0, 40.0, 30.0), (65.0, 30.0, 30.0, 40.0)):
+        tile = figures._tile(picture, replace(FACE, box=box))
+        assert np.argwhere(tile[..., 0] > 145).mean(0).tolist() == pytest.approx([35.5, 35.5], abs=1.5)
 
 
 @pytest.mark.parametrize("count", [1, 25])

@@ -52,8 +52,16 @@ def test_small_faces_of_a_large_photo_need_the_tiles(scene: np.ndarray) -> None:
     large[1700:2300, 2100:3100] = scene
     large[100:700, 3000:4000] = scene
     finder = Detector()
-    assert len(finder(large)) == 6
+    found = finder(large)
+    assert len(found) == 6
+    for face in found:
+        x, y, width, height = face.box
+        assert all(x < right < x + width and y < down < y + height for right, down in face.landmarks)
     assert len(finder(large, photo=False)) < 6
+
+
+def test_how_certain_the_detector_must_be(photo: Path) -> None:
+    assert len(mien.Recognizer(certain=1.0)(photo)) == 0
 
 
 def test_a_panorama_to_its_longest_and_no_longer(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
@@ -178,6 +186,8 @@ def test_bad_pictures(recognizer: mien.Recognizer, photo: Path, film: Path, tmp_
         recognizer(tmp_path / "none.jpg")
     with pytest.raises(MediaError, match="limit"):
         mien.Recognizer(max_pixels=1000)(photo)
+    for named in (photo, film):
+        assert ["limit" in reading.error for reading in mien.Recognizer(max_pixels=1000).stream(named)] == [True]
     with pytest.raises(MienError, match="no device"):
         mien.Recognizer(device="abacus")
 
@@ -189,6 +199,15 @@ def test_a_video_keeps_its_faces_numbers(recognizer: mien.Recognizer, film: Path
     ids = [[face.id for face in reading] for reading in readings]
     assert ids == [[1]] * 12 + [[]] * 3 + [[1]] * 15
     assert all(reading.error == "" for reading in readings)
+
+
+def test_each_video_has_its_own_faces(recognizer: mien.Recognizer, film: Path, tmp_path: Path) -> None:
+    """Numbers and smoothing begin anew."""
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).write_bytes(film.read_bytes())
+    both, alone = (list(recognizer.stream(path, every=3)) for path in (tmp_path, tmp_path / "b.mp4"))
+    assert len(alone) == 10
+    assert both[10:] == alone
 
 
 def test_every_third_frame_and_going_on(recognizer: mien.Recognizer, film: Path) -> None:
@@ -288,6 +307,13 @@ def test_several_pictures_at_once(recognizer: mien.Recognizer, photo: Path, astr
     readings = recognizer.read_all(each for each in (photo, "none.jpg", b"nothing", np.zeros(3), 7))
     assert [reading.source for reading in readings] == [str(photo), "none.jpg", "bytes", "array", ""]
     assert [bool(reading.error) for reading in readings] == [False, True, True, True, True]
+
+
+def test_several_crops_are_read_as_each_alone() -> None:
+    recognizer, faces = mien.Recognizer(detect=False), list(mien.drawn_faces(70).val.images)
+    alone, together = [recognizer(face) for face in faces], recognizer.read_all(faces, most=4)
+    for one, other in zip(alone, together, strict=True):
+        assert other.faces[0].probabilities == pytest.approx(one.faces[0].probabilities, abs=1e-4)
 
 
 class Ours(mien.Recognizer):

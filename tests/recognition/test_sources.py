@@ -61,6 +61,14 @@ def test_a_video_of_a_changing_pace_is_whole(tmp_path: Path) -> None:
     assert [frame.error for frame in Sources([tmp_path])] == [""] * 25
 
 
+def test_a_videos_colours_are_as_they_were(tmp_path: Path) -> None:
+    writer = cv2.VideoWriter(str(tmp_path / "a.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 15, (64, 48))
+    for _ in range(3):
+        writer.write(np.full((48, 64, 3), (30, 110, 200), np.uint8))  # BGR
+    writer.release()
+    assert next(iter(Sources([tmp_path]))).pixels[24, 32].tolist() == pytest.approx([200, 110, 30], abs=12)
+
+
 def test_a_video_that_a_phone_trimmed_is_whole(tmp_path: Path) -> None:
     write_video(tmp_path / "a.mp4", "mpeg4", EVEN)
     film = (tmp_path / "a.mp4").read_bytes()

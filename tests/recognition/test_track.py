@@ -137,7 +137,8 @@ def test_a_face_of_another_size_is_another(size: float, number: int) -> None:
 
 
 def test_after_a_half_life_a_frame_weighs_half() -> None:
-    tracker = Tracker(half_life=0.25)
+    """A quarter of a second where no other is asked for."""
+    tracker = Tracker()
     assert smoothed(tracker, 0.0, 1.0) == 1.0
     assert smoothed(tracker, 0.25, 0.0) == pytest.approx(0.5)
     assert smoothed(tracker, 0.75, 0.0) == pytest.approx(0.5 / 4)  # two half-lives later

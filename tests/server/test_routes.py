@@ -83,6 +83,7 @@ def test_the_networks_may_be_chosen(client: httpx.Client, picture: bytes) -> Non
     assert {"small", "small:int8"} <= {one.name for one in told.models}
     by_name = {one.name: one for one in told.models}
     assert by_name["small"].accuracy == mien.Net("small").card.scores["after"]["val"]["accuracy"]
+    assert by_name["small:int8"].accuracy == mien.Net("small").card.scores["int8"]["val"]["accuracy"]
     assert [by_name[name].kind for name in ("small", "small:int8")] == ["float32", "int8"]
     assert by_name["small"].trained_on == "fer2013.csv"
     assert by_name["small"].bytes > by_name["small:int8"].bytes

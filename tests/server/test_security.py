@@ -95,6 +95,16 @@ def test_a_page_elsewhere_cant_see_that_it_runs(client: httpx.Client, serve) -> 
         assert told.headers["cross-origin-resource-policy"] == "same-origin"
 
 
+def test_what_browsers_are_told_to_keep_to(client: httpx.Client) -> None:
+    for path in ("/", "/healthz", "/nothing"):
+        told = client.get(path).headers
+        assert "; frame-ancestors 'none'" in told["content-security-policy"]
+        assert told["x-content-type-options"] == "nosniff"
+        assert told["referrer-policy"] == "no-referrer"
+        assert told["permissions-policy"] == "camera=(self), microphone=(), geolocation=()"
+        assert told["cache-control"] == "no-store"
+
+
 def test_nobody_says_that_a_request_comes_from_elsewhere(serve) -> None:
     served = serve()
     with served.client() as client:
