@@ -76,6 +76,12 @@ def test_a_file_that_answers_otherwise_is_not_written(
     assert list(tmp_path.iterdir()) == [out]
 
 
+def test_it_is_calibrated_on_all_faces() -> None:
+    read = quantise._reader(FACES.pixels)
+    seen = [given["pixels"] for given in iter(read.get_next, None)]
+    np.testing.assert_array_equal(np.concatenate(seen), FACES.pixels)
+
+
 def test_what_it_returns_is_the_share_that_agrees(
     network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,7 @@ import mien
 from mien import shipped
 from mien.cards import CARD, Card, checksum
 from mien.data.drawn import drawn_faces
-from mien.data.faces import Splits
+from mien.data.faces import FaceSet, Splits
 from mien.errors import CheckpointError
 from mien.evaluation.scores import score
 from mien.export import export_onnx
@@ -91,8 +91,16 @@ def test_what_is_in_the_box_stays_until_another_is_ready(
     card = Card.read(box.parent / "run")
     monkeypatch.setattr("mien.shipping.load_run", lambda run: (other, card))
     monkeypatch.setattr("mien.quantise.AGREEMENT", 1.1)
+    measured: list[FaceSet] = []
+
+    def export(path: Path, out: Path, faces: FaceSet) -> float:
+        measured.append(faces)
+        return export_int8(path, out, faces)
+
+    monkeypatch.setattr("mien.shipping.export_int8", export)
     with pytest.raises(CheckpointError, match=r"tiny.model\.int8\.onnx: not written: in int8"):
         ship(box.parent / "run", "tiny", splits, box=tmp_path)
+    assert measured == [splits.train]  # not validation, by which it is judged
     assert {path.name: path.read_bytes() for path in (tmp_path / "tiny").iterdir()} == before
     assert os.listdir(tmp_path) == ["tiny"]
 

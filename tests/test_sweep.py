@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from optuna.trial import create_trial
 
 from mien.data.drawn import drawn_faces
 from mien.errors import CheckpointError, RecipeError
@@ -85,6 +86,13 @@ def test_hopeless_and_diverging_trials_end_early_and_rank_last(tmp_path: Path) -
     (search.folder / "sweep.db").write_bytes(b"no database " * 99)
     with pytest.raises(CheckpointError, match=r"sweep\.db: can't go on"):
         Sweep(search.folder, splits, RECIPE, space)
+
+
+def test_it_searches_where_recipes_did_well(tmp_path: Path) -> None:
+    search = Sweep(tmp_path, drawn_faces(70), RECIPE, read_space(["lr=0.01..1"], RECIPE))
+    tried = [number / 12 for number in range(1, 13)]  # the larger, the better
+    search._study.add_trials(create_trial(params={"lr": lr}, distributions=search.space, value=lr) for lr in tried)
+    assert next(search.trials(13)).values["lr"] > 0.8
 
 
 def test_a_trial_that_cannot_be_ends_as_failed_and_says_why(tmp_path: Path) -> None:

@@ -41,6 +41,13 @@ def test_constant_and_faint(planted) -> None:
     assert looks(Pool(Splits(faces, nothing(faces), nothing(faces)))).constant.tolist() == [True]
 
 
+def test_how_little_is_faint() -> None:
+    images = np.full((2, 8, 8), 100, np.uint8)
+    images[0, :4], images[1, :4] = 105, 107  # half and half: standard deviations of 2.5 and 3.5
+    faces = FaceSet(images, [0, 0])
+    assert looks(Pool(Splits(faces, nothing(faces), nothing(faces)))).faint.tolist() == [True, False]
+
+
 def test_a_pool_is_its_splits_in_order(planted) -> None:
     pool = Pool(planted)
     whole = np.concatenate([faces.images for _, faces in planted])

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from mien.data.faces import FaceSet
+from mien.evaluation.figures import sheet
 from mien.evaluation.gallery import choose
 from mien.evaluation.ladder import Ladder, Rung
 from mien.evaluation.report import Report
@@ -17,6 +19,14 @@ def answers(faces: FaceSet, share: float, split: str) -> Scores:
     answer = np.where(rng.random(n) < share, faces.labels, rng.integers(0, 3, n))
     given = 0.3 * np.eye(3)[answer] + 0.7 * rng.dirichlet(np.ones(3), n) * 0.5 + 0.35 / 3
     return Scores(given.astype(np.float32), faces.labels, faces.classes, np.arange(n), split)
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures themselves, of which the pictures are made."""
+    kept: list[Figure] = []
+    monkeypatch.setattr(sheet, "Figure", lambda **how: kept.append(Figure(**how)) or kept[-1])
+    return kept
 
 
 @pytest.fixture(scope="session")

@@ -47,6 +47,8 @@ def test_cross_fitting_mends_an_overconfident_network(honest: tuple[np.ndarray, 
     sharp = warm(given, 0.4)
     assert calibration_error(labels, sharp) > 0.1
     assert cross_fitted_error(labels, sharp) < 0.02
+    found = Calibration.of(labels, sharp)
+    assert found.ece > 0.1 > 0.02 > found.ece_after
 
 
 def test_no_face_judges_itself() -> None:

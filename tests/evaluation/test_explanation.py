@@ -5,6 +5,7 @@ from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -135,7 +136,7 @@ def test_an_explanation_as_plain_data(face: NDArray[np.uint8], true_heat: NDArra
         one.label = "sad"  # type: ignore[misc]
 
 
-def test_the_picture(face: NDArray[np.uint8], true_heat: NDArray[np.float32]) -> None:
+def test_the_picture(face: NDArray[np.uint8], true_heat: NDArray[np.float32], drawn: list[Figure]) -> None:
     good, bad = explained(face, true_heat), explained(face, -true_heat)
     one, two = (figures.explanation_picture(shown) for shown in ([good], [good, bad]))
     pictures = [np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int) for png in (one, two)]
@@ -143,6 +144,7 @@ def test_the_picture(face: NDArray[np.uint8], true_heat: NDArray[np.float32]) ->
     red, _, blue = np.moveaxis(pictures[0][:, :900], 2, 0)  # left of the curve
     assert (red - blue > 100).any()  # what speaks for the label
     assert not (blue - red > 100).any()
+    assert drawn[0].axes[1].get_xlabel() == "red: for it; blue: against it"
     assert figures.explanation_picture([good]) == one
     svg = figures.explanation_picture([good, bad], kind="svg")
     assert svg.startswith(b"<?xml")

@@ -8,11 +8,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from mien.data.faces import FaceSet
 from mien.evaluation import figures
 from mien.evaluation.figures import Kind
+from mien.evaluation.gallery import Shown
 from mien.evaluation.ladder import Ladder
 from mien.evaluation.robustness import Level, Robustness
 from mien.style import QUIET
@@ -84,6 +86,67 @@ def test_the_confusion_matrix_is_shared_out_by_row() -> None:
 
     share = [(other != drawn(3, 1)).any(2).mean() for other in (drawn(6, 2), drawn(1, 3))]
     assert 0 < share[0] < 0.01 < 0.1 < share[1]
+
+
+def test_the_confusion_matrix_has_predictions_from_left_to_right(drawn: list[Figure]) -> None:
+    figures.confusion_matrix([[3, 1], [0, 2]], ["aa", "bb"])
+    [axes] = drawn[0].axes
+    said = {text.get_position(): text.get_text() for text in axes.texts}
+    assert said == {(0, 0): "0.75", (1, 0): "0.25", (0, 1): "0.00", (1, 1): "1.00"}
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true (faces)")
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["aa", "bb"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["aa (4)", "bb (2)"]
+    np.testing.assert_array_equal(axes.images[0].get_array(), [[0.75, 0.25], [0, 1]])
+
+
+def test_the_curves_bear_their_own_names_and_the_best_epoch_is_by_validation(drawn: list[Figure]) -> None:
+    values = {"train_loss": (3, 2, 1), "val_loss": (4, 3, 5), "train_accuracy": (0.5, 0.6, 0.9)}
+    values |= {"val_accuracy": (0.4, 0.7, 0.3)}
+    history = [{"epoch": 1 + row} | {name: told[row] for name, told in values.items()} for row in range(3)]
+    figures.curves(history)
+    for axes, what in zip(drawn[0].axes, ("loss", "accuracy"), strict=True):
+        train, val, best = axes.lines
+        assert (train.get_label(), *train.get_ydata()) == ("training", *values[f"train_{what}"])
+        assert (val.get_label(), *val.get_ydata()) == ("validation", *values[f"val_{what}"])
+        assert (*best.get_xdata(), *best.get_ydata()) == (2, values[f"val_{what}"][1])
+        assert axes.get_title(loc="left") == what
+    legend = drawn[0].axes[0].get_legend()
+    shades = {text.get_text(): line.get_color() for text, line in zip(legend.texts, legend.get_lines(), strict=True)}
+    assert shades == {line.get_label(): line.get_color() for line in drawn[0].axes[0].lines[:2]}
+
+
+def test_a_step_up_the_ladder_is_a_plus(drawn: list[Figure]) -> None:
+    figures.ladder_picture(["a", "b", "c"], [0.5, 0.6, 0.55], [(0.4, 0.6), (0.5, 0.7), (0.5, 0.6)])
+    assert [text.get_text() for text in drawn[0].axes[0].texts][3:] == ["+10.0", "\N{MINUS SIGN}5.0"]
+
+
+def test_reliability_is_accuracy_over_confidence(drawn: list[Figure]) -> None:
+    """Two faces of 60 %, one of them right, and two of 90 %, both right."""
+    given = np.array([[0.6, 0.4], [0.6, 0.4], [0.9, 0.1], [0.1, 0.9]])
+    figures.confidence_picture(np.array([0, 1, 0, 1]), given)
+    honest, kept = drawn[0].axes
+    assert (honest.get_xlabel(), honest.get_ylabel()) == ("confidence", "accuracy")
+    assert np.transpose(honest.lines[1].get_data()) == pytest.approx(np.array([[0.6, 0.5], [0.9, 1]]))
+    assert np.transpose(kept.lines[0].get_data())[[0, -1]] == pytest.approx(np.array([[25, 1], [100, 0.75]]))
+
+
+def test_below_a_class_stand_its_own_faces(drawn: list[Figure]) -> None:
+    labels = np.array([2, 0, 1, 0, 2, 1])
+    faces = FaceSet(np.full((6, 4, 4), 40 * labels[:, None, None], np.uint8), labels, classes=tuple("abc"))
+    figures.class_samples(faces, 2)
+    samples = drawn[0].axes
+    assert [axes.get_ylabel() for axes in samples] == ["a", "", "b", "", "c", ""]
+    assert [np.unique(axes.images[0].get_array()).tolist() for axes in samples] == [[0], [0], [40], [40], [80], [80]]
+    figures.class_means(faces)  # with all of the contrast
+    found = [(axes.get_title(), *np.unique(axes.images[0].get_array()), axes.get_xlabel()) for axes in drawn[1].axes]
+    assert found == [("a", 0, "2"), ("b", 128, "2"), ("c", 255, "2")]
+
+
+def test_a_tick_is_for_a_right_face(drawn: list[Figure]) -> None:
+    right, wrong = (Shown(np.zeros((4, 4), np.uint8), true, "sad", 0.9) for true in ("sad", "happy"))
+    figures.gallery([right, wrong])
+    said = [(axes.get_title(), axes.get_xlabel()) for axes in drawn[0].axes]
+    assert said == [("\N{CHECK MARK} sad 0.90", ""), ("\N{MULTIPLICATION X} sad 0.90", "true: happy")]
 
 
 def test_what_is_empty_can_be_drawn_too(some_faces: FaceSet) -> None:

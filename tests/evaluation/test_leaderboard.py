@@ -7,7 +7,7 @@ from scipy import stats
 
 from mien.cards import TAUGHT, Card, TrainedOn
 from mien.errors import DataError
-from mien.evaluation.leaderboard import Leaderboard
+from mien.evaluation.leaderboard import COLUMNS, Leaderboard, cells
 
 
 def card(accuracy: float, seed: int = 0, val: str = "abc", model: str = "cnn", train: str = "t", **more: Any) -> Card:
@@ -56,6 +56,16 @@ def test_of_many_seeds_the_interval_is_a_little_wide(n: int) -> None:
     half = (row.interval[1] - row.interval[0]) / 2 / float(stats.sem(values))
     assert half == pytest.approx(2.228)
     assert half > stats.t.ppf(0.975, n - 1)
+
+
+def test_each_cell_stands_below_its_column() -> None:
+    cards = {f"c{seed}": card(0.7, seed, parameters=1_200_000, macs=34_000_000) for seed in range(3)}
+    [row] = Leaderboard.of(cards, {"c0": 0.65}).rows
+    assert dict(zip(COLUMNS, cells(row), strict=True)) == {
+        "network": "cnn", "seeds": "3", "accuracy": "0.7000", "95 % interval": "0.7000 to 0.7000",
+        "without leaks": "0.6500", "balanced": "0.6000", "macro-F1": "0.5000", "ECE": "0.020",
+        "parameters": "1.2 M", "multiply-adds": "34.0 M",
+    }  # fmt: skip
 
 
 def test_runs_that_learned_other_faces_are_two_rows() -> None:

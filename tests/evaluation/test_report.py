@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pytest
 
 from mien.evaluation.report import Report
 from mien.evaluation.scores import Scores
@@ -27,6 +28,19 @@ def test_markdown_has_the_scores_and_a_row_per_class() -> None:
     assert "50 faces of val, 2 views" in text
     assert f"| {report().accuracy:.3f} |" in text
     assert [line.split(" | ")[0] for line in text.splitlines()[-3:]] == ["| no", "| maybe", "| yes"]
+
+
+def test_a_report_by_hand() -> None:
+    """Six faces, as in test_metrics: class 0 has 3 (2 found), class 1 has 2 (1 found), class 2 has 1, and 3 none."""
+    labels, sure = np.array([0, 0, 0, 1, 1, 2]), np.eye(4, dtype=np.float32)[[0, 0, 1, 1, 2, 2]]
+    made = Report.of(Scores(0.6 * sure + 0.1, labels, tuple("abcd"), np.arange(6)))
+    found = [(one.n, one.precision, one.recall, one.f1) for one in made.per_class]
+    by_hand = [(3, 1, 2 / 3, 4 / 5), (2, 1 / 2, 1 / 2, 1 / 2), (1, 1 / 2, 1, 2 / 3), (0, 0, 0, 0)]
+    assert found == [pytest.approx(one) for one in by_hand]
+    lines = made.as_markdown().splitlines()
+    # calibration: equally sure of all, so one bin, of 0.7 against 4 / 6; loss: 4 times ln 0.7, twice ln 0.1
+    assert lines[4] == "| 0.667 | 0.300 to 0.903 | 0.722 | 0.656 | 0.033 | 1.005 |"
+    assert lines[8] == "| a | 3 | 1.000 | 0.667 | 0.800 |"
 
 
 def test_a_table_bears_any_name_and_no_negative_zero() -> None:

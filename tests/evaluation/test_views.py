@@ -40,6 +40,12 @@ def test_the_views_are_as_many_as_they_say_and_all_different() -> None:
         views_of(5)
 
 
+def test_the_ten_views_are_these() -> None:
+    """Figures that were measured with ten views stay comparable."""
+    places = [(1.0, 0.0), (1.08, 0.0), (0.94, 0.0), (1.0, 0.04), (1.0, -0.04)]
+    assert VIEWS[10] == tuple((*place, mirror) for place in places for mirror in (False, True))
+
+
 def test_ten_views_ask_ten_times_and_average() -> None:
     asked = []
 
