@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from read_csv import peak
 
 BASE, VAL = 5_000, 1_000
 SIZES = (10_000, 100_000, 1_000_000)
@@ -67,22 +68,10 @@ def measure(path: Path) -> None:
     model = create_model("cnn", **made.options)
     for _ in fit(model, splits.val, splits.val, made, device="cpu"):
         pass  # the first steps import and allocate
-    before, clock, began = memory(), time.perf_counter(), time.process_time()
+    before, clock, began = peak(), time.perf_counter(), time.process_time()
     (epoch,) = fit(model, splits.train, splits.val, made, device="cpu")
     found = {"faces": len(splits.train), "cpu": time.process_time() - began, "seconds": time.perf_counter() - clock}
-    print(json.dumps({**found, "before": before, "peak": memory(), "accuracy": epoch.val_accuracy}))
-
-
-def memory() -> int:
-    """Bytes: the most memory that this process ever held, mapped pages included."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    import resource  # not on Windows
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
+    print(json.dumps({**found, "before": before, "peak": peak(), "accuracy": epoch.val_accuracy}))
 
 
 def run(sizes: tuple[int, ...]) -> list[dict[str, float]]:

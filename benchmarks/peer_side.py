@@ -40,12 +40,6 @@ def answer(path: str) -> dict:
     return {"classes": np.argmax(classify(np.load(path)), 1).tolist()}
 
 
-def photo(path: str) -> dict:
-    began = time.perf_counter()
-    found = peer.detect_emotions(cv2.imread(path))
-    return {"ms": 1000 * (time.perf_counter() - began), "faces": len(found)}
-
-
 def video(path: str) -> dict:
     film, frames, faces = cv2.VideoCapture(path), 0, 0
     began = time.perf_counter()

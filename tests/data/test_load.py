@@ -34,6 +34,25 @@ def test_faces_in_a_list_are_refused():
         FaceSet(list(faces(2)), [0, 1])
 
 
+class OnDemand:
+    """Faces that exist only when asked for."""
+
+    dtype, ndim, shape = np.dtype(np.uint8), 3, (3, 48, 48)
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, at):
+        return faces(3)[at]
+
+
+def test_faces_that_exist_when_asked_for_are_as_good_as_an_array():
+    """So benchmarks/large.py and near.py have a million of them."""
+    found = FaceSet(OnDemand(), [0, 1, 2])
+    assert np.array_equal(found[1:].images, faces(3)[1:])
+    assert found[2][1] == 2
+
+
 def test_nothing_gives_drawn_faces(monkeypatch):
     asked = []
     monkeypatch.setattr("mien.data.load.drawn_faces", lambda *how: asked.append(how) or drawn_faces(70))

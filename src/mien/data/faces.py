@@ -62,7 +62,7 @@ class FaceSet:
         source: str = "",
     ) -> None:
         n = len(images)
-        if not isinstance(images, np.ndarray):
+        if not hasattr(images, "dtype"):  # a list; what gives its faces only when asked for them is as good as an array
             raise DataError(
                 f"{source or 'images'}: faces must be one array, not a {type(images).__name__}: numpy.stack."
             )

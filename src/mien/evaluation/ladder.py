@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.evaluation.gallery import Shown
+from mien.evaluation.markdown import markdown_table
 from mien.evaluation.metrics import mcnemar
 from mien.evaluation.report import Report
 
@@ -170,8 +171,7 @@ class Ladder:
     def as_markdown(self) -> str:
         """The comparison as a Markdown table, with what each step bought below it."""
         columns, rows = self.table()
-        lines = ["| " + " | ".join(row) + " |" for row in (columns, *rows)]
-        lines.insert(1, "|---|---|" + "---:|" * (len(columns) - 2))
+        lines = markdown_table(columns, rows, left=2)
         note = f"\nAccuracies are fractions. The last three columns are of {self.judged}"
         lines.append(f"{note} ({self.reports[0].n:,} faces)." if self.rungs else note + ".")
         lines += [f"- **{step.below} to {step.above}**: {step}" for step in self.steps]

@@ -1,6 +1,5 @@
 """Runs ranked by validation, the seeds of one recipe in one row. No test score is read, so none can rank them."""
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from mien.cards import NUMBERS, TAUGHT, Card
 from mien.errors import DataError
 from mien.evaluation.ladder import amount
-from mien.files import printable
+from mien.evaluation.markdown import markdown_table
 
 ENOUGH = 3
 """With fewer seeds a row is shown, but claims nothing."""
@@ -128,11 +127,7 @@ class Leaderboard:
 
     def as_markdown(self) -> str:
         """A Markdown table with what it rests on below."""
-        lines = [
-            "| " + " | ".join(COLUMNS) + " |",
-            "|---|" + "---:|" * (len(COLUMNS) - 1),
-            *("| " + " | ".join(map(_escaped, cells(row))) + " |" for row in self.rows),
-        ]
+        lines = markdown_table(COLUMNS, map(cells, self.rows))
         notes = [
             f"Means over seeds on the {self.n:,} validation faces (SHA-256 {self.checksum[:12]}); the interval is "
             "that of the mean over seeds (Student's t); the ECE is as trained, without a temperature."
@@ -179,11 +174,6 @@ def error_as_trained(card: Card) -> float:
     that was fitted on the same faces."""
     error: float = card.calibration.get("ece", card.scores["after"]["val"]["ece"])
     return error
-
-
-def _escaped(cell: str) -> str:
-    """A cell of a Markdown table that shows just this: names come from cards, and those from anybody."""
-    return html.escape(printable(cell), quote=False).replace("|", "\\|")
 
 
 def _same(card: Card) -> str:

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from mien.evaluation import metrics
+from mien.evaluation.markdown import markdown_table
 
 if TYPE_CHECKING:
     from mien.evaluation.scores import Scores
@@ -91,25 +92,21 @@ class Report:
     def as_markdown(self) -> str:
         """Two Markdown tables: the scores of the whole, and of each class."""
         low, high = self.interval
+        others = (self.balanced_accuracy, self.macro_f1, self.ece, self.loss)
         views = "" if self.views == 1 else f", {self.views} views"
         lines = [
             f"{self.n:,} faces{f' of {self.split}' if self.split else ''}{views}",
             "",
-            "| accuracy | 95 % interval | balanced accuracy | macro-F1 | calibration error | loss |",
-            "|---|---|---|---|---|---|",
-            f"| {self.accuracy:.3f} | {low:.3f} to {high:.3f} | {self.balanced_accuracy:.3f} | {self.macro_f1:.3f} "
-            f"| {self.ece:.3f} | {self.loss:.3f} |",
+            *markdown_table(
+                ("accuracy", "95 % interval", "balanced accuracy", "macro-F1", "calibration error", "loss"),
+                [(f"{self.accuracy:.3f}", f"{low:.3f} to {high:.3f}", *(f"{value:.3f}" for value in others))],
+                left=6,
+            ),
             "",
-            "| class | faces | precision | recall | F1 |",
-            "|---|---|---|---|---|",
-            *(
-                f"| {_cell(s.name)} | {s.n:,} | {s.precision:.3f} | {s.recall:.3f} | {s.f1:.3f} |"
-                for s in self.per_class
+            *markdown_table(
+                ("class", "faces", "precision", "recall", "F1"),
+                [(s.name, f"{s.n:,}", f"{s.precision:.3f}", f"{s.recall:.3f}", f"{s.f1:.3f}") for s in self.per_class],
+                left=5,
             ),
         ]
         return "\n".join(lines) + "\n"
-
-
-def _cell(text: str) -> str:
-    """A name as a cell of a Markdown table, where a bar would end it."""
-    return text.replace("|", "\\|")

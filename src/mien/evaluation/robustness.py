@@ -6,6 +6,7 @@ from typing import Any
 
 from mien.data.faces import FaceSet
 from mien.evaluation.corruptions import CORRUPTIONS, Corruption, corrupted
+from mien.evaluation.markdown import markdown_table
 from mien.evaluation.scores import evaluate
 
 
@@ -83,7 +84,4 @@ def table(found: dict[str, Robustness]) -> tuple[tuple[str, ...], list[tuple[str
 
 def as_markdown(found: dict[str, Robustness]) -> str:
     """One table of several networks: a line for each level, a column for each network."""
-    columns, rows = table(found)
-    lines = ["| " + " | ".join(row) + " |" for row in (columns, *rows)]
-    lines.insert(1, "|---|" + "---:|" * (len(columns) - 1))
-    return "\n".join(lines) + "\n"
+    return "\n".join(markdown_table(*table(found))) + "\n"

@@ -2,7 +2,7 @@
 
 `article` is what the article did; where it is silent, the plainest choice, marked so. `tuned` is ours for real
 FER2013. `demo` takes seconds, for the drawn faces. `finetune` goes on from trained weights with faces of one's own.
-What each one measures stands in docs/RESULTS.md.
+What those of the ladder's networks measure stands in docs/RESULTS.md.
 """
 
 from typing import Any

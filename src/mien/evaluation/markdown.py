@@ -1,0 +1,21 @@
+"""A Markdown table that shows just what its cells say: names come from cards, and those from anybody."""
+
+import html
+from collections.abc import Iterable, Sequence
+
+from mien.files import printable
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> list[str]:
+    """Its lines; the first `left` columns begin at the left, as names do, the others end at the right, as numbers do.
+
+    >>> markdown_table(["network", "accuracy"], [["a|b", "0.70"]])
+    ['| network | accuracy |', '|---|---:|', '| a\\\\|b | 0.70 |']
+    """
+    head, *lines = ("| " + " | ".join(map(_escaped, row)) + " |" for row in (columns, *rows))
+    return [head, "|---" * left + "|" + "---:|" * (len(columns) - left), *lines]
+
+
+def _escaped(cell: str) -> str:
+    """A cell: a bar would end it, a tag or a line break do more."""
+    return html.escape(printable(cell), quote=False).replace("|", "\\|")
