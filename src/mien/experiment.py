@@ -8,6 +8,7 @@ card is complete.
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Generator
 from contextlib import nullcontext
@@ -20,6 +21,7 @@ from torch import nn
 from mien.cards import CARD, Card, TrainedOn, checksum
 from mien.checkpoint import STATE, load_run, load_state, load_weights, save_state, save_weights, start_from
 from mien.data.faces import FaceSet, Splits
+from mien.data.split import DRAWN
 from mien.environment import environment
 from mien.errors import CheckpointError, DataError, MissingExtra
 from mien.evaluation.report import Report
@@ -209,7 +211,7 @@ def _finish(
         parameters=cost.parameters,
         macs=cost.macs,
         data=TrainedOn(
-            source=os.path.basename(splits.source),
+            source=named(splits),
             checksums=splits.checksums,
         ),
         scores={"before": {"val": before}, "after": {"val": report.as_json()}},
@@ -221,6 +223,14 @@ def _finish(
         _draw(folder, rows, report)
     sums = {name: checksum(folder / name) for name in ((WEIGHTS, MODEL) if export else (WEIGHTS,))}
     card.model_copy(update={"checksums": sums}).write(folder / CARD)
+
+
+def named(splits: Splits) -> str:
+    """Where faces came from, without the folders on the way there: they are nobody's business."""
+    origin = splits.origin
+    files = [os.path.basename(os.path.normpath(path)) for path in (origin.path, origin.votes) if path] if origin else []
+    drawn = re.search(rf" \([^()]*{DRAWN} \d+\)", splits.source)
+    return " + ".join(files) + (drawn[0] if drawn else "") if files else os.path.basename(splits.source)
 
 
 def _draw(folder: Path, rows: list[dict[str, float]], report: Report) -> None:

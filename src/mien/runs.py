@@ -25,9 +25,17 @@ COLUMNS = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", 
 
 
 def check_free(folder: str | os.PathLike[str]) -> None:
-    """Raise CheckpointError when there is a run in this folder; quick, to be asked before data is read."""
+    """Raise CheckpointError when there is a run in this folder, or what one would replace; quick, to be asked first."""
     if Path(folder, RECIPE).exists():
         raise CheckpointError(f"{folder}: there is a run in this folder. Go on with it (--resume) or choose another.")
+    _check_unused(Path(folder))
+
+
+def _check_unused(folder: Path) -> None:
+    """Raise CheckpointError where a run that begins here would write over files that are none of a run's."""
+    written = (HISTORY, "card.json", "weights.safetensors", "model.onnx", "state.pt")
+    if taken := [name for name in written if (folder / name).exists()]:
+        raise CheckpointError(f"{folder}: a run would replace the {taken[0]} that is there. Choose another folder.")
 
 
 def held(folder: Path) -> AbstractContextManager[None]:
@@ -53,6 +61,7 @@ def begin(folder: Path, splits: Splits, recipe: Recipe, second: FaceSet | None =
     noted |= {"checksums": splits.checksums}
     noted |= {"second": second.checksum} if second is not None else {}
     if not (folder / RECIPE).exists():
+        _check_unused(folder)
         atomic_write(folder / DATA, json.dumps(noted, indent=2))
         atomic_write(folder / RECIPE, recipe.model_dump_json(indent=2))
         return

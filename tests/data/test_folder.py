@@ -204,6 +204,7 @@ def test_pictures_in_no_folder(tmp_path):
         (["train/happy/1.png", "other/happy/1.png"], "'other', which is no split"),
         (["val/happy/1.png", "valid/happy/1.png"], "are the same split"),
         (["anger/1.png", "angry/1.png"], "mean the same class"),
+        (["happy/train/1.png", "happy/test/2.png", "sad/train/3.png"], "its folders are splits .* instead: test/happy"),
     ],
 )
 def test_folders_that_make_no_sense(tmp_path, files, found):
@@ -211,6 +212,13 @@ def test_folders_that_make_no_sense(tmp_path, files, found):
         put(tmp_path, file)
     with pytest.raises(DataError, match=found):
         load_folder(tmp_path)
+
+
+def test_a_class_alone_is_no_wrapping(tmp_path):
+    for file in ("happy/monday/1.png", "happy/tuesday/2.png"):
+        put(tmp_path, file)
+    found = load_folder(tmp_path)
+    assert found.train.counts["happy"] + found.val.counts["happy"] == 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a name is text")

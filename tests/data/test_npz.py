@@ -54,3 +54,9 @@ def test_any_bytes_as_npz_give_splits_or_a_data_error(tmp_path, content):
     except DataError:
         return
     assert isinstance(splits, Splits)
+
+
+def test_one_set_is_not_taken_for_the_three(tmp_path):
+    FaceSet(np.zeros((2, 4, 4), np.uint8), [0, 1]).save(tmp_path / "val.npz")
+    with pytest.raises(DataError, match=r"one set of faces \(FaceSet\.save\)"):
+        Splits.load(tmp_path / "val.npz")

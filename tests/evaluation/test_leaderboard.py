@@ -58,6 +58,11 @@ def test_of_many_seeds_the_interval_is_a_little_wide(n: int) -> None:
     assert half > stats.t.ppf(0.975, n - 1)
 
 
+def test_an_interval_of_accuracies_ends_at_0_and_1() -> None:
+    [row] = Leaderboard.of({"a": card(0.8), "b": card(1.0, 1)}).rows
+    assert row.interval == (0.0, 1.0)
+
+
 def test_each_cell_stands_below_its_column() -> None:
     cards = {f"c{seed}": card(0.7, seed, parameters=1_200_000, macs=34_000_000) for seed in range(3)}
     [row] = Leaderboard.of(cards, {"c0": 0.65}).rows

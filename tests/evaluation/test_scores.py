@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mien.data.faces import FaceSet
 from mien.errors import CheckpointError, DataError
-from mien.evaluation.scores import evaluate, score
+from mien.evaluation.scores import evaluate, joined, score
 
 
 class Lopsided(nn.Module):
@@ -169,11 +169,30 @@ def test_it_runs_where_torch_is_not() -> None:
 
 def test_marked_faces_are_not_judged() -> None:
     shares = np.eye(7, dtype=np.float32)[[0, 1, 2, 3]]
-    shares[0] = [0.5, 0.5, 0, 0, 0, 0, 0]
+    shares[0] = [0.6, 0.4, 0, 0, 0, 0, 0]
     marked = FaceSet(np.zeros((4, 8, 8), np.uint8), shares, marks=["", "", "tie", "unknown"])
     report = evaluate(lambda pixels: np.eye(7)[[0] * len(pixels)], marked)
     assert (report.n, report.left_out, report.accuracy) == (2, 2, 0.5)
-    assert report.distance == pytest.approx((0.5 + 1) / 2)
+    assert report.distance == pytest.approx((0.4 + 1) / 2)
+
+
+def test_shares_without_a_winner_are_not_judged() -> None:
+    """Else the order of the classes would decide which of them is right."""
+    shares = np.array([[0.5, 0.5, 0], [0, 0.5, 0.5], [1, 0, 0], [0, 0, 0]], np.float32)
+    tied = FaceSet(np.zeros((4, 8, 8), np.uint8), shares, classes=("a", "b", "c"))
+    report = evaluate(lambda pixels: np.eye(3)[[0] * len(pixels)], tied)
+    assert (report.n, report.left_out, report.accuracy) == (1, 3, 1.0)
+
+
+def test_answers_about_several_sets_become_one() -> None:
+    sets = [FaceSet(np.zeros((3, 8, 8), np.uint8), np.eye(7)[[0, n, 1]], marks=["", "", "tie"]) for n in range(2)]
+    parts = [score(lambda pixels: np.eye(7)[[0] * len(pixels)], each) for each in sets]
+    whole = joined(parts)
+    assert whole.index.tolist() == [0, 1, 3, 4]  # places 2 and 5 are in doubt
+    assert (whole.left_out, whole.correct.tolist()) == (2, [True, True, True, False])
+    assert whole.shares is not None
+    assert whole.shares.argmax(1).tolist() == whole.labels.tolist() == [0, 0, 0, 1]
+    assert joined(parts[:1]) is parts[0]
 
 
 def test_a_network_that_knows_more_classes_is_asked_about_those_of_the_faces() -> None:

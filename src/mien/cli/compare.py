@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.leaderboard import card_of
+from mien.cli.leaderboard import card_of, finished
 from mien.cli.options import note
 from mien.cli.pictures import figure_kind, write_picture
 from mien.cli.tables import print_table
@@ -32,6 +32,7 @@ def compare(
     from mien.evaluation.ladder import amount, duration
 
     kind = figure_kind(out)
+    runs = finished(runs)
     cards = [card_of(run) for run in runs]
     if len({card.data.checksums.get("val") for card in cards}) > 1:
         note("These runs were judged on different faces, so their scores can't be compared with each other.")
@@ -51,7 +52,8 @@ def compare(
         "On validation",
     )
     models = [card.model for card in cards]
-    names = models if len(set(models)) == len(models) else [Path(run).name or run for run in runs]
+    named = (models, [Path(run).name for run in runs])
+    names = next((each for each in named if len({*each, ""}) > len(each)), runs)
     picture = write_picture(
         out or Path("compare.png"),
         lambda figures: figures.ladder_picture(

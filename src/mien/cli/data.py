@@ -1,11 +1,25 @@
 """`mien data get | show | convert`: where the faces come from, what they look like, and a file that loads fast."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Groups, Rgb, Size, SkipBadRows, Votes, check_out, note, read_source, say_left_out
+from mien.cli.options import (
+    Data,
+    Groups,
+    Rgb,
+    Size,
+    SkipBadRows,
+    Votes,
+    check_out,
+    note,
+    read_source,
+    say_leaked,
+    say_left_out,
+    say_read_as,
+)
 from mien.cli.pictures import write_picture
 from mien.cli.tables import print_table
 
@@ -82,6 +96,7 @@ def convert(
     where = DataPath(source, votes, skip_bad_rows, size, bool(rgb), groups)
     if out.suffix.lower() == ".npz":
         splits = read_source(where)
+        say_leaked(splits)
         splits.save(out)
     else:
         splits = _convert_large(where, out)
@@ -104,7 +119,9 @@ def _convert_large(source: "DataPath", out: Path) -> "Splits":
             convert_listing(
                 listing, out, size=source.size or SIZE, rgb=source.rgb, skip_bad_rows=source.skip_bad_rows, tick=tick
             )
-        say_left_out(load_mapped(out).left_out, str(folder))
+        splits = load_mapped(out)
+        say_left_out(splits.left_out, str(folder))
+        say_read_as(replace(splits, files=listing.names))
     else:
         save_mapped(read_source(source), out)
     return load_mapped(out)

@@ -1,12 +1,26 @@
 """`mien evaluate`: how well a network, or several together, does on a split; trained, as an ONNX file, or untrained."""
 
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, check_data, note, open_net, read_faces, shape_of
+from mien.cli.options import (
+    ALL,
+    Data,
+    Groups,
+    SkipBadRows,
+    Votes,
+    check_data,
+    check_out,
+    known_split,
+    note,
+    open_net,
+    read_faces,
+    shape_of,
+)
 from mien.cli.pictures import figure_kind
 from mien.cli.progress import shares
 from mien.cli.tables import print_calibration, print_report, print_table
@@ -20,12 +34,20 @@ if TYPE_CHECKING:
     from mien.evaluation.scores import Scores
 
 
+FEW = 300
+"""Of fewer faces the calibration error is mostly chance: of 100, answers that are exactly right show 0.14."""
+
+
 def _known_views(count: int) -> int:
     from mien.evaluation.views import VIEWS
 
     if count not in VIEWS:
         raise typer.BadParameter(f"there are {', '.join(map(str, VIEWS))} views to choose from.")
     return count
+
+
+def _known_split(name: str) -> str:
+    return name if name == ALL else known_split(name)
 
 
 def evaluate(
@@ -39,7 +61,12 @@ def evaluate(
     ],
     data: Data = None,
     votes: Votes = None,
-    split: Split = "val",
+    split: Annotated[
+        str,
+        typer.Option(
+            "--split", metavar="train|val|test|all", callback=_known_split, help="Which faces of the data; all of them."
+        ),
+    ] = "val",
     views: Annotated[
         int,
         typer.Option(
@@ -69,23 +96,28 @@ def evaluate(
     """
     from mien.evaluation.calibration import Calibration
     from mien.evaluation.report import Report
-    from mien.evaluation.scores import score, together
+    from mien.evaluation.scores import joined, score, together
 
     if any(target.endswith(",") for target in targets):
         raise typer.BadParameter("names are separated by spaces, without commas.", param_hint="TARGET")
     nets = {target: open_net(target) for target in targets if _trained(target)}  # a wrong name shows before the data
+    if figure:
+        check_out(figure, data)
     draw = _drawer(figure) if figure else None
     splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=shape_of(nets))
     for target, net in nets.items():
         check_data(target, net.classes, splits, split, data)
         _check_votes(target, net.classes, splits, votes)
-    faces = _without_leaks(splits, split) if without_leaks else splits[split]
+    if split == ALL and not without_leaks:
+        asked = [faces for _, faces in splits if faces.sure.any()] or [splits.train]
+    else:
+        asked = [_without_leaks(splits, split) if without_leaks else splits[split]]
     parts = []
     with shares() as show:
         for target in targets:
-            network = nets.get(target) or _untrained(target, faces)
-            name = target if len(targets) > 1 else split
-            parts.append(score(network, faces, views=views, split=split, tick=partial(show, name)))
+            network = nets.get(target) or _untrained(target, asked[0])
+            tick = partial(show, target if len(targets) > 1 else split)
+            parts.append(joined([score(network, each, views=views, split=split, tick=tick) for each in asked]))
     scores = together(parts)
     report = Report.of(scores)
     seen = f"{report.n:,} {'' if data else 'drawn '}faces of {split}" + (f", {views} views" if views > 1 else "")
@@ -99,7 +131,10 @@ def evaluate(
         ]
         print_table(("member", "accuracy alone"), [(each["network"], f"{each['accuracy']:.4f}") for each in members])
         result["members"] = members
+        result["pairs"] = _pairs(targets, parts)
     if calibration:
+        if report.n < FEW:
+            note(f"{report.n:,} faces say little of calibration: take {FEW} or more, and better thousands.")
         found = Calibration.of(scores.labels, scores.probabilities)
         print_calibration(found)
         result["calibration"] = found.as_json()
@@ -107,6 +142,21 @@ def evaluate(
         atomic_write(figure, draw(scores))
         note(f"The figure is in {figure}.")
     return result
+
+
+def _pairs(targets: list[str], parts: "list[Scores]") -> list[dict[str, Any]]:
+    """Print, and return, for each two networks how many faces one alone has right, and McNemar's p."""
+    from mien.evaluation.metrics import mcnemar
+
+    found: list[dict[str, Any]] = []
+    for (one, first), (other, second) in combinations(zip(targets, parts, strict=True), 2):
+        alone = [int((first.correct & ~second.correct).sum()), int((second.correct & ~first.correct).sum())]
+        found.append({"pair": [one, other], "alone": alone, "p": mcnemar(*alone)})
+    print_table(
+        ("pair", "only the first is right", "only the second", "by chance (McNemar's p)"),
+        [(" | ".join(each["pair"]), *(f"{n:,}" for n in each["alone"]), f"{each['p']:.3f}") for each in found],
+    )
+    return found
 
 
 def _check_votes(target: str, classes: tuple[str, ...], splits: "Splits", votes: str | None) -> None:
@@ -135,7 +185,7 @@ def _drawer(figure: Path) -> "Callable[[Scores], bytes]":
 def _without_leaks(splits: "Splits", split: str) -> "FaceSet":
     from mien.data.copies import leaked
 
-    if split == "train":
+    if split in ("train", ALL):
         raise typer.BadParameter(
             "the training faces are what the others are held against.", param_hint="--without-leaks"
         )

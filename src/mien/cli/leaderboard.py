@@ -47,7 +47,7 @@ def leaderboard(
     if into:
         check_marks(into, "leaderboard")
     boards = [Leaderboard.read(Path(run)) for run in dict.fromkeys(runs) if run.endswith(".json")]
-    trained = [run for run in dict.fromkeys(runs) if not run.endswith(".json")]
+    trained = finished([run for run in dict.fromkeys(runs) if not run.endswith(".json")])
     if data and not trained:
         raise typer.BadParameter("it measures runs that are here, and none was named.", param_hint="--data")
     if cards := {run: card_of(run) for run in trained}:
@@ -66,6 +66,18 @@ def leaderboard(
         put_between(into, "leaderboard", board.as_markdown())
         note(f"The table stands in {into}.")
     return board.as_json()
+
+
+def finished(runs: list[str]) -> list[str]:
+    """Of several paths those of finished runs; the others of `runs/*` are left out, and named. One alone is kept."""
+    from mien.cards import CARD
+
+    kept = [run for run in runs if not Path(run).exists() or Path(run, CARD).exists() or run.endswith(".onnx")]
+    if len(runs) == 1 or not kept:
+        return runs
+    if others := [run for run in runs if run not in kept]:
+        note(f"No finished {'run' if len(others) == 1 else 'runs'}, and left out: {', '.join(others)}.")
+    return kept
 
 
 def card_of(run: str) -> "Card":

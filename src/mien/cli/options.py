@@ -4,7 +4,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from mien.net import Net
 
 
-def _known_split(name: str) -> str:
+ALL = "all"
+"""As --split: every face of the data, whatever its split."""
+
+
+def known_split(name: str) -> str:
+    """That name, of a split. Raises typer.BadParameter for another."""
     if name not in SPLITS:
         raise typer.BadParameter(f"there is no split {name!r}; the splits are {', '.join(SPLITS)}.")
     return name
@@ -69,7 +74,7 @@ Device = Annotated[
     str | None, typer.Option("--device", metavar="NAME", help="cpu, cuda, mps; without it the fastest there is.")
 ]
 Split = Annotated[
-    str, typer.Option("--split", metavar="|".join(SPLITS), callback=_known_split, help="Which faces of the data.")
+    str, typer.Option("--split", metavar="|".join(SPLITS), callback=known_split, help="Which faces of the data.")
 ]
 
 
@@ -117,7 +122,7 @@ def read_source(source: "DataPath") -> "Splits":
     with count_to("reading") as tick:
         splits = load_faces(**vars(source), tick=tick)
     say_left_out(splits.left_out, splits.source)
-    _say_read_as(splits)
+    say_read_as(splits)
     return splits
 
 
@@ -127,7 +132,7 @@ def say_left_out(count: int, source: str) -> None:
         note(f"{count:,} bad {'row was' if count == 1 else 'rows were'} left out of {source}.")
 
 
-def _say_read_as(splits: "Splits") -> None:
+def say_read_as(splits: "Splits") -> None:
     """Say so where folders became other classes than their names, or the classes are more than the folders."""
     from mien.data.folder import read_as
 
@@ -143,12 +148,11 @@ def _say_read_as(splits: "Splits") -> None:
 
 
 def say_leaked(splits: "Splits") -> None:
-    """Say so where a split that was drawn here put copies of training faces into val. Mapped faces aren't read."""
+    """Say so where copies of training faces stand in val. Mapped faces aren't read."""
     from mien.data.copies import leaked
     from mien.data.pages import mapped
-    from mien.data.split import DRAWN
 
-    if DRAWN not in splits.source or mapped(splits.train.images):
+    if not len(splits.val) or mapped(splits.train.images):
         return
     if count := int(leaked(splits.train, splits.val).sum()):
         note(
@@ -174,30 +178,57 @@ def open_net(target: str) -> "Net":
 
 
 def check_data(target: str, classes: tuple[str, ...], splits: "Splits", split: str, data: str | None) -> None:
-    """Say so where a run is asked about what was its data, and has changed since: it may have learned these faces.
+    """Say so where a network is asked about fewer classes than it knows, or about faces that it may have learned.
 
     Raises:
         DataError: a network of other classes would be asked about drawn faces, as nobody said --data.
     """
+    from mien.data.split import DRAWN
     from mien.environment import as_typed
-    from mien.runs import DATA, RECIPE, read_note
-    from mien.shipped import find
 
-    home = find(target) if find(target).is_dir() else find(target).parent
-    begun = (home / RECIPE).is_file() and (home / DATA).is_file()  # networks elsewhere have no such notes
-    noted = read_note(home / DATA) if begun else {}
+    noted = _noted(target)
     if not data and not set(classes) >= set(splits.classes):
         example = as_typed([noted.get("path") or "PATH"])
         raise DataError(
             f"{target} tells apart {', '.join(classes)}; without --data the faces are drawn, with other expressions. "
             f"Say which faces: --data {example}"
         )
+    if len(set(classes)) > len(set(splits.classes)):  # else it doesn't fit, which is said when it is asked
+        gone = ", ".join(name for name in classes if name not in splits.classes)
+        note(
+            f"{target} also knows {gone}, which the classes of these faces are without: it is asked about "
+            f"{', '.join(splits.classes)} alone, which is easier than what it does with photos."
+        )
+    say_changed(target, splits, split, data)
+    if data and noted.get("path") != os.path.abspath(data) and split == "val" and DRAWN in splits.source:
+        every = sum(len(faces) for _, faces in splits)
+        note(
+            f"{len(splits.val):,} of {every:,} faces were set aside as val; `mien evaluate --split all` asks about all."
+        )
+
+
+def say_changed(target: str, splits: "Splits", split: str, data: str | os.PathLike[str] | None) -> None:
+    """Say so where a run is judged by what was its data, and has changed since: it may have learned these faces."""
+    noted = _noted(target)
+    if split == ALL:
+        if data and noted.get("path") == os.path.abspath(data):
+            note(f"{target} learned from most of these faces: that says how well it knows them, not how good it is.")
+        return
     known = noted.get("checksums", {}).get(split)
     if data and known and noted.get("path") == os.path.abspath(data) and known != splits[split].checksum:
         note(
             f"{target} was begun with another {split!r} of {data}: with other --groups or --votes, or pictures have "
-            "come or gone since. It may have learned from faces that it is asked about now."
+            "come or gone since. It may have learned from faces that it is judged by now."
         )
+
+
+def _noted(target: str) -> dict[str, Any]:
+    """What a run was begun on; nothing of networks elsewhere."""
+    from mien.runs import DATA, RECIPE, read_note
+    from mien.shipped import find
+
+    home = find(target) if find(target).is_dir() else find(target).parent
+    return read_note(home / DATA) if (home / RECIPE).is_file() and (home / DATA).is_file() else {}
 
 
 def shape_of(nets: dict[str, "Net"]) -> tuple[int, int, int] | None:

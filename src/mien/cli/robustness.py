@@ -5,7 +5,19 @@ from typing import Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, check_data, note, open_net, read_faces, shape_of
+from mien.cli.options import (
+    Data,
+    Groups,
+    SkipBadRows,
+    Split,
+    Votes,
+    check_data,
+    check_out,
+    note,
+    open_net,
+    read_faces,
+    shape_of,
+)
 from mien.cli.pictures import figure_kind
 from mien.cli.tables import print_table
 from mien.files import atomic_write, check_marks, put_between
@@ -42,6 +54,9 @@ def robustness(
     from mien.evaluation.robustness import Robustness, as_markdown, table
     from mien.evaluation.robustness import robustness as measure
 
+    for picture in (figure, examples):
+        if picture:
+            check_out(picture, data)
     kind, shown = figure_kind(figure, "--figure"), figure_kind(examples, "--examples")
     if into:
         check_marks(into, "robustness")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, check_data, note, open_net, read_faces
+from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, check_data, check_out, note, open_net, read_faces
 from mien.cli.pictures import figure_kind, write_picture
 from mien.cli.tables import print_table
 from mien.errors import DataError
@@ -40,6 +40,8 @@ def show(
     from mien.evaluation.scores import score
 
     kind = figure_kind(out)
+    if out:
+        check_out(out, data)
     net = open_net(run)
     splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=net.card.input_shape)
     check_data(run, net.classes, splits, split, data)

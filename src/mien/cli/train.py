@@ -22,6 +22,7 @@ from mien.cli.options import (
     check_out,
     note,
     read_source,
+    say_changed,
     say_leaked,
 )  # fmt: skip
 from mien.cli.progress import watch
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 STEPS = 20
 """An epoch of fewer steps than these teaches little: the presets' batches are made for tens of thousands of faces."""
+
+FEW = 300
+"""Fewer validation faces than these flatter an epoch that was chosen by them: by some points (at 300, 3 or so)."""
 
 
 @recipe_options()
@@ -199,6 +203,8 @@ def _train(
         check_free(folder)
     splits = read_source(source)
     say_leaked(splits)
+    if recipe.init and not resume:
+        say_changed(recipe.init, splits, "val", source.path)
     if suit:
         recipe = suited(recipe, sum(splits["train"].counts.values()))
     done = len(history(folder)) if (folder / "history.csv").exists() else 0
@@ -237,6 +243,11 @@ def _result(folder: Path, source: "DataPath") -> dict[str, Any]:
     after = card.scores["after"]["val"]
     epochs = "1 epoch" if len(rows) == 1 else f"{len(rows)} epochs"
     print_report(Report.from_json(after), f"{folder}: {card.model} after {epochs}, best {card.epoch}, on val")
+    if len(rows) > 1 and after["n"] < FEW:
+        note(
+            f"That is the best of {len(rows)} epochs by these {after['n']:,} faces, which flatters where they are so "
+            "few: judge it on others, too (`mien evaluate`)."
+        )
     given = as_words(source)
     tips = (["mien", "show", str(folder), *given], ["mien", "evaluate", str(folder), *given, "--views", "2"])
     use = ["mien", "predict", "photo.jpg", "--model", str(folder)]

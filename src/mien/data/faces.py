@@ -157,8 +157,11 @@ class FaceSet:
 
     @cached_property
     def sure(self) -> NDArray[np.bool_]:
-        """`(N,)` bool: labelled, and without a mark that puts the label in doubt."""
-        return np.asarray((self.labels != UNLABELLED) & (self.marks == ""), np.bool_)
+        """`(N,)` bool: labelled, without a mark that puts the label in doubt, and no two classes share the most."""
+        sure = (self.labels != UNLABELLED) & (self.marks == "")
+        if self.soft:
+            sure &= (self.targets == self.targets.max(1, keepdims=True, initial=0)).sum(1) == 1
+        return np.asarray(sure, np.bool_)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -246,7 +249,8 @@ class Splits:
         faces: FaceSet = getattr(self, name)
         if not len(faces):
             has = ", ".join(known for known in SPLITS if len(getattr(self, known))) or "none"
-            raise DataError(f"{self.source or 'The data'} has no faces for {name!r}; it has: {has}.")
+            hint = " A CSV without Usage, and a folder without val, get one set aside." if name == "val" else ""
+            raise DataError(f"{self.source or 'The data'} has no faces for {name!r}; it has: {has}.{hint}")
         return faces
 
     def __iter__(self) -> Iterator[tuple[str, FaceSet]]:
@@ -283,6 +287,11 @@ class Splits:
     def load(cls, path: str | os.PathLike[str]) -> "Splits":
         """Read what `save` wrote. Raises DataError when the file is missing, damaged or no set of splits."""
         arrays = load_arrays(path)
+        if "images" in arrays and "train_images" not in arrays:
+            raise DataError(
+                f"{path}: one set of faces (FaceSet.save), where train, val and test were looked for: save them with "
+                "Splits.save, or read it with FaceSet.load."
+            )
         train, val, test = (FaceSet._from_arrays(arrays, f"{name}_", str(path)) for name in SPLITS)
         left_out = _count(arrays.get("left_out"), str(path))
         return cls(train, val, test, source=str(path), left_out=left_out, origin=DataPath(path).from_root())

@@ -123,9 +123,10 @@ def _root(path: Path) -> Path:
     if not path.is_dir():
         raise DataError(f"{path}: {'not a folder' if path.exists() else 'no such folder'}.")
     inside = _folders(path)
-    if len(inside) == 1 and inside[0].name.lower() not in _SPLIT_FOLDERS and _folders(inside[0]):
-        return _root(inside[0])
-    return path
+    if len(inside) != 1 or not _folders(inside[0]):
+        return path
+    split, of_class = inside[0].name.lower() in _SPLIT_FOLDERS, expression(inside[0].name) in FERPLUS
+    return path if split or of_class else _root(inside[0])
 
 
 def _folders(path: Path) -> list[Path]:
@@ -175,6 +176,12 @@ def _files_of_classes(folder: Path, split: int) -> Iterable[_File]:
             yield _File(split, "", entry)
     for of_class in _folders(folder):
         _check_text(of_class)
+        inside = [each.name for each in _folders(of_class)]
+        if inside and all(name.lower() in _SPLIT_FOLDERS for name in inside):
+            raise DataError(
+                f"{of_class}: its folders are splits ({', '.join(inside)}), which would be read as one. Put the "
+                f"classes into the splits instead: {inside[0]}/{of_class.name}."
+            )
         names: dict[Path, set[str]] = {}
         for file in files_below(of_class, left_out=litter, unread=_unread):
             names.setdefault(file.parent, set()).add(file.name)

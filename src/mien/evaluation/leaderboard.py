@@ -217,7 +217,7 @@ def _row(
     mean, interval = float(accuracies.mean()), None
     if len(names) > 1:
         half = _T[min(len(names), len(_T)) - 1] * float(accuracies.std(ddof=1)) / len(names) ** 0.5
-        interval = (mean - half, mean + half)
+        interval = (max(0.0, mean - half), min(1.0, mean + half))
     free = [leak_free[name] for name in names if name in leak_free]
     card = cards[names[0]]
     others = {key: float(np.mean([judged[name][key] for name in names])) for key in ("balanced_accuracy", "macro_f1")}

@@ -90,6 +90,24 @@ def score(
     return Scores(given, faces.labels[index], faces.classes, index, split, views, len(faces) - len(index), shares)
 
 
+def joined(parts: Sequence[Scores]) -> Scores:
+    """What one network answered about several sets, as about one: `index` counts the sets' faces on, one set after the
+    other."""
+    if len(parts) == 1:
+        return parts[0]
+    sizes = [len(part.labels) + part.left_out for part in parts]
+    before = np.cumsum([0, *sizes[:-1]])
+    shares = [part.shares for part in parts if part.shares is not None]
+    return replace(
+        parts[0],
+        probabilities=np.concatenate([part.probabilities for part in parts]),
+        labels=np.concatenate([part.labels for part in parts]),
+        index=np.concatenate([part.index + start for part, start in zip(parts, before, strict=True)]),
+        left_out=sum(part.left_out for part in parts),
+        shares=np.concatenate(shares) if shares else None,
+    )
+
+
 def together(parts: Sequence[Scores]) -> Scores:
     """An ensemble's answer: the mean of its members' probabilities, each with its own temperature.
 
