@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mien.cards import CARD, Card
+from mien.cards import CARD
 from mien.checkpoint import load_run
 from mien.data.faces import Splits
 from mien.environment import environment
@@ -107,14 +107,9 @@ def _rung(folder: Path, splits: Splits, device: str | None) -> Rung:
         macs=card.macs,
         train_seconds=seconds,
         faces_per_second=sum(row["faces_per_second"] * row["seconds"] for row in rows) / max(seconds, 1e-9),
-        before={name: Report.from_json(report) for name, report in _scores(card, "before").items()},
+        before={name: Report.from_json(report) for name, report in card.scores.get("before", {}).items()},
         after={name: Report.of(scores) for name, scores in judged.items()},
         history=rows,
         gallery=tuple(replace(face, file=splits.file(face.row)) for face in choose(judged[shown], splits[shown])),
         right={name: scores.correct for name, scores in judged.items()},
     )
-
-
-def _scores(card: Card, when: str) -> dict[str, Any]:
-    found: dict[str, Any] = card.scores.get(when, {})
-    return found

@@ -111,7 +111,9 @@ def doctor(
         _say(written)
     return found.as_json() | {
         "report": str(report) if report else None,
-        "clean": _plain(written) if written else None,
+        "clean": {name: str(it) if isinstance(it, Path) else it for name, it in vars(written).items()}
+        if written
+        else None,
     }
 
 
@@ -130,15 +132,3 @@ def _say(written: "Cleaned") -> None:
             f"Of these, {written.lost['val']:,} stood in val and {written.lost['test']:,} in test: scores on what is "
             "left there can't be compared with scores on all of it."
         )
-
-
-def _plain(written: "Cleaned") -> dict[str, Any]:
-    return {
-        "path": str(written.path),
-        "aside": str(written.aside) if written.aside else None,
-        "manifest": str(written.manifest),
-        "kept": written.kept,
-        "dropped": written.dropped,
-        "moved": written.moved,
-        "lost": written.lost,
-    }

@@ -27,7 +27,6 @@ from mien.cli.train import fitted
 if TYPE_CHECKING:
     from mien.data.faces import Splits
     from mien.data.origin import DataPath
-    from mien.evaluation.ladder import Ladder
     from mien.training.recipe import Recipe
 
 SHOWN = ("rung", "parameters", "training", "val before", "val after", "test after", "95 % interval", "macro-F1")
@@ -82,7 +81,9 @@ def ladder(
     say_leaked(splits)
     try:
         _climb(folder, splits, preset, suit, device, fields)
-        compared = _compare(folder, splits, device)
+        from mien.ladder import compare_rungs  # asks for torch, as _climb did
+
+        compared = compare_rungs(folder, splits, device=device)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("every finished epoch is saved. The same command goes on where it was.") from None
     columns, rows = compared.table()
@@ -129,12 +130,6 @@ def _suited(folder: Path, recipes: "dict[str, Recipe]", faces: int) -> "dict[str
             f"--preset {recipes[one].preset} leaves them as they are."
         )
     return suited
-
-
-def _compare(folder: Path, splits: "Splits", device: str | None) -> "Ladder":
-    from mien.ladder import compare_rungs
-
-    return compare_rungs(folder, splits, device=device)
 
 
 def _say_what_to_open(folder: Path, source: "DataPath") -> str | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Groups, SkipBadRows, Votes, check_finished, note, open_net, read_faces
+from mien.cli.options import Groups, Into, SkipBadRows, Votes, check_finished, note, open_net, read_faces
 from mien.cli.tables import print_table
 from mien.errors import DataError
 from mien.files import check_marks, put_between
@@ -29,10 +29,7 @@ def leaderboard(
         str | None,
         typer.Option(metavar="PATH", help="Measure each without leaked faces, too: the data that `mien train` took."),
     ] = None,
-    into: Annotated[
-        Path | None,
-        typer.Option("--into", metavar="FILE.md", help="Also put the table between its marks in this Markdown file."),
-    ] = None,
+    into: Into = None,
     votes: Votes = None,
     groups: Groups = None,
     skip_bad_rows: SkipBadRows = False,

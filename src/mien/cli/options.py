@@ -76,6 +76,10 @@ Device = Annotated[
 Split = Annotated[
     str, typer.Option("--split", metavar="|".join(SPLITS), callback=known_split, help="Which faces of the data.")
 ]
+Into = Annotated[
+    Path | None,
+    typer.Option("--into", metavar="FILE.md", help="Also put the table between its marks in this Markdown file."),
+]
 
 
 def note(text: str) -> None:

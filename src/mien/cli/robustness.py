@@ -8,6 +8,7 @@ import typer
 from mien.cli.options import (
     Data,
     Groups,
+    Into,
     SkipBadRows,
     Split,
     Votes,
@@ -38,10 +39,7 @@ def robustness(
         Path | None,
         typer.Option(metavar="FILE", help="Draw what each corruption does to one of the faces (.svg, .png)."),
     ] = None,
-    into: Annotated[
-        Path | None,
-        typer.Option("--into", metavar="FILE.md", help="Also put the table between its marks in this Markdown file."),
-    ] = None,
+    into: Into = None,
     groups: Groups = None,
     skip_bad_rows: SkipBadRows = False,
 ) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from mien.labels import COLOURS
 from mien.recognition import align, detect, track
 from mien.recognition.records import LANDMARKS
 from mien.server.envelope import as_json
-from mien.server.reader import Reader
 from mien.server.refusal import Refusal
+from mien.server.routes import reader_of
 from mien.server.settings import Settings
 
 BUILD = Path("build", "browser", "node_modules", "onnxruntime-web", "dist")
@@ -45,7 +45,7 @@ def add_page(app: FastAPI, settings: Settings) -> None:
 @router.get("/page.json")
 async def page(request: Request) -> Response:
     """Colours, the landmarks' names, and the constants of finding, cutting and following faces."""
-    certain = _reader(request).settings.certain
+    certain = reader_of(request).settings.certain
     return as_json({"colours": COLOURS, "landmarks": LANDMARKS} | _constants(certain))
 
 
@@ -58,7 +58,7 @@ async def detector() -> Response:
 @networks.get("/v1/networks/file")
 async def network(request: Request, model: str, name: str) -> Response:
     """A file of a served network: one of those that `/v1/models` names."""
-    served = await _reader(request).networks.get(model)
+    served = await reader_of(request).networks.get(model)
     for path in served.net.files:
         if path.name == name:
             return FileResponse(path, media_type="application/octet-stream")
@@ -106,8 +106,3 @@ def _runtime() -> Path:
         f"onnxruntime-web isn't in {os.fspath(BUILD)}, neither here nor in {root}. `make browser` puts it there; "
         "without make, see docs/how-to/page.md."
     )
-
-
-def _reader(request: Request) -> Reader:
-    reader: Reader = request.app.state.reader
-    return reader

@@ -92,7 +92,6 @@ class Reader:
         served: Served,
         *,
         detect: bool = True,
-        source: str = "bytes",
         tracker: Tracker | None = None,
         at: float | None = None,
     ) -> tuple[Reading, Timings]:
@@ -121,7 +120,7 @@ class Reader:
         if tracker is not None and detect:
             ids, answers = tracker.update(at or 0.0, prepared.found, answers)  # type: ignore[assignment]
         faces = faces_of(served.net.card, prepared.found, answers, ids)
-        return replace(prepared.reading, source=source, time=at, faces=faces), timings
+        return replace(prepared.reading, time=at, faces=faces), timings
 
     def drain(self) -> None:
         """From now on the server ends, within `settings.drain` seconds."""

@@ -80,7 +80,7 @@ def _takes(many: bool) -> dict[str, Any]:
 )
 async def predict(request: Request, asked: Annotated[Asked, Query()]) -> Response:
     """Read the faces of one picture: a file's bytes, or a form with it in the field `file`."""
-    reader, settings = _reader(request), _settings(request)
+    reader, settings = reader_of(request), _settings(request)
     with reader.slots():
         served = await reader.networks.get(asked.model)
         [picture] = await pictures(request, most=1, most_bytes=settings.max_bytes, seconds=settings.timeout)
@@ -98,7 +98,7 @@ async def predict(request: Request, asked: Annotated[Asked, Query()]) -> Respons
 )
 async def predict_batch(request: Request, asked: Annotated[Asked, Query()]) -> Response:
     """Read several pictures: a form with each in a field `file`. One that can't be read doesn't stop the others."""
-    reader, settings = _reader(request), _settings(request)
+    reader, settings = reader_of(request), _settings(request)
     places = settings.places_of_a_batch
     with reader.slots(places):
         served = await reader.networks.get(asked.model)
@@ -120,7 +120,7 @@ async def predict_batch(request: Request, asked: Annotated[Asked, Query()]) -> R
 )
 async def models(request: Request) -> Response:
     """The networks that may be asked for, with their scores; and the limits of a request."""
-    reader, settings = _reader(request), _settings(request)
+    reader, settings = reader_of(request), _settings(request)
     served = await reader.networks.all()
     limits = {
         "bytes": settings.max_bytes,
@@ -150,7 +150,7 @@ async def healthz() -> Response:
 @router.get("/readyz", response_class=Response, responses={200: {"model": Status}, **_OPEN})
 async def readyz(request: Request) -> Response:
     """Whether it takes pictures now: 503 while it ends, or while its queue is full."""
-    reader = _reader(request)
+    reader = reader_of(request)
     if reader.draining or reader.held >= reader.settings.queue:
         raise Refusal("not_ready", "It is ending." if reader.draining else "Its queue is full.", retry_after=1)
     return as_json({"status": "ready"})
@@ -164,7 +164,7 @@ async def readyz(request: Request) -> Response:
 )
 async def metrics(request: Request) -> Response:
     """Counters in Prometheus' text format."""
-    known, reader = _metrics(request), _reader(request)
+    known, reader = _metrics(request), reader_of(request)
     known.held.set(reader.held)
     return Response(known.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
@@ -216,13 +216,14 @@ def _count(request: Request, readings: list[Reading]) -> None:
     request.state.faces = faces
 
 
-def _reader(request: Request) -> Reader:
+def reader_of(request: Request) -> Reader:
+    """What reads this server's pictures."""
     reader: Reader = request.app.state.reader
     return reader
 
 
 def _settings(request: Request) -> Settings:
-    return _reader(request).settings
+    return reader_of(request).settings
 
 
 def _metrics(request: Request) -> Metrics:
