@@ -207,7 +207,7 @@ def _finish(
         classes=splits.classes,
         input_shape=(options["channels"], options["size"], options["size"]),
         preset=recipe.preset,
-        recipe=recipe.model_dump(),
+        recipe=recipe.model_dump() | {"init": os.path.basename(recipe.init)},
         parameters=cost.parameters,
         macs=cost.macs,
         data=TrainedOn(

@@ -33,9 +33,18 @@ def check_free(folder: str | os.PathLike[str]) -> None:
 
 def _check_unused(folder: Path) -> None:
     """Raise CheckpointError where a run that begins here would write over files that are none of a run's."""
-    written = (HISTORY, "card.json", "weights.safetensors", "model.onnx", "state.pt")
+    written = [HISTORY, "card.json", "weights.safetensors", "model.onnx", "state.pt"]
+    written += ["figures/curves.svg", "figures/confusion.svg", *([] if _begun(folder / DATA) else [DATA])]
     if taken := [name for name in written if (folder / name).exists()]:
         raise CheckpointError(f"{folder}: a run would replace the {taken[0]} that is there. Choose another folder.")
+
+
+def _begun(note: Path) -> bool:
+    """Whether `begin` wrote this, and was killed before `recipe.json`."""
+    try:
+        return "checksums" in read_note(note)
+    except CheckpointError:
+        return False
 
 
 def held(folder: Path) -> AbstractContextManager[None]:

@@ -12,6 +12,7 @@ os.chdir(folder)
 os.environ.clear()
 os.environ.update(environment)
 os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+sys.modules["torch"].set_num_threads(int(environment["OMP_NUM_THREADS"]))  # it was loaded without
 for stream, name in ((1, out), (2, err)):
     os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), stream)
 sys.stdin, sys.stdout, sys.stderr = (

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mien.cards import Card
 from mien.cli import main
 from mien.cli.options import say_changed
 from mien.data.drawn import draw
@@ -43,9 +44,9 @@ def ask(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[dict, s
 def test_a_labelled_folder_is_judged_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mine = folder(tmp_path / "mine")
     part, said = ask(capsys, "evaluate", "small", "--data", mine)
-    assert f"{part['n']} of 70 faces were set aside as val; `mien evaluate --split all` asks about all" in said
+    assert f"{part['n']} of 70 faces were set aside as val; --split all asks about every one" in said
     whole, said = ask(capsys, "evaluate", "small", "--data", mine, "--split", "all", "--views", "2")
-    assert (whole["n"], whole["split"]) == (70, "all")
+    assert (whole["n"], whole["split"], whole["left_out"]) == (70, "all", 0)
     assert "set aside" not in said
     splits, net = load_faces(mine), Net("small")
     right = [score(net, faces, views=2).correct for _, faces in splits if len(faces)]
@@ -87,7 +88,19 @@ def test_fewer_classes_than_the_network_knows_are_an_easier_question(
     _, said = ask(capsys, "evaluate", tmp_path / "run", "--data", odd)
     assert "also knows" not in said
     _, said = ask(capsys, "evaluate", tmp_path / "run", "--data", odd, "--split", "all")
-    assert "learned from most of these faces" in said
+    assert "Learned from most of these faces: " in said
+    shutil.copytree(odd, tmp_path / "moved")  # or as a file: they are the same faces
+    assert main(["data", "convert", str(odd), str(tmp_path / "odd.npz")]) == 0
+    for same in ("moved", "odd.npz"):
+        _, said = ask(capsys, "evaluate", tmp_path / "run", "--data", tmp_path / same, "--split", "all")
+        assert "Learned from most of these faces: " in said
+        _, said = ask(capsys, "evaluate", tmp_path / "run", "--data", tmp_path / same)
+        assert "set aside" not in said
+    assert main(["evaluate", "small", "--data", str(odd)]) == 1  # it knows more, but other classes
+    said = capsys.readouterr().err
+    assert "doesn't fit these faces" in said
+    assert "also knows" not in said
+    assert "set aside" not in said
 
 
 def test_going_on_with_more_pictures_says_that_val_was_learned(
@@ -101,14 +114,18 @@ def test_going_on_with_more_pictures_says_that_val_was_learned(
     capsys.readouterr()
     assert main([*line, "--init", str(tmp_path / "run"), "--out", str(tmp_path / "on")]) == 0
     assert "was begun with another 'val'" in capsys.readouterr().err
-    say_changed(str(tmp_path / "on"), load_faces(odd), "val", odd)
+    for same in (load_faces(odd), load_faces(odd, size=64), load_faces(odd, rgb=True)):
+        say_changed(str(tmp_path / "on"), same, "val", odd)
     assert not capsys.readouterr().err
+    assert Card.read(tmp_path / "on").recipe["init"] == "run"  # where it lay is nobody's business
 
 
 def test_two_networks_are_told_apart_by_the_faces_that_one_alone_has_right(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mine = folder(tmp_path / "mine")
+    _, said = ask(capsys, "evaluate", "small", "flagship", "--data", mine)
+    assert said.count("set aside") == 1
     found, _ = ask(capsys, "evaluate", "small", "flagship", "--data", mine, "--split", "all")
     splits = load_faces(mine)
     one, other = (
@@ -140,9 +157,10 @@ def test_of_all_in_runs_the_runs_are_compared(
     assert main(["compare", "data"]) == 1
     assert main(["compare", "data", "a.log"]) == 1
     assert main(["compare", "a", "nowhere"]) == 1
-    found, said = ask(capsys, "leaderboard", "a", "data")
+    shutil.copy(finished / "model.onnx", tmp_path / "out.onnx")
+    found, said = ask(capsys, "leaderboard", "a", "data", "out.onnx")
     assert found["rows"][0]["runs"] == ["a"]
-    assert "No finished run, and left out: data." in said
+    assert "No finished runs, and left out: data, out.onnx." in said
 
 
 def test_networks_in_a_picture_have_names_of_their_own(
@@ -163,7 +181,9 @@ def test_networks_in_a_picture_have_names_of_their_own(
     assert drawn == [["one/logistic", "two/logistic"], ["logistic", "flagship_small"]]
 
 
-@pytest.mark.parametrize("taken", ["card.json", "weights.safetensors", "model.onnx", "state.pt", "history.csv"])
+@pytest.mark.parametrize(
+    "taken", ["data.json", "card.json", "weights.safetensors", "model.onnx", "state.pt", "history.csv"]
+)
 def test_a_run_begins_in_no_folder_where_it_would_replace_something(
     taken: str, faces_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -192,6 +212,12 @@ def test_converting_says_what_training_would(tmp_path: Path, capsys: pytest.Capt
     mine = folder(tmp_path / "mine", happy="1", sad="2")
     for number in range(12):
         shutil.copy(sorted((mine / "1").iterdir())[0], mine / "1" / f"copy{number}.png")
+    rows = [
+        f"{n % 2},{' '.join(['7'] * 2304)},{usage}" for n, usage in enumerate(["Training"] * 4 + ["PublicTest"] * 2)
+    ]
+    (tmp_path / "table.csv").write_text("\n".join(["emotion,pixels,Usage", *rows]))
+    assert main(["data", "convert", str(tmp_path / "table.csv"), str(tmp_path / "table.faces")]) == 0
+    assert "2 validation faces are identical to one in train" in capsys.readouterr().err
     for name in ("out.npz", "out.faces"):
         assert main(["data", "convert", str(mine), str(tmp_path / name)]) == 0
         said = capsys.readouterr().err

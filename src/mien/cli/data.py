@@ -123,7 +123,9 @@ def _convert_large(source: "DataPath", out: Path) -> "Splits":
         say_left_out(splits.left_out, str(folder))
         say_read_as(replace(splits, files=listing.names))
     else:
-        save_mapped(read_source(source), out)
+        splits = read_source(source)
+        say_leaked(splits)
+        save_mapped(splits, out)
     return load_mapped(out)
 
 

@@ -1,5 +1,6 @@
 """`mien evaluate`: how well a network, or several together, does on a split; trained, as an ONNX file, or untrained."""
 
+from dataclasses import replace
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -15,7 +16,7 @@ from mien.cli.options import (
     Votes,
     check_data,
     check_out,
-    known_split,
+    learned,
     note,
     open_net,
     read_faces,
@@ -26,16 +27,18 @@ from mien.cli.progress import shares
 from mien.cli.tables import print_calibration, print_report, print_table
 from mien.errors import CheckpointError, DataError
 from mien.files import atomic_write
+from mien.labels import SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mien.data.faces import FaceSet, Splits
     from mien.evaluation.scores import Scores
+    from mien.net import Net
 
 
 FEW = 300
-"""Of fewer faces the calibration error is mostly chance: of 100, answers that are exactly right show 0.14."""
+"""Of fewer faces the calibration error is mostly chance: of 100, answers that are as right as they say show 0.13."""
 
 
 def _known_views(count: int) -> int:
@@ -47,7 +50,9 @@ def _known_views(count: int) -> int:
 
 
 def _known_split(name: str) -> str:
-    return name if name == ALL else known_split(name)
+    if name not in (*SPLITS, ALL):
+        raise typer.BadParameter(f"there is no split {name!r}; there are {', '.join(SPLITS)}, and {ALL} of them.")
+    return name
 
 
 def evaluate(
@@ -64,7 +69,10 @@ def evaluate(
     split: Annotated[
         str,
         typer.Option(
-            "--split", metavar="train|val|test|all", callback=_known_split, help="Which faces of the data; all of them."
+            "--split",
+            metavar="train|val|test|all",
+            callback=_known_split,
+            help="Which faces of the data; all: every one.",
         ),
     ] = "val",
     views: Annotated[
@@ -108,19 +116,24 @@ def evaluate(
     for target, net in nets.items():
         check_data(target, net.classes, splits, split, data)
         _check_votes(target, net.classes, splits, votes)
+    _say_whose(nets, splits, split, data)
     if split == ALL and not without_leaks:
         asked = [faces for _, faces in splits if faces.sure.any()] or [splits.train]
     else:
         asked = [_without_leaks(splits, split) if without_leaks else splits[split]]
+    passed = sum(len(faces) for _, faces in splits if not faces.sure.any()) if split == ALL else 0
     parts = []
     with shares() as show:
         for target in targets:
             network = nets.get(target) or _untrained(target, asked[0])
             tick = partial(show, target if len(targets) > 1 else split)
-            parts.append(joined([score(network, each, views=views, split=split, tick=tick) for each in asked]))
+            answers = joined([score(network, each, views=views, split=split, tick=tick) for each in asked])
+            parts.append(replace(answers, left_out=answers.left_out + passed))
     scores = together(parts)
     report = Report.of(scores)
-    seen = f"{report.n:,} {'' if data else 'drawn '}faces of {split}" + (f", {views} views" if views > 1 else "")
+    seen = f"{report.n:,} {'' if data else 'drawn '}faces of {'all splits' if split == ALL else split}" + (
+        f", {views} views" if views > 1 else ""
+    )
     names = [f"{target}{'' if target in nets else ', untrained'}" for target in targets]
     print_report(report, f"{' + '.join(names)}, {seen}")
     result = report.as_json()
@@ -142,6 +155,21 @@ def evaluate(
         atomic_write(figure, draw(scores))
         note(f"The figure is in {figure}.")
     return result
+
+
+def _say_whose(nets: "dict[str, Net]", splits: "Splits", split: str, data: str | None) -> None:
+    """Say so where all faces are asked about of networks that learned from them, or few of those that are there."""
+    from mien.data.split import DRAWN
+
+    own = [target for target, net in nets.items() if learned(target, net.card, splits, data)]
+    fits = all(set(net.classes) >= set(splits.classes) for net in nets.values())
+    if split == ALL and own:
+        note(
+            f"Learned from most of these faces: {', '.join(own)}. That says how well it knows them, not how good it is."
+        )
+    if split == "val" and DRAWN in splits.source and data and fits and not own:
+        every = sum(len(faces) for _, faces in splits)
+        note(f"{len(splits.val):,} of {every:,} faces were set aside as val; --split all asks about every one.")
 
 
 def _pairs(targets: list[str], parts: "list[Scores]") -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from mien.cli.options import (
 from mien.cli.progress import watch
 from mien.cli.recipes import make_recipe, recipe_options
 from mien.cli.tables import print_table
-from mien.cli.train import fitted
+from mien.cli.train import FEW, fitted
 
 if TYPE_CHECKING:
     from mien.data.faces import Splits
@@ -86,6 +86,8 @@ def ladder(
         compared = compare_rungs(folder, splits, device=device)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("every finished epoch is saved. The same command goes on where it was.") from None
+    if "test" not in splits.checksums and (few := int(splits.val.sure.sum())) < FEW:
+        note(f"Each is the best of its epochs by these {few:,} faces, which flatters where they are so few.")
     columns, rows = compared.table()
     kept = [place for place, name in enumerate(columns) if name in SHOWN]
     print_table([columns[k] for k in kept], [[row[k] for k in kept] for row in rows], "The ladder")

@@ -69,7 +69,7 @@ def finished(runs: list[str]) -> list[str]:
     """Of several paths those of finished runs; the others of `runs/*` are left out, and named. One alone is kept."""
     from mien.cards import CARD
 
-    kept = [run for run in runs if not Path(run).exists() or Path(run, CARD).exists() or run.endswith(".onnx")]
+    kept = [run for run in runs if not Path(run).exists() or Path(run, CARD).exists()]
     if len(runs) == 1 or not kept:
         return runs
     if others := [run for run in runs if run not in kept]:

@@ -13,6 +13,7 @@ from mien.files import printable
 from mien.labels import FER2013, SPLITS
 
 if TYPE_CHECKING:
+    from mien.cards import Card
     from mien.data.faces import Splits
     from mien.data.origin import DataPath
     from mien.net import Net
@@ -22,8 +23,7 @@ ALL = "all"
 """As --split: every face of the data, whatever its split."""
 
 
-def known_split(name: str) -> str:
-    """That name, of a split. Raises typer.BadParameter for another."""
+def _known_split(name: str) -> str:
     if name not in SPLITS:
         raise typer.BadParameter(f"there is no split {name!r}; the splits are {', '.join(SPLITS)}.")
     return name
@@ -74,7 +74,7 @@ Device = Annotated[
     str | None, typer.Option("--device", metavar="NAME", help="cpu, cuda, mps; without it the fastest there is.")
 ]
 Split = Annotated[
-    str, typer.Option("--split", metavar="|".join(SPLITS), callback=known_split, help="Which faces of the data.")
+    str, typer.Option("--split", metavar="|".join(SPLITS), callback=_known_split, help="Which faces of the data.")
 ]
 Into = Annotated[
     Path | None,
@@ -95,8 +95,9 @@ def check_out(out: Path, data: str | os.PathLike[str] | None) -> None:
         return
     pictures = Path(os.path.realpath(data))
     if Path(os.path.realpath(out)).is_relative_to(pictures):
+        taken = "lie among them" if out.suffix.lower() in (".png", ".svg") else "be taken for one of the classes"
         raise DataError(
-            f"{out} lies in the folder of the pictures, {data}, where it would be taken for one of the classes. Say "
+            f"{out} lies in the folder of the pictures, {data}, where it would {taken}. Say "
             f"where else it shall go, such as {os.path.relpath(pictures.parent / 'runs' / out.name)}."
         )
 
@@ -155,14 +156,15 @@ def say_leaked(splits: "Splits") -> None:
     """Say so where copies of training faces stand in val. Mapped faces aren't read."""
     from mien.data.copies import leaked
     from mien.data.pages import mapped
+    from mien.data.split import DRAWN
 
     if not len(splits.val) or mapped(splits.train.images):
         return
+    doctor = "`mien data doctor` shows them and can write the data without copies; "  # another val isn't comparable
     if count := int(leaked(splits.train, splits.val).sum()):
         note(
             f"{count:,} validation {'face is' if count == 1 else 'faces are'} identical to one in train, so scores "
-            "flatter. `mien data doctor` shows them and can write the data without copies; `mien evaluate "
-            "--without-leaks` leaves them out."
+            f"flatter. {doctor if DRAWN in splits.source else ''}`mien evaluate --without-leaks` leaves them out."
         )
 
 
@@ -187,7 +189,6 @@ def check_data(target: str, classes: tuple[str, ...], splits: "Splits", split: s
     Raises:
         DataError: a network of other classes would be asked about drawn faces, as nobody said --data.
     """
-    from mien.data.split import DRAWN
     from mien.environment import as_typed
 
     noted = _noted(target)
@@ -197,33 +198,37 @@ def check_data(target: str, classes: tuple[str, ...], splits: "Splits", split: s
             f"{target} tells apart {', '.join(classes)}; without --data the faces are drawn, with other expressions. "
             f"Say which faces: --data {example}"
         )
-    if len(set(classes)) > len(set(splits.classes)):  # else it doesn't fit, which is said when it is asked
+    if set(classes) > set(splits.classes):
         gone = ", ".join(name for name in classes if name not in splits.classes)
         note(
             f"{target} also knows {gone}, which the classes of these faces are without: it is asked about "
             f"{', '.join(splits.classes)} alone, which is easier than what it does with photos."
         )
     say_changed(target, splits, split, data)
-    if data and noted.get("path") != os.path.abspath(data) and split == "val" and DRAWN in splits.source:
-        every = sum(len(faces) for _, faces in splits)
-        note(
-            f"{len(splits.val):,} of {every:,} faces were set aside as val; `mien evaluate --split all` asks about all."
-        )
 
 
 def say_changed(target: str, splits: "Splits", split: str, data: str | os.PathLike[str] | None) -> None:
     """Say so where a run is judged by what was its data, and has changed since: it may have learned these faces."""
     noted = _noted(target)
-    if split == ALL:
-        if data and noted.get("path") == os.path.abspath(data):
-            note(f"{target} learned from most of these faces: that says how well it knows them, not how good it is.")
+    if split == ALL or not data or noted.get("path") != os.path.abspath(data):
         return
+    asked = splits.origin
+    if asked and (noted.get("size"), noted.get("rgb", False)) != (asked.size, asked.rgb):
+        return  # the same pictures may have other pixels now
     known = noted.get("checksums", {}).get(split)
-    if data and known and noted.get("path") == os.path.abspath(data) and known != splits[split].checksum:
+    if known and known != splits[split].checksum:
         note(
             f"{target} was begun with another {split!r} of {data}: with other --groups or --votes, or pictures have "
             "come or gone since. It may have learned from faces that it is judged by now."
         )
+
+
+def learned(target: str, card: "Card", splits: "Splits", data: str | None) -> bool:
+    """Whether a network learned from these faces, by where they lie or by those that it was judged by."""
+    noted = _noted(target)
+    if "path" in noted and noted["path"] == (data and os.path.abspath(data)):
+        return True
+    return len(splits.val) > 0 and card.data.checksums.get("val") == splits.val.checksum
 
 
 def _noted(target: str) -> dict[str, Any]:

@@ -77,10 +77,13 @@ def _places(faces: "FaceSet", index: list[int], n: int, split: str) -> list[int]
     """Which faces to show: those asked for, else `n` that can be judged, spread evenly over the split."""
     import numpy as np
 
+    from mien.data.faces import UNLABELLED
+
     if outside := [at for at in index if at >= len(faces)]:
         raise DataError(f"There is no face {outside[0]} in {split}: it has {len(faces):,}, counted from 0.")
     if unsure := [at for at in index if not faces.sure[at]]:
-        why = f"is marked {str(faces.marks[unsure[0]])!r}" if faces.marks[unsure[0]] else "has no label"
+        tied = "has no label" if faces.labels[unsure[0]] == UNLABELLED else "has two labels that share the most"
+        why = f"is marked {str(faces.marks[unsure[0]])!r}" if faces.marks[unsure[0]] else tied
         raise DataError(f"Face {unsure[0]} of {split} {why}: there is nothing to hold the answer against.")
     if index:
         return index

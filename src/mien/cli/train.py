@@ -202,8 +202,10 @@ def _train(
     if not (resume or "WORLD_SIZE" in os.environ):  # several processes first find out whether they were here before
         check_free(folder)
     splits = read_source(source)
-    say_leaked(splits)
-    if recipe.init and not resume:
+    leads = os.environ.get("RANK", "0") == "0"
+    if leads:
+        say_leaked(splits)
+    if leads and recipe.init and not resume:
         say_changed(recipe.init, splits, "val", source.path)
     if suit:
         recipe = suited(recipe, sum(splits["train"].counts.values()))

@@ -249,7 +249,11 @@ class Splits:
         faces: FaceSet = getattr(self, name)
         if not len(faces):
             has = ", ".join(known for known in SPLITS if len(getattr(self, known))) or "none"
-            hint = " A CSV without Usage, and a folder without val, get one set aside." if name == "val" else ""
+            hint = (
+                " A CSV without Usage, and a folder without val, get one set aside."
+                if name == "val" and len(self.train)
+                else ""
+            )
             raise DataError(f"{self.source or 'The data'} has no faces for {name!r}; it has: {has}.{hint}")
         return faces
 

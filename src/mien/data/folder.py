@@ -130,7 +130,8 @@ def _root(path: Path) -> Path:
 
 
 def _folders(path: Path) -> list[Path]:
-    return sorted(entry for entry in path.iterdir() if entry.is_dir() and not litter(entry.name))
+    with os.scandir(path) as entries:  # which knows what is a folder without a look at each
+        return sorted(path / entry.name for entry in entries if entry.is_dir() and not litter(entry.name))
 
 
 def read_as(splits: Splits) -> dict[str, str]:

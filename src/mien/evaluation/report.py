@@ -27,7 +27,7 @@ class Report:
 
     `interval` is the 95 % interval of the accuracy (Wilson's); `macro_f1` and `balanced_accuracy` count every class
     the same; `ece` is the expected calibration error; `confusion[true][predicted]` counts faces; `views` is how many
-    views of a face were averaged (1 plain, 2 with its mirror image); `left_out` faces were unlabelled or marked;
+    views of a face were averaged (1 plain, 2 with its mirror image); `left_out` faces were unlabelled or in doubt;
     `distance` is the mean total variation between the probabilities and the annotators' votes (0 the same, 1 apart),
     where there are votes.
     """

@@ -24,7 +24,7 @@ class Scores:
     """What a network answered: `probabilities` `(N, K)` float32, beside the true `labels` `(N,)` int64.
 
     `index` `(N,)` is the place of each of these faces in the FaceSet that was asked for; `left_out` others of it are
-    unlabelled or marked. `shares` `(N, K)` are the annotators' votes, where the targets are shares.
+    unlabelled or in doubt. `shares` `(N, K)` are the annotators' votes, where the targets are shares.
     """
 
     probabilities: NDArray[np.float32]
@@ -128,7 +128,7 @@ def evaluate(
     Args:
         model: an `nn.Module` that gives logits (asked in eval mode, on the device it is on, and left as it was),
             a `mien.Net`, or any callable from pixels uint8 `(B, C, H, W)` to probabilities `(B, K)`.
-        faces: unlabelled and marked faces in it are left out. A network that knows more classes, or the same in another
+        faces: those in it that aren't `sure` are left out. A network that knows more classes, or the same in another
             order, is asked about these alone: its probabilities for them are scaled to add to 1.
         views: 1 asks about the face as it is, 2 also about its mirror image, 10 about those at other scales and places,
             and the probabilities are averaged (`mien.evaluation.views`).

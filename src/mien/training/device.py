@@ -87,7 +87,7 @@ class OnDevice:
 
     FER2013's training faces are 66 MB as uint8, so they fit beside any network. A memory-mapped set larger than
     `RESIDENT` stays where it is, and its batches are read when their turn comes: the same faces in the same order.
-    Faces without a label are left out; with `judged` those with a mark, too.
+    Faces without a label are left out; with `judged` those in doubt, too.
 
     `images` are `(N, C, H, W)` uint8, or None where they stay on disk; `targets` are `(N,)` int64 or `(N, K)` float32.
     """
