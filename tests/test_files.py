@@ -133,6 +133,9 @@ def test_a_place_is_held_alone_and_the_lock_goes_with_whoever_held_it(tmp_path: 
     with pytest.raises(OSError, match=r"Is a directory|denied") as told, alone(tmp_path / "folders" / "out", busy):
         pass
     assert told.value.filename == str(tmp_path / "folders" / "out")
+    if Path("/proc/self").exists():  # where nobody makes files
+        with pytest.raises(FileNotFoundError), alone("/proc/out", busy):
+            pass
 
 
 def test_linked_folders_are_gone_through_once_and_circles_end(tmp_path: Path) -> None:

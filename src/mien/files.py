@@ -134,6 +134,7 @@ def holding(lock: Path, other: Exception) -> Iterator[None]:
         with suppress(NotImplementedError):
             held.acquire()
     except Timeout:
+        lock.stat()  # where no file can be made, as in /proc, that is what is wrong
         raise other from None
     except OSError as error:
         if error.errno not in _NO_LOCKS:
