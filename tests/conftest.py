@@ -61,7 +61,7 @@ def without_extras() -> str:
     assert "mien" in core
     brought = packages_distributions().items()
     hidden = {name for name, owners in brought if core.isdisjoint(map(_known, owners))}
-    assert {"torch", "filelock", "onnx", "matplotlib", "fastapi", "starlette", "sklearn", "optuna"} <= hidden
+    assert {"torch", "onnx", "matplotlib", "fastapi", "starlette", "sklearn", "optuna"} <= hidden
     assert hidden.isdisjoint({"numpy", "onnxruntime", "typer", "cv2"})
     return f"""
 import sys

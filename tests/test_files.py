@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mien.errors import DataError
-from mien.files import atomic_write, files_below, holding, printable, put_between, replacing
+from mien.files import alone, atomic_write, files_below, holding, printable, put_between, replacing
 
 
 def test_atomic_write_replaces_and_makes_folders(tmp_path: Path) -> None:
@@ -117,6 +117,25 @@ def test_where_there_are_no_locks_nobody_is_kept_out(
         with expected, holding(tmp_path / ".lock", DataError("taken")):
             (tmp_path / "work").touch()
     assert (tmp_path / "work").exists() == (number != errno.EIO)
+
+
+def test_a_place_is_held_alone_and_the_lock_goes_with_whoever_held_it(tmp_path: Path) -> None:
+    place, busy = tmp_path / "new" / "out.faces", DataError("taken")
+    for _ in range(2):
+        with alone(place, busy):
+            with pytest.raises(DataError, match="taken"), alone(place, busy):
+                pass
+            with alone(place.with_name("other.faces"), busy):
+                pass
+            assert os.listdir(place.parent) == [".out.faces.lock"]
+        assert os.listdir(place.parent) == []
+    (tmp_path / "folders" / ".out.lock").mkdir(parents=True)
+    with pytest.raises(OSError, match=r"Is a directory|denied") as told, alone(tmp_path / "folders" / "out", busy):
+        pass
+    assert told.value.filename == str(tmp_path / "folders" / "out")
+    if Path("/proc/self").exists():  # where nobody makes files
+        with pytest.raises(FileNotFoundError), alone("/proc/out", busy):
+            pass
 
 
 def test_linked_folders_are_gone_through_once_and_circles_end(tmp_path: Path) -> None:

@@ -131,6 +131,32 @@ def test_a_side_too_long_is_refused_before_decoding(width, height):
     assert decode(encoded(np.zeros((2, 32_766), np.uint8))).shape == (2, 32_766)
 
 
+TIGHT = """
+import resource, sys, mien.images
+mien.images.decode(b"P5 2 2 255 abcd")  # all that decoding loads is loaded
+used = 4096 * int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[2]), -1))
+data = sys.argv[1] if sys.argv[3] == "file" else open(sys.argv[1], "rb").read()
+try:
+    mien.images.decode(data)
+except mien.images.MediaError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+@pytest.mark.parametrize(
+    ("more", "kind", "said"),
+    [(30 << 20, "bytes", "the image: there is too little memory to decode"), (9 << 20, "file", ".png: there is too")],
+)
+def test_too_little_memory_is_said_and_no_damage(tmp_path, more, kind, said):
+    (tmp_path / "large.png").write_bytes(encoded(np.zeros((8000, 8000), np.uint8)))
+    line = [sys.executable, "-c", TIGHT, str(tmp_path / "large.png"), str(more), kind]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert said in done.stdout, done.stderr
+    assert "damaged" not in done.stdout
+
+
 def test_limits_are_the_callers():
     with pytest.raises(MediaError, match="30"):
         decode(encoded(FACE), max_pixels=1199)

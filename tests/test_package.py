@@ -123,6 +123,19 @@ print(json.dumps([report.n, report.accuracy, sorted({m.split(".")[0] for m in sy
     assert (n, accuracy, extras) == (30, here.accuracy, [])
 
 
+def test_the_core_writes_faces_and_rows_without_the_extras(without_extras: str, tmp_path: Path) -> None:
+    code = """
+import mien
+from mien.data.mapped import load_mapped, save_mapped
+from mien.recognition.write import RowWriter
+save_mapped(mien.drawn_faces(70), sys.argv[1] + "/x.faces")
+with RowWriter(sys.argv[1] + "/rows.csv", classes=("happy",)):
+    pass
+print(len(load_mapped(sys.argv[1] + "/x.faces").train))
+"""
+    assert in_a_new_process(without_extras + code, tmp_path) == "50\n"
+
+
 def test_every_module_of_the_core_imports_without_the_extras(without_extras: str) -> None:
     code = """
 import importlib, pkgutil, mien

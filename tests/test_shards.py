@@ -4,12 +4,15 @@ import hashlib
 import io
 import json
 import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from mien.errors import CheckpointError
+from mien.files import atomic_write
 from mien.shards import INDEX, pack, unpack
 
 
@@ -50,6 +53,54 @@ def test_what_a_stopped_pack_left_is_removed_and_the_old_index_isnt_asked(folder
     kept = {INDEX, "state-final-1.000", "mine.txt", *(piece.name for piece in pieces)}
     assert {path.name for path in out.iterdir()} == kept
     assert unpack(out, tmp_path / "back")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_pack_that_fails_leaves_what_was_there(folder: Path, tmp_path: Path, packed: bool) -> None:
+    """A limit on the size of files fails the second piece, as a full disk does."""
+    out = tmp_path / "out"
+    if packed:
+        pack(folder, out, 10_000)
+    before = {path: path.read_bytes() for path in out.iterdir()} if packed else {}
+    (folder / "teacher-0" / "state.pt").write_bytes(b"1" * 20_000 + os.urandom(20_000))
+    code = (
+        "import resource, sys, mien.shards as shards; whole = shards.atomic_write\n"
+        "def second(path, content):\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000 if path.name.endswith('.001') else -1, -1))\n"
+        "    whole(path, content)\n"
+        "shards.atomic_write = second\n"
+        "shards.pack(sys.argv[1], sys.argv[2], 10_000)"
+    )
+    for _ in range(2):
+        line = [sys.executable, "-c", code, str(folder), str(out)]
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+        assert done.stderr.strip().endswith("File too large"), done.stderr
+        assert {path: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_pieces_of_a_pack_that_was_killed_make_room_first(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, seen = tmp_path / "out", list[set[str]]()
+    pieces = pack(folder, out, 10_000)
+    for name in ("state-0a1b2c3d.000", ".11223344.state-0a1b2c3d.001"):
+        (out / name).write_text("left")
+
+    def write(path: Path, content: bytes) -> None:
+        seen.append(set(os.listdir(out)))
+        atomic_write(path, content)
+
+    monkeypatch.setattr("mien.shards.atomic_write", write)
+    pack(folder, out, 10_000)
+    assert seen[0] == {INDEX, *(piece.name for piece in pieces)}
+
+
+def test_files_of_a_machine_without_a_clock_are_packed(folder: Path, tmp_path: Path) -> None:
+    os.utime(folder / "notes.txt", (0, 0))
+    pack(folder, tmp_path / "out", 10_000)
+    assert unpack(tmp_path / "out", tmp_path / "back")
+    assert (tmp_path / "back" / "notes.txt").read_text() == "hello"
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive"])

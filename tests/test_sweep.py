@@ -1,5 +1,7 @@
 """Sweeps of real, small trainings: what is tried, what is cut short, and what is refused."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,39 @@ def test_hopeless_and_diverging_trials_end_early_and_rank_last(tmp_path: Path) -
     (search.folder / "sweep.db").write_bytes(b"no database " * 99)
     with pytest.raises(CheckpointError, match=r"sweep\.db: can't go on"):
         Sweep(search.folder, splits, RECIPE, space)
+
+
+def test_a_database_that_cant_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    splits, space = drawn_faces(70), read_space(["lr=0.01..1"], RECIPE)
+    with Sweep(tmp_path, splits, RECIPE, space)._storage.engine.connect() as ours:
+        assert ours.exec_driver_sql("PRAGMA busy_timeout").scalar() == 60_000  # milliseconds
+    monkeypatch.setattr("mien.sweep.WAIT", 0.05)
+    search = Sweep(tmp_path, splits, RECIPE, space)
+    trial = next(search.trials(1))
+    other = sqlite3.connect(tmp_path / "sweep.db", isolation_level=None)
+    said = r"sweep\.db: can't go on with this sweep \(database is locked\)\.$"
+    with closing(other):
+        other.execute("BEGIN IMMEDIATE")  # it reads, and nobody else may write
+        with pytest.raises(CheckpointError, match=said):
+            list(search.run(trial))
+        other.execute("ROLLBACK")
+        other.execute("BEGIN EXCLUSIVE")  # and nobody else may read, either
+        with pytest.raises(CheckpointError, match=said):
+            search.ranked()
+        with pytest.raises(CheckpointError, match=said):
+            next(search.trials(2))
+        with pytest.raises(CheckpointError, match=said):
+            Sweep(tmp_path, splits, RECIPE, space)
+        other.execute("ROLLBACK")
+        assert len(list(search.run(trial))) == RECIPE.epochs - 1  # it goes on
+        assert [one.status for one in search.ranked()] == ["finished"]
+        other.execute("UPDATE alembic_version SET version_num = 'v99.0.0.a'")
+    with pytest.raises(CheckpointError, match=r"can't go on with this sweep \(The runtime optuna version"):
+        Sweep(tmp_path, splits, RECIPE, space)
+    for damage in ("[" * 100_000, "[]", "{"):
+        (tmp_path / "sweep.json").write_text(damage)
+        with pytest.raises(CheckpointError, match=r"sweep\.json: can't go on"):
+            Sweep(tmp_path, splits, RECIPE, space)
 
 
 def test_it_searches_where_recipes_did_well(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def holding(lock: Path, other: Exception) -> Iterator[None]:
     Raises:
         other: somebody else holds it.
     """
-    from filelock import FileLock, Timeout  # comes with the extras whose commands hold folders
+    from filelock import FileLock, Timeout
 
     lock.parent.mkdir(parents=True, exist_ok=True)
     held = FileLock(lock, blocking=False, thread_local=False)
@@ -134,6 +134,7 @@ def holding(lock: Path, other: Exception) -> Iterator[None]:
         with suppress(NotImplementedError):
             held.acquire()
     except Timeout:
+        lock.stat()  # where no file can be made, as in /proc, that is what is wrong
         raise other from None
     except OSError as error:
         if error.errno not in _NO_LOCKS:
@@ -142,6 +143,29 @@ def holding(lock: Path, other: Exception) -> Iterator[None]:
         yield
     finally:
         held.release()
+
+
+@contextmanager
+def alone(path: str | os.PathLike[str], other: Exception) -> Iterator[None]:
+    """Hold the place `path`, where a file or a folder is to come, as `holding` does; the lock lies beside it only
+    meanwhile.
+
+    Raises:
+        other: somebody else holds it.
+    """
+    path = Path(path)
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        with holding(lock, other):
+            try:
+                yield
+            finally:
+                with suppress(OSError):  # while it is held: whoever has opened it meanwhile finds that it is gone
+                    lock.unlink()
+    except OSError as error:
+        if error.filename is not None and Path(os.fsdecode(error.filename)) == lock:
+            error.filename = str(path)  # whoever reads of it knows this name alone
+        raise
 
 
 def printable(name: str) -> str:

@@ -102,6 +102,8 @@ def decode(
         raise MediaError(f"{name}: not an image ({', '.join(FORMATS)}).") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # before its size is told
         raise MediaError(f"{name}: too many pixels; the limit (max-pixels) is {max_pixels:,}.") from None
+    except MemoryError:
+        raise MediaError(f"{name}: there is too little memory to decode it; the file itself may be whole.") from None
     except Exception as error:  # on damaged bytes Pillow's decoders raise nearly every kind there is
         raise MediaError(f"{name}: a damaged image ({str(error).strip()}).") from None
 
@@ -151,6 +153,8 @@ def _bytes_of(path: Path, most: int) -> bytes:
         raise MediaError(f"{path}: no such file.") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise MediaError(f"{path}: can't be read ({error}).") from None
+    except MemoryError:
+        raise MediaError(f"{path}: there is too little memory to read it.") from None
 
 
 def _pixels(

@@ -141,7 +141,7 @@ def _begin(plan: Plan, folder: Path, splits: Splits, votes: Splits | None) -> No
     path = folder / RELEASE
     try:
         was = dict(json.loads(path.read_bytes())) if path.exists() else noted
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path}: damaged ({error}). Take another folder for --out.") from None
     changed = {kind for kind in ("data", "votes") if was.get(kind) != noted.get(kind)}
     judged_by = {f"teacher-{number}": "data" for number in range(len(plan.teachers))}

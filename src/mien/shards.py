@@ -12,6 +12,7 @@ import struct
 import tempfile
 import zipfile
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from mien.errors import CheckpointError
@@ -33,7 +34,7 @@ def pack(
 ) -> list[Path]:
     """Write the files of `folder` into `out` as pieces of at most `shard_bytes` bytes; returns the pieces.
 
-    Files of `left_out` stay where they are.
+    Files of `left_out` stay where they are. When it fails, what lies in `out` is the state of the time before alone.
 
     Raises:
         ValueError: `shard_bytes` isn't positive.
@@ -42,9 +43,17 @@ def pack(
         raise ValueError(f"a shard of {shard_bytes} bytes")
     folder, out = Path(folder), Path(out)
     out.mkdir(parents=True, exist_ok=True)
+    _tidy(out)  # first of all, too: a process that was killed left its pieces, which the disk may have no room for
+    try:
+        return _write(folder, out, shard_bytes, left_out)
+    finally:
+        _tidy(out)
+
+
+def _write(folder: Path, out: Path, shard_bytes: int, left_out: Collection[Path]) -> list[Path]:
     pieces: dict[str, str] = {}
     with tempfile.TemporaryFile() as whole:
-        with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as archive:  # weights don't shrink
+        with zipfile.ZipFile(whole, "w", strict_timestamps=False) as archive:  # stored, for weights don't shrink
             for path in sorted(path for path in folder.rglob("*") if path.is_file() and path not in left_out):
                 archive.write(path, path.relative_to(folder).as_posix())
         size, total = 0, whole.tell()
@@ -57,10 +66,19 @@ def pack(
             pieces[name] = hashlib.sha256(piece).hexdigest()
             size += len(piece)
     atomic_write(out / INDEX, json.dumps({"shards": pieces}, indent=2))
-    for path in out.iterdir():
-        if _PIECE.fullmatch(path.name) and path.name not in pieces:
-            path.unlink()
     return [out / name for name in pieces]
+
+
+def _tidy(out: Path) -> None:
+    """Remove the pieces that the index doesn't name; none where it is damaged, for then nobody knows."""
+    try:
+        named = _index(out)["shards"] if (out / INDEX).exists() else {}
+    except CheckpointError:
+        return
+    for path in out.iterdir():
+        if _PIECE.fullmatch(path.name) and path.name not in named:
+            with suppress(OSError):  # the next call tries again, and why this one failed mustn't be hidden
+                path.unlink()
 
 
 def unpack(out: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:

@@ -9,6 +9,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from mien.data.faces import Splits
-from mien.errors import CheckpointError, Diverged, RecipeError, TooLittleMemory
+from mien.errors import CheckpointError, Diverged, RecipeError, TooLittleMemory, first_line
 from mien.experiment import train
 from mien.files import atomic_write, holding
 from mien.runs import HISTORY, history
@@ -31,6 +32,9 @@ PLAN, DATABASE, LOCK = "sweep.json", "sweep.db", "sweep.lock"
 
 SPARED = 5
 """Trials that run to their end before others are measured by them."""
+
+WAIT = 60.0
+"""Seconds to wait for another program that reads or writes the database, such as a backup."""
 
 PROPOSALS = 1000
 """How often another recipe is asked for until it counts as certain that all were tried."""
@@ -84,7 +88,8 @@ class Sweep:
             third of its own epochs and its best accuracy is below the median of the others' at that epoch.
 
     Raises:
-        CheckpointError: the folder holds a sweep of another recipe, of other fields or on other data.
+        CheckpointError: the folder holds a sweep of another recipe, of other fields or on other data; here and in every
+            method, too, its database can't be read or written.
     """
 
     def __init__(
@@ -103,9 +108,9 @@ class Sweep:
         self._begin()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         path = self.folder / DATABASE
-        try:
+        with _going_on(path, RuntimeError):  # of which kind is the one about a database of another optuna's
             self._storage = optuna.storages.RDBStorage(  # a creator, for a path may hold what an address can't
-                "sqlite:///sweep.db", engine_kwargs={"creator": lambda: sqlite3.connect(path)}
+                "sqlite:///sweep.db", engine_kwargs={"creator": lambda: sqlite3.connect(path, WAIT)}
             )
             self._study = optuna.create_study(
                 storage=self._storage,
@@ -114,8 +119,6 @@ class Sweep:
                 load_if_exists=True,
                 pruner=optuna.pruners.MedianPruner(spared),
             )
-        except (SQLAlchemyError, optuna.exceptions.OptunaError) as error:
-            raise CheckpointError(f"{path}: can't go on with this sweep ({error}).") from None
 
     def _begin(self) -> None:
         plan = {
@@ -127,11 +130,9 @@ class Sweep:
         if not path.exists():
             atomic_write(path, json.dumps(plan, indent=2))
             return
-        try:
+        with _going_on(path, ValueError, LookupError, TypeError, RecursionError):
             was = json.loads(path.read_bytes())
             changed = [name for name in plan if was[name] != plan[name]]
-        except (ValueError, LookupError, TypeError) as error:
-            raise CheckpointError(f"{path}: can't go on with this sweep ({error}).") from None
         if changed:
             raise CheckpointError(
                 f"{self.folder}: the sweep in this folder was begun with other {' and '.join(changed)}. "
@@ -147,7 +148,7 @@ class Sweep:
             CheckpointError: another process is at work on this sweep.
         """
         taken = f"{self.folder}: another process is at work on this sweep. Wait for it, or choose another folder."
-        with holding(self.folder / LOCK, CheckpointError(taken)):
+        with holding(self.folder / LOCK, CheckpointError(taken)), _going_on(self.folder / DATABASE):
             while len(self._done()) < count and (found := self._stopped() or self._asked()):
                 yield self._trial(found)
 
@@ -181,26 +182,27 @@ class Sweep:
 
     def run(self, trial: Trial, tick: Callable[[float], None] | None = None) -> Iterator[Epoch]:
         """Train a trial, or go on with it, and yield each Epoch once it is saved; `tick` as in `mien.train`."""
-        study_id = self._storage.get_study_id_from_name(self._study.study_name)
-        key = self._storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)
-        live = optuna.trial.Trial(self._study, key)
-        self._report(live, trial)
-        at, recipe = len(self._history(trial.folder)), trial.recipe
-        steps = train(trial.folder, self.splits, recipe, device=self.device, resume=True, tick=tick)
-        try:
-            while at == recipe.epochs or 3 * at < recipe.epochs or not live.should_prune():
-                if (now := next(steps, None)) is None:
-                    self._report(live, trial)
-                    best = max(row["val_accuracy"] for row in self._history(trial.folder))
-                    self._study.tell(trial.number, best)
-                    return
-                live.report(now.val_accuracy, at := now.epoch)
-                yield now
-        except (Diverged, RecipeError) as error:
-            if isinstance(error, TooLittleMemory) and not {"batch", "accumulate"} & set(self.space):
-                raise  # another program may have it: the trial goes on later
-            live.set_user_attr("diverged" if isinstance(error, Diverged) else "failed", str(error))
-        self._study.tell(trial.number, state=TrialState.PRUNED)
+        with _going_on(self.folder / DATABASE):
+            study_id = self._storage.get_study_id_from_name(self._study.study_name)
+            key = self._storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)
+            live = optuna.trial.Trial(self._study, key)
+            self._report(live, trial)
+            at, recipe = len(self._history(trial.folder)), trial.recipe
+            steps = train(trial.folder, self.splits, recipe, device=self.device, resume=True, tick=tick)
+            try:
+                while at == recipe.epochs or 3 * at < recipe.epochs or not live.should_prune():
+                    if (now := next(steps, None)) is None:
+                        self._report(live, trial)
+                        best = max(row["val_accuracy"] for row in self._history(trial.folder))
+                        self._study.tell(trial.number, best)
+                        return
+                    live.report(now.val_accuracy, at := now.epoch)
+                    yield now
+            except (Diverged, RecipeError) as error:
+                if isinstance(error, TooLittleMemory) and not {"batch", "accumulate"} & set(self.space):
+                    raise  # another program may have it: the trial goes on later
+                live.set_user_attr("diverged" if isinstance(error, Diverged) else "failed", str(error))
+            self._study.tell(trial.number, state=TrialState.PRUNED)
 
     def _report(self, live: optuna.trial.Trial, trial: Trial) -> None:
         """Report the epochs that were saved before the process was killed."""
@@ -211,7 +213,8 @@ class Sweep:
 
     def ranked(self) -> tuple[Trial, ...]:
         """All trials, the finished ones first, from the best by validation accuracy to the worst."""
-        found = (self._trial(one) for one in self._study.get_trials() if one.state != TrialState.FAIL)
+        with _going_on(self.folder / DATABASE):
+            found = [self._trial(one) for one in self._study.get_trials() if one.state != TrialState.FAIL]
         return tuple(sorted(found, key=lambda one: (one.status != "finished", -(one.accuracy or 0), one.number)))
 
     def _trial(self, found: FrozenTrial) -> Trial:
@@ -235,3 +238,15 @@ class Sweep:
     @staticmethod
     def _history(folder: Path) -> tuple[dict[str, float], ...]:
         return history(folder) if (folder / HISTORY).exists() else ()
+
+
+@contextmanager
+def _going_on(path: Path, *kinds: type[Exception]) -> Iterator[None]:
+    """Errors of the database, and of these kinds, as a CheckpointError that says what was at their root."""
+    known: tuple[type[Exception], ...] = (SQLAlchemyError, optuna.exceptions.OptunaError, *kinds)
+    try:
+        yield
+    except known as error:
+        while isinstance(error.__cause__, Exception):  # optuna speaks of invalid data whatever it was
+            error = error.__cause__
+        raise CheckpointError(f"{path}: can't go on with this sweep ({first_line(error)}).") from None

@@ -214,6 +214,48 @@ def test_a_photo_that_was_mended_is_read_when_the_run_goes_on(mien, photo: Path,
     assert sorted((row["source"], row["status"]) for row in rows) == [("a.jpg", "face"), ("b.jpg", "face")]
 
 
+def test_going_on_with_another_network_or_other_options_is_refused(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        Path(name).write_bytes(photo.read_bytes())
+    line = ["predict", ".", "--out", "rows.jsonl", "--model", "small"]
+    assert main([*line, "--limit", "1"]) == 0
+    before = Path("rows.jsonl").read_bytes()
+    for words, said in (
+        (("--model", "flagship"), "rows.jsonl: it was begun with another network. Go on with the same"),
+        (("--certain", "0.7", "--smooth", "0"), "it was begun with --certain 0.6 and --smooth 0.25. Go on"),
+        (("--no-detect", "--every", "2"), "it was begun with --detect and --every 1. Go on"),
+    ):
+        assert main([*line, *words, "--resume"]) == 1
+        assert said in capsys.readouterr().err
+        assert Path("rows.jsonl").read_bytes() == before
+    assert main([*line, "--limit", "1", "--resume"]) == 0
+    assert "isn't noted" not in capsys.readouterr().err
+    Path(".rows.jsonl.job.json").unlink()
+    for noted in (False, True):
+        assert main([*line, "--resume"]) == 0
+        assert ("isn't noted" in capsys.readouterr().err) != noted
+    assert len(Path("rows.jsonl").read_text().splitlines()) == 3
+
+
+def test_two_at_once_lose_no_rows(mien, film: Path, photo: Path, tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "mien", "predict", str(film), "--out", "rows.jsonl", "--no-detect"]
+    first = subprocess.Popen([*line, "/dev/stdin"], cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    with first:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "rows.jsonl").exists() and first.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for flag in ("--overwrite", "--resume"):
+            second = mien(tmp_path, "predict", photo, "--out", "rows.jsonl", flag)
+            assert second.returncode == 1
+            assert "rows.jsonl: another command writes there" in second.stderr
+        _, said = first.communicate(photo.read_bytes(), 60)
+        assert first.returncode == 0, said
+    assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 31
+
+
 def test_a_wrong_option_destroys_nothing(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("rows.csv", "time.svg"):
         (tmp_path / name).write_text("of yesterday")

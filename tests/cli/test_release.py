@@ -227,6 +227,12 @@ def test_a_release_keeps_to_its_data_and_votes(tmp_path: Path) -> None:
         next(release(chosen, others, tmp_path))
     with pytest.raises(CheckpointError, match="begun on other votes"):
         next(release(plan("toy", second=8), splits, tmp_path, votes=votes))
+    noted = (tmp_path / "release.json").read_text()
+    for damage in ("[" * 100_000, "[1]", "{"):
+        (tmp_path / "release.json").write_text(damage)
+        with pytest.raises(CheckpointError, match=r"release\.json: damaged"):
+            next(release(chosen, splits, tmp_path))
+    (tmp_path / "release.json").write_text(noted)
     left(tmp_path / "teacher-1", recipe("cnn"), splits)
     (tmp_path / "teacher-1" / PROBABILITIES).unlink()
     (tmp_path / "release.json").unlink()  # as earlier versions left it: the cards know

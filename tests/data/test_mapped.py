@@ -129,6 +129,102 @@ def test_a_building_of_other_pictures_begins_anew(
     assert sums(load_mapped(tmp_path / "out.faces")) == sums(load_folder(photos, size=40))
 
 
+def test_two_conversions_to_one_place_dont_mix(photos: Path, tmp_path: Path) -> None:
+    out, tried = tmp_path / "out.faces", []
+
+    def another(done: int, total: int) -> None:
+        if done == 50:
+            for convert in (
+                lambda: convert_listing(list_folder(photos), out, size=32),
+                lambda: save_mapped(drawn_faces(70), out),
+            ):
+                with pytest.raises(DataError, match=r"out\.faces: another conversion is at work there"):
+                    convert()
+                tried.append(convert)
+
+    convert_listing(list_folder(photos), out, tick=another)
+    assert len(tried) == 2
+    assert sums(load_mapped(out)) == sums(load_folder(photos))
+    assert os.listdir(tmp_path) == ["out.faces"]
+
+
+def test_pictures_that_were_changed_since_are_read_again(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.data.mapped.BLOCK", 8)
+    shutil.copytree(photos, tmp_path / "own")
+    out = tmp_path / "out.faces"
+
+    def stop(done: int, total: int) -> None:
+        if done == 50:
+            raise Stop
+
+    def first_read(root: Path) -> int:
+        seen: list[int] = []
+        with pytest.raises(Stop):
+            convert_listing(list_folder(root), out, tick=lambda done, total: seen.append(done) or stop(done, total))
+        return seen[0]
+
+    assert first_read(tmp_path / "own") == 1
+    paths = [file.path for file in list_folder(tmp_path / "own").files]
+    os.utime(paths[60])  # it hasn't been read yet
+    (tmp_path / "own").rename(tmp_path / "moved")
+    assert first_read(tmp_path / "moved") == 49
+    changed = tmp_path / "moved" / paths[20].relative_to(tmp_path / "own")
+    Image.fromarray(draw(1, seed=9).images[0]).save(changed)
+    convert_listing(list_folder(tmp_path / "moved"), out)
+    assert sums(load_mapped(out)) == sums(load_folder(tmp_path / "moved"))
+
+
+NOTES = [
+    *("[]", "null", "[" * 100_000, '{"done": 8, "bad": [], "bad_places": []}', '{"key": KEY}'),
+    *('{"key": KEY, "read": READ, "done": 48, "bad": [{"row": 3}], "bad_places": [3]}',),
+    *('{"key": KEY, "read": READ, "done": 4800, "bad": [], "bad_places": []}',),
+    *('{"key": KEY, "read": READ, "done": "48", "bad": [], "bad_places": [[3]]}',),
+]
+
+
+@pytest.mark.parametrize("text", NOTES)
+def test_a_damaged_note_lets_it_begin_anew(
+    photos: Path, tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.data.mapped.BLOCK", 8)
+
+    def stop(done: int, total: int) -> None:
+        if done == 50:
+            raise Stop
+
+    with pytest.raises(Stop):
+        convert_listing(list_folder(photos), tmp_path / "out.faces", tick=stop)
+    note = tmp_path / ".out.faces.part" / "state.json"
+    state = json.loads(note.read_text())
+    assert state["done"] == 48
+    for name in ("key", "read"):
+        text = text.replace(name.upper(), json.dumps(state[name]))
+    note.write_text(text)
+    seen: list[int] = []
+    convert_listing(list_folder(photos), tmp_path / "out.faces", tick=lambda done, total: seen.append(done))
+    assert seen[0] == 1
+    assert sums(load_mapped(tmp_path / "out.faces")) == sums(load_folder(photos))
+
+
+def test_what_cant_be_put_in_place_isnt_decoded_again(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.faces"
+
+    def put_in_the_way(done: int, total: int) -> None:
+        if done == total:
+            (out / "mine").mkdir(parents=True)
+
+    with pytest.raises(OSError, match=r"out\.faces"):
+        convert_listing(list_folder(photos), out, tick=put_in_the_way)
+    shutil.rmtree(out)
+    seen: list[int] = []
+    convert_listing(list_folder(photos), out, tick=lambda done, total: seen.append(done))
+    assert seen == []
+    assert sums(load_mapped(out)) == sums(load_folder(photos))
+    assert not (out / "state.json").exists()
+
+
 def test_bad_pictures_are_named_mended_or_left_out(photos: Path, tmp_path: Path) -> None:
     own, out = tmp_path / "own", tmp_path / "out.faces"
     for path in photos.rglob("*.png"):
@@ -141,8 +237,10 @@ def test_bad_pictures_are_named_mended_or_left_out(photos: Path, tmp_path: Path)
     with pytest.raises(DataError, match="3 bad rows"):
         convert_listing(list_folder(own), out)
     bad[0].write_bytes(kept[bad[0]])
+    seen: list[int] = []
     with pytest.raises(DataError, match="2 bad rows"):
-        convert_listing(list_folder(own), out)
+        convert_listing(list_folder(own), out, tick=lambda done, total: seen.append(done))
+    assert seen[0] == 11  # those before it aren't decoded again
     convert_listing(list_folder(own), out, skip_bad_rows=True)
     found = load_mapped(out)
     assert found.left_out == 2

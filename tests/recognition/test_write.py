@@ -90,6 +90,17 @@ COMMAS = b"," * (len(COLUMNS) - 2) + b"\n"
 GOOD = b"".join(json.dumps(row).encode() + b"\n" for reading in READINGS for row in reading.rows())
 
 
+PARTS = [
+    json.dumps({**READINGS[0].rows()[0], name: value}).encode() + b"\n"
+    for name, value in (
+        *(("probabilities", value) for value in (3, [1], {"sad": 0.1, "happy": [1]})),
+        *(("box", value) for value in (3, [1], {"x": 1}, [1, 2, 3, "4"])),
+        *(("landmarks", value) for value in (3, [1], [[1, 2]] * 4, [[1, 2]] * 4 + [[1]], [1, 2, 3, 4, 5])),
+    )
+]
+"""Rows of which a value that has parts hasn't its own."""
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
@@ -97,6 +108,9 @@ GOOD = b"".join(json.dumps(row).encode() + b"\n" for reading in READINGS for row
         ("note.jsonl", b"a word", "line 1 isn't a row"),
         ("other.jsonl", b'{"a": 1}\n', "line 1 isn't a row"),
         ("noted.jsonl", GOOD + b"a hand-written line\n" + GOOD, "isn't a row"),
+        ("deep.jsonl", GOOD + b"[" * 100_000 + b"\n", "isn't a row"),
+        ("deeper.jsonl", GOOD + b'{"source": "a", "frame": 0, "box": ' + b"[" * 100_000 + b"\n", "isn't a row"),
+        *((f"part{number}.jsonl", GOOD + part, "isn't a row") for number, part in enumerate(PARTS)),
         ("other.csv", b"a,b\n1,2\n", "its rows aren't mien's"),
         ("other.parquet", b"junk", "not a Parquet file"),
         ("latin.csv", "name,größe\n".encode("latin-1"), "its rows aren't mien's"),
@@ -149,6 +163,70 @@ def test_an_error_before_the_first_row_touches_nothing(tmp_path: Path, kind: str
             raise DataError("the camera isn't there")
         assert {entry: entry.read_bytes() for entry in tmp_path.rglob("*") if entry.is_file()} == before
     assert path.parent.exists() == there
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet"])
+def test_two_at_once_dont_write_to_one_place(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "new" / f"rows{kind}"
+    with RowWriter(path, classes=CLASSES) as writer:
+        for options in ({}, {"resume": True}, {"overwrite": True}):
+            with pytest.raises(DataError, match=rf"rows\{kind}: another command writes there"):
+                RowWriter(path, classes=CLASSES, **options)
+        for reading in READINGS:
+            writer.write(reading)
+        with pytest.raises(DataError, match="another command writes there"):
+            RowWriter(path, classes=CLASSES, overwrite=True)
+    assert rows(path) == EXPECTED
+    assert os.listdir(path.parent) == [path.name]
+    write_all(tmp_path / f"other{kind}")
+
+
+def test_where_nothing_can_be_written_is_said_at_once(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("mine")
+    for path in (tmp_path / "taken" / "rows.jsonl", tmp_path / "new" / f"{'a' * 249}.jsonl"):
+        with pytest.raises(DataError, match=r"\.jsonl: it can't be written there \("):
+            RowWriter(path, classes=CLASSES)
+    assert os.listdir(tmp_path) == ["taken"]
+
+
+JOB = {"network": ["0a1b"], "certain": 0.6, "detect": True, "every": 1, "smooth": 0.25}
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet"])
+@pytest.mark.parametrize("stopped", [True, False])
+def test_rows_are_gone_on_with_as_they_were_begun(tmp_path: Path, kind: str, stopped: bool) -> None:
+    path = tmp_path / f"rows{kind}"
+    with suppress(KeyboardInterrupt), RowWriter(path, classes=CLASSES, job=JOB) as writer:
+        writer.write(READINGS[0])
+        writer.write(READINGS[2])
+        if stopped:
+            raise KeyboardInterrupt
+    before = {entry: entry.read_bytes() for entry in tmp_path.iterdir()}
+    note = tmp_path / f".rows{kind}.job.json"
+    assert READINGS[0].source.encode() not in before[note]
+    for other, said in (
+        ({"network": ["ffff"]}, "it was begun with another network. Go on"),
+        ({"certain": 0.7, "detect": False}, "it was begun with --certain 0.6 and --detect. Go on"),
+        ({"every": 2, "smooth": 0}, "it was begun with --every 1 and --smooth 0.25. Go on"),
+    ):
+        with pytest.raises(DataError, match=said):
+            RowWriter(path, classes=CLASSES, resume=True, job=JOB | other)
+        assert {entry: entry.read_bytes() for entry in tmp_path.iterdir()} == before
+    with RowWriter(path, classes=CLASSES, resume=True, job=JOB) as writer:
+        assert not writer.unnoted
+        writer.write(READINGS[3])
+    with RowWriter(path, classes=CLASSES, overwrite=True, job=JOB | {"every": 2}) as writer:
+        writer.write(READINGS[0])
+    assert json.loads(note.read_text())["every"] == 2
+    for damage in ("[" * 100_000, "3", "{", "[1]"):
+        note.write_text(damage)
+        with pytest.raises(DataError, match=r"job\.json: damaged"):
+            RowWriter(path, classes=CLASSES, resume=True, job=JOB)
+    note.unlink()
+    for unnoted in (True, False):
+        with RowWriter(path, classes=CLASSES, resume=True, job=JOB) as writer:
+            assert writer.unnoted == unnoted
+    assert rows(path) == EXPECTED[:2]
 
 
 def test_whoever_is_killed_while_going_on_loses_no_row(tmp_path: Path) -> None:

@@ -91,6 +91,32 @@ def test_a_lone_one_is_asked_at_once_and_one_with_many_faces_alone(network: Doub
     assert network.sizes == [1, 50]
 
 
+def test_what_fails_before_the_call_is_answered_too(network: Doubler) -> None:
+    sizes: list[int] = []
+
+    def seen(size: int) -> None:
+        sizes.append(size)
+        if size == 3:
+            raise MemoryError
+
+    async def work(ask: Batcher) -> list[object]:
+        with pytest.raises(MemoryError):
+            await asyncio.wait_for(ask(crops(1, 2, 3)), 10)
+        network.may_go.clear()
+        first = asyncio.create_task(ask(crops(1)))
+        await asyncio.sleep(0.02)
+        unlike = [asyncio.create_task(ask(crops(5).repeat(side, axis=3))) for side in (1, 2)]  # they don't go together
+        await asyncio.sleep(0.02)
+        network.may_go.set()
+        told = await asyncio.wait_for(asyncio.gather(first, *unlike, return_exceptions=True), 10)
+        return [*told, await ask(crops(4))]
+
+    first, *unlike, after = run(network, work, most=8, seen=seen)
+    assert (first.item(), after.item()) == (2, 8)
+    assert [type(error) for error in unlike] == [ValueError] * 2
+    assert sizes == [3, 1, 1]
+
+
 def test_who_was_given_up_is_left_out_and_an_error_goes_to_those_of_that_call(network: Doubler) -> None:
     async def work(ask: Batcher) -> list[object]:
         network.may_go.clear()

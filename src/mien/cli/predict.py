@@ -88,10 +88,15 @@ def predict(
         kept: list[Sink] = []
         last: dict[str, int] = {}
         if out:
+            from mien.cards import checksum
             from mien.recognition.write import RowWriter
 
-            writer = RowWriter(out, classes=recognizer.classes, resume=resume, overwrite=overwrite)
+            job: dict[str, Any] = {"detect": detect, "certain": certain, "every": every, "smooth": smooth}
+            job["network"] = [checksum(file) for file in recognizer.net.files]
+            writer = RowWriter(out, classes=recognizer.classes, resume=resume, overwrite=overwrite, job=job)
             stack.enter_context(writer)
+            if writer.unnoted:
+                note(f"{out}: of which network and options its rows are isn't noted. It is gone on with all the same.")
             last = {name: frame for name, frame in writer.last.items() if name not in films.cameras}
             # a video's faces keep their numbers only where it is followed from its start, and a figure shows earlier
             # faces, too: such are read again, and not written

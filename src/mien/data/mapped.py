@@ -9,8 +9,8 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Container, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,15 +22,15 @@ from mien.data.faces import FaceSet, Splits
 from mien.data.listing import SIZE, TRAIN, Listing, Tick
 from mien.data.origin import DataPath
 from mien.errors import BadRow, DataError
-from mien.files import atomic_write, put_in_place, replacing
+from mien.files import alone, atomic_write, put_in_place, replacing
 from mien.labels import SPLITS
 
 HEAD = "faces.json"
 BLOCK = 1024
 """Faces between two notes of how far a building is."""
 
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, OverflowError, RecursionError, MemoryError)
-"""What comes of a head or of headers that say anything at all; MemoryError of a header that asks for terabytes."""
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, EOFError, OverflowError, RecursionError, MemoryError)
+"""What comes of notes and headers that say anything at all; MemoryError of a header that asks for terabytes."""
 
 
 def is_mapped(path: Path) -> bool:
@@ -52,17 +52,21 @@ def load_mapped(path: str | os.PathLike[str]) -> Splits:
 
 
 def save_mapped(splits: Splits, out: str | os.PathLike[str]) -> None:
-    """Write faces that are in memory as such a folder, in one step. Raises DataError when something is there."""
-    part = _begin(Path(out))
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    for name, faces in splits:
-        with replacing(part / f"{name}_images.npy") as beside, beside.open("wb") as file:
-            _header(file, faces.images.shape)
-            for start in range(0, len(faces), BLOCK):
-                file.write(np.ascontiguousarray(faces.images[start : start + BLOCK]).data)
-        _save(part, name, faces.targets, faces.rows, faces.marks)
-    _finish(part, Path(out), splits.classes, splits.source, splits.left_out)
+    """Write faces that are in memory as such a folder, in one step.
+
+    Raises:
+        DataError: something is there, or is just being written there.
+    """
+    with _to(Path(out)) as part:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        for name, faces in splits:
+            with replacing(part / f"{name}_images.npy") as beside, beside.open("wb") as file:
+                _header(file, faces.images.shape)
+                for start in range(0, len(faces), BLOCK):
+                    file.write(np.ascontiguousarray(faces.images[start : start + BLOCK]).data)
+            _save(part, name, faces.targets, faces.rows, faces.marks)
+        _finish(part, Path(out), splits.classes, splits.source, splits.left_out)
 
 
 def convert_listing(
@@ -77,28 +81,28 @@ def convert_listing(
     """Decode the files of a listing into such a folder, in constant memory; a call that was stopped goes on.
 
     Raises:
-        DataError: something is there already, or files that are no readable image. What was decoded is kept, so that
-            the same call goes on once they are mended or may be left out.
+        DataError: something is there already, or is just being written there, or files that are no readable image.
+            What was decoded is kept, so that the same call goes on once they are mended or may be left out.
     """
     out = Path(out)
-    part = _begin(out)
-    building = _Building(part, listing, size, rgb)
-    if building.bad and not skip_bad_rows:
-        building.go_back()  # they may have been mended since
-    building.run(tick)
-    bad = building.bad
-    if bad and not skip_bad_rows:
-        raise DataError.of_rows(str(listing.root), bad)
-    kept = building.kept()
-    if not any(kept):
-        raise DataError(f"{listing.root}: none of its {len(listing.files):,} files is a readable image.\n  {bad[0]}")
-    listing.check_classes(kept[TRAIN])
-    for name, places in zip(SPLITS, kept, strict=True):
-        files = [listing.files[place] for place in places]
-        labels = np.array([file.label for file in files], np.int64)
-        _save(part, name, labels, np.array(places, np.int64), np.array([file.mark for file in files], np.str_))
-    (part / _Building.STATE).unlink()
-    _finish(part, out, listing.classes, listing.source or str(listing.root), len(bad))
+    with _to(out) as part:
+        building = _Building(part, listing, size, rgb)
+        if building.bad and not skip_bad_rows:
+            building.go_back()  # they may have been mended since
+        building.run(tick)
+        bad = building.bad
+        if bad and not skip_bad_rows:
+            raise DataError.of_rows(str(listing.root), bad)
+        kept = building.kept()
+        if not any(kept):
+            count = len(listing.files)
+            raise DataError(f"{listing.root}: none of its {count:,} files is a readable image.\n  {bad[0]}")
+        listing.check_classes(kept[TRAIN])
+        for name, places in zip(SPLITS, kept, strict=True):
+            files = [listing.files[place] for place in places]
+            labels = np.array([file.label for file in files], np.int64)
+            _save(part, name, labels, np.array(places, np.int64), np.array([file.mark for file in files], np.str_))
+        _finish(part, out, listing.classes, listing.source or str(listing.root), len(bad))
 
 
 class _Building:
@@ -113,17 +117,38 @@ class _Building:
         self.bad: list[BadRow] = []
         self.bad_places: set[int] = set()
         self.done = 0
-        try:
-            state = json.loads((part / self.STATE).read_bytes())
-        except (OSError, ValueError):
-            state = {}
-        if state.get("key") == self.key:
-            self.done = state["done"]
-            self.bad = [BadRow(**row) for row in state["bad"]]
-            self.bad_places = set(state["bad_places"])
-        else:
+        self.read = hashlib.sha256()
+        if not self._goes_on():
             shutil.rmtree(part, ignore_errors=True)
-            part.mkdir(parents=True)
+            part.mkdir()
+
+    def _goes_on(self) -> bool:
+        """Take up what was noted; False where that is nothing, or of other pictures, or damaged."""
+        try:
+            state = json.loads((self.part / self.STATE).read_bytes())
+            done, bad, places = state["done"], [BadRow(**row) for row in state["bad"]], set(state["bad_places"])
+            if state["key"] != self.key or state["read"] != (read := self._read(done, places)).hexdigest():
+                return False
+        except _DAMAGE:
+            return False
+        self.done, self.bad, self.bad_places, self.read = done, bad, places, read
+        return True
+
+    def _read(self, done: int, bad: Container[int]) -> "hashlib._Hash":
+        """The files as they are that were read up to there, digested, without those that may be mended."""
+        digest = hashlib.sha256()
+        for place in range(done):
+            if place not in bad:
+                digest.update(self._stamp(place))
+        return digest
+
+    def _stamp(self, place: int) -> bytes:
+        """What changes when a file's content does: its size, and when it was written."""
+        try:
+            found = self.listing.files[place].path.stat()
+        except OSError:
+            return b"gone"
+        return repr((found.st_size, found.st_mtime_ns)).encode()
 
     def run(self, tick: Tick | None) -> None:
         """Decode what isn't decoded yet."""
@@ -132,12 +157,15 @@ class _Building:
             files = [stack.enter_context(self._open(name, count)) for name, count in self._counts()]
             for file, places in zip(files, self.kept(), strict=True):
                 file.seek(file.tell() + item * sum(place < self.done for place in places))
-            for place, found in self.listing.decoded(self.size, self.rgb, self.done, tick):
+            stamps = map(self._stamp, range(self.done, len(self.listing.files)))  # each before its file is read
+            decoded = self.listing.decoded(self.size, self.rgb, self.done, tick)
+            for stamp, (place, found) in zip(stamps, decoded, strict=True):
                 if isinstance(found, BadRow):
                     self.bad.append(found)
                     self.bad_places.add(place)
                 else:
                     files[self.listing.files[place].split].write(found.data)
+                    self.read.update(stamp)
                 if (place + 1) % BLOCK == 0:
                     self._note(place + 1, files)
             self._note(len(self.listing.files), files)
@@ -165,13 +193,14 @@ class _Building:
             file.flush()
             os.fsync(file.fileno())
         self.done = done
-        state = {"key": self.key, "done": done, "bad": [asdict(row) for row in self.bad]}
+        state = {"key": self.key, "read": self.read.hexdigest(), "done": done, "bad": [asdict(row) for row in self.bad]}
         atomic_write(self.part / self.STATE, json.dumps({**state, "bad_places": sorted(self.bad_places)}))
 
     def go_back(self) -> None:
         """Go back to the first bad file: when it is none any more, all after it move on by one."""
         self.done = min(self.bad_places)
         self.bad_places, self.bad = set(), []
+        self.read = self._read(self.done, ())
 
     def _key(self) -> str:
         """What is built, as a digest: files with their splits and sizes, and how they are read."""
@@ -181,10 +210,14 @@ class _Building:
         return digest.hexdigest()
 
 
-def _begin(out: Path) -> Path:
-    if out.exists():
-        raise DataError(f"{out}: there is something at this place already. Remove it, or choose another name.")
-    return out.with_name(f".{out.name}.part")
+@contextmanager
+def _to(out: Path) -> Iterator[Path]:
+    """The folder to build in, held alone, as a second conversion would mix its files with those of the first."""
+    busy = f"{out}: another conversion is at work there. Wait until it is done, or choose another name."
+    with alone(out, DataError(busy)):
+        if out.exists():
+            raise DataError(f"{out}: there is something at this place already. Remove it, or choose another name.")
+        yield out.with_name(f".{out.name}.part")
 
 
 def _header(file: BinaryIO, shape: Sequence[int]) -> None:
@@ -203,6 +236,8 @@ def _finish(part: Path, out: Path, classes: Sequence[str], source: str, left_out
     head = {"classes": list(classes), "source": source, "left_out": left_out}
     atomic_write(part / HEAD, json.dumps(head, indent=2))
     put_in_place(part, out)
+    with suppress(OSError):  # last of all: until here the same call goes on; and nobody reads it there
+        (out / _Building.STATE).unlink()
 
 
 def _load(path: Path, name: str, classes: Sequence[str]) -> FaceSet:

@@ -8,13 +8,15 @@ import csv
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from mien.errors import DataError, MissingExtra, first_line
-from mien.files import replacing
+from mien.files import alone, replacing
+from mien.recognition.noted import as_noted, put_note
 from mien.recognition.records import LANDMARKS, Reading
 
 _Place = tuple[int, int]
@@ -39,19 +41,29 @@ class RowWriter:
         resume: go on with what is there. Photos that couldn't be read are tried again, and the last picture is done
             again where it comes again, as it may be cut off: the new rows take the place of the old.
         overwrite: replace what is there.
+        job: what the rows depend on, as plain data by the options' names; "network" stands for the network. It is noted
+            beside the rows, in `.NAME.job.json`, so that they are gone on with as they were begun.
 
-    Nothing is touched before the first row, or the end of a run that went well. `last` has for each source the last
+    Until it is left nobody else writes there. Nothing is touched before the first row, or the end of a run that went
+    well. `unnoted` says that rows are gone on with of which no job is noted. `last` has for each source the last
     frame that is written already; 0 for photos. `unfinished` is the source that the file ends in: of a video there may
     be more to come.
 
     Raises:
-        DataError: another kind of file; or it exists, and neither `resume` nor `overwrite` was said, or it shall be
-            gone on with and its rows aren't a RowWriter's for these classes.
+        DataError: another kind of file; or another command writes there; or nothing can be written there; or it
+            exists, and neither `resume` nor `overwrite` was said, or it shall be gone on with and its rows aren't a
+            RowWriter's for these classes, or are of another job.
         MissingExtra: a Parquet file without pyarrow.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, classes: Sequence[str], resume: bool = False, overwrite: bool = False
+        self,
+        path: str | os.PathLike[str],
+        *,
+        classes: Sequence[str],
+        resume: bool = False,
+        overwrite: bool = False,
+        job: Mapping[str, Any] | None = None,
     ) -> None:
         self.path, self.kind = Path(path), Path(path).suffix.lower()
         if self.kind not in KINDS:
@@ -62,17 +74,25 @@ class RowWriter:
         self.columns += _POINTS
         self.classes = frozenset(classes)
         self.lines = self.path if self.kind == ".jsonl" else self.path.with_name(f".{self.path.name}.part.jsonl")
-        there = self.path.exists() or self.lines.exists()
-        if there and not (resume or overwrite):
-            found = "it exists" if self.path.exists() else "a run that was stopped left rows for it"
-            raise DataError(f"{path}: {found}. --resume goes on with it, --overwrite replaces it.")
+        self.job, self.unnoted = job, False
         self.last: dict[str, int] = {}
         self.unfinished = ""
         self._again: dict[tuple[str, int], list[_Place]] = {}  # the lines of pictures that are to be done again
         self._end = 0  # of the rows that stay
         self._blank = self._made = False
         self._file: BinaryIO | None = None
+        with ExitStack() as held:
+            held.enter_context(_held(self.path))
+            self._begin(resume, overwrite)
+            self._held = held.pop_all()
+
+    def _begin(self, resume: bool, overwrite: bool) -> None:
+        there = self.path.exists() or self.lines.exists()
+        if there and not (resume or overwrite):
+            found = "it exists" if self.path.exists() else "a run that was stopped left rows for it"
+            raise DataError(f"{self.path}: {found}. --resume goes on with it, --overwrite replaces it.")
         if there and resume:
+            self.unnoted = self.job is not None and not as_noted(self.path, self.job)
             if not self.lines.exists():
                 self._made = True
                 self._take_back()
@@ -94,12 +114,18 @@ class RowWriter:
             self.lines.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(self.lines, "r+b" if self._end else "wb")  # noqa: SIM115 closed by __exit__
             self._file.truncate(self._end)
+            if self.job is not None:  # after that: never beside rows that shall be replaced
+                put_note(self.path, self.job)
         return self._file
 
     def __enter__(self) -> "RowWriter":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        with self._held:
+            self._finish(kind)
+
+    def _finish(self, kind: type[BaseException] | None) -> None:
         if kind and self._file is None:
             if self._made:
                 self.lines.unlink()
@@ -186,14 +212,49 @@ class RowWriter:
                     yield _flattened(row)
 
 
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Let nobody else write there meanwhile. A folder that is made for it goes again if nothing comes into it."""
+    missing = [folder for folder in path.parents if not folder.exists()]
+    busy = DataError(f"{path}: another command writes there. Wait until it is done, or name another file.")
+    try:
+        with ExitStack() as held:
+            try:
+                held.enter_context(alone(path, busy))
+            except OSError as error:
+                raise DataError(f"{path}: it can't be written there ({error.strerror}). Name another place.") from None
+            yield
+    finally:
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()
+
+
 def _row(line: bytes) -> dict[str, Any] | None:
-    """A line's row; None where it is torn."""
+    """A line's row; None where it is torn, or none of mien's."""
     try:
         row = json.loads(line) if line.endswith(b"\n") else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    known = isinstance(row, dict) and isinstance(row.get("source"), str) and isinstance(row.get("frame"), int)
-    return row if known else None
+    if isinstance(row, dict) and isinstance(row.get("source"), str) and isinstance(row.get("frame"), int):
+        return row if _has_parts(row) else None
+    return None
+
+
+def _has_parts(row: dict[str, Any]) -> bool:
+    """Whether those of its values that have parts have theirs."""
+    chances, box, points = (row.get(name) for name in ("probabilities", "box", "landmarks"))
+    return (
+        (chances is None or (isinstance(chances, dict) and _numbers(list(chances.values()), len(chances))))
+        and (box is None or _numbers(box, 4))
+        and (
+            points is None or (isinstance(points, list) and len(points) == 5 and all(_numbers(at, 2) for at in points))
+        )
+    )
+
+
+def _numbers(found: Any, count: int) -> bool:
+    return isinstance(found, list) and len(found) == count and all(isinstance(value, int | float) for value in found)
 
 
 def _flattened(row: dict[str, Any]) -> dict[str, Any]:

@@ -64,9 +64,9 @@ class Batcher:
             self._free += 1
 
     async def _answer(self, asks: list[_Ask]) -> None:
-        together = np.concatenate([ask.crops for ask in asks])
-        self._seen(len(together))
         try:
+            together = np.concatenate([ask.crops for ask in asks])
+            self._seen(len(together))
             answers = await asyncio.get_running_loop().run_in_executor(self._executor, self._network, together)
         except Exception as error:
             for ask in asks:
