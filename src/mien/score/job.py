@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import numpy as np
 
 from mien.cards import checksum
 from mien.errors import DataError
@@ -14,6 +17,7 @@ from mien.net import Net
 from mien.shipped import DEFAULT
 
 NOTE, INPUTS, LOCK = "job.json", "inputs.parquet", ".lock"
+_PART = re.compile(r"part-\d{6,}\.parquet")
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def _note(job: Job, net: Net, out: Path) -> None:
         return
     try:
         noted = dict(json.loads(note.read_bytes()))
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:  # the last: brackets in brackets without end
         raise DataError(f"{note}: damaged ({error}). Name another folder.") from None
     if noted.get("source") == job.source:  # as earlier versions noted it
         asked["source"] = job.source
@@ -95,16 +99,44 @@ def _note(job: Job, net: Net, out: Path) -> None:
 
 
 def parts(out: Path) -> list[Path]:
-    """The files of results, in the order in which they were written."""
-    return sorted(out.glob("part-*.parquet"))
+    """The files of results, in the order in which they were written.
+
+    Raises:
+        DataError: another file is called nearly so, as the copies are that file managers and sync tools make.
+    """
+    found = sorted(out.glob("part-*"))
+    if others := [path.name for path in found if not _PART.fullmatch(path.name)]:
+        more = f" and {len(others) - 3:,} more" if len(others) > 3 else ""
+        raise DataError(
+            f"{out}: {', '.join(map(repr, others[:3]))}{more}: no file of results is called so; a copy of one has its "
+            "rows twice. Move it to another folder; if it isn't a copy, give it back its own name."
+        )
+    return found
 
 
-def failed(path: Path) -> int:
-    """How many rows of a file of results are of images that couldn't be read. Raises DataError as `counted`."""
+def scored(out: Path, total: int) -> tuple[int, int]:
+    """How many of the `total` inputs have their row, and how many of these couldn't be read.
+
+    Raises:
+        DataError: a file is damaged, or has a row that an earlier one has, too, or one of another job.
+    """
     import pyarrow.parquet as parquet
 
-    with _undamaged(path):
-        return int(parquet.read_table(path, columns=["status"])["status"].to_pylist().count("failed"))
+    there, unread = np.zeros(total, bool), 0
+    for path in parts(out):
+        with _undamaged(path):
+            table = parquet.read_table(path, columns=["row", "status"])
+            rows, status = table["row"].to_numpy(), table["status"].to_pylist()
+        if len(rows) and not (rows.min() >= 0 and rows.max() < total):
+            raise DataError(f"{path}: has rows of another job. Move it to another folder.")
+        if there[rows].any() or len(np.unique(rows)) < len(rows):
+            raise DataError(
+                f"{path}: a copy: it has rows that stand in another file of results, too. Delete it; what only it has "
+                "is done again."
+            )
+        there[rows] = True
+        unread += status.count("failed")
+    return int(there.sum()), unread
 
 
 def counted(path: Path) -> int:
@@ -123,5 +155,5 @@ def counted(path: Path) -> int:
 def _undamaged(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError):  # of the latter are most of arrow's errors
+    except (OSError, ValueError, KeyError):  # arrow's errors, and a column that isn't there
         raise DataError(f"{path}: damaged, not a Parquet file. Delete it; its rows are done again.") from None

@@ -16,7 +16,7 @@ from mien.errors import MienError, MissingExtra
 from mien.files import replacing
 from mien.recognition.recognizer import Recognizer
 from mien.score.inputs import exactly, list_inputs, reason, remote
-from mien.score.job import INPUTS, Job, Progress, claimed, counted, failed, parts
+from mien.score.job import INPUTS, Job, Progress, claimed, counted, parts, scored
 from mien.score.worker import readings
 
 ROWS = 1000
@@ -38,8 +38,8 @@ def score(
         rows: in a file of results, at most.
 
     Raises:
-        DataError: nothing there, the folder of another job or network, one in which another command is at work, or a
-            table without the column.
+        DataError: nothing there, the folder of another job or network, one in which another command is at work, a copy
+            of a file of results in it, or a table without the column.
         MissingExtra: without daft, or on a cluster without Ray. MienError: no such cluster.
     """
     daft, out = _daft(), Path(out)
@@ -51,7 +51,7 @@ def score(
         if not (out / INPUTS).exists():
             list_inputs(daft, job, out / INPUTS)
         total = counted(out / INPUTS)
-        done, unread = sum(counted(path) for path in parts(out)), sum(failed(path) for path in parts(out))
+        done, unread = scored(out, total)
         yield Progress(done, total, unread)
         if done == total:
             return
