@@ -70,7 +70,7 @@ def test_a_list_that_fails_is_closed_before_it_is_removed(tmp_path: Path, monkey
             yield arrow.RecordBatch.from_pydict({"source": ["a.jpg"]})
             raise ConnectionError
 
-    monkeypatch.setattr("mien.score.inputs._images", lambda daft, job: Source())
+    monkeypatch.setattr("mien.score.inputs._images", lambda daft, job, note: Source())
     with pytest.raises(ConnectionError) as failed:  # it holds what the function held
         list_inputs(None, Job("s3://faces"), tmp_path / "inputs.parquet")
     files = [os.path.realpath(file) for file in Path("/proc/self/fd").iterdir()]

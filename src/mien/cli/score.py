@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mien.cli.options import note
 from mien.cli.progress import shares
 from mien.errors import Incomplete
 from mien.shipped import DEFAULT
@@ -54,9 +55,8 @@ def score(
     at = Progress(0, 0, 0)
     with shares() as tick:
         try:
-            for at in run(
-                Job(source, model, detect, column, endpoint), out, workers=workers or None, ray=ray, rows=rows
-            ):
+            job = Job(source, model, detect, column, endpoint)
+            for at in run(job, out, workers=workers or None, ray=ray, rows=rows, note=note):
                 tick("scored", at.done / at.total)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"{at.done:,} of {at.total:,} are in {out}; the same command goes on.") from None

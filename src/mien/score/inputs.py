@@ -3,12 +3,13 @@
 import glob
 import os
 import re
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from mien.errors import DataError
-from mien.files import files_below, replacing
+from mien.files import files_below, litter, replacing
 from mien.images import SUFFIXES
 from mien.score.job import Job, from_root
 
@@ -18,8 +19,10 @@ _ESCAPED = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 """How a byte of a file's name that is no text stands in the list; Python has it as this surrogate."""
 
 
-def list_inputs(daft: Any, job: Job, path: Path) -> None:
+def list_inputs(daft: Any, job: Job, path: Path, note: Callable[[str], object] = lambda text: None) -> None:
     """Write down what there is to do, as a Parquet file: `row`, `source`, and `bytes` where the source holds them.
+
+    `note` is told how many files are left out.
 
     Raises:
         DataError: nothing there, or a table without the column.
@@ -27,7 +30,7 @@ def list_inputs(daft: Any, job: Job, path: Path) -> None:
     import pyarrow as arrow
     import pyarrow.parquet as parquet
 
-    frame = _table(daft, job) if job.source.lower().endswith(TABLES) else _images(daft, job)
+    frame = _table(daft, job) if _is_table(job) else _images(daft, job, note)
     schema, number = None, 0
     with replacing(path) as beside, ExitStack() as open_file:  # Windows removes no file that is open
         writer = None
@@ -49,6 +52,20 @@ def list_inputs(daft: Any, job: Job, path: Path) -> None:
             number += len(table)
         if not number:
             raise DataError(f"{job.source}: no images there.")
+
+
+def new_images(job: Job, path: Path) -> int:
+    """How many images of a folder or a pattern of this machine aren't in the list, since they came after it."""
+    import pyarrow.parquet as parquet
+
+    if _is_table(job) or "://" in job.source:
+        return 0
+    names, unread = _here(job.source)
+    now = {_written(name) for name in [*filter(_image, names), *unread]}
+    with parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=["source"]):
+            now.difference_update(map(_written, batch["source"].to_pylist()))  # earlier versions wrote `a/b.jpg`
+    return len(now)
 
 
 def _written(name: str) -> str:
@@ -125,25 +142,59 @@ def _table(daft: Any, job: Job) -> Any:
     return frame.select(daft.col(job.column).alias("bytes" if held.is_binary() else "source"))
 
 
-def _images(daft: Any, job: Job) -> Any:
-    found = _elsewhere(daft, job) if "://" in job.source else _here(job.source)
+def _is_table(job: Job) -> bool:
+    return job.source.lower().endswith(TABLES)
+
+
+def _images(daft: Any, job: Job, note: Callable[[str], object]) -> Any:
+    names, unread = (_elsewhere(daft, job), []) if "://" in job.source else _here(job.source)
+    found = [*filter(_image, names), *unread]
+    if others := len(names) + len(unread) - len(found):
+        whose, are = ("file whose name doesn't", "is") if others == 1 else ("files whose names don't", "are")
+        note(f"{others:,} {whose} end in {', '.join(sorted(SUFFIXES))} {are} left out.")
     if not found:
         raise DataError(f"{job.source}: no images there.")
     return daft.from_pydict({"source": sorted(map(_written, found))})
 
 
-def _here(source: str) -> list[str]:
-    """The images of this machine that a folder, a name or a pattern stands for. A folder that can't be read comes, too,
-    as an image that can't."""
+def _here(source: str) -> tuple[list[str], list[str]]:
+    """The files of this machine that a folder, a name or a pattern stands for, without those that systems leave; and
+    the folders that can't be read, which come as images that can't."""
     source = os.path.expanduser(source)  # a quoted pattern's is nobody else's to expand
-    if not os.path.isdir(source):
-        names = [source] if os.path.isfile(source) else glob.iglob(source, recursive=True)
-        return [name for name in names if _image(os.path.basename(name)) and os.path.isfile(name)]
     unread: list[str] = []
-    below = files_below(
-        source, left_out=lambda name: name.startswith("."), unread=lambda error: unread.append(str(error.filename))
-    )
-    return [str(path) for path in below if _image(path.name)] + unread
+    if os.path.isdir(source):
+        below = files_below(source, left_out=litter, unread=lambda error: unread.append(str(error.filename)))
+        return [str(path) for path in below], unread
+    names = [source] if os.path.isfile(source) else sorted(_fitting(source), key=lambda name: (len(name), name))
+    files: dict[tuple[str, str], str] = {}  # one of its names for each, the shortest: links may lead there, too
+    for folder, name in map(os.path.split, names):
+        if not litter(name):
+            files.setdefault((os.path.realpath(folder), name), os.path.join(folder, name))
+    return [name for name in files.values() if os.path.isfile(name)], unread
+
+
+def _fitting(pattern: str) -> Iterator[str]:
+    """What a pattern stands for, as `glob` has it, which goes round in circles of links; some of it more than once."""
+    ends = re.escape(os.sep + (os.altsep or ""))
+    found = re.search(rf"(?:^|(?<=[{ends}]))\*\*(?:$|[{ends}]+)", pattern)
+    if not found:
+        yield from glob.iglob(pattern)
+        return
+    rest = pattern[found.end() :] or "*"
+    for top in glob.iglob(pattern[: found.start()] or os.curdir):
+        for folder in _folders(top):
+            yield from _fitting(os.path.join(glob.escape(folder), rest))
+
+
+def _folders(top: str) -> Iterator[str]:
+    """It and the folders in it but for the hidden ones; a link to one that was gone through isn't gone down again."""
+    left, gone = [top], set[str]()
+    while left:
+        yield (folder := left.pop())
+        if (real := os.path.realpath(folder)) not in gone:
+            gone.add(real)
+            with suppress(OSError):
+                left += [entry.path for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != "."]
 
 
 def _elsewhere(daft: Any, job: Job) -> list[str]:
@@ -155,8 +206,8 @@ def _elsewhere(daft: Any, job: Job) -> list[str]:
         found = frame.to_pydict()["path"] if len(frame) else []  # of no rows daft can't make one
     except Exception as error:
         raise DataError(f"{job.source}: can't be listed ({reason(error)}).") from None
-    return [name.removeprefix("file://") for name in found if _image(os.path.basename(name))]
+    return [name.removeprefix("file://") for name in found if not litter(os.path.basename(name))]
 
 
 def _image(name: str) -> bool:
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
+    return os.path.splitext(name)[1].lower() in SUFFIXES

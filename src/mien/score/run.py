@@ -7,7 +7,7 @@ and what stands in them isn't done again.
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from mien import session
 from mien.errors import MienError, MissingExtra
 from mien.files import replacing
 from mien.recognition.recognizer import Recognizer
-from mien.score.inputs import exactly, list_inputs, reason, remote
+from mien.score.inputs import exactly, list_inputs, new_images, reason, remote
 from mien.score.job import INPUTS, Job, Progress, claimed, counted, parts, scored
 from mien.score.worker import readings
 
@@ -24,7 +24,13 @@ ROWS = 1000
 
 
 def score(
-    job: Job, out: str | os.PathLike[str], *, workers: int | None = None, ray: str | None = None, rows: int = ROWS
+    job: Job,
+    out: str | os.PathLike[str],
+    *,
+    workers: int | None = None,
+    ray: str | None = None,
+    rows: int = ROWS,
+    note: Callable[[str], object] = lambda text: None,
 ) -> Iterator[Progress]:
     """Score every image of `job` into Parquet files in the folder `out`; yields after each file.
 
@@ -36,6 +42,7 @@ def score(
         workers: how many images are read side by side, each by a recogniser of its own; None for one a core.
         ray: the address of a Ray cluster that runs already, "auto" for the one of this machine; None runs it here.
         rows: in a file of results, at most.
+        note: told in a sentence what isn't scored: other files, images that came too late.
 
     Raises:
         DataError: nothing there, the folder of another job or network, one in which another command is at work, a copy
@@ -49,7 +56,10 @@ def score(
         if ray is not None:
             _join(daft, ray)
         if not (out / INPUTS).exists():
-            list_inputs(daft, job, out / INPUTS)
+            list_inputs(daft, job, out / INPUTS, note)
+        elif new := new_images(job, out / INPUTS):
+            came = f"{new:,} images have" if new > 1 else "1 image has"
+            note(f"{came} come since the list was written; score {'them' if new > 1 else 'it'} into another folder.")
         total = counted(out / INPUTS)
         done, unread = scored(out, total)
         yield Progress(done, total, unread)
