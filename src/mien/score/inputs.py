@@ -8,33 +8,40 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from mien.errors import DataError
+from mien.errors import CheckpointError, DataError, MienError
 from mien.files import files_below, litter, replacing
 from mien.images import SUFFIXES
 from mien.score.job import Job, from_root
 
 TABLES = (".parquet", ".csv", ".jsonl")
 """Files that list images, or hold them, rather than being some."""
+LARGEST = "mien.largest"
 _ESCAPED = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 """How a byte of a file's name that is no text stands in the list; Python has it as this surrogate."""
 
 
 def list_inputs(daft: Any, job: Job, path: Path, note: Callable[[str], object] = lambda text: None) -> None:
-    """Write down what there is to do, as a Parquet file: `row`, `source`, and `bytes` where the source holds them.
+    """Write down what there is to do, as a Parquet file: `row`, `source`, and `bytes` where the source holds them; of
+    these the most that an image has stands in its metadata as `LARGEST`.
 
     `note` is told how many files are left out.
 
     Raises:
-        DataError: nothing there, or a table without the column.
+        DataError: nothing there, or a table without the column, or one that is damaged.
     """
     import pyarrow as arrow
+    import pyarrow.compute as compute
     import pyarrow.parquet as parquet
 
     frame = _table(daft, job) if _is_table(job) else _images(daft, job, note)
-    schema, number = None, 0
+    schema, number, most = None, 0, 0
+
+    def failure(why: str) -> MienError:
+        return DataError(f"{job.source}: can't be read to its end ({why}). Nothing is scored yet. Mend it first.")
+
     with replacing(path) as beside, ExitStack() as open_file:  # Windows removes no file that is open
         writer = None
-        for batch in frame.to_arrow_iter():
+        for batch in batches(frame, failure):
             table = arrow.Table.from_batches([batch])
             rows = range(number, number + len(table))
             table = table.append_column("row", arrow.array(rows, arrow.int64()))
@@ -50,8 +57,25 @@ def list_inputs(daft: Any, job: Job, path: Path, note: Callable[[str], object] =
                 writer = open_file.enter_context(parquet.ParquetWriter(beside, schema))
             writer.write_table(table.cast(schema), row_group_size=10_000)
             number += len(table)
-        if not number:
+            if "bytes" in table.column_names:
+                most = max(most, compute.max(compute.binary_length(table["bytes"])).as_py() or 0)
+        if writer is None:
             raise DataError(f"{job.source}: no images there.")
+        writer.add_key_value_metadata({LARGEST: str(most)})
+
+
+def batches(frame: Any, failure: Callable[[str], MienError]) -> Iterator[Any]:
+    """What daft finds, piece by piece. It fails with errors that share no root.
+
+    Raises:
+        MienError: `failure`, of the reason. CheckpointError: raised in a worker, of which daft brings a text alone.
+    """
+    try:
+        yield from frame.to_arrow_iter()
+    except Exception as error:
+        if told := re.search(rf"{CheckpointError.__name__}: (.+)", str(error)):
+            raise CheckpointError(told[1]) from None
+        raise failure(reason(error)) from None
 
 
 def new_images(job: Job, path: Path) -> int:
@@ -68,6 +92,13 @@ def new_images(job: Job, path: Path) -> int:
     return len(now)
 
 
+def largest(path: Path) -> int:
+    """The most bytes that an image in the list has; 0 where these lie elsewhere, or an earlier version wrote it."""
+    import pyarrow.parquet as parquet
+
+    return int((parquet.read_metadata(path).metadata or {}).get(LARGEST.encode(), 0))
+
+
 def _written(name: str) -> str:
     """An address as it stands in the list: from the root, and in UTF-8, which a file's name needn't be."""
     return from_root(name).encode(errors="backslashreplace").decode()
@@ -82,18 +113,6 @@ def opened(name: str) -> str:
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), name)
 
 
-def remote(path: Path) -> bool:
-    """Whether the list names images that lie elsewhere, behind an address such as `s3://`."""
-    import pyarrow.compute as compute
-    import pyarrow.parquet as parquet
-
-    with parquet.ParquetFile(path) as file:
-        if "bytes" in file.schema_arrow.names:
-            return False
-        there = (compute.match_substring(batch["source"], "://") for batch in file.iter_batches(columns=["source"]))
-        return any(compute.any(found).as_py() for found in there)
-
-
 def access(daft: Any, job: Job) -> Any:
     """What daft must know to read the job's addresses."""
     return daft.IOConfig(s3=daft.io.S3Config(endpoint_url=job.endpoint)) if job.endpoint else None
@@ -102,7 +121,9 @@ def access(daft: Any, job: Job) -> Any:
 def reason(error: Exception) -> str:
     """What an error of daft's or of a disk says, in one line."""
     lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return lines[-1 if "ray::" in lines[0] else 0].strip().rstrip(".")  # Ray tells first where it was, then what
+    where = "ray::" in lines[0] or lines[0].endswith("traceback:")  # that it was comes first, what it was last
+    told = lines[-1 if where else 0].strip().rstrip(".")
+    return re.sub(r"^DaftError::\w+ ", "", told)
 
 
 def exactly(path: str | os.PathLike[str]) -> str:

@@ -48,8 +48,10 @@ class Progress:
 
 
 @contextmanager
-def claimed(job: Job, net: Net, out: Path) -> Iterator[None]:
+def claimed(job: Job, net: Net, out: Path) -> Iterator[dict[str, str]]:
     """Hold the folder `out` for this job with this network; whoever is killed holds it no longer.
+
+    Gives the SHA-256 of the network's files by their names.
 
     Raises:
         DataError: another command is at work there, it holds another job, or one of another network under this name, or
@@ -57,8 +59,7 @@ def claimed(job: Job, net: Net, out: Path) -> Iterator[None]:
     """
     taken = f"{out}: another mien score is at work in this folder. Wait until it is done, or name another folder."
     with holding(out / LOCK, DataError(taken)):
-        _note(job, net, out)
-        yield
+        yield _note(job, net, out)
 
 
 def from_root(address: str) -> str:
@@ -66,10 +67,15 @@ def from_root(address: str) -> str:
     return address if "://" in address or not address else os.path.abspath(address)
 
 
-def _note(job: Job, net: Net, out: Path) -> None:
+def checksums(net: Net) -> dict[str, str]:
+    """The SHA-256 of a network's files by their names."""
+    return {file.name: checksum(file) for file in net.files}
+
+
+def _note(job: Job, net: Net, out: Path) -> dict[str, str]:
     """Write the job and its network down in its folder, or check that they are those noted there."""
     asked = asdict(job) | {"source": from_root(os.path.expanduser(job.source))}
-    network = {file.name: checksum(file) for file in net.files}
+    network = checksums(net)
     for left in out.glob(".*.*"):  # what a kill left of a file that wasn't in its place yet
         if left.name[10:] in (NOTE, INPUTS) or left.name[10:].startswith("part-"):
             left.unlink()
@@ -78,7 +84,7 @@ def _note(job: Job, net: Net, out: Path) -> None:
         if any(path.name != NOTE and not litter(path.name) for path in out.iterdir()):
             raise DataError(f"{out}: there are other files in this folder; results go into a folder of their own.")
         atomic_write(note, json.dumps(asked | {"network": network, "classes": net.classes}, indent=2))
-        return
+        return network
     try:
         noted = dict(json.loads(note.read_bytes()))
     except (OSError, ValueError, TypeError, RecursionError) as error:  # the last: brackets in brackets without end
@@ -96,6 +102,7 @@ def _note(job: Job, net: Net, out: Path) -> None:
             f"{out} holds another job: {job.model} isn't the network that it began with: its SHA-256 isn't the one in "
             f"{NOTE}. Go on with the same, or name another folder."
         )
+    return network
 
 
 def parts(out: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from mien import session
 from mien.errors import MienError, MissingExtra
 from mien.files import replacing
 from mien.recognition.recognizer import Recognizer
-from mien.score.inputs import exactly, list_inputs, new_images, reason, remote
+from mien.score.inputs import exactly, largest, list_inputs, new_images, reason
 from mien.score.job import INPUTS, Job, Progress, claimed, counted, parts, scored
 from mien.score.worker import readings
 
@@ -47,12 +47,13 @@ def score(
     Raises:
         DataError: nothing there, the folder of another job or network, one in which another command is at work, a copy
             of a file of results in it, or a table without the column.
-        MissingExtra: without daft, or on a cluster without Ray. MienError: no such cluster.
+        MissingExtra: without daft, or on a cluster without Ray. MienError: no such cluster, or a worker was ended.
+        CheckpointError: the network was replaced while it was read.
     """
     daft, out = _daft(), Path(out)
     inputs = exactly(out / INPUTS)
     net = Recognizer(job.model, detect=job.detect, threads=1).net  # what is wrong with it shows before all else
-    with claimed(job, net, out):
+    with claimed(job, net, out) as network:
         if ray is not None:
             _join(daft, ray)
         if not (out / INPUTS).exists():
@@ -72,7 +73,13 @@ def score(
         if ray is not None:
             frame = frame.into_partitions(max(1, -(-(total - done) // rows)))
         first = 1 + max((int(path.stem.removeprefix("part-")) for path in parts(out)), default=-1)
-        found = readings(daft, job, frame, workers or session.workers(), download=remote(out / INPUTS))
+        held = 0 if ray is not None else largest(out / INPUTS)  # what other machines have room for isn't known
+        width = workers or session.workers()
+
+        def failure(why: str) -> MienError:
+            return MienError(f"The job was cut short ({why}). What is done stays in {out}; the same command goes on.")
+
+        found = readings(daft, job, frame, width, network=network, largest=held, failure=failure)
         for number, table in enumerate(_in_files(found, rows), first):
             _write(out / f"part-{number:06d}.parquet", table)
             done += len(table)
