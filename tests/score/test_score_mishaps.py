@@ -150,6 +150,26 @@ def test_images_of_a_table_go_to_workers_through_as_little_memory_as_there_is(tm
     assert numbers(tmp_path / "out") == list(range(24))
 
 
+def test_what_failed_for_a_while_is_done_again_where_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    job, out = album(tmp_path / "faces", 6), tmp_path / "out"
+    away = [(tmp_path / f"faces/00{number}.pgm") for number in (1, 4, 5)]
+    for path in away:
+        path.rename(path.with_suffix(".away"))
+        path.write_bytes(b"the share isn't there")
+    line = ["score", job.source, "--out", str(out), "--no-detect", "--workers", "1", "--rows", "2"]
+    assert main(line) == 1
+    assert "error: 3 of 6 couldn't be read;" in capsys.readouterr().err
+    kept = parquet.read_table(out / "part-000000.parquet").to_pylist()[0]
+    for path in away[1:]:
+        path.with_suffix(".away").rename(path)
+    assert main(line) == 1  # not without being asked
+    assert "error: 3 of 6 couldn't be read;" in capsys.readouterr().err
+    assert main([*line, "--again"]) == 1
+    assert "error: 1 of 6 couldn't be read;" in capsys.readouterr().err
+    assert [row["status"] for row in rows(out)] == ["face", "failed", *["face"] * 4]
+    assert rows(out)[0] == kept
+
+
 def test_a_note_without_end_is_damaged(tmp_path: Path) -> None:
     job, out = album(tmp_path / "faces", 1), tmp_path / "out"
     next(score(job, out))

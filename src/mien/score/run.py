@@ -30,6 +30,7 @@ def score(
     workers: int | None = None,
     ray: str | None = None,
     rows: int = ROWS,
+    again: bool = False,
     note: Callable[[str], object] = lambda text: None,
 ) -> Iterator[Progress]:
     """Score every image of `job` into Parquet files in the folder `out`; yields after each file.
@@ -42,6 +43,7 @@ def score(
         workers: how many images are read side by side, each by a recogniser of its own; None for one a core.
         ray: the address of a Ray cluster that runs already, "auto" for the one of this machine; None runs it here.
         rows: in a file of results, at most.
+        again: do once more what couldn't be read before.
         note: told in a sentence what isn't scored: other files, images that came too late.
 
     Raises:
@@ -63,6 +65,9 @@ def score(
             note(f"{came} come since the list was written; score {'them' if new > 1 else 'it'} into another folder.")
         total = counted(out / INPUTS)
         done, unread = scored(out, total)
+        if again and unread:
+            _forget_failed(out)
+            done, unread = done - unread, 0
         yield Progress(done, total, unread)
         if done == total:
             return
@@ -130,6 +135,20 @@ def _in_files(tables: Iterator[Any], rows: int) -> Iterator[Any]:
             held, count = [together.slice(whole)], count - whole
     if count:
         yield arrow.concat_tables(held)
+
+
+def _forget_failed(out: Path) -> None:
+    """Take the rows of what couldn't be read out of the files of results, so that it is missing and is done again."""
+    import pyarrow.compute as compute
+    import pyarrow.parquet as parquet
+
+    for path in parts(out):
+        table = parquet.read_table(path)
+        kept = table.filter(compute.not_equal(table["status"], "failed"))
+        if not len(kept):
+            path.unlink()
+        elif len(kept) < len(table):
+            _write(path, kept)
 
 
 def _write(path: Path, table: Any) -> None:
