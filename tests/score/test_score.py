@@ -14,6 +14,7 @@ from dataclasses import asdict
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as arrow
@@ -70,8 +71,8 @@ def test_a_list_that_fails_is_closed_before_it_is_removed(tmp_path: Path, monkey
             yield arrow.RecordBatch.from_pydict({"source": ["a.jpg"]})
             raise ConnectionError
 
-    monkeypatch.setattr("mien.score.inputs._images", lambda daft, job: Source())
-    with pytest.raises(ConnectionError) as failed:  # it holds what the function held
+    monkeypatch.setattr("mien.score.inputs._images", lambda daft, job, note: Source())
+    with pytest.raises(DataError, match="can't be read to its end") as failed:  # it holds what the function held
         list_inputs(None, Job("s3://faces"), tmp_path / "inputs.parquet")
     files = [os.path.realpath(file) for file in Path("/proc/self/fd").iterdir()]
     assert not [file for file in files if "inputs.parquet" in file], failed
@@ -334,9 +335,16 @@ def test_s3(bucket: str, tmp_path: Path) -> None:
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """A web server; it has `late.jpg` only for those who ask again."""
+    """A web server; it has `late.jpg` only for those who ask again. `log` has what it was asked."""
+
+    log: ClassVar[list[tuple[str, str, str]]] = []
+
+    def do_HEAD(self) -> None:
+        self.log.append((self.command, self.path, ""))
+        super().do_HEAD()
 
     def do_GET(self) -> None:
+        self.log.append((self.command, self.path, self.headers["Range"]))
         if self.path == "/late.jpg" and not self.server.asked:  # type: ignore[attr-defined]
             self.server.asked = True  # type: ignore[attr-defined]
             self.send_error(404)
@@ -359,7 +367,9 @@ def test_http(album: Path, photo: Path, tmp_path: Path) -> None:
     (album / "late.jpg").unlink()
     assert server.asked  # type: ignore[attr-defined]
     assert [row["status"] for row in found] == ["face", "failed", "face"]
-    assert found[1]["error"] == f"File {at}/gone.jpg does not exist"
+    assert found[1]["error"] == f"Object at location {at}/gone.jpg not found"
+    asked = [("GET", f"/{name}.jpg", "bytes=0-67108864") for name in ("0", "gone", "gone", "late", "late")]
+    assert sorted(Quiet.log) == asked  # once, unless it failed, and for no more than the limit
 
 
 def killed(line: list[str], out: Path, dice: random.Random) -> bool:

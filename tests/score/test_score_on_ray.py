@@ -1,6 +1,7 @@
 """Scoring on a Ray cluster of this machine: the same rows as without one. `make ray-check` runs it where Ray is."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 from mien.data.drawn import draw
+from mien.shipped import BOX, INT8
 
 pytest.importorskip("ray", reason="Ray isn't here; `make ray-check` has it")
 pytestmark = pytest.mark.soak
@@ -52,7 +54,7 @@ def scored(folder: Path, out: Path, *words: str) -> list[dict]:
     line = [sys.executable, "-m", "mien", "score", str(folder), "--out", str(out), "--rows", "50", *words]
     done = subprocess.run(line, env=environment(), capture_output=True, text=True, check=False, timeout=WAIT)
     assert done.returncode == 1, done.stderr  # one picture is damaged
-    assert "error: 1 of 301 couldn't be read." in done.stderr
+    assert "error: 1 of 301 couldn't be read;" in done.stderr
     rows = [row for path in sorted(out.glob("part-*")) for row in parquet.read_table(path).to_pylist()]
     return sorted(rows, key=lambda row: row["row"])
 
@@ -67,6 +69,31 @@ def test_two_workers_on_ray_give_the_same_rows(cluster: str, tmp_path: Path) -> 
     there = scored(folder, tmp_path / "there", "--workers", "2", "--ray", cluster)
     assert len(here) == 301
     assert there == here
+
+
+SWAPPED = """
+import shutil, sys
+from mien.errors import CheckpointError
+from mien.score.job import Job
+from mien.score.run import score
+folder, model, other, out, cluster = sys.argv[1:]
+going = score(Job(folder, model, detect=False), out, workers=1, ray=cluster)
+next(going)
+shutil.copy(other, model)
+try:
+    list(going)
+except CheckpointError as error:
+    print("refused:", error)
+"""
+
+
+def test_workers_on_ray_keep_to_the_network_that_the_job_began_with(cluster: str, tmp_path: Path) -> None:
+    Image.fromarray(draw(1, seed=3).images[0]).save(tmp_path / "face.png")
+    model = shutil.copy(BOX / "small" / INT8, tmp_path / "network.onnx")
+    words = [tmp_path / "face.png", model, BOX / "flagship" / INT8, tmp_path / "out", cluster]
+    line = [sys.executable, "-c", SWAPPED, *map(str, words)]
+    done = subprocess.run(line, env=environment(), capture_output=True, text=True, check=False, timeout=WAIT)
+    assert f"refused: {model}: a worker finds another network there than the job began with:" in done.stdout, done
 
 
 def test_no_cluster_there(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mien.cli.options import note
 from mien.cli.progress import shares
 from mien.errors import Incomplete
 from mien.shipped import DEFAULT
@@ -43,6 +44,9 @@ def score(
     rows: Annotated[
         int, typer.Option(min=1, metavar="N", help="Rows in a file of results; a kill loses at most so many.")
     ] = 1000,
+    again: Annotated[
+        bool, typer.Option("--again", help="Do once more what couldn't be read, as after keys that had expired.")
+    ] = False,
 ) -> dict[str, Any]:
     """Read every image where it lies and write a row for it, with its faces or with the error.
 
@@ -54,9 +58,8 @@ def score(
     at = Progress(0, 0, 0)
     with shares() as tick:
         try:
-            for at in run(
-                Job(source, model, detect, column, endpoint), out, workers=workers or None, ray=ray, rows=rows
-            ):
+            job = Job(source, model, detect, column, endpoint)
+            for at in run(job, out, workers=workers or None, ray=ray, rows=rows, again=again, note=note):
                 tick("scored", at.done / at.total)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"{at.done:,} of {at.total:,} are in {out}; the same command goes on.") from None
@@ -64,5 +67,6 @@ def score(
     result = {"out": str(out), "rows": at.done, "failed": at.failed}
     if at.failed:
         whose = f"{at.failed:,} of {at.total:,} couldn't be read"
-        raise Incomplete(f"{whose}; their rows have the status failed, and the error.", result)
+        told = "their rows have the status failed, and the error. --again tries them once more."
+        raise Incomplete(f"{whose}; {told}", result)
     return result

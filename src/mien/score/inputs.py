@@ -3,35 +3,45 @@
 import glob
 import os
 import re
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from mien.errors import DataError
-from mien.files import files_below, replacing
+from mien.errors import CheckpointError, DataError, MienError
+from mien.files import files_below, litter, replacing
 from mien.images import SUFFIXES
 from mien.score.job import Job, from_root
 
 TABLES = (".parquet", ".csv", ".jsonl")
 """Files that list images, or hold them, rather than being some."""
+LARGEST = "mien.largest"
 _ESCAPED = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 """How a byte of a file's name that is no text stands in the list; Python has it as this surrogate."""
 
 
-def list_inputs(daft: Any, job: Job, path: Path) -> None:
-    """Write down what there is to do, as a Parquet file: `row`, `source`, and `bytes` where the source holds them.
+def list_inputs(daft: Any, job: Job, path: Path, note: Callable[[str], object] = lambda text: None) -> None:
+    """Write down what there is to do, as a Parquet file: `row`, `source`, and `bytes` where the source holds them; of
+    these the most that an image has stands in its metadata as `LARGEST`.
+
+    `note` is told how many files are left out.
 
     Raises:
-        DataError: nothing there, or a table without the column.
+        DataError: nothing there, or a table without the column, or one that is damaged.
     """
     import pyarrow as arrow
+    import pyarrow.compute as compute
     import pyarrow.parquet as parquet
 
-    frame = _table(daft, job) if job.source.lower().endswith(TABLES) else _images(daft, job)
-    schema, number = None, 0
+    frame = _table(daft, job) if _is_table(job) else _images(daft, job, note)
+    schema, number, most = None, 0, 0
+
+    def failure(why: str) -> MienError:
+        return DataError(f"{job.source}: can't be read to its end ({why}). Nothing is scored yet. Mend it first.")
+
     with replacing(path) as beside, ExitStack() as open_file:  # Windows removes no file that is open
         writer = None
-        for batch in frame.to_arrow_iter():
+        for batch in batches(frame, failure):
             table = arrow.Table.from_batches([batch])
             rows = range(number, number + len(table))
             table = table.append_column("row", arrow.array(rows, arrow.int64()))
@@ -47,8 +57,46 @@ def list_inputs(daft: Any, job: Job, path: Path) -> None:
                 writer = open_file.enter_context(parquet.ParquetWriter(beside, schema))
             writer.write_table(table.cast(schema), row_group_size=10_000)
             number += len(table)
-        if not number:
+            if "bytes" in table.column_names:
+                most = max(most, compute.max(compute.binary_length(table["bytes"])).as_py() or 0)
+        if writer is None:
             raise DataError(f"{job.source}: no images there.")
+        writer.add_key_value_metadata({LARGEST: str(most)})
+
+
+def batches(frame: Any, failure: Callable[[str], MienError]) -> Iterator[Any]:
+    """What daft finds, piece by piece. It fails with errors that share no root.
+
+    Raises:
+        MienError: `failure`, of the reason. CheckpointError: raised in a worker, of which daft brings a text alone.
+    """
+    try:
+        yield from frame.to_arrow_iter()
+    except Exception as error:
+        if told := re.search(rf"{CheckpointError.__name__}: (.+)", str(error)):
+            raise CheckpointError(told[1]) from None
+        raise failure(reason(error)) from None
+
+
+def new_images(job: Job, path: Path) -> int:
+    """How many images of a folder or a pattern of this machine aren't in the list, since they came after it."""
+    import pyarrow.parquet as parquet
+
+    if _is_table(job) or "://" in job.source:
+        return 0
+    names, unread = _here(job.source)
+    now = {_written(name) for name in [*filter(_image, names), *unread]}
+    with parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=["source"]):
+            now.difference_update(map(_written, batch["source"].to_pylist()))  # earlier versions wrote `a/b.jpg`
+    return len(now)
+
+
+def largest(path: Path) -> int:
+    """The most bytes that an image in the list has; 0 where these lie elsewhere, or an earlier version wrote it."""
+    import pyarrow.parquet as parquet
+
+    return int((parquet.read_metadata(path).metadata or {}).get(LARGEST.encode(), 0))
 
 
 def _written(name: str) -> str:
@@ -65,18 +113,6 @@ def opened(name: str) -> str:
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), name)
 
 
-def remote(path: Path) -> bool:
-    """Whether the list names images that lie elsewhere, behind an address such as `s3://`."""
-    import pyarrow.compute as compute
-    import pyarrow.parquet as parquet
-
-    with parquet.ParquetFile(path) as file:
-        if "bytes" in file.schema_arrow.names:
-            return False
-        there = (compute.match_substring(batch["source"], "://") for batch in file.iter_batches(columns=["source"]))
-        return any(compute.any(found).as_py() for found in there)
-
-
 def access(daft: Any, job: Job) -> Any:
     """What daft must know to read the job's addresses."""
     return daft.IOConfig(s3=daft.io.S3Config(endpoint_url=job.endpoint)) if job.endpoint else None
@@ -85,7 +121,9 @@ def access(daft: Any, job: Job) -> Any:
 def reason(error: Exception) -> str:
     """What an error of daft's or of a disk says, in one line."""
     lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return lines[-1 if "ray::" in lines[0] else 0].strip().rstrip(".")  # Ray tells first where it was, then what
+    where = "ray::" in lines[0] or lines[0].endswith("traceback:")  # that it was comes first, what it was last
+    told = lines[-1 if where else 0].strip().rstrip(".")
+    return re.sub(r"^DaftError::\w+ ", "", told)
 
 
 def exactly(path: str | os.PathLike[str]) -> str:
@@ -125,25 +163,59 @@ def _table(daft: Any, job: Job) -> Any:
     return frame.select(daft.col(job.column).alias("bytes" if held.is_binary() else "source"))
 
 
-def _images(daft: Any, job: Job) -> Any:
-    found = _elsewhere(daft, job) if "://" in job.source else _here(job.source)
+def _is_table(job: Job) -> bool:
+    return job.source.lower().endswith(TABLES)
+
+
+def _images(daft: Any, job: Job, note: Callable[[str], object]) -> Any:
+    names, unread = (_elsewhere(daft, job), []) if "://" in job.source else _here(job.source)
+    found = [*filter(_image, names), *unread]
+    if others := len(names) + len(unread) - len(found):
+        whose, are = ("file whose name doesn't", "is") if others == 1 else ("files whose names don't", "are")
+        note(f"{others:,} {whose} end in {', '.join(sorted(SUFFIXES))} {are} left out.")
     if not found:
         raise DataError(f"{job.source}: no images there.")
     return daft.from_pydict({"source": sorted(map(_written, found))})
 
 
-def _here(source: str) -> list[str]:
-    """The images of this machine that a folder, a name or a pattern stands for. A folder that can't be read comes, too,
-    as an image that can't."""
+def _here(source: str) -> tuple[list[str], list[str]]:
+    """The files of this machine that a folder, a name or a pattern stands for, without those that systems leave; and
+    the folders that can't be read, which come as images that can't."""
     source = os.path.expanduser(source)  # a quoted pattern's is nobody else's to expand
-    if not os.path.isdir(source):
-        names = [source] if os.path.isfile(source) else glob.iglob(source, recursive=True)
-        return [name for name in names if _image(os.path.basename(name)) and os.path.isfile(name)]
     unread: list[str] = []
-    below = files_below(
-        source, left_out=lambda name: name.startswith("."), unread=lambda error: unread.append(str(error.filename))
-    )
-    return [str(path) for path in below if _image(path.name)] + unread
+    if os.path.isdir(source):
+        below = files_below(source, left_out=litter, unread=lambda error: unread.append(str(error.filename)))
+        return [str(path) for path in below], unread
+    names = [source] if os.path.isfile(source) else sorted(_fitting(source), key=lambda name: (len(name), name))
+    files: dict[tuple[str, str], str] = {}  # one of its names for each, the shortest: links may lead there, too
+    for folder, name in map(os.path.split, names):
+        if not litter(name):
+            files.setdefault((os.path.realpath(folder), name), os.path.join(folder, name))
+    return [name for name in files.values() if os.path.isfile(name)], unread
+
+
+def _fitting(pattern: str) -> Iterator[str]:
+    """What a pattern stands for, as `glob` has it, which goes round in circles of links; some of it more than once."""
+    ends = re.escape(os.sep + (os.altsep or ""))
+    found = re.search(rf"(?:^|(?<=[{ends}]))\*\*(?:$|[{ends}]+)", pattern)
+    if not found:
+        yield from glob.iglob(pattern)
+        return
+    rest = pattern[found.end() :] or "*"
+    for top in glob.iglob(pattern[: found.start()] or os.curdir):
+        for folder in _folders(top):
+            yield from _fitting(os.path.join(glob.escape(folder), rest))
+
+
+def _folders(top: str) -> Iterator[str]:
+    """It and the folders in it but for the hidden ones; a link to one that was gone through isn't gone down again."""
+    left, gone = [top], set[str]()
+    while left:
+        yield (folder := left.pop())
+        if (real := os.path.realpath(folder)) not in gone:
+            gone.add(real)
+            with suppress(OSError):
+                left += [entry.path for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != "."]
 
 
 def _elsewhere(daft: Any, job: Job) -> list[str]:
@@ -155,8 +227,8 @@ def _elsewhere(daft: Any, job: Job) -> list[str]:
         found = frame.to_pydict()["path"] if len(frame) else []  # of no rows daft can't make one
     except Exception as error:
         raise DataError(f"{job.source}: can't be listed ({reason(error)}).") from None
-    return [name.removeprefix("file://") for name in found if _image(os.path.basename(name))]
+    return [name.removeprefix("file://") for name in found if not litter(os.path.basename(name))]
 
 
 def _image(name: str) -> bool:
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
+    return os.path.splitext(name)[1].lower() in SUFFIXES

@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import numpy as np
 
 from mien.cards import checksum
 from mien.errors import DataError
@@ -14,6 +17,7 @@ from mien.net import Net
 from mien.shipped import DEFAULT
 
 NOTE, INPUTS, LOCK = "job.json", "inputs.parquet", ".lock"
+_PART = re.compile(r"part-\d{6,}\.parquet")
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,10 @@ class Progress:
 
 
 @contextmanager
-def claimed(job: Job, net: Net, out: Path) -> Iterator[None]:
+def claimed(job: Job, net: Net, out: Path) -> Iterator[dict[str, str]]:
     """Hold the folder `out` for this job with this network; whoever is killed holds it no longer.
+
+    Gives the SHA-256 of the network's files by their names.
 
     Raises:
         DataError: another command is at work there, it holds another job, or one of another network under this name, or
@@ -53,8 +59,7 @@ def claimed(job: Job, net: Net, out: Path) -> Iterator[None]:
     """
     taken = f"{out}: another mien score is at work in this folder. Wait until it is done, or name another folder."
     with holding(out / LOCK, DataError(taken)):
-        _note(job, net, out)
-        yield
+        yield _note(job, net, out)
 
 
 def from_root(address: str) -> str:
@@ -62,10 +67,15 @@ def from_root(address: str) -> str:
     return address if "://" in address or not address else os.path.abspath(address)
 
 
-def _note(job: Job, net: Net, out: Path) -> None:
+def checksums(net: Net) -> dict[str, str]:
+    """The SHA-256 of a network's files by their names."""
+    return {file.name: checksum(file) for file in net.files}
+
+
+def _note(job: Job, net: Net, out: Path) -> dict[str, str]:
     """Write the job and its network down in its folder, or check that they are those noted there."""
     asked = asdict(job) | {"source": from_root(os.path.expanduser(job.source))}
-    network = {file.name: checksum(file) for file in net.files}
+    network = checksums(net)
     for left in out.glob(".*.*"):  # what a kill left of a file that wasn't in its place yet
         if left.name[10:] in (NOTE, INPUTS) or left.name[10:].startswith("part-"):
             left.unlink()
@@ -74,10 +84,10 @@ def _note(job: Job, net: Net, out: Path) -> None:
         if any(path.name != NOTE and not litter(path.name) for path in out.iterdir()):
             raise DataError(f"{out}: there are other files in this folder; results go into a folder of their own.")
         atomic_write(note, json.dumps(asked | {"network": network, "classes": net.classes}, indent=2))
-        return
+        return network
     try:
         noted = dict(json.loads(note.read_bytes()))
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:  # the last: brackets in brackets without end
         raise DataError(f"{note}: damaged ({error}). Name another folder.") from None
     if noted.get("source") == job.source:  # as earlier versions noted it
         asked["source"] = job.source
@@ -92,19 +102,48 @@ def _note(job: Job, net: Net, out: Path) -> None:
             f"{out} holds another job: {job.model} isn't the network that it began with: its SHA-256 isn't the one in "
             f"{NOTE}. Go on with the same, or name another folder."
         )
+    return network
 
 
 def parts(out: Path) -> list[Path]:
-    """The files of results, in the order in which they were written."""
-    return sorted(out.glob("part-*.parquet"))
+    """The files of results, in the order in which they were written.
+
+    Raises:
+        DataError: another file is called nearly so, as the copies are that file managers and sync tools make.
+    """
+    found = sorted(out.glob("part-*"))
+    if others := [path.name for path in found if not _PART.fullmatch(path.name)]:
+        more = f" and {len(others) - 3:,} more" if len(others) > 3 else ""
+        raise DataError(
+            f"{out}: {', '.join(map(repr, others[:3]))}{more}: no file of results is called so; a copy of one has its "
+            "rows twice. Move it to another folder; if it isn't a copy, give it back its own name."
+        )
+    return found
 
 
-def failed(path: Path) -> int:
-    """How many rows of a file of results are of images that couldn't be read. Raises DataError as `counted`."""
+def scored(out: Path, total: int) -> tuple[int, int]:
+    """How many of the `total` inputs have their row, and how many of these couldn't be read.
+
+    Raises:
+        DataError: a file is damaged, or has a row that an earlier one has, too, or one of another job.
+    """
     import pyarrow.parquet as parquet
 
-    with _undamaged(path):
-        return int(parquet.read_table(path, columns=["status"])["status"].to_pylist().count("failed"))
+    there, unread = np.zeros(total, bool), 0
+    for path in parts(out):
+        with _undamaged(path):
+            table = parquet.read_table(path, columns=["row", "status"])
+            rows, status = table["row"].to_numpy(), table["status"].to_pylist()
+        if len(rows) and not (rows.min() >= 0 and rows.max() < total):
+            raise DataError(f"{path}: has rows of another job. Move it to another folder.")
+        if there[rows].any() or len(np.unique(rows)) < len(rows):
+            raise DataError(
+                f"{path}: a copy: it has rows that stand in another file of results, too. Delete it; what only it has "
+                "is done again."
+            )
+        there[rows] = True
+        unread += status.count("failed")
+    return int(there.sum()), unread
 
 
 def counted(path: Path) -> int:
@@ -123,5 +162,5 @@ def counted(path: Path) -> int:
 def _undamaged(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError):  # of the latter are most of arrow's errors
+    except (OSError, ValueError, KeyError):  # arrow's errors, and a column that isn't there
         raise DataError(f"{path}: damaged, not a Parquet file. Delete it; its rows are done again.") from None

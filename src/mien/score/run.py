@@ -7,7 +7,7 @@ and what stands in them isn't done again.
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ from mien import session
 from mien.errors import MienError, MissingExtra
 from mien.files import replacing
 from mien.recognition.recognizer import Recognizer
-from mien.score.inputs import exactly, list_inputs, reason, remote
-from mien.score.job import INPUTS, Job, Progress, claimed, counted, failed, parts
+from mien.score.inputs import exactly, largest, list_inputs, new_images, reason
+from mien.score.job import INPUTS, Job, Progress, claimed, counted, parts, scored
 from mien.score.worker import readings
 
 ROWS = 1000
@@ -24,7 +24,14 @@ ROWS = 1000
 
 
 def score(
-    job: Job, out: str | os.PathLike[str], *, workers: int | None = None, ray: str | None = None, rows: int = ROWS
+    job: Job,
+    out: str | os.PathLike[str],
+    *,
+    workers: int | None = None,
+    ray: str | None = None,
+    rows: int = ROWS,
+    again: bool = False,
+    note: Callable[[str], object] = lambda text: None,
 ) -> Iterator[Progress]:
     """Score every image of `job` into Parquet files in the folder `out`; yields after each file.
 
@@ -36,22 +43,31 @@ def score(
         workers: how many images are read side by side, each by a recogniser of its own; None for one a core.
         ray: the address of a Ray cluster that runs already, "auto" for the one of this machine; None runs it here.
         rows: in a file of results, at most.
+        again: do once more what couldn't be read before.
+        note: told in a sentence what isn't scored: other files, images that came too late.
 
     Raises:
-        DataError: nothing there, the folder of another job or network, one in which another command is at work, or a
-            table without the column.
-        MissingExtra: without daft, or on a cluster without Ray. MienError: no such cluster.
+        DataError: nothing there, the folder of another job or network, one in which another command is at work, a copy
+            of a file of results in it, or a table without the column.
+        MissingExtra: without daft, or on a cluster without Ray. MienError: no such cluster, or a worker was ended.
+        CheckpointError: the network was replaced while it was read.
     """
     daft, out = _daft(), Path(out)
     inputs = exactly(out / INPUTS)
     net = Recognizer(job.model, detect=job.detect, threads=1).net  # what is wrong with it shows before all else
-    with claimed(job, net, out):
+    with claimed(job, net, out) as network:
         if ray is not None:
             _join(daft, ray)
         if not (out / INPUTS).exists():
-            list_inputs(daft, job, out / INPUTS)
+            list_inputs(daft, job, out / INPUTS, note)
+        elif new := new_images(job, out / INPUTS):
+            came = f"{new:,} images have" if new > 1 else "1 image has"
+            note(f"{came} come since the list was written; score {'them' if new > 1 else 'it'} into another folder.")
         total = counted(out / INPUTS)
-        done, unread = sum(counted(path) for path in parts(out)), sum(failed(path) for path in parts(out))
+        done, unread = scored(out, total)
+        if again and unread:
+            _forget_failed(out)
+            done, unread = done - unread, 0
         yield Progress(done, total, unread)
         if done == total:
             return
@@ -62,7 +78,13 @@ def score(
         if ray is not None:
             frame = frame.into_partitions(max(1, -(-(total - done) // rows)))
         first = 1 + max((int(path.stem.removeprefix("part-")) for path in parts(out)), default=-1)
-        found = readings(daft, job, frame, workers or session.workers(), download=remote(out / INPUTS))
+        held = 0 if ray is not None else largest(out / INPUTS)  # what other machines have room for isn't known
+        width = workers or session.workers()
+
+        def failure(why: str) -> MienError:
+            return MienError(f"The job was cut short ({why}). What is done stays in {out}; the same command goes on.")
+
+        found = readings(daft, job, frame, width, network=network, largest=held, failure=failure)
         for number, table in enumerate(_in_files(found, rows), first):
             _write(out / f"part-{number:06d}.parquet", table)
             done += len(table)
@@ -113,6 +135,20 @@ def _in_files(tables: Iterator[Any], rows: int) -> Iterator[Any]:
             held, count = [together.slice(whole)], count - whole
     if count:
         yield arrow.concat_tables(held)
+
+
+def _forget_failed(out: Path) -> None:
+    """Take the rows of what couldn't be read out of the files of results, so that it is missing and is done again."""
+    import pyarrow.compute as compute
+    import pyarrow.parquet as parquet
+
+    for path in parts(out):
+        table = parquet.read_table(path)
+        kept = table.filter(compute.not_equal(table["status"], "failed"))
+        if not len(kept):
+            path.unlink()
+        elif len(kept) < len(table):
+            _write(path, kept)
 
 
 def _write(path: Path, table: Any) -> None:

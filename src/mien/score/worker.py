@@ -1,53 +1,101 @@
 """A worker: a recogniser of its own, images in, a row for each of them out."""
 
-from collections.abc import Iterator, Sequence
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mien.errors import MediaError
+from mien.errors import CheckpointError, MediaError, MienError
 from mien.images import MAX_BYTES
+from mien.recognition.ahead import side_by_side
 from mien.recognition.recognizer import Recognizer
 from mien.recognition.records import Reading
-from mien.score.inputs import access, opened, reason
-from mien.score.job import Job
+from mien.score.inputs import access, batches, opened, reason
+from mien.score.job import Job, checksums
 
 FEW, MANY = 16, 64
 """Images that a worker takes at once: photos in which it looks for faces; crops of faces, which are small."""
 
+FETCHED = 16
+"""Images that a worker fetches at a time where they lie elsewhere, and holds until it has looked at them."""
 
-def readings(daft: Any, job: Job, frame: Any, workers: int, *, download: bool) -> Iterator[Any]:
+SHARED = "/dev/shm"
+"""Where daft hands a worker what it takes at once: memory, of which a container has 64 MB. Linux alone has it."""
+
+
+def readings(
+    daft: Any,
+    job: Job,
+    frame: Any,
+    workers: int,
+    *,
+    network: Mapping[str, str],
+    largest: int,
+    failure: Callable[[str], MienError],
+) -> Iterator[Any]:
     """Tables of rows, as the workers finish them.
 
     Args:
-        frame: the list of inputs. download: let daft fetch what lies elsewhere, many at a time; files of this machine
-            are read by the worker.
+        frame: the list of inputs. network: the SHA-256 of its files, by their names. largest: the most bytes of an
+            image that the list itself holds; others are read by the worker, so that only their names go to it.
+        failure: the error to raise for a reason why daft or a worker failed.
+
+    Raises:
+        CheckpointError: a worker finds another network, or a damaged one. MienError: `failure`, or there is no room to
+            hand a worker an image.
     """
     import pyarrow as arrow
 
     schema = row_schema(arrow)
     answer = daft.DataType.from_arrow_type(arrow.struct(list(schema)[2:]))
     config = access(daft, job)
+    at_once = _at_once(FEW if job.detect else MANY, largest, workers)
 
     @daft.cls(max_concurrency=workers)
     class Worker:
         def __init__(self) -> None:
-            self.recognizer = Recognizer(job.model, detect=job.detect, threads=1)
+            self.recognizer = _recognizer(job, network)
 
-        @daft.method.batch(return_dtype=answer, batch_size=FEW if job.detect else MANY)  # type: ignore[untyped-decorator]
+        @daft.method.batch(return_dtype=answer, batch_size=at_once)  # type: ignore[untyped-decorator]
         def read(self, source: Any, *content: Any) -> Any:
             names = source.to_pylist()
-            held = content[0].to_pylist() if content else [None] * len(names)
-            given = names if download or not content else held
-            found = _read(self.recognizer, names, held, given, config)
+            found = _read(self.recognizer, names, content[0].to_pylist() if content else names, config)
             return arrow.array([_row(reading) for reading in found], arrow.struct(list(schema)[2:]))
 
-    if download:
-        content = daft.functions.download(daft.col("source"), on_error="null", io_config=config)
-        frame = frame.with_column("bytes", content)
     given = [daft.col(name) for name in ("source", "bytes") if name in frame.column_names]
     frame = frame.with_column("found", Worker().read(*given))
     names = [daft.col("found").get(name).alias(name) for name in schema.names[2:]]
-    for batch in frame.select("row", "source", *names).to_arrow_iter():
+    for batch in batches(frame.select("row", "source", *names), failure):
         yield arrow.Table.from_batches([batch]).cast(schema)
+
+
+def _recognizer(job: Job, network: Mapping[str, str]) -> Recognizer:
+    """Raises CheckpointError where the network isn't the job's, for it may have been replaced, or on another machine
+    be another one."""
+    found = Recognizer(job.model, detect=job.detect, threads=1)
+    if checksums(found.net) != network:
+        raise CheckpointError(
+            f"{found.net.path}: a worker finds another network there than the job began with: its SHA-256 isn't the "
+            "one in job.json. Put the same one back, on every machine, and give the same command again."
+        )
+    return found
+
+
+def _at_once(usual: int, largest: int, workers: int) -> int:
+    """How many images a worker is handed: fewer where the memory for it is small. What doesn't fit there ends the
+    process without a word, so it isn't tried."""
+    try:
+        room = int(0.9 * shutil.disk_usage(SHARED).free)
+    except OSError:
+        return usual
+    if largest * workers > room:
+        raise MienError(
+            f"The images in the table have up to {largest:,} bytes, and {SHARED}, through which {workers} at a time go "
+            f"to the workers, has room for {room:,}. Make it larger (docker run --shm-size 1g), lower --workers, or "
+            "list the images' addresses instead."
+        )
+    return min(usual, room // (largest * workers)) if largest else usual
 
 
 def row_schema(arrow: Any) -> Any:
@@ -64,31 +112,63 @@ def row_schema(arrow: Any) -> Any:
     return arrow.schema(columns)
 
 
-def _read(
-    recognizer: Recognizer, names: Sequence[str], held: Sequence[bytes | None], given: Sequence[Any], config: Any
-) -> Sequence[Reading]:
-    """A reading of each image. What isn't there yet is fetched now: daft's own failures, too, for this may help, and
-    says why it failed. `given` is what the source has for each, addresses or bytes."""
-    content, failed = {}, {}
-    for place, (name, data) in enumerate(zip(names, held, strict=True)):
+def _read(recognizer: Recognizer, names: Sequence[str], given: Sequence[Any], config: Any) -> list[Reading]:
+    """A reading of each image; `given` is what the source has for it, its address or its bytes."""
+    failed: dict[int, Reading] = {}
+
+    def got(item: tuple[str, Any]) -> bytes | Reading:
+        name, data = item
         try:
-            if not given[place]:
+            if not data:
                 raise MediaError("the table has nothing in this row.")
-            content[place] = data if data is not None else _fetched(name, config)
+            return data if isinstance(data, bytes) else _fetched(name, config)
         except Exception as error:  # whatever a network or a disk may answer
-            failed[place] = Reading(name, error=reason(error))
-    found = dict(zip(content, recognizer.read_all(list(content.values())), strict=True)) | failed
-    return [found[place] for place in range(len(names))]
+            return Reading(name, error=reason(error))
+
+    def contents() -> Iterator[bytes]:
+        """One after the other, so that none is held that was looked at."""
+        items = list(zip(names, given, strict=True))
+        far = any(isinstance(data, str) and "://" in data for data in given)
+        each = side_by_side(got, items, FETCHED, lambda item: FETCHED) if far else map(got, items)
+        for place, content in enumerate(each):
+            if isinstance(content, Reading):
+                failed[place] = content
+            else:
+                yield content
+
+    found = iter(recognizer.read_all(contents()))
+    return [failed[place] if place in failed else next(found) for place in range(len(names))]
 
 
 def _fetched(name: str, config: Any) -> bytes:
-    """No more of it than shows that it is too large."""
-    if "://" not in name:
-        with open(opened(name), "rb") as here:
+    """No more of it than shows that it is too large. What lies elsewhere is asked for twice, for that may help."""
+    place = name.removeprefix("file://")
+    if "://" not in place:
+        with open(opened(place), "rb", opener=_regular) as here:
             return here.read(MAX_BYTES + 1)
+    try:
+        return _far(name, config)
+    except Exception:
+        return _far(name, config)
+
+
+def _regular(name: str, flags: int) -> int:
+    """Open a file, but nothing else: a pipe would let whoever reads it wait for ever."""
+    file = os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        return file
+    os.close(file)
+    raise MediaError("no file (a folder, a pipe or a device).")
+
+
+def _far(name: str, config: Any) -> bytes:
     import daft
 
-    with daft.open_file(name, "rb", io_config=config) as there:
+    try:
+        part = daft.File(name, config, position=0, size=MAX_BYTES + 1)  # one request; of the whole it is four
+    except TypeError:  # an earlier daft, which knows no parts
+        part = daft.File(name, config)
+    with part.open() as there:
         return bytes(there.read(MAX_BYTES + 1))
 
 
