@@ -2,6 +2,7 @@
 gone through."""
 
 import errno
+import hashlib
 import os
 import secrets
 import time
@@ -17,6 +18,9 @@ _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
 
 _HELD_SECONDS = 1.0 if os.name == "nt" else 0.0
 """How long another program may hold a file that is to be replaced: Windows refuses, and a scanner soon lets go."""
+
+_TRIES = 50
+"""How often a lock is tried for that is gone when it is looked at: whoever held it has just taken it along."""
 
 _LONGEST = 255
 """Bytes of a name that file systems take."""
@@ -130,15 +134,20 @@ def holding(lock: Path, other: Exception) -> Iterator[None]:
 
     lock.parent.mkdir(parents=True, exist_ok=True)
     held = FileLock(lock, blocking=False, thread_local=False)
-    try:
-        with suppress(NotImplementedError):
-            held.acquire()
-    except Timeout:
-        lock.stat()  # where no file can be made, as in /proc, that is what is wrong
-        raise other from None
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
+    for left in reversed(range(_TRIES)):
+        try:
+            with suppress(NotImplementedError):
+                held.acquire()
+            break
+        except Timeout:
+            if os.path.lexists(lock):
+                raise other from None
+            if not left:
+                lock.stat()  # where no file can be made, as in /proc, that is what is wrong
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            break
     try:
         yield
     finally:
@@ -154,7 +163,7 @@ def alone(path: str | os.PathLike[str], other: Exception) -> Iterator[None]:
         other: somebody else holds it.
     """
     path = Path(path)
-    lock = path.with_name(f".{path.name}.lock")
+    lock = companion(path, "lock")
     try:
         with holding(lock, other):
             try:
@@ -163,9 +172,22 @@ def alone(path: str | os.PathLike[str], other: Exception) -> Iterator[None]:
                 with suppress(OSError):  # while it is held: whoever has opened it meanwhile finds that it is gone
                     lock.unlink()
     except OSError as error:
-        if error.filename is not None and Path(os.fsdecode(error.filename)) == lock:
+        named = isinstance(error.filename, (str, bytes)) and os.path.realpath(os.fsdecode(error.filename))
+        if named == os.path.realpath(lock):
             error.filename = str(path)  # whoever reads of it knows this name alone
         raise
+
+
+def companion(path: Path, ending: str) -> Path:
+    """The hidden file beside `path` that belongs to it: `.NAME.ending`, or where that is too long a name, by a digest.
+
+    >>> companion(Path("runs/rows.csv"), "lock").as_posix()
+    'runs/.rows.csv.lock'
+    """
+    name = f".{path.name}.{ending}"
+    if len(os.fsencode(name)) > _LONGEST:
+        name = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}.{ending}"
+    return path.with_name(name)
 
 
 def printable(name: str) -> str:

@@ -130,7 +130,7 @@ class Sweep:
         if not path.exists():
             atomic_write(path, json.dumps(plan, indent=2))
             return
-        with _going_on(path, ValueError, LookupError, TypeError, RecursionError):
+        with _going_on(path, OSError, ValueError, LookupError, TypeError, RecursionError):
             was = json.loads(path.read_bytes())
             changed = [name for name in plan if was[name] != plan[name]]
         if changed:

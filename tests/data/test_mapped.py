@@ -247,6 +247,27 @@ def test_bad_pictures_are_named_mended_or_left_out(photos: Path, tmp_path: Path)
     assert sums(found) == sums(load_folder(own, skip_bad_rows=True))
 
 
+def test_mended_then_stopped_then_left_out_no_picture_gets_anothers_label(photos: Path, tmp_path: Path) -> None:
+    """From the mended one on all faces move by one: what is noted must not be believed of the old places."""
+    shutil.copytree(photos, tmp_path / "own")
+    own, out = tmp_path / "own", tmp_path / "out.faces"
+    bad = sorted(own.rglob("*.png"))[5]
+    whole = bad.read_bytes()
+    bad.write_bytes(b"no picture")
+    with pytest.raises(DataError, match="1 bad row"):
+        convert_listing(list_folder(own), out)
+    bad.write_bytes(whole)
+
+    def stop(done: int, _: int) -> None:
+        if done == 40:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        convert_listing(list_folder(own), out, tick=stop)
+    convert_listing(list_folder(own), out, skip_bad_rows=True)
+    assert sums(load_mapped(out)) == sums(load_folder(own))
+
+
 def test_a_class_of_which_nothing_can_be_read_is_said(tmp_path: Path) -> None:
     for name in ("happy/1.png", "happy/2.png", "sad/1.png", "sad/2.png"):
         (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)

@@ -183,7 +183,7 @@ def test_two_at_once_dont_write_to_one_place(tmp_path: Path, kind: str) -> None:
 
 def test_where_nothing_can_be_written_is_said_at_once(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("mine")
-    for path in (tmp_path / "taken" / "rows.jsonl", tmp_path / "new" / f"{'a' * 249}.jsonl"):
+    for path in (tmp_path / "taken" / "rows.jsonl", tmp_path / "new" / f"{'a' * 250}.jsonl"):
         with pytest.raises(DataError, match=r"\.jsonl: it can't be written there \("):
             RowWriter(path, classes=CLASSES)
     assert os.listdir(tmp_path) == ["taken"]
@@ -218,15 +218,38 @@ def test_rows_are_gone_on_with_as_they_were_begun(tmp_path: Path, kind: str, sto
     with RowWriter(path, classes=CLASSES, overwrite=True, job=JOB | {"every": 2}) as writer:
         writer.write(READINGS[0])
     assert json.loads(note.read_text())["every"] == 2
-    for damage in ("[" * 100_000, "3", "{", "[1]"):
+    for damage in ("[" * 100_000, "3", "{", "[1]", "[]", '""'):
         note.write_text(damage)
         with pytest.raises(DataError, match=r"job\.json: damaged"):
             RowWriter(path, classes=CLASSES, resume=True, job=JOB)
     note.unlink()
-    for unnoted in (True, False):
-        with RowWriter(path, classes=CLASSES, resume=True, job=JOB) as writer:
-            assert writer.unnoted == unnoted
+    for other in ({}, {"certain": 0.7}):  # which of them it was isn't known, and stays so
+        with RowWriter(path, classes=CLASSES, resume=True, job=JOB | other) as writer:
+            assert writer.unnoted
     assert rows(path) == EXPECTED[:2]
+    with RowWriter(path, classes=CLASSES, overwrite=True, job=JOB) as writer:
+        writer.write(READINGS[0])
+    with RowWriter(path, classes=CLASSES, overwrite=True) as writer:
+        writer.write(READINGS[0])
+    assert not note.exists()
+
+
+@pytest.mark.parametrize("length", [245, 246, 250, 255])
+def test_the_longest_names_are_replaced_too(length: int, tmp_path: Path) -> None:
+    path = tmp_path / ("a" * (length - 6) + ".jsonl")
+    for _ in range(2):
+        with RowWriter(path, classes=CLASSES, overwrite=True, job=JOB) as writer:
+            writer.write(READINGS[0])
+        assert rows(path) == EXPECTED[:2]
+    assert len(list(tmp_path.iterdir())) == 2  # the rows, and what they depend on
+
+
+def test_two_names_of_one_file_are_kept_apart(tmp_path: Path) -> None:
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "rows.jsonl")
+    with RowWriter(tmp_path / "rows.jsonl", classes=CLASSES) as writer:
+        writer.write(READINGS[0])
+        with pytest.raises(DataError, match="another command writes there"):
+            RowWriter(tmp_path / "link.jsonl", classes=CLASSES, overwrite=True)
 
 
 def test_whoever_is_killed_while_going_on_loses_no_row(tmp_path: Path) -> None:

@@ -91,8 +91,11 @@ def predict(
             from mien.cards import checksum
             from mien.recognition.write import RowWriter
 
-            job: dict[str, Any] = {"detect": detect, "certain": certain, "every": every, "smooth": smooth}
-            job["network"] = [checksum(file) for file in recognizer.net.files]
+            job: dict[str, Any] = {"network": [checksum(file) for file in recognizer.net.files], "detect": detect}
+            moving = films.videos or films.cameras
+            job |= {"certain": certain} if detect else {}
+            job |= {"every": every} if moving else {}
+            job |= {"smooth": smooth} if moving and detect else {}
             writer = RowWriter(out, classes=recognizer.classes, resume=resume, overwrite=overwrite, job=job)
             stack.enter_context(writer)
             if writer.unnoted:

@@ -201,6 +201,7 @@ class _Building:
         self.done = min(self.bad_places)
         self.bad_places, self.bad = set(), []
         self.read = self._read(self.done, ())
+        self._note(self.done, ())  # else what is written from here on would be taken for what was there
 
     def _key(self) -> str:
         """What is built, as a digest: files with their splits and sizes, and how they are read."""

@@ -6,12 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from mien.errors import DataError
-from mien.files import atomic_write
+from mien.files import atomic_write, companion
+
+NOTE = "job.json"
 
 
 def put_note(path: Path, job: Mapping[str, Any]) -> None:
     """Note what the rows in `path` depend on, as plain data by the options' names; "network" stands for the network."""
-    atomic_write(_note(path), json.dumps(job, indent=2))
+    atomic_write(companion(path, NOTE), json.dumps(job, indent=2))
+
+
+def forget_note(path: Path) -> None:
+    """Remove what is noted of rows that were in `path`."""
+    companion(path, NOTE).unlink(missing_ok=True)
 
 
 def as_noted(path: Path, job: Mapping[str, Any]) -> bool:
@@ -20,9 +27,11 @@ def as_noted(path: Path, job: Mapping[str, Any]) -> bool:
     Raises:
         DataError: they are of another job, or the note is damaged.
     """
-    note = _note(path)
+    note = companion(path, NOTE)
     try:
-        noted = dict(json.loads(note.read_bytes()))
+        noted = json.loads(note.read_bytes())
+        if not isinstance(noted, dict):
+            raise TypeError(f"it holds {type(noted).__name__} instead of a record")
     except FileNotFoundError:
         return False
     except (OSError, ValueError, TypeError, RecursionError) as error:
@@ -35,10 +44,6 @@ def as_noted(path: Path, job: Mapping[str, Any]) -> bool:
             f"{path}: it was begun with {' and '.join(other)}. Go on with the same, or name another file for --out."
         )
     return True
-
-
-def _note(path: Path) -> Path:
-    return path.with_name(f".{path.name}.job.json")
 
 
 def _said(name: str, value: Any) -> str:

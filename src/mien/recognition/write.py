@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from mien.errors import DataError, MissingExtra, first_line
 from mien.files import alone, replacing
-from mien.recognition.noted import as_noted, put_note
+from mien.recognition.noted import as_noted, forget_note, put_note
 from mien.recognition.records import LANDMARKS, Reading
 
 _Place = tuple[int, int]
@@ -114,8 +114,8 @@ class RowWriter:
             self.lines.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(self.lines, "r+b" if self._end else "wb")  # noqa: SIM115 closed by __exit__
             self._file.truncate(self._end)
-            if self.job is not None:  # after that: never beside rows that shall be replaced
-                put_note(self.path, self.job)
+            if not self._end:  # after that: never beside rows that shall be replaced; those gone on with keep theirs
+                put_note(self.path, self.job) if self.job is not None else forget_note(self.path)
         return self._file
 
     def __enter__(self) -> "RowWriter":
@@ -216,11 +216,13 @@ class RowWriter:
 def _held(path: Path) -> Iterator[None]:
     """Let nobody else write there meanwhile. A folder that is made for it goes again if nothing comes into it."""
     missing = [folder for folder in path.parents if not folder.exists()]
+    place = Path(os.path.realpath(path)) if path.suffix.lower() == ".jsonl" else path  # written through its link
     busy = DataError(f"{path}: another command writes there. Wait until it is done, or name another file.")
     try:
         with ExitStack() as held:
             try:
-                held.enter_context(alone(path, busy))
+                held.enter_context(alone(place, busy))
+                path.exists()  # which fails where the name alone is too long
             except OSError as error:
                 raise DataError(f"{path}: it can't be written there ({error.strerror}). Name another place.") from None
             yield
