@@ -39,7 +39,7 @@ def mien(tmp_path_factory: pytest.TempPathFactory) -> Run:
         given = {"folder": folder, "words": line, "environment": ENVIRONMENT, "out": out, "err": err}
         for stream in (out, err):
             stream.write_bytes(b"")
-        process = copies.Process(target=runpy.run_path, args=(str(COPIED), given))
+        process = copies.Process(target=runpy.run_path, args=(str(COPIED), given, "__main__"))
         process.start()
         process.join(300)
         if process.exitcode is None:

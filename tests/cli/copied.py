@@ -8,16 +8,17 @@ import os
 import runpy
 import sys
 
-os.chdir(folder)
-os.environ.clear()
-os.environ.update(environment)
-os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-sys.modules["torch"].set_num_threads(int(environment["OMP_NUM_THREADS"]))  # it was loaded without
-for stream, name in ((1, out), (2, err)):
-    os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), stream)
-sys.stdin, sys.stdout, sys.stderr = (
-    open(stream, mode, encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115  # the process's, to its end
-    for stream, mode in ((0, "r"), (1, "w"), (2, "w"))
-)
-sys.argv = ["mien", *words]
-runpy.run_module("mien", run_name="__main__", alter_sys=True)
+if __name__ == "__main__":
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.modules["torch"].set_num_threads(int(environment["OMP_NUM_THREADS"]))  # it was loaded without
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for stream, name in ((1, out), (2, err)):
+        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), stream)
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(stream, mode, encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115  # the process's, to its end
+        for stream, mode in ((0, "r"), (1, "w"), (2, "w"))
+    )
+    sys.argv = ["mien", *words]
+    runpy.run_module("mien", run_name="__main__", alter_sys=True)

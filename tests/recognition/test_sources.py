@@ -86,7 +86,7 @@ def test_a_video_that_is_cut_off_is_told_of(tmp_path: Path, kind: str) -> None:
     write_video(path, codec, EVEN, options={"movflags": "faststart"} if kind == "mp4" else None)
     assert [frame.error for frame in Sources([path])] == [""] * 30
     assert not is_cut_off(path)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])  # an .avi ends with a third of index
     *seen, last = Sources([path])
     assert 5 < len(seen) < 29
     assert last.error == f"cut off after {len(seen)} frames; its end is missing."

@@ -14,6 +14,7 @@ import pytest
 
 from mien.cli import main
 from mien.errors import CheckpointError, DataError, MienError
+from mien.score.inputs import reason
 from mien.score.job import INPUTS, NOTE, Job
 from mien.score.run import score
 from mien.shipped import BOX, INT8
@@ -178,6 +179,42 @@ def test_a_note_without_end_is_damaged(tmp_path: Path) -> None:
         next(score(job, out))
 
 
+def test_a_damaged_list_is_one_sentence(tmp_path: Path) -> None:
+    gray(tmp_path / "in" / "a.pgm")
+    job, out = Job(str(tmp_path / "in"), detect=False), tmp_path / "out"
+    next(score(job, out))
+    whole = (out / INPUTS).read_bytes()
+    (out / INPUTS).write_bytes(whole[:100])
+    with pytest.raises(DataError, match=r"inputs\.parquet: damaged, not a Parquet file\. Name another folder\."):
+        next(score(job, out))
+
+
+def test_rows_that_are_no_numbers_are_damage(tmp_path: Path) -> None:
+    gray(tmp_path / "in" / "a.pgm")
+    job, out = Job(str(tmp_path / "in"), detect=False), tmp_path / "out"
+    list(score(job, out))
+    (part,) = out.glob("part-*")
+    for rows in (["0"], [0.0], [None]):
+        parquet.write_table(arrow.table({"row": rows, "status": ["face"]}), part)
+        with pytest.raises(DataError, match=r"damaged, not a Parquet file\. Delete it; its rows are done again"):
+            next(score(job, out))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "Unable to open file x:\nCaused by the following errors:\n 1: HTTP status client error (403 Forbidden)",
+            "403",
+        ),
+        ("Unhandled Error for path: s3://b/x\nDetails:\nunhandled error (ExpiredToken)", "(ExpiredToken)"),
+    ],
+)
+def test_the_reason_says_why_and_not_where_alone(text: str, said: str) -> None:
+    assert said in reason(RuntimeError(text))
+    assert "\n" not in reason(RuntimeError(text))
+
+
 def test_images_that_came_too_late_are_told(tmp_path: Path) -> None:
     job, told = album(tmp_path / "faces", 3), list[str]()
     for number, source in enumerate((job.source, f"{job.source}/**/*.pgm")):
@@ -211,8 +248,10 @@ def test_a_pattern_ends_where_links_go_round_in_circles(tmp_path: Path) -> None:
     for place in ("sub/up", "other/up", "sub/deep/up", "other/back"):
         (tmp_path / "loop" / place).symlink_to(tmp_path / "loop")
     (tmp_path / "loop/other/chosen").symlink_to(tmp_path / "loop/sub/deep")
+    (tmp_path / "loop/self").symlink_to(tmp_path / "loop/self")
     asked = {
         "loop/**/*.pgm": ["a.pgm", "other/c.pgm", "sub/b.pgm", "sub/deep/f.pgm"],
+        "loop/**/**/*.pgm": ["a.pgm", "other/c.pgm", "sub/b.pgm", "sub/deep/f.pgm"],
         "loop/**": ["a.pgm", "other/c.pgm", "sub/b.pgm", "sub/deep/f.pgm"],
         "lo*/**/deep/**/f.*": ["sub/deep/f.pgm"],
         "loop/**/chosen/*.pgm": ["other/chosen/f.pgm"],

@@ -5,13 +5,14 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from mien.errors import CheckpointError, DataError, MienError
 from mien.files import files_below, litter, replacing
 from mien.images import SUFFIXES
-from mien.score.job import Job, from_root
+from mien.score.job import Job, from_root, undamaged
 
 TABLES = (".parquet", ".csv", ".jsonl")
 """Files that list images, or hold them, rather than being some."""
@@ -84,9 +85,8 @@ def new_images(job: Job, path: Path) -> int:
 
     if _is_table(job) or "://" in job.source:
         return 0
-    names, unread = _here(job.source)
-    now = {_written(name) for name in [*filter(_image, names), *unread]}
-    with parquet.ParquetFile(path) as file:
+    now = set(map(_written, filter(_image, _here(job.source)[0])))
+    with undamaged(path), parquet.ParquetFile(path) as file:
         for batch in file.iter_batches(columns=["source"]):
             now.difference_update(map(_written, batch["source"].to_pylist()))  # earlier versions wrote `a/b.jpg`
     return len(now)
@@ -120,7 +120,10 @@ def access(daft: Any, job: Job) -> Any:
 
 def reason(error: Exception) -> str:
     """What an error of daft's or of a disk says, in one line."""
-    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    causes = [place + 1 for place, line in enumerate(lines[:-1]) if line.startswith(("Details:", "Caused by"))]
+    if causes:  # daft says first where it was
+        return f"{lines[0].rstrip('.')}: {lines[causes[-1]].removeprefix('1: ')[:200].rstrip('.')}"
     where = "ray::" in lines[0] or lines[0].endswith("traceback:")  # that it was comes first, what it was last
     told = lines[-1 if where else 0].strip().rstrip(".")
     return re.sub(r"^DaftError::\w+ ", "", told)
@@ -186,36 +189,51 @@ def _here(source: str) -> tuple[list[str], list[str]]:
     if os.path.isdir(source):
         below = files_below(source, left_out=litter, unread=lambda error: unread.append(str(error.filename)))
         return [str(path) for path in below], unread
-    names = [source] if os.path.isfile(source) else sorted(_fitting(source), key=lambda name: (len(name), name))
+    if os.path.isfile(source):
+        return [source], unread
     files: dict[tuple[str, str], str] = {}  # one of its names for each, the shortest: links may lead there, too
-    for folder, name in map(os.path.split, names):
-        if not litter(name):
-            files.setdefault((os.path.realpath(folder), name), os.path.join(folder, name))
-    return [name for name in files.values() if os.path.isfile(name)], unread
+    real = lru_cache(maxsize=None)(os.path.realpath)
+    for name in sorted(_fitting(source, unread), key=lambda name: (len(name), name)):
+        folder, last = os.path.split(name)
+        if not litter(last):
+            files.setdefault((real(folder), last), name)
+    return [name for name in files.values() if os.path.isfile(name) or not os.path.exists(name)], unread
 
 
-def _fitting(pattern: str) -> Iterator[str]:
+def _fitting(pattern: str, unread: list[str]) -> Iterator[str]:
     """What a pattern stands for, as `glob` has it, which goes round in circles of links; some of it more than once."""
     ends = re.escape(os.sep + (os.altsep or ""))
-    found = re.search(rf"(?:^|(?<=[{ends}]))\*\*(?:$|[{ends}]+)", pattern)
+    found = re.search(rf"(?:^|(?<=[{ends}]))(?:\*\*(?:$|[{ends}]+))+", pattern)
     if not found:
         yield from glob.iglob(pattern)
         return
     rest = pattern[found.end() :] or "*"
     for top in glob.iglob(pattern[: found.start()] or os.curdir):
-        for folder in _folders(top):
-            yield from _fitting(os.path.join(glob.escape(folder), rest))
+        for folder in _folders(top, unread):
+            yield from _fitting(os.path.join(glob.escape(folder), rest), unread)
 
 
-def _folders(top: str) -> Iterator[str]:
-    """It and the folders in it but for the hidden ones; a link to one that was gone through isn't gone down again."""
-    left, gone = [top], set[str]()
-    while left:
-        yield (folder := left.pop())
-        if (real := os.path.realpath(folder)) not in gone:
-            gone.add(real)
-            with suppress(OSError):
-                left += [entry.path for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != "."]
+def _folders(top: str, unread: list[str]) -> Iterator[str]:
+    """It and the folders in it but for the hidden ones, each once, by its own name where it lies here; `unread` gets
+    those that can't be read."""
+    left, links, gone = [top], list[str](), set[str]()
+    while left or links:
+        folder = left.pop() if left else links.pop()
+        if (real := os.path.realpath(folder)) in gone:
+            continue
+        gone.add(real)
+        yield folder
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    with suppress(OSError):  # of a link that leads to itself, say; the others are looked at
+                        if not litter(entry.name) and entry.is_dir():
+                            (links if entry.is_symlink() else left).append(entry.path)
+        except NotADirectoryError:
+            continue
+        except OSError:
+            unread.append(folder)
+        links.sort(reverse=True)
 
 
 def _elsewhere(daft: Any, job: Job) -> list[str]:

@@ -131,8 +131,10 @@ def scored(out: Path, total: int) -> tuple[int, int]:
 
     there, unread = np.zeros(total, bool), 0
     for path in parts(out):
-        with _undamaged(path):
+        with undamaged(path):
             table = parquet.read_table(path, columns=["row", "status"])
+            if str(table.schema.field("row").type) != "int64" or table["row"].null_count:
+                raise ValueError("no numbers of rows")
             rows, status = table["row"].to_numpy(), table["status"].to_pylist()
         if len(rows) and not (rows.min() >= 0 and rows.max() < total):
             raise DataError(f"{path}: has rows of another job. Move it to another folder.")
@@ -154,13 +156,17 @@ def counted(path: Path) -> int:
     """
     import pyarrow.parquet as parquet
 
-    with _undamaged(path):
+    with undamaged(path):
         return int(parquet.read_metadata(path).num_rows)
 
 
 @contextmanager
-def _undamaged(path: Path) -> Iterator[None]:
+def undamaged(path: Path) -> Iterator[None]:
+    """Raise DataError where what is read of that Parquet file shows that it is damaged, or can't be read now."""
     try:
         yield
-    except (OSError, ValueError, KeyError):  # arrow's errors, and a column that isn't there
-        raise DataError(f"{path}: damaged, not a Parquet file. Delete it; its rows are done again.") from None
+    except (OSError, ValueError, KeyError) as error:  # arrow's errors, and a column that isn't there
+        if isinstance(error, OSError) and error.errno:
+            raise DataError(f"{path}: can't be read ({os.strerror(error.errno)}). Nothing of it is lost.") from None
+        mend = "Name another folder" if path.name == INPUTS else "Delete it; its rows are done again"
+        raise DataError(f"{path}: damaged, not a Parquet file. {mend}.") from None

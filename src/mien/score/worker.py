@@ -147,9 +147,12 @@ def _fetched(name: str, config: Any) -> bytes:
         with open(opened(place), "rb", opener=_regular) as here:
             return here.read(MAX_BYTES + 1)
     try:
-        return _far(name, config)
-    except Exception:
-        return _far(name, config)
+        return _part(name, config)
+    except Exception:  # which doesn't always say why; and an empty file has no part
+        import daft
+
+        with daft.open_file(name, "rb", io_config=config) as there:
+            return bytes(there.read(MAX_BYTES + 1))
 
 
 def _regular(name: str, flags: int) -> int:
@@ -161,14 +164,11 @@ def _regular(name: str, flags: int) -> int:
     raise MediaError("no file (a folder, a pipe or a device).")
 
 
-def _far(name: str, config: Any) -> bytes:
+def _part(name: str, config: Any) -> bytes:
+    """By one request, which asks for no more; of the whole it would be four."""
     import daft
 
-    try:
-        part = daft.File(name, config, position=0, size=MAX_BYTES + 1)  # one request; of the whole it is four
-    except TypeError:  # an earlier daft, which knows no parts
-        part = daft.File(name, config)
-    with part.open() as there:
+    with daft.File(name, config, position=0, size=MAX_BYTES + 1).open() as there:
         return bytes(there.read(MAX_BYTES + 1))
 
 
