@@ -161,13 +161,16 @@ def _say_whose(nets: "dict[str, Net]", splits: "Splits", split: str, data: str |
     """Say so where all faces are asked about of networks that learned from them, or few of those that are there."""
     from mien.data.split import DRAWN
 
+    few = split == "val" and DRAWN in splits.source and bool(data)
+    if not (few or split == ALL):
+        return
     own = [target for target, net in nets.items() if learned(target, net.card, splits, data)]
     fits = all(set(net.classes) >= set(splits.classes) for net in nets.values())
     if split == ALL and own:
         note(
             f"Learned from most of these faces: {', '.join(own)}. That says how well it knows them, not how good it is."
         )
-    if split == "val" and DRAWN in splits.source and data and fits and not own:
+    if few and fits and not own:
         every = sum(len(faces) for _, faces in splits)
         note(f"{len(splits.val):,} of {every:,} faces were set aside as val; --split all asks about every one.")
 

@@ -209,11 +209,13 @@ def check_data(target: str, classes: tuple[str, ...], splits: "Splits", split: s
 
 def say_changed(target: str, splits: "Splits", split: str, data: str | os.PathLike[str] | None) -> None:
     """Say so where a run is judged by what was its data, and has changed since: it may have learned these faces."""
+    from mien.data.listing import SIZE
+
     noted = _noted(target)
     if split == ALL or not data or noted.get("path") != os.path.abspath(data):
         return
     asked = splits.origin
-    if asked and (noted.get("size"), noted.get("rgb", False)) != (asked.size, asked.rgb):
+    if asked and (noted.get("size") or SIZE, bool(noted.get("rgb"))) != (asked.size or SIZE, asked.rgb):
         return  # the same pictures may have other pixels now
     known = noted.get("checksums", {}).get(split)
     if known and known != splits[split].checksum:
