@@ -153,11 +153,11 @@ def _rehearse(model: nn.Module, recipe: Recipe, splits: Splits) -> None:
 def _options(folder: Path) -> dict[str, Any] | None:
     """The options of a network that has come to an epoch: what it started from isn't needed again, and may be gone.
 
-    None before the first epoch, and in states of earlier versions.
+    None before the first epoch.
     """
     if (folder / CARD).exists():
         return Card.read(folder).options
-    return load_state(folder / STATE).get("options") if (folder / STATE).exists() else None
+    return load_state(folder / STATE)["options"] if (folder / STATE).exists() else None
 
 
 def fresh(recipe: Recipe, splits: Splits) -> nn.Module:

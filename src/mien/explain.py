@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mien.errors import DataError, MissingExtra
 from mien.evaluation.explanation import ORDERS, Explanation, Predictor, check, scale, without
+from mien.images import channels_first
 
 Attribute = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]
 """A network that gives probabilities, faces float32 `(B, C, H, W)` 0..255, the same blurred, classes `(B,)` int64
@@ -63,7 +64,7 @@ def explain(
         model.eval()
         predict = predictor(model, temperature)
         for face in faces:
-            answer = predict(_batch(face))[0]
+            answer = predict(channels_first(face[None]).copy())[0]
             place = int(answer.argmax()) if label is None else list(classes).index(label)
             heat = heatmap(model, face, place, method=method, temperature=temperature)
             tested = check(predict, face, heat, place, orders=orders, seed=seed)
@@ -86,7 +87,9 @@ def heatmap(
         DataError: the network hasn't the layers that the method needs. MissingExtra: captum isn't installed.
     """
     device = _device(model)
-    pixels, blurred = (torch.from_numpy(_batch(seen)).to(device).float() for seen in (face, without(face)))
+    pixels, blurred = (
+        torch.from_numpy(channels_first(seen[None]).copy()).to(device).float() for seen in (face, without(face))
+    )
     pixels.requires_grad_()  # captum would do it, with a warning
     heat = METHODS[method](_Probabilities(model, temperature), pixels, blurred, torch.tensor([place], device=device))
     heat = heat.detach().float().sum(1, keepdim=True)
@@ -203,11 +206,6 @@ def _smooth(heat: Tensor, times: float) -> Tensor:
     line = (line / line.sum()).view(1, 1, 1, -1)
     single = nn.functional.pad(heat.sum(1, keepdim=True), (reach,) * 4, mode="reflect")
     return nn.functional.conv2d(nn.functional.conv2d(single, line), line.transpose(2, 3))
-
-
-def _batch(face: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """One face as a batch, `(1, C, H, W)`."""
-    return np.array(face[None, None] if face.ndim == 2 else face.transpose(2, 0, 1)[None])
 
 
 def _device(model: nn.Module) -> torch.device:

@@ -195,3 +195,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     if image.mode == "I" and deep.max() <= 255:  # 8 bits in 32, as arrays of whole numbers are often saved
         return Image.fromarray(deep.astype(np.uint8))
     return Image.fromarray((deep >> 8).astype(np.uint8))
+
+
+def channels_first(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pictures `(N, H, W)` or `(N, H, W, 3)` as networks take them, `(N, C, H, W)`: a view of the same bytes."""
+    return images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from mien.budgets import Plan
-from mien.cards import CARD, Card, TrainedOn, checksum
+from mien.cards import CARD, TrainedOn, checksum
 from mien.checkpoint import STATE, load_run, save_weights
 from mien.data.faces import UNLABELLED, FaceSet, Splits
 from mien.errors import CheckpointError, MienError
@@ -131,8 +131,6 @@ def _check_ready(plan: Plan, folder: Path, stage: str) -> None:
 def _begin(plan: Plan, folder: Path, splits: Splits, votes: Splits | None) -> None:
     """Note once which faces and votes this release is of, so that no later call goes on with others.
 
-    Folders of earlier versions have no such note; there the finished networks' cards say it.
-
     Raises:
         CheckpointError: it was begun on others.
     """
@@ -144,13 +142,6 @@ def _begin(plan: Plan, folder: Path, splits: Splits, votes: Splits | None) -> No
     except (ValueError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path}: damaged ({error}). Take another folder for --out.") from None
     changed = {kind for kind in ("data", "votes") if was.get(kind) != noted.get(kind)}
-    judged_by = {f"teacher-{number}": "data" for number in range(len(plan.teachers))}
-    for name in plan.students:
-        judged_by |= {name: "data", f"{name}-ferplus": "votes"}
-    for name, kind in judged_by.items():
-        if (folder / name / CARD).exists():
-            known = Card.read(folder / name).data.checksums.get("val")
-            changed |= {kind} if known != noted.get(kind, {}).get("val") else set()
     if changed:
         raise CheckpointError(
             f"{folder}: this release was begun on other {' and '.join(sorted(changed))}. Give it the --data and "

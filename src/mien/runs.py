@@ -86,8 +86,7 @@ def begin(folder: Path, splits: Splits, recipe: Recipe, second: FaceSet | None =
             f"{folder}: the run in this folder learns votes beside the labels, which only `mien release` gives it. Go "
             "on with the `mien release` that began it."
         )
-    known = before.get("second", noted.get("second"))  # earlier versions didn't note it
-    if before.get("checksums") != noted["checksums"] or known != noted.get("second"):
+    if any(before.get(name) != noted.get(name) for name in ("checksums", "second")):
         raise CheckpointError(
             f"{folder}: the run in this folder was begun on other data, or on what a program made of them. Choose "
             "another folder."

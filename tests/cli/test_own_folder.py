@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from mien.cli import main
-from mien.cli.options import read_source, say_leaked
+from mien.cli.faces import read_source, say_leaked
 from mien.data.copies import leaked
 from mien.data.drawn import draw
 from mien.data.faces import Splits

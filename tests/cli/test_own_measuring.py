@@ -11,7 +11,7 @@ from PIL import Image
 
 from mien.cards import Card
 from mien.cli import main
-from mien.cli.options import say_changed
+from mien.cli.faces import say_changed
 from mien.data.drawn import draw
 from mien.data.load import load_faces
 from mien.data.origin import DataPath

@@ -11,6 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from mien import style
 from mien.data.faces import FaceSet
 from mien.evaluation import figures
 from mien.evaluation.figures import Kind
@@ -238,3 +239,17 @@ def test_the_baseline_strikes_through_no_number() -> None:
     middle = int(first.mean())
     quiet = np.abs(seen[:, middle - 20 : middle + 20] - 0x59).max(2) < 12  # the dashed line's own gray
     assert quiet.sum(1).max() < 16
+
+
+def test_letters_that_one_font_hasnt_are_drawn_with_another(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    letter = "\ue000"  # only one of the fonts that come with matplotlib has it
+    rungs = [letter, letter], [0.5, 0.6], [(0.4, 0.6), (0.5, 0.7)]
+    box = figures.ladder_picture(*rungs)
+    monkeypatch.setattr(style, "FONTS", ("DejaVu Sans", "No such font", "STIXNonUnicode"))
+    drawn = figures.ladder_picture(*rungs)
+    assert b"STIXNonUnicode" in drawn
+    assert b"STIXNonUnicode" not in box
+    assert not caplog.records
+    assert not recwarn.list

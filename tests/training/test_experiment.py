@@ -98,8 +98,9 @@ def test_a_run_with_a_second_labelling_goes_on_with_it_alone(tmp_path: Path) -> 
     with pytest.raises(CheckpointError, match="begun on other data"):
         begin(tmp_path, splits, made, votes([0.25, 0.75]))
     begin(tmp_path, splits, made, votes([0.5, 0.5]))
-    begin(tmp_path / "plain", splits, made)  # as earlier versions noted it
-    begin(tmp_path / "plain", splits, made, votes([0.5, 0.5]))
+    begin(tmp_path / "plain", splits, made)
+    with pytest.raises(CheckpointError, match="begun on other data"):
+        begin(tmp_path / "plain", splits, made, votes([0.5, 0.5]))
 
 
 def test_what_a_run_started_from_may_be_gone_when_it_goes_on(tmp_path: Path) -> None:

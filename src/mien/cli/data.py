@@ -6,20 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import (
-    Data,
-    Groups,
-    Rgb,
-    Size,
-    SkipBadRows,
-    Votes,
-    check_out,
-    note,
-    read_source,
-    say_leaked,
-    say_left_out,
-    say_read_as,
-)
+from mien.cli.faces import read_source, say_leaked, say_left_out, say_read_as
+from mien.cli.options import Data, Groups, Rgb, Size, SkipBadRows, Votes, check_out, note
 from mien.cli.pictures import write_picture
 from mien.cli.tables import print_table
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Device, Groups, Rgb, Size, SkipBadRows, Votes, note, read_source
+from mien.cli.faces import read_source
+from mien.cli.options import Device, Groups, Rgb, Size, SkipBadRows, Votes, note
 from mien.cli.progress import shares
 from mien.cli.tables import print_table
 

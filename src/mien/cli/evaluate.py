@@ -8,20 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import (
-    ALL,
-    Data,
-    Groups,
-    SkipBadRows,
-    Votes,
-    check_data,
-    check_out,
-    learned,
-    note,
-    open_net,
-    read_faces,
-    shape_of,
-)
+from mien.cli.faces import check_data, learned, read_faces, shape_of
+from mien.cli.options import ALL, Data, Groups, SkipBadRows, Votes, check_out, note, open_net
 from mien.cli.pictures import figure_kind
 from mien.cli.progress import shares
 from mien.cli.tables import print_calibration, print_report, print_table

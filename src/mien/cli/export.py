@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from mien.cards import CARD, Card
-from mien.cli.options import SkipBadRows, check_finished, note, read_faces
+from mien.cli.faces import read_faces
+from mien.cli.options import SkipBadRows, check_finished, note
 from mien.errors import CheckpointError, DataError
 
 COMPARED = 2048

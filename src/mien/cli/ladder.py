@@ -5,20 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import (
-    Data,
-    Device,
-    Groups,
-    Rgb,
-    Size,
-    SkipBadRows,
-    Votes,
-    as_words,
-    check_out,
-    note,
-    read_source,
-    say_leaked,
-)
+from mien.cli.faces import as_words, read_source, say_leaked
+from mien.cli.options import Data, Device, Groups, Rgb, Size, SkipBadRows, Votes, check_out, note
 from mien.cli.progress import watch
 from mien.cli.recipes import make_recipe, recipe_options
 from mien.cli.tables import print_table

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Groups, Into, SkipBadRows, Votes, check_finished, note, open_net, read_faces
+from mien.cli.faces import read_faces
+from mien.cli.options import Groups, Into, SkipBadRows, Votes, check_finished, note, open_net
 from mien.cli.tables import print_table
 from mien.errors import DataError
 from mien.files import check_marks, put_between

@@ -1,21 +1,17 @@
-"""Options that several verbs share, and the faces that they name."""
+"""Options that several verbs share, and what is checked of them."""
 
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mien.errors import CheckpointError, DataError
 from mien.files import printable
-from mien.labels import FER2013, SPLITS
+from mien.labels import SPLITS
 
 if TYPE_CHECKING:
-    from mien.cards import Card
-    from mien.data.faces import Splits
-    from mien.data.origin import DataPath
     from mien.net import Net
 
 
@@ -102,153 +98,12 @@ def check_out(out: Path, data: str | os.PathLike[str] | None) -> None:
         )
 
 
-def read_faces(
-    data: str | None,
-    votes: str | None,
-    skip_bad_rows: bool,
-    *,
-    groups: str | None = None,
-    shape: tuple[int, int, int] | None = None,
-) -> "Splits":
-    """The faces that a command line names; from image files in the `shape`, (C, H, W), that a network takes."""
-    from mien.data.origin import DataPath
-
-    source = DataPath(data, votes, skip_bad_rows, groups=groups)
-    if shape and data and Path(data).is_dir():
-        source = replace(source, size=shape[1], rgb=shape[0] == 3)
-    return read_source(source)
-
-
-def read_source(source: "DataPath") -> "Splits":
-    """The faces that are there, with a bar while a folder is read; says how many rows were left out."""
-    from mien.cli.progress import count_to
-    from mien.data.load import load_faces
-
-    with count_to("reading") as tick:
-        splits = load_faces(**vars(source), tick=tick)
-    say_left_out(splits.left_out, splits.source)
-    say_read_as(splits)
-    return splits
-
-
-def say_left_out(count: int, source: str) -> None:
-    """Say how many bad rows were left out, if any were."""
-    if count:
-        note(f"{count:,} bad {'row was' if count == 1 else 'rows were'} left out of {source}.")
-
-
-def say_read_as(splits: "Splits") -> None:
-    """Say so where folders became other classes than their names, or the classes are more than the folders."""
-    from mien.data.folder import read_as
-
-    found = read_as(splits)
-    if not found or (len(found) == len(splits.classes) and not any(name.isdigit() for name in found)):
-        return
-    folders = f"{'Folder' if len(found) == 1 else 'Folders'} {', '.join(found)} {'is' if len(found) == 1 else 'are'}"
-    of = f"of {'FER+' if len(splits.classes) > len(FER2013) else 'FER2013'}'s {len(splits.classes)} classes"
-    note(
-        f"{folders} read as {', '.join(found.values())}, {of}; the network has them all. Where one folder has another "
-        f"name, such as my_{next(iter(found))}, the folders themselves are the classes."
-    )
-
-
-def say_leaked(splits: "Splits") -> None:
-    """Say so where copies of training faces stand in val. Mapped faces aren't read."""
-    from mien.data.copies import leaked
-    from mien.data.pages import mapped
-    from mien.data.split import DRAWN
-
-    if not len(splits.val) or mapped(splits.train.images):
-        return
-    doctor = "`mien data doctor` shows them and can write the data without copies; "  # another val isn't comparable
-    if count := int(leaked(splits.train, splits.val).sum()):
-        note(
-            f"{count:,} validation {'face is' if count == 1 else 'faces are'} identical to one in train, so scores "
-            f"flatter. {doctor if DRAWN in splits.source else ''}`mien evaluate --without-leaks` leaves them out."
-        )
-
-
-def as_words(source: "DataPath") -> list[str]:
-    """The words of a command line that name these faces to `mien evaluate` and `mien show`."""
-    named = {"--data": source.path, "--votes": source.votes, "--groups": source.groups}
-    words = [word for name, value in named.items() if value for word in (name, os.fspath(value))]
-    return [*words, "--skip-bad-rows"] if source.skip_bad_rows else words
-
-
 def open_net(target: str) -> "Net":
     """The trained network of a run folder or an .onnx file. Raises CheckpointError; of an unfinished run it says so."""
     from mien.net import Net
 
     check_finished(Path(target))
     return Net(target)
-
-
-def check_data(target: str, classes: tuple[str, ...], splits: "Splits", split: str, data: str | None) -> None:
-    """Say so where a network is asked about fewer classes than it knows, or about faces that it may have learned.
-
-    Raises:
-        DataError: a network of other classes would be asked about drawn faces, as nobody said --data.
-    """
-    from mien.environment import as_typed
-
-    noted = _noted(target)
-    if not data and not set(classes) >= set(splits.classes):
-        example = as_typed([noted.get("path") or "PATH"])
-        raise DataError(
-            f"{target} tells apart {', '.join(classes)}; without --data the faces are drawn, with other expressions. "
-            f"Say which faces: --data {example}"
-        )
-    if set(classes) > set(splits.classes):
-        gone = ", ".join(name for name in classes if name not in splits.classes)
-        note(
-            f"{target} also knows {gone}, which the classes of these faces are without: it is asked about "
-            f"{', '.join(splits.classes)} alone, which is easier than what it does with photos."
-        )
-    say_changed(target, splits, split, data)
-
-
-def say_changed(target: str, splits: "Splits", split: str, data: str | os.PathLike[str] | None) -> None:
-    """Say so where a run is judged by what was its data, and has changed since: it may have learned these faces."""
-    from mien.data.listing import SIZE
-
-    noted = _noted(target)
-    if split == ALL or not data or noted.get("path") != os.path.abspath(data):
-        return
-    asked = splits.origin
-    if asked and (noted.get("size") or SIZE, bool(noted.get("rgb"))) != (asked.size or SIZE, asked.rgb):
-        return  # the same pictures may have other pixels now
-    known = noted.get("checksums", {}).get(split)
-    if known and known != splits[split].checksum:
-        note(
-            f"{target} was begun with another {split!r} of {data}: with other --groups or --votes, or pictures have "
-            "come or gone since. It may have learned from faces that it is judged by now."
-        )
-
-
-def learned(target: str, card: "Card", splits: "Splits", data: str | None) -> bool:
-    """Whether a network learned from these faces, by where they lie or by those that it was judged by."""
-    noted = _noted(target)
-    if "path" in noted and noted["path"] == (data and os.path.abspath(data)):
-        return True
-    return len(splits.val) > 0 and card.data.checksums.get("val") == splits.val.checksum
-
-
-def _noted(target: str) -> dict[str, Any]:
-    """What a run was begun on; nothing of networks elsewhere."""
-    from mien.runs import DATA, RECIPE, read_note
-    from mien.shipped import find
-
-    home = find(target) if find(target).is_dir() else find(target).parent
-    return read_note(home / DATA) if (home / RECIPE).is_file() and (home / DATA).is_file() else {}
-
-
-def shape_of(nets: dict[str, "Net"]) -> tuple[int, int, int] | None:
-    """The shape, (C, H, W), of the faces that all these networks take; None of none. Raises DataError of several."""
-    shapes = {net.card.input_shape for net in nets.values()}
-    if len(shapes) > 1:
-        found = ", ".join(f"{target} {'×'.join(map(str, net.card.input_shape))}" for target, net in nets.items())
-        raise DataError(f"Networks that are judged together must take faces of one shape; these take: {found}.")
-    return shapes.pop() if shapes else None
 
 
 def check_finished(run: Path) -> None:

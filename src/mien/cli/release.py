@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Device, SkipBadRows, Votes, note, read_source, say_leaked
+from mien.cli.faces import read_source, say_leaked
+from mien.cli.options import Data, Device, SkipBadRows, Votes, note
 from mien.cli.progress import shares, watch
 from mien.cli.sharded import files_of, sharded
 from mien.errors import CheckpointError, MienError

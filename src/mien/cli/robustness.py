@@ -5,20 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from mien.cli.options import (
-    Data,
-    Groups,
-    Into,
-    SkipBadRows,
-    Split,
-    Votes,
-    check_data,
-    check_out,
-    note,
-    open_net,
-    read_faces,
-    shape_of,
-)
+from mien.cli.faces import check_data, read_faces, shape_of
+from mien.cli.options import Data, Groups, Into, SkipBadRows, Split, Votes, check_out, note, open_net
 from mien.cli.pictures import figure_kind
 from mien.cli.tables import print_table
 from mien.files import atomic_write, check_marks, put_between

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, check_data, check_out, note, open_net, read_faces
+from mien.cli.faces import check_data, read_faces
+from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, check_out, note, open_net
 from mien.cli.pictures import figure_kind, write_picture
 from mien.cli.tables import print_table
 from mien.errors import DataError

@@ -6,19 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import (
-    Data,
-    Device,
-    Groups,
-    InitRgb,
-    InitSize,
-    SkipBadRows,
-    Votes,
-    check_out,
-    note,
-    read_source,
-    say_leaked,
-)
+from mien.cli.faces import read_source, say_leaked
+from mien.cli.options import Data, Device, Groups, InitRgb, InitSize, SkipBadRows, Votes, check_out, note
 from mien.cli.progress import watch
 from mien.cli.recipes import NOT_OPTIONS, NetworkOption, Preset, recipe_options
 from mien.cli.tables import print_table

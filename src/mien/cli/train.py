@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import (
+from mien.cli.faces import as_words, read_source, say_changed, say_leaked
+from mien.cli.options import (  # fmt: skip
     Data,
     Device,
     Groups,
@@ -17,14 +18,10 @@ from mien.cli.options import (
     InitSize,
     SkipBadRows,
     Votes,
-    as_words,
     check_finished,
     check_out,
     note,
-    read_source,
-    say_changed,
-    say_leaked,
-)  # fmt: skip
+)
 from mien.cli.progress import watch
 from mien.cli.recipes import NetworkOption, Preset, make_recipe, options_of, recipe_options
 from mien.cli.tables import print_report

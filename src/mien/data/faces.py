@@ -14,6 +14,7 @@ from mien.data.arrays import load_arrays, save_arrays
 from mien.data.origin import DataPath
 from mien.data.pages import Stretch, let_go, stretch_of
 from mien.errors import DataError, MissingExtra
+from mien.images import channels_first
 from mien.labels import FER2013, SPLITS
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class FaceSet:
             if not -len(self) <= at < len(self):
                 raise IndexError(f"face {at} of {len(self)}")
             image, target = self.images[at], self.targets[at]
-            face = self.transform(image.copy()) if self.transform else _channels_first(image).copy()
+            face = self.transform(image.copy()) if self.transform else channels_first(image[None])[0].copy()
             return face, int(target) if self.targets.ndim == 1 else target
         at = at if isinstance(at, slice) else np.asarray(at, dtype=None if len(at) else np.int64)
         return FaceSet(
@@ -130,7 +131,7 @@ class FaceSet:
     @property
     def pixels(self) -> NDArray[np.uint8]:
         """`(N, C, H, W)` uint8: a view of `images` as networks take them."""
-        return self.images[:, None] if self.images.ndim == 3 else self.images.transpose(0, 3, 1, 2)
+        return channels_first(self.images)
 
     @property
     def soft(self) -> bool:
@@ -302,16 +303,12 @@ class Splits:
 
 
 def _count(array: NDArray[Any] | None, source: str) -> int:
-    """The one whole number in an array; 0 where there is none, as in files of earlier versions."""
+    """The one whole number in an array; 0 where there is none."""
     if array is None:
         return 0
     if array.shape or not np.issubdtype(array.dtype, np.integer) or array < 0:
         raise DataError(f"{source}: not a face set of mien's: its count of rows that were left out is none.")
     return int(array)
-
-
-def _channels_first(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
 
 
 def _checked_targets(targets: ArrayLike, n: int, classes: int, source: str) -> NDArray[Any]:

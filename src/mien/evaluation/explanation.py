@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from mien.errors import DataError
+from mien.images import channels_first
 
 Predictor = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 """Pixels uint8 `(B, C, H, W)` in, probabilities `(B, K)` out. A `mien.net.Net` is one."""
@@ -208,8 +209,7 @@ def curve(
     if face.ndim == 3:
         taken = taken[..., None]
     seen = np.where(taken != insert, gone, face)
-    batch = seen[:, None] if face.ndim == 2 else seen.transpose(0, 3, 1, 2)
-    return np.asarray(predict(np.ascontiguousarray(batch)), np.float64)[:, place]
+    return np.asarray(predict(np.ascontiguousarray(channels_first(seen))), np.float64)[:, place]
 
 
 def without(face: NDArray[np.uint8], blur: float | None = BLUR) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from mien.data.faces import FaceSet
 from mien.errors import CheckpointError, DataError
 from mien.evaluation.report import Report
 from mien.evaluation.views import seen, views_of
+from mien.images import channels_first
 
 Predictor = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 """Pixels uint8 `(B, C, H, W)` in, probabilities `(B, K)` out. A `mien.net.Net` is one."""
@@ -81,7 +82,7 @@ def score(
     given = np.empty((len(index), len(faces.classes)), np.float32)
     with _as_predictor(model, temperature) as predict:
         for start in range(0, len(index), batch):  # in pieces, so that a memory-mapped set isn't read whole
-            pixels = _channels_first(faces.images[index[start : start + batch]])
+            pixels = np.ascontiguousarray(channels_first(faces.images[index[start : start + batch]]))
             answers = [_answer(predict, seen(pixels, look), model, faces) for look in looks]
             given[start : start + batch] = np.mean(answers, 0)
             if tick:
@@ -195,7 +196,3 @@ def _as_predictor(model: Any, temperature: float) -> Iterator[Predictor]:
     finally:
         for module, training in modes:
             module.training = training
-
-
-def _channels_first(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2))

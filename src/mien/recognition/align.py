@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.images import channels_first
 from mien.recognition.detect import Detection
 
 SHARE = 1.08
@@ -38,7 +39,7 @@ def crops(
     cut = np.zeros((len(faces), height, width, *seen.shape[2:]), np.uint8)
     for place, face in enumerate(faces):
         cut[place] = _cut(seen, upright(face, width, height), width, height)
-    return _channels_first(cut)
+    return np.ascontiguousarray(channels_first(cut))
 
 
 def whole(pixels: NDArray[np.uint8], shape: tuple[int, int, int] = (1, 48, 48)) -> NDArray[np.uint8]:
@@ -51,7 +52,7 @@ def whole(pixels: NDArray[np.uint8], shape: tuple[int, int, int] = (1, 48, 48)) 
     seen = seen[top : top + down, left : left + across]
     if seen.shape[:2] != (height, width):
         seen = cv2.resize(seen, (width, height), interpolation=cv2.INTER_AREA if scale > 1 else cv2.INTER_CUBIC)
-    return _channels_first(np.asarray(seen, np.uint8)[None])
+    return np.ascontiguousarray(channels_first(np.asarray(seen, np.uint8)[None]))
 
 
 def upright(face: Detection, width: int, height: int) -> NDArray[np.float64]:
@@ -77,7 +78,3 @@ def _cut(seen: NDArray[np.uint8], to_crop: NDArray[np.float64], width: int, heig
         seen, finer, (width * fine, height * fine), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return large if fine == 1 else cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
-
-
-def _channels_first(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return images[:, None] if images.ndim == 3 else np.ascontiguousarray(images.transpose(0, 3, 1, 2))

@@ -4,7 +4,6 @@ Both gather what they need as the readings come, in bounded memory.
 """
 
 import io
-import warnings
 from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,10 +18,9 @@ from mien.errors import MissingExtra
 from mien.files import printable
 from mien.labels import colours
 from mien.recognition.records import Face, Frame, Reading
-from mien.style import QUIET, SIGNED, STYLE
+from mien.style import QUIET, SIGNED, look
 
 try:
-    import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 except ImportError:
@@ -80,7 +78,7 @@ class Timeline:
         """A lane for each of the LANES faces that were seen longest: shares of the expressions, a gap while away."""
         lanes = sorted(self.courses.items(), key=lambda item: -item[1].seen)[:LANES]
         left = self.dropped + len(self.courses) - len(lanes)
-        with matplotlib.rc_context(STYLE):
+        with look():
             figure = Figure(figsize=(9, 1.2 + 1.5 * max(1, len(lanes))), layout="constrained", facecolor="white")
             axes = figure.subplots(max(1, len(lanes)), 1, sharex=True, squeeze=False)[:, 0]
             names = _names([source for source, _ in self.courses])
@@ -159,7 +157,7 @@ class Sheet:
         order = self.shown
         columns = min(10, max(1, len(order)))
         rows = -(-max(1, len(order)) // columns)
-        with matplotlib.rc_context(STYLE):
+        with look():
             layout = ConstrainedLayoutEngine(h_pad=0.08)  # inches; with less the names of the last row are cut off
             figure = Figure(figsize=(1.1 * columns + 0.4, 1.6 * rows + 0.6), layout=layout, facecolor="white")
             axes = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -220,7 +218,5 @@ def _tile(pixels: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
 
 def _bytes(figure: Figure, kind: Kind) -> bytes:
     buffer = io.BytesIO()
-    with warnings.catch_warnings():  # of signs in files' names that the font lacks; they are drawn as boxes
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.savefig(buffer, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else {"Software": SIGNED})
+    figure.savefig(buffer, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else {"Software": SIGNED})
     return buffer.getvalue()

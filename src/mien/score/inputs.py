@@ -88,12 +88,12 @@ def new_images(job: Job, path: Path) -> int:
     now = set(map(_written, filter(_image, _here(job.source)[0])))
     with undamaged(path), parquet.ParquetFile(path) as file:
         for batch in file.iter_batches(columns=["source"]):
-            now.difference_update(map(_written, batch["source"].to_pylist()))  # earlier versions wrote `a/b.jpg`
+            now.difference_update(batch["source"].to_pylist())
     return len(now)
 
 
 def largest(path: Path) -> int:
-    """The most bytes that an image in the list has; 0 where these lie elsewhere, or an earlier version wrote it."""
+    """The most bytes that an image in the list has; 0 where these lie elsewhere."""
     import pyarrow.parquet as parquet
 
     return int((parquet.read_metadata(path).metadata or {}).get(LARGEST.encode(), 0))

@@ -89,15 +89,13 @@ def _note(job: Job, net: Net, out: Path) -> dict[str, str]:
         noted = dict(json.loads(note.read_bytes()))
     except (OSError, ValueError, TypeError, RecursionError) as error:  # the last: brackets in brackets without end
         raise DataError(f"{note}: damaged ({error}). Name another folder.") from None
-    if noted.get("source") == job.source:  # as earlier versions noted it
-        asked["source"] = job.source
     if other := [name for name, value in asked.items() if noted.get(name) != value]:
         name = other[0]
         raise DataError(
             f"{out} holds another job: its {name} is {noted.get(name)!r}, not {asked[name]!r}. "
             "Go on with the same, or name another folder."
         )
-    if noted.get("network", network) != network:  # earlier versions noted none
+    if noted.get("network") != network:
         raise DataError(
             f"{out} holds another job: {job.model} isn't the network that it began with: its SHA-256 isn't the one in "
             f"{NOTE}. Go on with the same, or name another folder."

@@ -2,7 +2,6 @@
 
 import io
 import unicodedata
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -11,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import MissingExtra
-from mien.style import SERIES, STYLE
+from mien.style import SERIES, look
 
 try:
-    import matplotlib
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 except ImportError:
@@ -40,14 +38,12 @@ class Sheet:
 @contextmanager
 def sheet_of(width: float, height: float, kind: Kind) -> Iterator[Sheet]:
     """A sheet of so many inches, whose `content` is there once the block is left."""
-    with matplotlib.rc_context(STYLE):
+    with look():
         sheet = Sheet(width, height)
         yield sheet
         buffer = io.BytesIO()
         undated = {"Date": None} if kind == "svg" else {"Software": None}
-        with warnings.catch_warnings():  # a box stands for what the font hasn't: nobody can mend that while training
-            warnings.filterwarnings("ignore", "Glyph .* missing from font")
-            sheet.figure.savefig(buffer, format=kind, dpi=150, metadata=undated)
+        sheet.figure.savefig(buffer, format=kind, dpi=150, metadata=undated)
         sheet.content = buffer.getvalue()
 
 
