@@ -1,4 +1,4 @@
-"""Where a network looks: a heatmap for each face, each with the check that says whether to believe it.
+"""Where a network looks: a heatmap for each face, each with the check that says when not to believe it.
 
 Which method is the default was measured on FER2013's validation faces: `benchmarks/explain.py` and its log. The methods
 are captum's and look at the probability; they compare the face with the blurred one that the check deletes into.

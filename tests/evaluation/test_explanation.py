@@ -41,7 +41,7 @@ def true_heat() -> NDArray[np.float32]:
 def test_the_true_heatmap_is_believed(face: NDArray[np.uint8], true_heat: NDArray[np.float32]) -> None:
     found = check(patch_network, face, true_heat, 1)
     assert found.passed
-    assert found.verdict == "believe it: the heatmap is better than 20 of 20 random orders"
+    assert found.verdict == "it passes: the heatmap is better than 20 of 20 random orders"
     assert found.curve[0] == 1
     assert found.curve[1] < 0.5  # the first step, four patches, takes the square
     assert found.area < 0.6 * found.areas.mean()

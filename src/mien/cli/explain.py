@@ -1,4 +1,4 @@
-"""`mien explain`: where a network looks in the faces of a photo, and whether to believe the heatmap that says so."""
+"""`mien explain`: where a network looks in the faces of a photo, and a check of the heatmap that says so."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,15 +35,15 @@ def explain(
         int, typer.Option(min=1, metavar="N", help="Explain at most so many faces, the largest first.")
     ] = 6,
     orders: Annotated[
-        int, typer.Option(min=19, metavar="N", help="How many random orders the heatmap must beat to be believed.")
+        int, typer.Option(min=19, metavar="N", help="How many random orders the heatmap must beat to pass.")
     ] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Decides the random orders.")] = 0,
 ) -> dict[str, Any]:
-    """Show where a network looks in each face of a photo, with a check that says whether to believe it.
+    """Show where a network looks in each face of a photo, with a check that says when not to believe it.
 
     The patches of the face that the heatmap marks are blurred first. If the probability falls faster than in every one
-    of 20 random orders, believe the heatmap. Noise, whose marks lie scattered, gets there in one case of 21; a heatmap
-    that marks one spot, whichever, more often. A class of a probability below 0.01 is never believed.
+    of 20 random orders, the heatmap passes. It may be right, then: noise, whose marks lie scattered, passes in one case
+    of 21, but the middle of the face, whoever it is, in one of three. A class of a probability below 0.01 never passes.
     """
     kind = figure_kind(out)
     to = out or Path(f"{Path(source).stem}-explained.png")
@@ -77,11 +77,11 @@ def explain(
             )  # fmt: skip
             tick()
     print_table(
-        ("face", "explained", "probability", "better than", "believe it"),
+        ("face", "explained", "probability", "better than", "check"),
         [
             (
                 place, one.label, f"{one.confidence:.3f}", f"{one.check.better_than} of {orders} random orders",
-                "yes" if one.check.passed else "no",
+                "passed" if one.check.passed else "don't believe it",
             )
             for place, one in enumerate(found, 1)
         ],

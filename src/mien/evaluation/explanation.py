@@ -1,12 +1,12 @@
-"""An explanation of one answer, a heatmap over the face, and the deletion check that says whether to believe it.
+"""An explanation of one answer, a heatmap over the face, and the deletion check that says when not to believe it.
 
 A heatmap is easily drawn and looks right whether it is or not. What can be checked: if the patches that it marks are
 those that the answer rests on, then the answer's probability falls faster when they go first than when patches go in a
 random order. After the deletion metric of Petsiuk, Das and Saenko, "RISE" (2018); that it is compared with random
 orders of patches of the same size, which makes a test of it, is ours.
 
-What the check can't say: that the heatmap is about this face. Marking the middle of every face passes now and then,
-too, since expressions are there; `benchmarks/explain.py` says how often.
+What the check can't say: that the heatmap is about this face. Marking the middle of every face passes for a third of
+them, since expressions are there (`benchmarks/explain.py`): one that fails is wrong, one that passes may be right.
 """
 
 from collections.abc import Callable, Sequence
@@ -86,7 +86,7 @@ class Check:
         if self.slight:
             return f"don't believe it: the probability is below {SLIGHT:g}, so there is nothing to explain"
         orders = len(self.orders)
-        advice = "believe it" if self.passed else "don't believe it"
+        advice = "it passes" if self.passed else "don't believe it"
         return f"{advice}: the heatmap is better than {self.better_than} of {orders} random orders"
 
 
@@ -155,7 +155,7 @@ def check(
     >>> face, heat = np.zeros((16, 16), np.uint8), np.zeros((16, 16))
     >>> face[:, :8], heat[:, :8] = 255, 1
     >>> check(left, face, heat, 0).verdict
-    'believe it: the heatmap is better than 20 of 20 random orders'
+    'it passes: the heatmap is better than 20 of 20 random orders'
     """
     ranks = order_of(heatmap, face, patch)
     every = [ranks, *random_orders(len(ranks), orders, seed)]
