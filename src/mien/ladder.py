@@ -60,7 +60,7 @@ def climb(
 def compare_rungs(
     folder: str | os.PathLike[str], splits: Splits, models: Sequence[str] = LADDER, device: str | None = None
 ) -> Ladder:
-    """Judge the trained rungs under `folder` on validation and, once, on test where there is one; write the comparison.
+    """Judge the trained rungs under `folder` on validation and, where there is one, on test; write the comparison.
 
     Writes `ladder.json`, `ladder.md`, and with the extra `figures` `report.html`, a page that stands alone.
 
