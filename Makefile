@@ -18,7 +18,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(strip $(PIP_FIND_LINKS)))
 endif
 
-.PHONY: help demo test lint core-check timm-check ray-check dist pages docs browser chromium lessons bench soak clean
+.PHONY: help demo test lint pins core-check timm-check ray-check dist pages docs browser chromium lessons bench soak clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -36,6 +36,9 @@ lint: $(READY)  ## style, types, and who imports whom
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+pins: $(READY)  ## every pin of constraints.txt has a wheel for each Python that mien promises; asks the index
+	for python in 3.11.0 3.12 3.13; do $(BIN)/uv pip compile -q --no-deps --only-binary :all: --python-version $$python constraints.txt -o /dev/null || exit 1; done
 
 dist: $(READY)  ## wheel and sdist into dist/, the wheel built from the sdist
 	rm -rf dist

