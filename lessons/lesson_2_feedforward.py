@@ -163,8 +163,9 @@ print(f"{parameters:,} parameters for {len(splits.train):,} faces: {parameters /
 # %% [markdown]
 # Keep that ratio in mind. It will matter.
 #
-# In lesson 1 you wrote `fit` and `evaluate`. You could use them here, unchanged. From now on we take `mien.fit`,
-# which does the same: batches, loss, slopes, step, and after each epoch a look at the validation faces. It keeps the
+# In lesson 1 you wrote `fit` and `evaluate`. You could use them here, unchanged; the file `article.py` beside the
+# lessons does so with all four models of the article. From now on we take `mien.fit`, which does the same: batches,
+# loss, slopes, step, and after each epoch a look at the validation faces. It keeps the
 # faces on the device (lesson 0), it gives an `Epoch` with all figures after each epoch, and *you* own the loop:
 # print, draw, or stop. All settings together are a **recipe**. ("demo" is a ready one for drawn faces, of which we
 # change what stands in `PLAIN`; "adamw" is Adam with weight decay, put beside its step and not, as in exercise 1.2,

@@ -4,6 +4,7 @@ The lessons assert what they claim, so running one is testing it.
 """
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -43,6 +44,28 @@ def test_a_lesson_runs_with_its_solutions_and_checks_pasted_below(name: str, tmp
     said = run(["-W", "error", str(program)], PYTHONPATH=os.pathsep.join([str(LESSONS), *sys.path]), TMPDIR=str(made))
     assert "Warning" not in said
     assert not list(made.glob("mien-lesson-*"))
+
+
+def test_the_article_runs_from_its_data_frame_to_its_predictions(tmp_path: Path) -> None:
+    """So few faces and epochs teach nothing to speak of: each model knows nothing before, and is changed after."""
+    text = (LESSONS / "article.py").read_text(encoding="utf-8")
+    quick = text.replace("FACES, EPOCHS = 4000, 8 ", "FACES, EPOCHS = 400, 1 ")
+    assert quick != text
+    (tmp_path / "article.py").write_text(quick, encoding="utf-8")
+    path = os.pathsep.join([str(LESSONS), *sys.path])
+    said = run(["-W", "error", str(tmp_path / "article.py")], PYTHONPATH=path)
+    assert said.startswith("280 faces to train, 60 to validate, 60 to test")
+    losses = re.findall(
+        r"^(\S+) +(before|after) +training: validation loss (\S+), accuracy 0\.\d{3}$", said, re.MULTILINE
+    )
+    assert [name for name, *_ in losses] == [
+        name for name in ("logistic", "feed-forward", "CNN", "ResNet") for _ in range(2)
+    ]
+    for (_, first, before), (_, last, after) in zip(losses[::2], losses[1::2], strict=True):
+        assert (first, last) == ("before", "after")
+        assert abs(float(before) - math.log(7)) < 0.25
+        assert float(after) != float(before)
+    assert said.count("test accuracy") == 4
 
 
 FORMS = """
