@@ -99,8 +99,7 @@ def run(changes, seed):
 # > **Your guess.** Write it down: which trick is worth most? Which least? Which one might even do harm? And how far
 # > apart will two seeds of *the same* recipe be, in points?
 
-# %%
-# Picture: validation accuracy of each variant: a dot for each of three seeds, a bar for their mean
+# %% picture="ablation"
 models, judged, right = {}, {}, {}
 for name, changes in VARIANTS.items():
     for seed in SEEDS:
@@ -175,8 +174,7 @@ half, other = val[0::2], val[1::2]
 #
 # > **Your guess.** Ours learned with label smoothing ("don't be too sure"). Will it be too sure or too modest?
 
-# %%
-# Picture: how often it is right against how sure it says it is; with the temperature the points near the diagonal
+# %% picture="temperature"
 before = mien.evaluate(model, other)
 says = answers(model, other).max(1).mean()
 print(f"says on average {says:.3f}, is right on {before.accuracy:.3f}; error {before.ece:.3f}")
@@ -199,6 +197,8 @@ panels[1].plot(temperatures, losses, color=BLUE)
 panels[1].plot(temperature, min(losses), "o", color=ORANGE)
 panels[1].set(title="choosing the temperature", xlabel="temperature", ylabel="cross-entropy on the first half")
 plt.show()
+
+# %%
 assert after.accuracy == before.accuracy
 assert min(losses) <= mien.evaluate(model, half).loss
 
@@ -254,6 +254,8 @@ print(f"truth:                                    {1 / 7:.3f}")
 print(f"mean test figure of all {on_test.size:,} looks:       {on_test.mean():.3f}")
 print(f"chosen on the TEST faces, reported there: {on_test.max():.3f}   <- the lie")
 print(f"chosen on validation, tested once:        {on_test[best]:.3f}")
+
+# %%
 assert abs(on_test.mean() - 1 / 7) < 0.02
 assert on_test.max() > 1 / 7 + 0.025
 
@@ -263,8 +265,7 @@ assert on_test.max() > 1 / 7 + 0.025
 #
 # Once is no proof. So we repeat the whole experiment 30 times, and watch the figure grow with the number of looks.
 
-# %%
-# Picture: the reported figure by the number of looks: chosen on test it climbs, chosen on validation it stays true
+# %% picture="looks"
 at = (1, 5, 25, 100, 250, 500)
 lie, honest = [], []
 for repeat in range(30):
@@ -317,6 +318,8 @@ for _ in range(500):
 print(f"{len(all_right)} looks, 500 times:")
 print(f"reported on the faces it was chosen by: {np.mean(same_half):.3f}   <- the lie")
 print(f"the same networks on the other faces:   {np.mean(other_half):.3f}   <- the honest figure")
+
+# %%
 assert np.mean(same_half) > np.mean(other_half) + 0.005
 
 all_val = np.concatenate([judged[key] for key in judged])
