@@ -279,9 +279,24 @@ assert np.array_equal(splits.train.labels, labels)
 assert splits.classes == CLASSES
 
 # %% [markdown]
-# Bit for bit. `splits.train` is a `FaceSet`: **all faces as one array** of `uint8`, `(N, 48, 48)`. It is also a data
-# set for PyTorch, like ours: `DataLoader(splits.train, batch_size=400)` works.
-#
+# Bit for bit. `splits.train` is a `FaceSet`: **all faces as one array** of `uint8`, `(N, 48, 48)`. PyTorch can take it
+# as a data set, too: `DataLoader(splits.train, batch_size=400)` works. There is one difference. Its faces are whole
+# numbers from 0 to 255; ours were divided by 255. `mien`'s networks divide inside, so give them 0 to 255. A network of
+# your own needs `images.float() / 255`.
+
+# %%
+whole, _ = next(iter(DataLoader(splits.train, batch_size=400)))
+print(
+    "of mien:",
+    tuple(whole.shape),
+    whole.dtype,
+    f"up to {whole.max()};  ours:",
+    images.dtype,
+    f"up to {images.max():.2f}",
+)
+assert torch.equal(whole[0].float() / 255, train_set[0][0])
+
+# %% [markdown]
 # ## 9. Where the arithmetic is done
 #
 # A computer's **CPU**, its main processor, is a few very clever workers. A **GPU**, the processor of a graphics card,
