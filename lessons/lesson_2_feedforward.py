@@ -167,7 +167,9 @@ print(f"{parameters:,} parameters for {len(splits.train):,} faces: {parameters /
 # lessons does so with all four models of the article. From now on we take `mien.fit`, which does the same: batches,
 # loss, slopes, step, and after each epoch a look at the validation faces. It keeps the
 # faces on the device (lesson 0), it gives an `Epoch` with all figures after each epoch, and *you* own the loop:
-# print, draw, or stop. All settings together are a **recipe**. ("demo" is a ready one for drawn faces, of which we
+# print, draw, or stop. Mind one thing: `mien.fit(...)` alone trains nothing. Each turn of a loop over it trains one
+# epoch. `list(mien.fit(...))` is the shortest such loop: it asks for all epochs and keeps them in a list. All settings
+# together are a **recipe**. ("demo" is a ready one for drawn faces, of which we
 # change what stands in `PLAIN`; "adamw" is Adam with weight decay, put beside its step and not, as in exercise 1.2,
 # into the loss; here it is 0.)
 
