@@ -113,12 +113,15 @@ assert np.allclose(p, 1 / 7), "one seventh for each class: no idea at all"
 # %% picture="dial"
 def cross_entropy(p, labels):
     """The mean of -log(probability given to the true class)."""
-    return float(-np.log(p[np.arange(len(labels)), labels]).mean())
+    return float(
+        -np.log(p[np.arange(len(labels)), labels]).mean()
+    )  # of row 0 column labels[0], of row 1 labels[1], ...
 
 
 rng = np.random.default_rng(0)
 start = rng.normal(0, 0.03, W.shape).astype(np.float32)
 few, few_y = X[:60], y[:60]
+# np.eye(7) is a table with a 1 in row k at column k and 0 elsewhere; [few_y] takes row few_y[i] for face i
 towards = few.T @ (np.eye(7, dtype=np.float32)[few_y] - softmax(few @ start))  # a good direction; section 5 says why
 towards /= np.linalg.norm(towards)
 
@@ -205,7 +208,9 @@ assert np.isclose(cross_entropy(softmax(X @ W + b), y), np.log(7), atol=1e-5)
 # Now: how much does the price rise when one score `z[k]` rises a little?
 #
 # * The first part, `-z[t]`, has the slope -1 if `k` is the true class, else 0.
-# * The second part has the slope `exp(z[k]) / (exp(z[0]) + ... + exp(z[6]))`. But that is `p[k]`!
+# * The second part is `log(S)`, with `S` for the sum `exp(z[0]) + ... + exp(z[6])`. From school: the slope of `log(S)`
+#   is `1 / S`, times the slope of `S` (the chain rule). In `S` only the term `exp(z[k])` changes when `z[k]` does, and
+#   the slope of `exp` is `exp` itself. Together: `exp(z[k]) / S`. But that is `p[k]`!
 #
 # So the slope is `p[k] - 1` for the true class and `p[k] - 0` for the others. In one line, and it is one of the most
 # beautiful lines of this field:
@@ -354,6 +359,7 @@ class Logistic(nn.Module):
         return self.linear(x)
 
 
+# a TensorDataset is a data set of tensors of equal length: its item i is (row i of the faces, label i)
 train_loader = DataLoader(TensorDataset(torch.tensor(X), torch.tensor(y)), batch_size=100, shuffle=True)
 valid_loader = DataLoader(TensorDataset(torch.tensor(X_val), torch.tensor(y_val)), batch_size=400)
 
