@@ -385,9 +385,9 @@ assert np.allclose(same.linear.weight.detach().numpy().T, ours, atol=1e-5)
 # It is. Now the two functions that the article uses for *all* its models, and so can you. `evaluate` asks about every
 # face and changes nothing. `fit` goes through the batches, walks a step after each, and evaluates after each epoch.
 #
-# One thing is new: a step after every *batch* of 100 faces, not after all of them. So 2,100 faces give 21 steps for the
-# price of one. This is **stochastic** gradient descent, SGD for short; "stochastic" means that chance decides which
-# faces are in a batch.
+# One thing is new: a step after every *batch* of 100 faces, not after all of them. So 2,100 faces, say, give 21 steps
+# for the price of one. This is **stochastic** gradient descent, SGD for short; "stochastic" means that chance decides
+# which faces are in a batch.
 
 
 # %%

@@ -220,9 +220,9 @@ assert last.train_accuracy > straight_history[-1].train_accuracy + 0.1
 #
 # ## 4. Overfitting
 #
-# What you see is called **overfitting**: the network has learned its training faces *by heart*. It had 300 parameters
-# for each face, which is plenty to remember "this one with the bright ear is sad" instead of finding out what sadness
-# looks like.
+# What you see is called **overfitting**: the network has learned its training faces *by heart*. It had the many
+# parameters for each face that we counted above, which is plenty to remember "this one with the bright ear is sad"
+# instead of finding out what sadness looks like.
 #
 # How do we know that it isn't simply a matter of hard faces? By an experiment that I find a little eerie. We shuffle
 # the labels: every training face gets the label of some other face. There is nothing to find any more. Nothing at all.

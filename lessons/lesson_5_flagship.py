@@ -308,7 +308,7 @@ assert lie[:, -1].mean() > honest[:, -1].mean() + 0.02
 # > **Your guess.** How many points will lie between the two?
 
 # %%
-all_right = np.concatenate([right[key] for key in right])  # (120, 450)
+all_right = np.concatenate([right[key] for key in right])  # (looks, faces)
 rng, same_half, other_half = np.random.default_rng(0), [], []
 for _ in range(500):
     first, second = np.array_split(rng.permutation(all_right.shape[1]), 2)

@@ -259,8 +259,9 @@ widest = max(shares.values()) - min(shares.values())
 print(f"widest gap {100 * widest:.1f} points; chance alone does about ± {100 * max(errors) * np.sqrt(2):.1f} to a gap")
 
 # %% [markdown]
-# Ask two questions of such a figure. Is a gap larger than chance? With 150 faces in a group, chance alone does several
-# points, so *no visible gap* in a small group proves nothing either. And: if there is a gap, who pays for it?
+# Ask two questions of such a figure. Is a gap larger than chance? The line above says how many points chance alone
+# does. The smaller the groups, the more; so *no visible gap* in a small group proves nothing either. And: if there is a
+# gap, who pays for it?
 #
 # ## 7. An expression is not an emotion
 #
