@@ -117,22 +117,28 @@ plt.yticks(range(len(last)), list(last))
 plt.gca().invert_yaxis()
 plt.xlabel("validation accuracy after the last epoch (a dot for each seed, a line for the mean)")
 plt.show()
-spread = np.mean([values.std(ddof=1) for values in last.values()])
+# one distance for all recipes: the variances (squares of the standard deviations) are averaged, then the root is taken
+spread = np.sqrt(np.mean([values.var(ddof=1) for values in last.values()]))
+FACTOR = 2.23  # Student's t for 5 × (3 - 1) = 10 degrees of freedom: chance alone goes beyond it 5 times in 100
 print(f"typical distance of a seed from its mean: {100 * spread:.1f} points")
 for name, values in list(last.items())[1:]:
     change = 100 * (values.mean() - full.mean())
     error = 100 * spread * np.sqrt(2 / len(SEEDS))  # how far two means of three are apart by chance alone
     verdict = (
         "can't be told from chance"
-        if abs(change) < 2 * error
+        if abs(change) < FACTOR * error
         else ("worse without it" if change < 0 else "better without it")
     )
-    print(f"{name:22} {change:+5.1f} points (chance: ± {2 * error:.1f}): {verdict}")
-chance = 2 * spread * np.sqrt(2 / len(SEEDS))
+    print(f"{name:22} {change:+5.1f} points (chance: ± {FACTOR * error:.1f}): {verdict}")
 
 # %% [markdown]
 # Now look at the dots before you look at the means. **The seeds of one and the same recipe are points apart.** So a
 # difference of one point between two recipes says nothing, if each was trained once. And many papers do just that.
+#
+# "± " beside a difference is what chance alone stays within 95 times in 100. Why 2.23 and not the usual 2? We know the
+# distance of seeds only from 15 networks, so we must be a little more careful (Student, 1908). Even so: this table
+# makes *four* comparisons, and each may be false by chance. If no trick does anything, about one in seven such tables
+# has a false verdict somewhere.
 #
 # With drawn faces one result is far larger than chance, and it may not be the one you guessed: here the network is
 # *better without* augmentation. In lesson 2 augmentation was worth many points! What is different? There the network
