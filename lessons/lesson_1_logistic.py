@@ -30,7 +30,7 @@ print(splits.train, splits.val, splits.test, sep="\n")
 
 # %%
 def rows(faces):
-    """Faces -> (N, 2304) float32: each pixel less its mean over the training faces."""
+    """Faces -> (N, 2304) float32: each pixel minus its mean over the training faces."""
     return faces.images.reshape(len(faces), -1).astype(np.float32) / 255 - MEAN
 
 
@@ -77,7 +77,7 @@ print(f"{W.size:,} weights + {b.size} biases = {W.size + b.size:,} numbers, call
 # %%
 def softmax(scores):
     """(N, K) scores -> (N, K) probabilities; each row adds to 1."""
-    powers = np.exp(scores - scores.max(1, keepdims=True))  # less the largest: the same result, and never too large
+    powers = np.exp(scores - scores.max(1, keepdims=True))  # minus the largest: the same result, and never too large
     return powers / powers.sum(1, keepdims=True)
 
 
@@ -224,7 +224,7 @@ assert np.isclose(cross_entropy(softmax(X @ W + b), y), np.log(7), atol=1e-5)
 # %%
 def gradient(X, labels, W, b):
     """The slopes of the mean cross-entropy: (2304, 7) for the weights, (7,) for the biases."""
-    wrong_by = softmax(X @ W + b) - np.eye(7, dtype=X.dtype)[labels]  # (N, 7): said less true
+    wrong_by = softmax(X @ W + b) - np.eye(7, dtype=X.dtype)[labels]  # (N, 7): said minus true
     return X.T @ wrong_by / len(X), wrong_by.mean(0)
 
 
@@ -404,17 +404,17 @@ def evaluate(model, loader):
     return loss / n, right / n
 
 
-def fit(epochs, rate, model, train_loader, valid_loader, optimiser=torch.optim.SGD):
+def fit(epochs, rate, model, train_loader, valid_loader, make_optimiser=torch.optim.SGD):
     """Train; gives (training loss, validation loss, validation accuracy) of each epoch."""
-    walk, history = optimiser(model.parameters(), rate), []
+    optimiser, history = make_optimiser(model.parameters(), rate), []
     for epoch in range(epochs):
         model.train()
         losses = []
         for images, labels in train_loader:
             loss = nn.functional.cross_entropy(model(images), labels)
-            walk.zero_grad()
+            optimiser.zero_grad()
             loss.backward()
-            walk.step()
+            optimiser.step()
             losses.append(loss.item())
         history.append((float(np.mean(losses)), *evaluate(model, valid_loader)))
         if epoch % 5 == 4:
@@ -505,7 +505,7 @@ assert sure[fits].mean() > sure[~fits].mean()
 #
 # * The model: scores = X W + b; softmax makes probabilities of scores.
 # * Learn by a loss with a slope everywhere (cross-entropy); judge by the accuracy.
-# * The slope at the scores is *what you said less what is true*.
+# * The slope at the scores is *what you said minus what is true*.
 # * Check gradients. Know the loss of "no idea": log of the number of classes.
 # * One stencil per class is too little. That isn't a matter of training longer. The *model* has to become richer.
 #

@@ -93,8 +93,8 @@ assert np.allclose(maps["mean of 9"][0, 0], pixels[:3, :3].mean())
 # and the head. People designed such filters by hand for thirty years. We shan't. **The network finds its own filters**,
 # by the gradient, as it found its stencils.
 #
-# > **Your guess.** A layer that makes 16 maps out of a face: how many parameters has it as a convolution? And as a
-# > linear layer, in which each of the numbers of the 16 maps has a weight for each pixel?
+# > **Your guess.** A layer that makes 16 maps out of a face: how many parameters does it have as a convolution? And
+# > as a linear layer, in which each of the numbers of the 16 maps has a weight for each pixel?
 
 # %%
 convolution = nn.Conv2d(1, 16, 3, padding=1)
