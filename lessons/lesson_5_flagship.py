@@ -135,8 +135,8 @@ for name, values in list(last.items())[1:]:
 # Now look at the dots before you look at the means. **The seeds of one and the same recipe are points apart.** So a
 # difference of one point between two recipes says nothing, if each was trained once. And many papers do just that.
 #
-# "± " beside a difference is what chance alone stays within 95 times in 100. Why 2.23 and not the usual 2? We know the
-# distance of seeds only from 15 networks, so we must be a little more careful (Student, 1908). Even so: this table
+# The "±" beside each difference: chance alone stays within it 95 times in 100. Why 2.23 and not the usual 2? We know
+# the distance of seeds only from 15 networks, so we must be a little more careful (Student, 1908). Even so: this table
 # makes *four* comparisons, and each may be false by chance. If no trick does anything, about one in seven such tables
 # has a false verdict somewhere.
 #
