@@ -113,9 +113,8 @@ assert np.allclose(p, 1 / 7), "one seventh for each class: no idea at all"
 # %% picture="dial"
 def cross_entropy(p, labels):
     """The mean of -log(probability given to the true class)."""
-    return float(
-        -np.log(p[np.arange(len(labels)), labels]).mean()
-    )  # of row 0 column labels[0], of row 1 labels[1], ...
+    given = p[np.arange(len(labels)), labels]  # of row 0 the column labels[0], of row 1 the column labels[1], ...
+    return float(-np.log(given).mean())
 
 
 rng = np.random.default_rng(0)
@@ -172,10 +171,10 @@ given = np.linspace(0.005, 1, 300)
 plt.figure(figsize=(5.6, 3))
 plt.plot(given, -np.log(given), color=BLUE)
 for p_true, text in ((1.0, "sure and right"), (0.5, "half sure"), (1 / 7, "no idea"), (0.01, "sure and wrong")):
-    price = -np.log(p_true)
+    price = abs(np.log(p_true))  # the same as -log p, without "-0.00" for 1
     plt.plot(p_true, price, "o", color=ORANGE)
     ends = {"ha": "right", "xytext": (4, 16)} if p_true == 1 else {"ha": "left", "xytext": (8, 4)}
-    plt.annotate(f"{text}: {abs(price):.2f}", (p_true, price), textcoords="offset points", **ends)
+    plt.annotate(f"{text}: {price:.2f}", (p_true, price), textcoords="offset points", **ends)
 plt.xlabel("probability that was given to the true class")
 plt.ylabel("price, -log p")
 plt.title("cross-entropy of one answer")
