@@ -72,7 +72,7 @@ chromium:  ## the browser that tests of the page use: the one that is here, or D
 
 lessons: $(PAGES)  ## run the lessons as notebooks: build/lessons/NAME.ipynb, and NAME.md with pictures
 
-build/lessons/%.md: lessons/%.py lessons/blackboard.py lessons/build.py $(READY)
+build/lessons/%.md: lessons/%.py lessons/alt.json lessons/blackboard.py lessons/build.py $(READY)
 	$(BIN)/python lessons/build.py $*
 
 timm-check: $(READY)  ## timm backbones, in a venv with a torch and a torchvision that fit together (5 GB)

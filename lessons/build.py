@@ -7,10 +7,12 @@
 A lesson checks what it claims, so one that runs to its end is a test that passed; the first failing cell stops it.
 """
 
+import json
 import os
 import re
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import jupytext
@@ -55,18 +57,26 @@ def build(name: str, out: Path = OUT, run: bool = True) -> None:
     end = (
         f"*This page is a notebook {was}: [{name}.ipynb]({name}.ipynb). It runs in the folder `lessons` of a checkout.*"
     )
-    page = re.sub(r"(\]\(lesson_\w+)\.ipynb\)", r"\1.md)", _guess_first(_described(page)))
+    page = re.sub(r"(\]\(lesson_\w+)\.ipynb\)", r"\1.md)", _guess_first(_described(page, _alts(name, notebook))))
     (out / f"{name}.md").write_text(f"{page.rstrip()}\n\n---\n\n{end}\n", encoding="utf-8")
 
 
-def _described(page: str) -> str:
-    """The page with each picture described by the comment that begins the cell that drew it: `# Picture: ...`."""
-    text, parts = "a picture of this lesson", []
-    for part in re.split(r"(^# Picture: .*$|!\[png\])", page, flags=re.MULTILINE):
-        if part.startswith("# Picture: "):
-            text = part.removeprefix("# Picture: ").replace("[", "(").replace("]", ")")
-        parts.append(f"![{text}]" if part == "![png]" else part)
-    return "".join(parts)
+def _alts(name: str, notebook: nbformat.NotebookNode) -> Iterator[str]:
+    """What is seen on each picture, in their order.
+
+    A cell that draws begins with `# %% picture="dial"`; `alt.json` holds the words. In the lesson itself they would
+    tell what is to be guessed.
+    """
+    words = json.loads((HERE / "alt.json").read_text(encoding="utf-8"))[name]
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                yield words[cell.metadata["picture"]]
+
+
+def _described(page: str, alts: Iterator[str]) -> str:
+    """The page with each picture described."""
+    return re.sub(r"!\[png\]", lambda _: f"![{next(alts)}]", page)
 
 
 def _guess_first(page: str) -> str:

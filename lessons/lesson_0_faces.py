@@ -10,7 +10,8 @@
 # **You need** a little Python: lists, functions, a class. Nothing about machine learning. About 40 minutes.
 #
 # **How to read it.** Now and then a box asks you for a *guess*. Please make it before you read on, best in writing. A
-# wrong guess is worth more than no guess: what surprises you is what you remember.
+# wrong guess is worth more than no guess: what surprises you is what you remember. A line with `assert` is a check: it
+# stops the lesson if what it says isn't true.
 #
 # Nothing is downloaded. If you don't have the real data set, `mien` draws faces, the same ones on every machine. To use
 # the real one, write its path into `DATA` in `blackboard.py`.
@@ -33,8 +34,7 @@ import mien
 # Here is one face. It is 48 numbers wide and 48 numbers high. Each number is one **pixel** (short for *picture
 # element*), a small square of one shade. 0 is black, 255 is white, and everything between is gray.
 
-# %%
-# Picture: a drawn face, and beside it the region around one eye, enlarged, with the number of each pixel written in it
+# %% picture="one face"
 face = mien.drawn_faces(100).train.images[2]
 print("shape:", face.shape, " type:", face.dtype, " darkest:", face.min(), " lightest:", face.max())
 
@@ -59,19 +59,26 @@ plt.show()
 # > **Your guess.** We want a brighter picture, so we add 100 to every pixel. A pixel of 200 becomes 300, which is more
 # > than 255. What will the picture look like?
 
-# %%
-# Picture: the face as it is; with 100 added in uint8, where light parts have turned dark; and brightened correctly
-wrapped = face + np.uint8(100)
-right = np.clip(face.astype(int) + 100, 0, 255).astype(np.uint8)
-show_faces([face, wrapped, right], ["as it is", "+ 100 in uint8", "+ 100, cut off at 255"], columns=3, height=2.4)
+# %% picture="plus 100"
+added = face + np.uint8(100)
+show_faces([face, added], ["as it is", "+ 100 in uint8"], columns=2, height=2.4)
 plt.show()
-print("200 + 100 in uint8 is", (np.array([200], np.uint8) + np.uint8(100))[0], " because 300 - 256 = 44")
-assert (np.array([200], np.uint8) + np.uint8(100))[0] == 44
+print("200 + 100 in uint8 is", (np.array([200], np.uint8) + np.uint8(100))[0])
 
 # %% [markdown]
-# The numbers went round like the kilometre counter of an old car: after 255 comes 0. The lightest parts turned dark,
-# and Python said nothing. **So calculate in another type** (`int`, `float32`) **and come back at the end.** From now
-# on, whenever we do arithmetic on pixels, we turn them into `float32` first: numbers with decimals, in 32 bits.
+# The numbers went round like the kilometre counter of an old car: after 255 comes 0. So 300 became 300 - 256 = 44. The
+# lightest parts turned dark, and Python said nothing. **So calculate in another type** (`int`, `float32`) **and come
+# back at the end**:
+
+# %% picture="brighter"
+right = np.clip(face.astype(int) + 100, 0, 255).astype(np.uint8)  # clip: what is above 255 becomes 255
+show_faces([face, right], ["as it is", "+ 100 in int, cut off at 255"], columns=2, height=2.4)
+plt.show()
+assert (np.array([200], np.uint8) + np.uint8(100))[0] == 300 - 256
+
+# %% [markdown]
+# From now on, whenever we do arithmetic on pixels, we turn them into `float32` first: numbers with decimals, in 32
+# bits.
 #
 # ## 2. Many faces are a table, too
 #
@@ -112,8 +119,7 @@ for number, name in enumerate(CLASSES):
 # row into 48 rows of 48.
 
 
-# %%
-# Picture: the first twelve faces of the file, each with its label
+# %% picture="first faces"
 def to_image(pixels):
     """A string of 2,304 numbers -> (48, 48) uint8."""
     return np.array(pixels.split(), dtype=np.uint8).reshape(48, 48)
@@ -147,8 +153,7 @@ assert len(train_df) + len(valid_df) + len(test_df) == len(frame), "each face ha
 # %% [markdown]
 # How many faces has each class? It is the first question to ask of any data set.
 
-# %%
-# Picture: how many training faces each of the seven classes has
+# %% picture="classes"
 counts = train_df.emotion.value_counts().reindex(range(7), fill_value=0)
 bars({CLASSES[n]: int(count) for n, count in counts.items()}, "training faces of each class", style="{:,}")
 plt.show()
@@ -175,8 +180,7 @@ print(f"always '{CLASSES[most_common]}': {floor:.1%} right")
 #
 # > **Your guess.** Will you be able to tell the seven averages apart? By what?
 
-# %%
-# Picture: the average training face of each class; the mouths and brows differ a little, the rest is a blur
+# %% picture="averages"
 pictures = np.stack([to_image(text) for text in train_df.pixels])
 labels = train_df.emotion.to_numpy()
 means = [pictures[labels == number].mean(0) for number in range(7)]
@@ -235,7 +239,9 @@ sizes = [len(some) for _, some in loader]
 images, targets = next(iter(loader))
 print("images:", tuple(images.shape), " labels:", tuple(targets.shape))
 print("sizes of the batches:", sizes[:4], "..." if len(sizes) > 4 else "", "last:", sizes[-1])
-assert sum(sizes) == len(train_set)
+
+# %%
+assert sum(sizes) == len(train_set), "each face is in one batch"
 
 # %% [markdown]
 # Read the shape from left to right: 400 faces, 1 channel, 48 rows, 48 columns. You will see these four so often that
@@ -243,8 +249,7 @@ assert sum(sizes) == len(train_set)
 #
 # Now the look at a batch. Please take a minute for it. **Always look at your data before you let a machine do it.**
 
-# %%
-# Picture: a wall of 96 faces of one batch, six rows of sixteen, as the network is given them
+# %% picture="a batch"
 wall = images[:96, 0].numpy().reshape(6, 16, 48, 48).transpose(0, 2, 1, 3).reshape(6 * 48, 16 * 48)
 plt.figure(figsize=(8.6, 3.4))
 plt.imshow(wall, vmin=0, vmax=1)
@@ -274,9 +279,24 @@ assert np.array_equal(splits.train.labels, labels)
 assert splits.classes == CLASSES
 
 # %% [markdown]
-# Bit for bit. `splits.train` is a `FaceSet`: **all faces as one array** of `uint8`, `(N, 48, 48)`. It is also a data
-# set for PyTorch, like ours: `DataLoader(splits.train, batch_size=400)` works.
-#
+# Bit for bit. `splits.train` is a `FaceSet`: **all faces as one array** of `uint8`, `(N, 48, 48)`. PyTorch can take it
+# as a data set, too: `DataLoader(splits.train, batch_size=400)` works. There is one difference. Its faces are whole
+# numbers from 0 to 255; ours were divided by 255. `mien`'s networks divide inside, so give them 0 to 255. A network of
+# your own needs `images.float() / 255`.
+
+# %%
+whole, _ = next(iter(DataLoader(splits.train, batch_size=400)))
+print(
+    "of mien:",
+    tuple(whole.shape),
+    whole.dtype,
+    f"up to {whole.max()};  ours:",
+    images.dtype,
+    f"up to {images.max():.2f}",
+)
+assert torch.equal(whole[0].float() / 255, train_set[0][0])
+
+# %% [markdown]
 # ## 9. Where the arithmetic is done
 #
 # A computer's **CPU**, its main processor, is a few very clever workers. A **GPU**, the processor of a graphics card,
@@ -329,8 +349,7 @@ assert same.shape == moved.shape
 # > **Your guess.** How many times as fast is the second way, per epoch? Twice? Ten times?
 
 
-# %%
-# Picture: milliseconds to hand out all faces once in batches, three ways; keeping them on the device is the fastest
+# %% picture="handing out"
 def seconds(batches, repeat=3):
     """The least time that one pass over the batches takes, in seconds."""
     times = []
@@ -349,14 +368,24 @@ array = splits.train[:840]
 on_device = to_device([torch.from_numpy(array.images)[:, None], torch.from_numpy(array.targets)], device)
 
 
+# three ways; each function gives one pass over all faces, in batches of 128
+def from_text():
+    return DeviceLoader(DataLoader(Expressions(some), 128, shuffle=True), device)
+
+
+def from_array():
+    return DeviceLoader(DataLoader(array, 128, shuffle=True), device)
+
+
 def kept_there():
     order = torch.randperm(len(on_device[0]), device=device)
-    return ((on_device[0][pick] / 255, on_device[1][pick]) for pick in order.split(128))
+    for pick in order.split(128):
+        yield on_device[0][pick] / 255, on_device[1][pick]
 
 
 ways = {
-    "text to face, one by one": DeviceLoader(DataLoader(Expressions(some), 128, shuffle=True), device).__iter__,
-    "array, one by one": DeviceLoader(DataLoader(array, 128, shuffle=True), device).__iter__,
+    "text to face, one by one": from_text,
+    "array, one by one": from_array,
     "array, kept on the device": kept_there,
 }
 took = {name: 1000 * seconds(way) for name, way in ways.items()}

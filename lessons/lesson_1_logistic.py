@@ -30,7 +30,7 @@ print(splits.train, splits.val, splits.test, sep="\n")
 
 # %%
 def rows(faces):
-    """Faces -> (N, 2304) float32: each pixel less its mean over the training faces."""
+    """Faces -> (N, 2304) float32: each pixel minus its mean over the training faces."""
     return faces.images.reshape(len(faces), -1).astype(np.float32) / 255 - MEAN
 
 
@@ -77,7 +77,7 @@ print(f"{W.size:,} weights + {b.size} biases = {W.size + b.size:,} numbers, call
 # %%
 def softmax(scores):
     """(N, K) scores -> (N, K) probabilities; each row adds to 1."""
-    powers = np.exp(scores - scores.max(1, keepdims=True))  # less the largest: the same result, and never too large
+    powers = np.exp(scores - scores.max(1, keepdims=True))  # minus the largest: the same result, and never too large
     return powers / powers.sum(1, keepdims=True)
 
 
@@ -93,7 +93,9 @@ assert np.allclose(softmax(example), softmax(example + 100)), "adding the same t
 # %%
 p = softmax(X @ W + b)
 print(p[0].round(4))
-assert np.allclose(p, 1 / 7)
+
+# %%
+assert np.allclose(p, 1 / 7), "one seventh for each class: no idea at all"
 
 # %% [markdown]
 # ## 3. Why accuracy is no loss
@@ -108,16 +110,17 @@ assert np.allclose(p, 1 / 7)
 # > **Your guess.** What will the two curves look like? Draw them, before you scroll.
 
 
-# %%
-# Picture: accuracy along the dial is a staircase with flat steps; cross-entropy along the same dial is a smooth curve
+# %% picture="dial"
 def cross_entropy(p, labels):
     """The mean of -log(probability given to the true class)."""
-    return float(-np.log(p[np.arange(len(labels)), labels]).mean())
+    given = p[np.arange(len(labels)), labels]  # of row 0 the column labels[0], of row 1 the column labels[1], ...
+    return float(-np.log(given).mean())
 
 
 rng = np.random.default_rng(0)
 start = rng.normal(0, 0.03, W.shape).astype(np.float32)
 few, few_y = X[:60], y[:60]
+# np.eye(7) is a table with a 1 in row k at column k and 0 elsewhere; [few_y] takes row few_y[i] for face i
 towards = few.T @ (np.eye(7, dtype=np.float32)[few_y] - softmax(few @ start))  # a good direction; section 5 says why
 towards /= np.linalg.norm(towards)
 
@@ -127,9 +130,9 @@ accuracies = [(p.argmax(1) == few_y).mean() for p in at]
 losses = [cross_entropy(p, few_y) for p in at]
 figure, panels = plt.subplots(1, 2, figsize=(8.6, 3))
 panels[0].plot(dial, accuracies, color=ORANGE)
-panels[0].set(title="accuracy: stairs", xlabel="position of the dial", ylabel="share of right answers")
+panels[0].set(title="accuracy", xlabel="position of the dial", ylabel="share of right answers")
 panels[1].plot(dial, losses, color=BLUE)
-panels[1].set(title="cross-entropy: a slope everywhere", xlabel="position of the dial", ylabel="loss")
+panels[1].set(title="cross-entropy", xlabel="position of the dial", ylabel="loss")
 plt.show()
 
 # %% [markdown]
@@ -163,20 +166,15 @@ assert noticed["cross-entropy"] == 200
 #
 # > **Your guess.** What is the price for `p = 1`? For `p = 0.5`? What happens as `p` comes near 0?
 
-# %%
-# Picture: the price, minus log p, is 0 at p = 1, about 0.7 at p = 0.5, and grows without end towards p = 0
+# %% picture="price"
 given = np.linspace(0.005, 1, 300)
 plt.figure(figsize=(5.6, 3))
 plt.plot(given, -np.log(given), color=BLUE)
-for p_true, text in (
-    (1.0, "sure and right: 0"),
-    (0.5, "half sure: 0.69"),
-    (1 / 7, "no idea: log 7 = 1.95"),
-    (0.01, "sure and wrong: 4.6"),
-):
-    plt.plot(p_true, -np.log(p_true), "o", color=ORANGE)
+for p_true, text in ((1.0, "sure and right"), (0.5, "half sure"), (1 / 7, "no idea"), (0.01, "sure and wrong")):
+    price = abs(np.log(p_true))  # the same as -log p, without "-0.00" for 1
+    plt.plot(p_true, price, "o", color=ORANGE)
     ends = {"ha": "right", "xytext": (4, 16)} if p_true == 1 else {"ha": "left", "xytext": (8, 4)}
-    plt.annotate(text, (p_true, -np.log(p_true)), textcoords="offset points", **ends)
+    plt.annotate(f"{text}: {price:.2f}", (p_true, price), textcoords="offset points", **ends)
 plt.xlabel("probability that was given to the true class")
 plt.ylabel("price, -log p")
 plt.title("cross-entropy of one answer")
@@ -187,6 +185,8 @@ print(
     "; our machine of zeros:",
     round(cross_entropy(softmax(X @ W + b), y), 4),
 )
+
+# %%
 assert np.isclose(cross_entropy(softmax(X @ W + b), y), np.log(7), atol=1e-5)
 
 # %% [markdown]
@@ -207,7 +207,9 @@ assert np.isclose(cross_entropy(softmax(X @ W + b), y), np.log(7), atol=1e-5)
 # Now: how much does the price rise when one score `z[k]` rises a little?
 #
 # * The first part, `-z[t]`, has the slope -1 if `k` is the true class, else 0.
-# * The second part has the slope `exp(z[k]) / (exp(z[0]) + ... + exp(z[6]))`. But that is `p[k]`!
+# * The second part is `log(S)`, with `S` for the sum `exp(z[0]) + ... + exp(z[6])`. From school: the slope of `log(S)`
+#   is `1 / S`, times the slope of `S` (the chain rule). In `S` only the term `exp(z[k])` changes when `z[k]` does, and
+#   the slope of `exp` is `exp` itself. Together: `exp(z[k]) / S`. But that is `p[k]`!
 #
 # So the slope is `p[k] - 1` for the true class and `p[k] - 0` for the others. In one line, and it is one of the most
 # beautiful lines of this field:
@@ -221,7 +223,7 @@ assert np.isclose(cross_entropy(softmax(X @ W + b), y), np.log(7), atol=1e-5)
 # %%
 def gradient(X, labels, W, b):
     """The slopes of the mean cross-entropy: (2304, 7) for the weights, (7,) for the biases."""
-    wrong_by = softmax(X @ W + b) - np.eye(7, dtype=X.dtype)[labels]  # (N, 7): said less true
+    wrong_by = softmax(X @ W + b) - np.eye(7, dtype=X.dtype)[labels]  # (N, 7): said minus true
     return X.T @ wrong_by / len(X), wrong_by.mean(0)
 
 
@@ -265,8 +267,7 @@ for pixel, kind in ((0, 0), (1000, 3), (1500, 5), (2303, 6)):
 # > **Your guess.** What happens if the step is much too small? And if it is much too large?
 
 
-# %%
-# Picture: the loss over 60 steps; too small a rate hardly falls, a good one falls, too large a one leaves the picture
+# %% picture="rates"
 def descend(steps, rate):
     """From zeros, on all training faces. Gives W, b, and (loss, training accuracy, validation accuracy) per step."""
     W, b, history = np.zeros((2304, 7), np.float32), np.zeros(7, np.float32), []
@@ -284,11 +285,13 @@ rates = {rate: descend(60, rate)[2][:, 0] for rate in (0.001, 0.03, 1.0)}
 for (rate, losses), colour in zip(rates.items(), (PINK, BLUE, ORANGE), strict=True):
     plt.plot(losses, color=colour, label=f"rate {rate}")
 plt.axhline(np.log(7), color="#8A8A8A", ls=":", label="no idea: log 7")
-plt.ylim(rates[0.03].min() - 0.1, 2.6)  # too large a rate goes far beyond
+plt.ylim(rates[0.03].min() - 0.1, 2.6)  # what is above is cut off
 plt.xlabel("step")
 plt.ylabel("training loss")
 plt.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
+
+# %%
 assert rates[0.03][-1] < rates[0.001][-1] < rates[1.0][-1]
 
 # %% [markdown]
@@ -297,8 +300,7 @@ assert rates[0.03][-1] < rates[0.001][-1] < rates[1.0][-1]
 #
 # Now for real: 300 steps at a good rate.
 
-# %%
-# Picture: accuracy on the training and the validation faces, before, while and after 300 steps of training
+# %% picture="300 steps"
 W, b, steps = descend(300, 0.03)
 floor = np.bincount(y_val).max() / len(y_val)
 print(f"before: loss {steps[0, 0]:.3f}, validation accuracy {steps[0, 2]:.3f}")
@@ -324,8 +326,7 @@ assert steps[-1, 2] > floor + 0.05
 #
 # > **Your guess.** What will the stencil of 'surprise' look like around the mouth? And that of 'happy'?
 
-# %%
-# Picture: the weights of each class as an image in red and blue; mouths and brows can be made out
+# %% picture="stencils"
 reach = np.abs(W).max() * 0.8
 show_faces(W.T.reshape(7, 48, 48), CLASSES, columns=7, cmap="RdBu", vmin=-reach, vmax=reach)
 plt.show()
@@ -357,6 +358,7 @@ class Logistic(nn.Module):
         return self.linear(x)
 
 
+# a TensorDataset is a data set of tensors of equal length: its item i is (row i of the faces, label i)
 train_loader = DataLoader(TensorDataset(torch.tensor(X), torch.tensor(y)), batch_size=100, shuffle=True)
 valid_loader = DataLoader(TensorDataset(torch.tensor(X_val), torch.tensor(y_val)), batch_size=400)
 
@@ -382,9 +384,9 @@ assert np.allclose(same.linear.weight.detach().numpy().T, ours, atol=1e-5)
 # It is. Now the two functions that the article uses for *all* its models, and so can you. `evaluate` asks about every
 # face and changes nothing. `fit` goes through the batches, walks a step after each, and evaluates after each epoch.
 #
-# One thing is new: a step after every *batch* of 100 faces, not after all of them. So 2,100 faces give 21 steps for the
-# price of one. This is **stochastic** gradient descent, SGD for short; "stochastic" means that chance decides which
-# faces are in a batch.
+# One thing is new: a step after every *batch* of 100 faces, not after all of them. So 2,100 faces, say, give 21 steps
+# for the price of one. This is **stochastic** gradient descent, SGD for short; "stochastic" means that chance decides
+# which faces are in a batch.
 
 
 # %%
@@ -401,17 +403,17 @@ def evaluate(model, loader):
     return loss / n, right / n
 
 
-def fit(epochs, rate, model, train_loader, valid_loader, optimiser=torch.optim.SGD):
+def fit(epochs, rate, model, train_loader, valid_loader, make_optimiser=torch.optim.SGD):
     """Train; gives (training loss, validation loss, validation accuracy) of each epoch."""
-    walk, history = optimiser(model.parameters(), rate), []
+    optimiser, history = make_optimiser(model.parameters(), rate), []
     for epoch in range(epochs):
         model.train()
         losses = []
         for images, labels in train_loader:
             loss = nn.functional.cross_entropy(model(images), labels)
-            walk.zero_grad()
+            optimiser.zero_grad()
             loss.backward()
-            walk.step()
+            optimiser.step()
             losses.append(loss.item())
         history.append((float(np.mean(losses)), *evaluate(model, valid_loader)))
         if epoch % 5 == 4:
@@ -432,8 +434,7 @@ print("before:   loss {:.3f}, accuracy {:.3f}".format(*before))
 # > **Your guess.** 25 epochs, as in the article: each face is looked at 25 times. By hand we looked at each 300 times.
 # > Which one will have got farther?
 
-# %%
-# Picture: loss and accuracy over 25 epochs with PyTorch; the accuracy rises quickly, then more slowly
+# %% picture="25 epochs"
 history = fit(25, 0.03, model, train_loader, valid_loader)
 after = evaluate(model, valid_loader)
 print("after:    loss {:.3f}, accuracy {:.3f}".format(*after))
@@ -450,6 +451,8 @@ panels[1].axhline(floor, color="#8A8A8A", ls=":", label="without looking")
 panels[1].set(title="validation accuracy", xlabel="epoch")
 panels[1].legend()
 plt.show()
+
+# %%
 assert after[1] > max(floor, before[1]) + 0.04
 assert history[-1][0] < steps[-1, 0] < steps[24, 0]
 
@@ -466,8 +469,7 @@ assert history[-1][0] < steps[-1, 0] < steps[24, 0]
 # A **predict** function: one face in, one word out. We use validation faces. The test faces stay in their envelope.
 
 
-# %%
-# Picture: twelve validation faces with the predicted label, a tick or cross, and the true label where it was wrong
+# %% picture="answers"
 @torch.no_grad()
 def predict(face, model):
     """A (48, 48) uint8 face -> the name of its most probable class."""
@@ -484,8 +486,7 @@ plt.show()
 #
 # How sure is it when it is right, and when it is wrong? Sure and wrong would be bad.
 
-# %%
-# Picture: how sure the model is on the faces it gets right (more) and on those it gets wrong (less), as two histograms
+# %% picture="how sure"
 with torch.no_grad():
     sure, answer = model(torch.tensor(X_val)).softmax(1).max(1)
 fits = (answer == torch.tensor(y_val)).numpy()
@@ -503,7 +504,7 @@ assert sure[fits].mean() > sure[~fits].mean()
 #
 # * The model: scores = X W + b; softmax makes probabilities of scores.
 # * Learn by a loss with a slope everywhere (cross-entropy); judge by the accuracy.
-# * The slope at the scores is *what you said less what is true*.
+# * The slope at the scores is *what you said minus what is true*.
 # * Check gradients. Know the loss of "no idea": log of the number of classes.
 # * One stencil per class is too little. That isn't a matter of training longer. The *model* has to become richer.
 #

@@ -90,8 +90,7 @@ def deep(depth, **switches):
 # > **Your guess.** Depths of 2, 8 and 20. Which one learns its *training* faces best? (A deeper one has more
 # > parameters, so it could learn more by heart.)
 
-# %%
-# Picture: training loss for depths 2, 8 and 20: the two smaller ones learn, depth 20 stays at log 7, no idea
+# %% picture="depths"
 plain = {depth: train(deep(depth)) for depth in (2, 8, 20)}
 plt.figure(figsize=(6.4, 3.2))
 for (depth, history), colour, marker in zip(plain.items(), (BLUE, GREEN, ORANGE), "osv", strict=True):
@@ -103,6 +102,8 @@ plt.legend()
 plt.show()
 for depth, history in plain.items():
     print(f"{depth:2} layers: training accuracy {history[-1].train_accuracy:.3f}")
+
+# %%
 assert plain[20][-1].train_loss > plain[2][-1].train_loss + 0.1
 
 # %% [markdown]
@@ -130,8 +131,7 @@ print(f"1.5 multiplied 20 times: {1.5**20:,.0f}")
 # > **Your guess.** By what factor is it smaller at the first layer than at the last?
 
 
-# %%
-# Picture: size of the gradient at each layer, in powers of ten: it falls by many powers towards the first layers
+# %% picture="gradients"
 def gradient_sizes(model):
     """The norm of the loss's gradient at each layer's weights."""
     scores = model.train()(torch.from_numpy(train_small.images[:200])[:, None])
@@ -155,8 +155,10 @@ def show_gradients(models):
 plain_sizes = gradient_sizes(deep(20))
 first, last = plain_sizes[0], plain_sizes[-1]
 print(f"first layer {first:.1e}, last layer {last:.1e}: a factor of {last / first:,.0f}")
-assert plain_sizes[-1] > 1000 * plain_sizes[0]
 show_gradients({"plain, 20 layers": plain_sizes})
+
+# %%
+assert plain_sizes[-1] > 1000 * plain_sizes[0]
 
 # %% [markdown]
 # (Mind the scale: each line is ten or more times the one below it.) The first layers hear nothing. They never learn
@@ -179,18 +181,18 @@ show_gradients({"plain, 20 layers": plain_sizes})
 # > **Your guess.** The same 20 layers, the same starting weights, the same faces: what will the gradients look like
 # > now?
 
-# %%
-# Picture: with skips the gradient has about the same size at all twenty layers; plain it falls by many powers of ten
+# %% picture="gradients with skips"
 skip_sizes = gradient_sizes(deep(20, skip=True))
 show_gradients({"plain, 20 layers": plain_sizes, "with skips": skip_sizes})
+
+# %%
 assert max(skip_sizes) < 100 * min(skip_sizes)
 assert sum(p.numel() for p in deep(20).parameters()) == sum(p.numel() for p in deep(20, skip=True).parameters())
 
 # %% [markdown]
 # Not one parameter more; only a plus sign. And does it learn?
 
-# %%
-# Picture: training loss of 20 layers: plain it stays at no idea, with skips it falls at once
+# %% picture="20 layers"
 skipped = train(deep(20, skip=True))
 plt.figure(figsize=(6.4, 3))
 for name, history, colour, marker in (("plain", plain[20], ORANGE, "v"), ("with skips", skipped, BLUE, "o")):
@@ -234,8 +236,7 @@ assert torch.allclose(batch_norm(x, layer.weight, layer.bias), layer(x), atol=1e
 # > **Your guess.** How large are the numbers after layer 1, 10 and 20 of our fresh network: plain, with skips, and with
 # > batch normalisation?
 
-# %%
-# Picture: how much faces differ after each layer: plain it dies away, with skips it grows, with batch norm it stays
+# %% picture="spread"
 with torch.no_grad():
     batch = torch.from_numpy(train_small.images[:200])[:, None]
     spread = {
@@ -252,6 +253,8 @@ plt.xticks(range(0, 21, 4))
 plt.legend()
 plt.grid(axis="y")
 plt.show()
+
+# %%
 assert spread["plain"][-1] < 0.01 * spread["plain"][0]
 assert spread["with batch norm"][-1] > 100 * spread["plain"][-1]
 
@@ -303,8 +306,7 @@ print(f"{sum(p.numel() for p in resnet.parameters()):,} parameters")
 # > **Your guess.** The same network, the same number of epochs, with a constant rate and with the schedule. What will
 # > the validation curve of each look like near the end?
 
-# %%
-# Picture: the learning rate, constant and one cycle; and validation accuracy, smoother and higher with the schedule
+# %% picture="schedule"
 plans = {}
 for plan in ("constant", "onecycle"):
     torch.manual_seed(0)
@@ -322,6 +324,8 @@ plt.show()
 late = {plan: [e.val_accuracy for e in history[-4:]] for plan, history in plans.items()}
 for plan, values in late.items():
     print(f"{plan:9} last four epochs: mean {np.mean(values):.3f}, from {min(values):.3f} to {max(values):.3f}")
+
+# %%
 assert np.mean(late["onecycle"]) > np.mean(late["constant"])
 
 # %% [markdown]
@@ -332,8 +336,7 @@ assert np.mean(late["onecycle"]) > np.mean(late["constant"])
 #
 # > **Your guess.** The CNN of lesson 3 had about 39,000 parameters, and 14 epochs. How far will this one get in 10?
 
-# %%
-# Picture: loss and accuracy of the residual network over 10 epochs on faces of full size
+# %% picture="resnet"
 floor = max(splits.val.counts.values()) / len(splits.val)
 before = mien.evaluate(resnet, splits.val).accuracy
 recipe = mien.recipe("resnet", "demo", epochs=10, batch=32, precision="float32")
@@ -344,24 +347,24 @@ report = mien.evaluate(resnet, splits.val)
 print(
     f"before {before:.3f}; after {report.accuracy:.3f}, between {report.interval[0]:.3f} and {report.interval[1]:.3f}"
 )
-assert report.accuracy > max(floor, before) + 0.1
 
 # %%
-# Picture: twelve validation faces with the predicted label, a tick or cross, and the true label where it was wrong
+assert report.accuracy > max(floor, before) + 0.1
+
+# %% picture="answers"
 some = splits.val[:12]
 with torch.no_grad():
     answers = resnet.eval()(torch.from_numpy(some.images)[:, None]).argmax(1)
 show_answers(some.images, [CLASSES[k] for k in answers], [CLASSES[k] for k in some.labels])
 plt.show()
 
-# %%
-# Picture: of the validation faces of each class, the share that the residual network found
+# %% picture="classes"
 bars({score.name: score.recall for score in report.per_class}, "share of each class that was found (recall)")
 plt.show()
 
 # %% [markdown]
-# You have climbed the article's four rungs: one layer, hidden layers, convolutions, skips. `mien ladder` climbs all
-# four and makes one page of it.
+# You have climbed the article's four rungs: one layer, hidden layers, convolutions, skips. `article.py` beside the
+# lessons climbs all four with one `fit`, in plain PyTorch; `mien ladder` does, too, and makes one page of it.
 #
 # ## What to take with you
 #

@@ -99,8 +99,7 @@ def run(changes, seed):
 # > **Your guess.** Write it down: which trick is worth most? Which least? Which one might even do harm? And how far
 # > apart will two seeds of *the same* recipe be, in points?
 
-# %%
-# Picture: validation accuracy of each variant: a dot for each of three seeds, a bar for their mean
+# %% picture="ablation"
 models, judged, right = {}, {}, {}
 for name, changes in VARIANTS.items():
     for seed in SEEDS:
@@ -118,22 +117,28 @@ plt.yticks(range(len(last)), list(last))
 plt.gca().invert_yaxis()
 plt.xlabel("validation accuracy after the last epoch (a dot for each seed, a line for the mean)")
 plt.show()
-spread = np.mean([values.std(ddof=1) for values in last.values()])
+# one distance for all recipes: the variances (squares of the standard deviations) are averaged, then the root is taken
+spread = np.sqrt(np.mean([values.var(ddof=1) for values in last.values()]))
+FACTOR = 2.23  # Student's t for 5 × (3 - 1) = 10 degrees of freedom: chance alone goes beyond it 5 times in 100
 print(f"typical distance of a seed from its mean: {100 * spread:.1f} points")
 for name, values in list(last.items())[1:]:
     change = 100 * (values.mean() - full.mean())
     error = 100 * spread * np.sqrt(2 / len(SEEDS))  # how far two means of three are apart by chance alone
     verdict = (
         "can't be told from chance"
-        if abs(change) < 2 * error
+        if abs(change) < FACTOR * error
         else ("worse without it" if change < 0 else "better without it")
     )
-    print(f"{name:22} {change:+5.1f} points (chance: ± {2 * error:.1f}): {verdict}")
-chance = 2 * spread * np.sqrt(2 / len(SEEDS))
+    print(f"{name:22} {change:+5.1f} points (chance: ± {FACTOR * error:.1f}): {verdict}")
 
 # %% [markdown]
 # Now look at the dots before you look at the means. **The seeds of one and the same recipe are points apart.** So a
 # difference of one point between two recipes says nothing, if each was trained once. And many papers do just that.
+#
+# The "±" beside each difference: chance alone stays within it 95 times in 100. Why 2.23 and not the usual 2? We know
+# the distance of seeds only from 15 networks, so we must be a little more careful (Student, 1908). Even so: this table
+# makes *four* comparisons, and each may be false by chance. If no trick does anything, about one in seven such tables
+# has a false verdict somewhere.
 #
 # With drawn faces one result is far larger than chance, and it may not be the one you guessed: here the network is
 # *better without* augmentation. In lesson 2 augmentation was worth many points! What is different? There the network
@@ -175,8 +180,7 @@ half, other = val[0::2], val[1::2]
 #
 # > **Your guess.** Ours learned with label smoothing ("don't be too sure"). Will it be too sure or too modest?
 
-# %%
-# Picture: how often it is right against how sure it says it is; with the temperature the points near the diagonal
+# %% picture="temperature"
 before = mien.evaluate(model, other)
 says = answers(model, other).max(1).mean()
 print(f"says on average {says:.3f}, is right on {before.accuracy:.3f}; error {before.ece:.3f}")
@@ -199,6 +203,8 @@ panels[1].plot(temperatures, losses, color=BLUE)
 panels[1].plot(temperature, min(losses), "o", color=ORANGE)
 panels[1].set(title="choosing the temperature", xlabel="temperature", ylabel="cross-entropy on the first half")
 plt.show()
+
+# %%
 assert after.accuracy == before.accuracy
 assert min(losses) <= mien.evaluate(model, half).loss
 
@@ -254,17 +260,18 @@ print(f"truth:                                    {1 / 7:.3f}")
 print(f"mean test figure of all {on_test.size:,} looks:       {on_test.mean():.3f}")
 print(f"chosen on the TEST faces, reported there: {on_test.max():.3f}   <- the lie")
 print(f"chosen on validation, tested once:        {on_test[best]:.3f}")
+
+# %%
 assert abs(on_test.mean() - 1 / 7) < 0.02
 assert on_test.max() > 1 / 7 + 0.025
 
 # %% [markdown]
-# Nobody cheated. No test face was learned from. The figure is false all the same: **who looks a thousand times and
-# reports the best, reports luck.** If you throw a die a thousand times you will see runs of sixes, too.
+# Nobody cheated. No test face was learned from. The figure is false all the same. **Anyone who looks a thousand times
+# and reports the best, reports luck.** If you throw a die a thousand times you will see runs of sixes, too.
 #
 # Once is no proof. So we repeat the whole experiment 30 times, and watch the figure grow with the number of looks.
 
-# %%
-# Picture: the reported figure by the number of looks: chosen on test it climbs, chosen on validation it stays true
+# %% picture="looks"
 at = (1, 5, 25, 100, 250, 500)
 lie, honest = [], []
 for repeat in range(30):
@@ -307,7 +314,7 @@ assert lie[:, -1].mean() > honest[:, -1].mean() + 0.02
 # > **Your guess.** How many points will lie between the two?
 
 # %%
-all_right = np.concatenate([right[key] for key in right])  # (120, 450)
+all_right = np.concatenate([right[key] for key in right])  # (looks, faces)
 rng, same_half, other_half = np.random.default_rng(0), [], []
 for _ in range(500):
     first, second = np.array_split(rng.permutation(all_right.shape[1]), 2)
@@ -317,6 +324,8 @@ for _ in range(500):
 print(f"{len(all_right)} looks, 500 times:")
 print(f"reported on the faces it was chosen by: {np.mean(same_half):.3f}   <- the lie")
 print(f"the same networks on the other faces:   {np.mean(other_half):.3f}   <- the honest figure")
+
+# %%
 assert np.mean(same_half) > np.mean(other_half) + 0.005
 
 all_val = np.concatenate([judged[key] for key in judged])

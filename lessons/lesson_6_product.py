@@ -65,7 +65,6 @@ def by_torch(images):
 
 apart = np.abs(by_torch(pixels) - exported(pixels)).max()
 print(f"largest difference of a probability: {apart:.1e}")
-assert apart < 1e-4
 
 
 def milliseconds(predict, images, repeat=5):
@@ -81,6 +80,9 @@ for name, predict in (("PyTorch", by_torch), ("ONNX", exported)):
     one, many = milliseconds(predict, pixels[:1]), milliseconds(predict, pixels) / len(pixels)
     print(f"{name:8} one face alone {one:.2f} ms; in a batch of {len(pixels)} {many:.2f} ms a face")
 print(f"size of model.onnx: {(folder / 'model.onnx').stat().st_size / 1024:,.0f} KiB")
+
+# %%
+assert apart < 1e-4
 
 # %% [markdown]
 # Not exactly the same: computers add decimals in some order, and another order gives another last digit. That is
@@ -100,8 +102,7 @@ print(f"size of model.onnx: {(folder / 'model.onnx').stat().st_size / 1024:,.0f}
 #
 # > **Your guess.** How many of the eight faces will be found? One of them is small, and one is tilted.
 
-# %%
-# Picture: a group of eight drawn faces; around each one found a box with what it is taken for, how surely
+# %% picture="group"
 scene = Image.new("L", (900, 470), 165)
 for place, face in enumerate(splits.val.images[[1, 3, 5, 6, 7, 11, 4, 9]]):
     side, turn = (90, 0) if place == 3 else (190, 0)
@@ -125,6 +126,8 @@ for face in reading:
     )
 plt.show()
 print(f"{len(reading)} faces found; from the picture to the answers {milliseconds(recognizer, scene, 2):.0f} ms")
+
+# %%
 assert len(reading) >= 4
 
 # %% [markdown]
@@ -145,8 +148,7 @@ assert len(reading) >= 4
 # > **Your guess.** How often will it be right on drawn faces? And, more important: will it *notice* that it is out of
 # > its depth? What will it say of noise, and how surely, when someone with no idea would say 14 %?
 
-# %%
-# Picture: how sure the network in the box is, on average, of drawn faces, of these upside down, and of noise
+# %% picture="out of its depth"
 small = mien.Net("small")
 drawn = mien.drawn_faces(1400).val
 report = mien.evaluate(small, drawn)
@@ -164,6 +166,8 @@ bars(says, "how sure it says it is, on average", colours=[BLUE, BLUE, ORANGE], s
 plt.show()
 show_faces(noise[:8], ["noise"] * 8)
 plt.show()
+
+# %%
 assert says["drawn faces"] > report.accuracy + 0.1
 assert min(says.values()) > 1.5 / 7
 assert not len(recognizer(noise.reshape(8 * 48, 8 * 48))), "in noise the detector finds no face"
@@ -184,8 +188,7 @@ assert not len(recognizer(noise.reshape(8 * 48, 8 * 48))), "in noise the detecto
 # > **Your guess.** Our own CNN, on its own kind of faces: what hurts more, half the light, or a slight blur?
 
 
-# %%
-# Picture: accuracy as faces get darker, blurred, covered or moved: a curve for each, from none to strong
+# %% picture="harms"
 def darker(images, level):
     return (images * (1 - 0.22 * level)).astype(np.uint8)
 
@@ -224,6 +227,8 @@ plt.xticks(range(5))
 plt.legend(fontsize=8.5, ncols=2)
 plt.ylim(0, None)
 plt.show()
+
+# %%
 assert all(values[0] == found["darker"][0] for values in found.values())
 assert found["covered from below"][-1] < found["covered from below"][0]
 assert found["blurred"][2] < found["darker"][2], "out of focus is worse than half the light"
@@ -242,8 +247,7 @@ assert found["blurred"][2] < found["darker"][2], "out of focus is worse than hal
 #
 # > **Your guess.** Are the three thirds equally good?
 
-# %%
-# Picture: accuracy for the dark, middle and light third of the faces, each with a line for what chance alone could do
+# %% picture="thirds"
 light = splits.val.images.mean((1, 2))
 thirds = dict(zip(("dark", "middle", "light"), np.array_split(np.argsort(light), 3), strict=True))
 right = exported(splits.val.images).argmax(1) == splits.val.labels
@@ -255,8 +259,9 @@ widest = max(shares.values()) - min(shares.values())
 print(f"widest gap {100 * widest:.1f} points; chance alone does about ± {100 * max(errors) * np.sqrt(2):.1f} to a gap")
 
 # %% [markdown]
-# Ask two questions of such a figure. Is a gap larger than chance? With 150 faces in a group, chance alone does several
-# points, so *no visible gap* in a small group proves nothing either. And: if there is a gap, who pays for it?
+# Ask two questions of such a figure. Is a gap larger than chance? The line above says how many points chance alone
+# does. The smaller the groups, the more; so *no visible gap* in a small group proves nothing either. And: if there is a
+# gap, who pays for it?
 #
 # ## 7. An expression is not an emotion
 #
@@ -290,6 +295,8 @@ print(f"widest gap {100 * widest:.1f} points; chance alone does about ± {100 * 
 # %%
 hits, false_alarms = 10 * 0.9, (100_000 - 10) * 0.05
 print(f"{hits:.0f} true alarms among {hits + false_alarms:,.0f}: {hits / (hits + false_alarms):.2%}")
+
+# %%
 assert hits / (hits + false_alarms) < 0.002
 
 # %% [markdown]

@@ -10,8 +10,8 @@ from typing import Any
 
 from mkdocs.structure.files import File
 
-PYTHON = re.compile(r"\[([^]]+)\]\(\.\./lessons/(lesson_\w+)\.py\)")
-"""A link to a lesson's Python file, as a page has it that is read in the checkout."""
+PYTHON = re.compile(r"\[([^]]+)\]\(\.\./lessons/(\w+)\.py\)")
+"""A link to a Python file of the lessons, as a page has it that is read in the checkout."""
 
 
 def on_config(config: Any) -> Any:
@@ -35,7 +35,7 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
-    """Let links to lessons' Python files lead to their pages."""
+    """Let links to lessons' Python files lead to their pages; a file that has none is named, not linked."""
     names = _run(config)
     return PYTHON.sub(lambda link: f"[{link[1]}](lessons/{link[2]}.md)" if link[2] in names else link[1], markdown)
 
