@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 import secrets
+import stat
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -28,6 +29,28 @@ _LONGEST = 255
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
+
+
+def regular(name: str, flags: int) -> int:
+    """An `opener` for `open` that opens files and nothing else: a pipe would let whoever reads it wait for ever."""
+    file = os.open(name, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        return file
+    os.close(file)
+    raise OSError(errno.EINVAL, "no file: a folder, a pipe or a device", name)
+
+
+def unfollowed(name: str, flags: int) -> int:
+    """As `regular`, and through no link: for hidden files whose names others could guess, and lead elsewhere.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Path(folder, "link").symlink_to("elsewhere")
+    ...     open(Path(folder, "link"), "wb", opener=unfollowed)
+    Traceback (most recent call last):
+    OSError: ...
+    """
+    return regular(name, flags | getattr(os, "O_NOFOLLOW", 0))
 
 
 @contextmanager
