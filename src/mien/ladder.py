@@ -74,7 +74,8 @@ def compare_rungs(
         classes=splits.classes,
         counts=splits.counts,
         checksums=splits.checksums,
-        environment=environment(),
+        # without the command, whose paths are the machine's own: the page and the table are what people pass on
+        environment={name: value for name, value in environment().items() if name != "command"},
     )
     atomic_write(folder / "ladder.json", json.dumps(ladder.as_json(), indent=2))
     atomic_write(folder / "ladder.md", ladder.as_markdown())
