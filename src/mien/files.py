@@ -26,9 +26,19 @@ _TRIES = 50
 _LONGEST = 255
 """Bytes of a name that file systems take."""
 
+SMALL_BYTES = 32 << 20
+"""Bytes that a card or another note may have: a thousand times what they have, and no trouble to hold."""
+
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
+
+
+class NoFile(OSError):
+    """What was to be opened is a folder, a pipe or a device."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
 
 
 def regular(name: str, flags: int) -> int:
@@ -37,7 +47,7 @@ def regular(name: str, flags: int) -> int:
     if stat.S_ISREG(os.fstat(file).st_mode):
         return file
     os.close(file)
-    raise OSError(errno.EINVAL, "no file: a folder, a pipe or a device", name)
+    raise NoFile(errno.EINVAL, "no file (a folder, a pipe or a device)", name)
 
 
 def unfollowed(name: str, flags: int) -> int:
@@ -51,6 +61,15 @@ def unfollowed(name: str, flags: int) -> int:
     OSError: ...
     """
     return regular(name, flags | getattr(os, "O_NOFOLLOW", 0))
+
+
+def read_small(path: str | os.PathLike[str], most: int = SMALL_BYTES) -> bytes:
+    """The bytes of a small file from anywhere. Raises OSError where it is none, or larger than `most` bytes."""
+    with open(path, "rb", opener=regular) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"larger than {most:,} bytes", os.fspath(path))
+    return content
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any
 from mien.data.faces import FaceSet, Splits
 from mien.data.origin import DataPath
 from mien.errors import CheckpointError
-from mien.files import atomic_write, holding
+from mien.files import atomic_write, holding, read_small, regular
 from mien.training.recipe import Recipe, read_recipe
 
 RECIPE, DATA, HISTORY, LOCK = "recipe.json", "data.json", "history.csv", "run.lock"
@@ -122,7 +122,7 @@ def history(folder: str | os.PathLike[str]) -> tuple[dict[str, float], ...]:
     """The rows of a run's `history.csv`, one for each epoch. Raises CheckpointError when there is none."""
     path = Path(folder, HISTORY)
     try:
-        with path.open(newline="") as file:
+        with open(path, newline="", opener=regular) as file:
             return tuple({name: float(value) for name, value in row.items()} for row in csv.DictReader(file))
     except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
         raise CheckpointError(f"{path}: can't read the history of this run ({error}).") from None
@@ -140,7 +140,7 @@ def write_history(folder: Path, rows: Sequence[dict[str, float]]) -> None:
 def read_note(path: Path) -> dict[str, Any]:
     """What a record in a run folder says. Raises CheckpointError when it isn't there, or damaged."""
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(read_small(path))
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path.parent}: no run of mien's in this folder ({path.name}: {error}).") from None
     if not isinstance(found, dict):

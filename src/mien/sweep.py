@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from mien.data.faces import Splits
 from mien.errors import CheckpointError, Diverged, RecipeError, TooLittleMemory, first_line
 from mien.experiment import train
-from mien.files import atomic_write, holding
+from mien.files import atomic_write, holding, read_small
 from mien.runs import HISTORY, check_own, history
 from mien.space import Space
 from mien.training.fit import Epoch
@@ -131,7 +131,7 @@ class Sweep:
             atomic_write(path, json.dumps(plan, indent=2))
             return
         with _going_on(path, OSError, ValueError, LookupError, TypeError, RecursionError):
-            was = json.loads(path.read_bytes())
+            was = json.loads(read_small(path))
             changed = [name for name in plan if was[name] != plan[name]]
         if changed:
             raise CheckpointError(

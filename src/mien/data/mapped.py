@@ -184,7 +184,7 @@ class _Building:
     def _open(self, name: str, count: int) -> BinaryIO:
         """The file of a split's images, after its header. Bad files leave room at its end, which nobody looks at."""
         path = self.part / f"{name}_images.npy"
-        file = open(path, "rb+" if self.done else "wb", opener=unfollowed)
+        file = open(path, "rb+" if self.done else "wb", opener=unfollowed)  # noqa: SIM115 closed by run
         _header(file, (count, *self.shape))
         return file
 

@@ -18,8 +18,8 @@ PIECE = 64 << 10
 """Bytes of a form that are parsed at a time: all of a crafted one may take two seconds, in which others wait."""
 
 FIRST, PACE = 3.0, 16 << 10
-"""Seconds that a body may take, and bytes for each second more: a place of the queue is held for it meanwhile, and a few
-requests a second of which nothing came would hold them all."""
+"""Seconds that a body may take, and bytes for each second more: a place of the queue is held for it meanwhile, and a
+few requests a second of which nothing came would hold them all."""
 
 QUERY = ("model", "detect")
 """What forms of other servers have as fields, and the address has here."""
