@@ -16,7 +16,7 @@ from mien.evaluation.gallery import choose
 from mien.evaluation.ladder import Ladder, Rung
 from mien.evaluation.report import Report
 from mien.evaluation.scores import score
-from mien.experiment import train
+from mien.experiment import named, train
 from mien.files import atomic_write
 from mien.models import LADDER
 from mien.runs import history
@@ -70,7 +70,7 @@ def compare_rungs(
     folder = Path(folder)
     ladder = Ladder(
         rungs=tuple(_rung(folder / model, splits, device) for model in models),
-        source=splits.source,
+        source=named(splits),
         classes=splits.classes,
         counts=splits.counts,
         checksums=splits.checksums,
