@@ -1,12 +1,17 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from mien.cards import Card, TrainedOn, checksum
-from mien.errors import CheckpointError
+from mien.checkpoint import load_state
+from mien.errors import CheckpointError, DataError
+from mien.evaluation.leaderboard import Leaderboard
+from mien.files import SMALL_BYTES
 from mien.labels import FER2013
+from mien.runs import read_note
 
 
 def full_card() -> Card:
@@ -81,6 +86,25 @@ def test_a_damaged_card_is_an_error_with_its_name(tmp_path: Path, content: bytes
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"card\.json: not a card"):
         Card.read(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files in folders")
+def test_nobody_waits_for_a_pipe_or_reads_a_device_without_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zeros").symlink_to("/dev/zero")
+    for name in ("pipe", "zeros"):
+        path = tmp_path / name
+        for read, error in (
+            (Card.read, CheckpointError), (checksum, CheckpointError), (read_note, CheckpointError),
+            (Leaderboard.read, DataError), (load_state, CheckpointError),
+        ):  # fmt: skip
+            with pytest.raises(error, match=r"no file \(a folder, a pipe or a device\)"):
+                read(path)
+    large = tmp_path / "large.json"
+    with large.open("wb") as file:
+        file.truncate(SMALL_BYTES + 1)
+    with pytest.raises(CheckpointError, match="larger than 33,554,432 bytes"):
+        Card.read(large)
 
 
 def test_every_truncation_is_noticed(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ from mien.evaluation.scores import evaluate
 from mien.export import export_onnx
 from mien.labels import FER2013
 from mien.models import create_model
-from mien.net import PIECE, Net, _run
+from mien.net import PIECE, WEIGHTS, Net, _run
+from mien.shipped import BOX
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +151,19 @@ def changed(exported: Path, path: Path, metadata: dict[str, str]) -> Path:
     onnx.helper.set_model_props(proto, metadata)
     onnx.save(proto, path)
     return path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux alone")
+def test_weights_are_looked_for_beside_the_graph_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, odd = tmp_path / "here", os.fsdecode(b"caf\xe9")
+    for folder, name in ((here, f"{odd}.onnx"), (tmp_path / odd, "model.onnx")):
+        folder.mkdir()
+        shutil.copy(BOX / "small" / "model.onnx", folder / name)
+    shutil.copy(BOX / "small" / WEIGHTS, here)
+    assert Net(here / f"{odd}.onnx").card.model
+    monkeypatch.chdir(here)
+    with pytest.raises(CheckpointError):
+        Net(tmp_path / odd / "model.onnx")
 
 
 def test_an_onnx_file_without_our_card_is_refused(exported: Path, tmp_path: Path) -> None:

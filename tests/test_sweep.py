@@ -140,6 +140,16 @@ def test_a_trial_that_cannot_be_ends_as_failed_and_says_why(tmp_path: Path) -> N
     assert search.ranked()[0].as_json()["why"] == search.ranked()[0].why
 
 
+def test_a_trial_isnt_trained_where_a_link_leads(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "trial-000").symlink_to(tmp_path / "other")
+    sweep = Sweep(tmp_path / "sweep", drawn_faces(140), RECIPE, read_space(["lr=0.02,0.03"], RECIPE))
+    with pytest.raises(CheckpointError, match="trial-000: a link"):
+        list(sweep.run(next(sweep.trials(1))))
+    assert not list((tmp_path / "other").iterdir())
+
+
 def test_a_trial_is_pruned_by_its_own_epochs(tmp_path: Path) -> None:
     """Not by those of the recipe that the sweep was begun with."""
     longer = RECIPE.model_copy(update={"epochs": 30})

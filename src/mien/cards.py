@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mien.errors import CheckpointError
-from mien.files import atomic_write, plain_name
+from mien.files import atomic_write, plain_name, read_small, regular
 from mien.shipped import find
 from mien.version import VERSION
 
@@ -141,7 +141,7 @@ class Card(BaseModel):
                 f"{given}: a network's file; here its folder is wanted, or the name of one in the box without `:int8`."
             )
         try:
-            text = path.read_bytes()
+            text = read_small(path)
         except FileNotFoundError:
             raise CheckpointError(_no_run(given)) from None
         except OSError as error:
@@ -180,7 +180,7 @@ def _no_run(path: Path) -> str:
 def checksum(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file's bytes, in hexadecimal. Raises CheckpointError when the file can't be read."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=regular) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise CheckpointError(f"{path}: can't read this file ({error.strerror}).") from None

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mien.cards import Card
 from mien.errors import CheckpointError, UnknownModel, first_line
-from mien.files import atomic_write
+from mien.files import atomic_write, regular
 from mien.models import create_model
 from mien.models.stem import GRAY
 from mien.net import WEIGHTS
@@ -122,7 +122,8 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, Any]:
         CheckpointError: the file is missing or damaged.
     """
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        with open(path, "rb", opener=regular) as file:
+            state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds, from its zip reader to its unpickler
         raise CheckpointError(
             f"{path}: can't read the training state ({first_line(error)}). Train again into another folder."

@@ -3,6 +3,7 @@
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -118,12 +119,22 @@ def _processor() -> str:
 
 
 def _commit() -> str | None:
-    """The commit of the checkout that this code runs from, with a + when it was changed since; None elsewhere."""
-    here = Path(__file__).parent
+    """The commit of the checkout that this code runs from, with a + when it was changed since; None elsewhere.
+
+    A repository further up isn't asked: it is somebody else's project, whose settings name programs for git to run.
+    """
+    here, program = Path(__file__).parent, shutil.which("git")
+    if not (here.parents[1] / ".git").exists() or not program or not os.path.isabs(program):  # a file in a worktree
+        return None
+    options = ["-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment["GIT_OPTIONAL_LOCKS"] = "0"
 
     def git(*words: str) -> str:
-        line = ["git", "-C", str(here), *words]
-        done = subprocess.run(line, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=10)
+        done = subprocess.run(
+            [program, "-C", str(here), *options, *words],
+            capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=10, env=environment,
+        )  # fmt: skip
         return done.stdout.strip()
 
     try:

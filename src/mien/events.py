@@ -12,10 +12,7 @@ from typing import Any
 
 from tensorboard.summary import Writer
 
-from mien.runs import COLUMNS, history
-
-EVENTS = "tensorboard"
-"""The folder of event files in a run folder."""
+from mien.runs import COLUMNS, EVENTS, history
 
 TAGS = {name: name.replace("_", "/", 1) if name.startswith(("train_", "val_")) else name for name in COLUMNS[1:]}
 """The scalar that each column of the history becomes: `val_accuracy` is `val/accuracy`; the step is the epoch."""

@@ -31,7 +31,7 @@ from mien.files import atomic_write
 from mien.models import create_model, summarise
 from mien.models.backbone import Backbone
 from mien.net import MODEL, WEIGHTS
-from mien.runs import COLUMNS, RECIPE, begin, check_free, held, write_history
+from mien.runs import COLUMNS, FIGURES, RECIPE, begin, check_free, held, write_history
 from mien.training.device import pick_device
 from mien.training.distributed import Team, join
 from mien.training.fit import Epoch, check_faces, check_network, fit
@@ -238,5 +238,5 @@ def _draw(folder: Path, rows: list[dict[str, float]], report: Report) -> None:
         from mien.evaluation.figures import confusion_matrix, curves
     except MissingExtra:
         return  # pictures are an extra; the numbers are all there
-    atomic_write(folder / "figures" / "curves.svg", curves(rows))
-    atomic_write(folder / "figures" / "confusion.svg", confusion_matrix(report.confusion, report.classes))
+    atomic_write(folder / FIGURES / "curves.svg", curves(rows))
+    atomic_write(folder / FIGURES / "confusion.svg", confusion_matrix(report.confusion, report.classes))

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 import secrets
+import stat
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -25,9 +26,50 @@ _TRIES = 50
 _LONGEST = 255
 """Bytes of a name that file systems take."""
 
+SMALL_BYTES = 32 << 20
+"""Bytes that a card or another note may have: a thousand times what they have, and no trouble to hold."""
+
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
+
+
+class NoFile(OSError):
+    """What was to be opened is a folder, a pipe or a device."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+def regular(name: str, flags: int) -> int:
+    """An `opener` for `open` that opens files and nothing else: a pipe would let whoever reads it wait for ever."""
+    file = os.open(name, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        return file
+    os.close(file)
+    raise NoFile(errno.EINVAL, "no file (a folder, a pipe or a device)", name)
+
+
+def unfollowed(name: str, flags: int) -> int:
+    """As `regular`, and through no link: for hidden files whose names others could guess, and lead elsewhere.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Path(folder, "link").symlink_to("elsewhere")
+    ...     open(Path(folder, "link"), "wb", opener=unfollowed)
+    Traceback (most recent call last):
+    OSError: ...
+    """
+    return regular(name, flags | getattr(os, "O_NOFOLLOW", 0))
+
+
+def read_small(path: str | os.PathLike[str], most: int = SMALL_BYTES) -> bytes:
+    """The bytes of a small file from anywhere. Raises OSError where it is none, or larger than `most` bytes."""
+    with open(path, "rb", opener=regular) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"larger than {most:,} bytes", os.fspath(path))
+    return content
 
 
 @contextmanager

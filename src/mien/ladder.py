@@ -16,7 +16,7 @@ from mien.evaluation.gallery import choose
 from mien.evaluation.ladder import Ladder, Rung
 from mien.evaluation.report import Report
 from mien.evaluation.scores import score
-from mien.experiment import train
+from mien.experiment import named, train
 from mien.files import atomic_write
 from mien.models import LADDER
 from mien.runs import history
@@ -70,11 +70,12 @@ def compare_rungs(
     folder = Path(folder)
     ladder = Ladder(
         rungs=tuple(_rung(folder / model, splits, device) for model in models),
-        source=splits.source,
+        source=named(splits),
         classes=splits.classes,
         counts=splits.counts,
         checksums=splits.checksums,
-        environment=environment(),
+        # without the command, whose paths are the machine's own: the page and the table are what people pass on
+        environment={name: value for name, value in environment().items() if name != "command"},
     )
     atomic_write(folder / "ladder.json", json.dumps(ladder.as_json(), indent=2))
     atomic_write(folder / "ladder.md", ladder.as_markdown())

@@ -13,10 +13,12 @@ from typing import Any
 from mien.data.faces import FaceSet, Splits
 from mien.data.origin import DataPath
 from mien.errors import CheckpointError
-from mien.files import atomic_write, holding
+from mien.files import atomic_write, holding, read_small, regular
 from mien.training.recipe import Recipe, read_recipe
 
 RECIPE, DATA, HISTORY, LOCK = "recipe.json", "data.json", "history.csv", "run.lock"
+FIGURES, EVENTS = "figures", "tensorboard"
+"""Folders in a run folder: its pictures, and the event files that TensorBoard reads."""
 RELEASE = "release.json"
 """In the folder of a release, beside its runs: what it was begun on."""
 
@@ -34,7 +36,7 @@ def check_free(folder: str | os.PathLike[str]) -> None:
 def _check_unused(folder: Path) -> None:
     """Raise CheckpointError where a run that begins here would write over files that are none of a run's."""
     written = [HISTORY, "card.json", "weights.safetensors", "model.onnx", "state.pt"]
-    written += ["figures/curves.svg", "figures/confusion.svg", *([] if _begun(folder / DATA) else [DATA])]
+    written += [f"{FIGURES}/curves.svg", f"{FIGURES}/confusion.svg", *([] if _begun(folder / DATA) else [DATA])]
     if taken := [name for name in written if (folder / name).exists()]:
         raise CheckpointError(f"{folder}: a run would replace the {taken[0]} that is there. Choose another folder.")
 
@@ -60,12 +62,24 @@ def held(folder: Path) -> AbstractContextManager[None]:
     return holding(folder / LOCK, CheckpointError(taken))
 
 
+def check_own(*places: Path) -> None:
+    """Raise CheckpointError where one of these folders, which a run writes into, is a link to somewhere else."""
+    for place in places:
+        if place.is_symlink():
+            raise CheckpointError(
+                f"{place}: a link to {os.readlink(place)}, whose files a run would replace. Put a folder in its place, "
+                "or remove it."
+            )
+
+
 def begin(folder: Path, splits: Splits, recipe: Recipe, second: FaceSet | None = None) -> None:
     """Note what a run begins with; `recipe.json` last, so that a folder with one has both.
 
     Raises:
-        CheckpointError: the folder holds a run of another recipe, of other data, or with another second labelling.
+        CheckpointError: the folder holds a run of another recipe, of other data, or with another second labelling; or
+            a link where the run has folders of its own.
     """
+    check_own(folder / FIGURES, folder / EVENTS)
     noted = asdict(splits.origin) if splits.origin else {}
     noted |= {"checksums": splits.checksums}
     noted |= {"second": second.checksum} if second is not None else {}
@@ -108,7 +122,7 @@ def history(folder: str | os.PathLike[str]) -> tuple[dict[str, float], ...]:
     """The rows of a run's `history.csv`, one for each epoch. Raises CheckpointError when there is none."""
     path = Path(folder, HISTORY)
     try:
-        with path.open(newline="") as file:
+        with open(path, newline="", opener=regular) as file:
             return tuple({name: float(value) for name, value in row.items()} for row in csv.DictReader(file))
     except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
         raise CheckpointError(f"{path}: can't read the history of this run ({error}).") from None
@@ -126,7 +140,7 @@ def write_history(folder: Path, rows: Sequence[dict[str, float]]) -> None:
 def read_note(path: Path) -> dict[str, Any]:
     """What a record in a run folder says. Raises CheckpointError when it isn't there, or damaged."""
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(read_small(path))
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path.parent}: no run of mien's in this folder ({path.name}: {error}).") from None
     if not isinstance(found, dict):

@@ -44,9 +44,12 @@ def open_session(
     options.intra_op_num_threads = threads or cores()
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
     options.log_severity_level = 4  # what goes wrong is raised; it needn't be printed as well
+    model = content or _named(path)
+    if isinstance(model, bytes):  # what lies beside it would be looked for in the folder that one happens to be in
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", _folder(path))
     wanted = list(dict.fromkeys([PROVIDERS[device], PROVIDERS["cpu"]]))  # the CPU does what the other can't
     try:
-        session = onnxruntime.InferenceSession(content or _named(path), options, providers=wanted, enable_fallback=0)
+        session = onnxruntime.InferenceSession(model, options, providers=wanted, enable_fallback=0)
     except Exception as error:  # onnxruntime's own errors share no other root
         raise CheckpointError(
             f"{path}: not an ONNX file, or damaged ({first_line(error)}). Copy or export it again."
@@ -63,6 +66,15 @@ def _named(path: Path) -> str | bytes:
     except UnicodeEncodeError:
         return path.read_bytes()
     return str(path)
+
+
+def _folder(path: Path) -> str:
+    """The folder of a file as onnxruntime takes it; for one whose name isn't UTF-8 a place where nothing lies."""
+    try:
+        str(path.parent).encode()
+    except UnicodeEncodeError:
+        return os.devnull
+    return str(path.parent)
 
 
 def workers() -> int:

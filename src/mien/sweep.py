@@ -22,8 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from mien.data.faces import Splits
 from mien.errors import CheckpointError, Diverged, RecipeError, TooLittleMemory, first_line
 from mien.experiment import train
-from mien.files import atomic_write, holding
-from mien.runs import HISTORY, history
+from mien.files import atomic_write, holding, read_small
+from mien.runs import HISTORY, check_own, history
 from mien.space import Space
 from mien.training.fit import Epoch
 from mien.training.recipe import Recipe, read_recipe
@@ -131,7 +131,7 @@ class Sweep:
             atomic_write(path, json.dumps(plan, indent=2))
             return
         with _going_on(path, OSError, ValueError, LookupError, TypeError, RecursionError):
-            was = json.loads(path.read_bytes())
+            was = json.loads(read_small(path))
             changed = [name for name in plan if was[name] != plan[name]]
         if changed:
             raise CheckpointError(
@@ -182,6 +182,7 @@ class Sweep:
 
     def run(self, trial: Trial, tick: Callable[[float], None] | None = None) -> Iterator[Epoch]:
         """Train a trial, or go on with it, and yield each Epoch once it is saved; `tick` as in `mien.train`."""
+        check_own(trial.folder)
         with _going_on(self.folder / DATABASE):
             study_id = self._storage.get_study_id_from_name(self._study.study_name)
             key = self._storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)

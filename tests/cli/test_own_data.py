@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -73,14 +74,18 @@ def test_from_a_folder_of_photos_to_predictions(photos: Path, tmp_path: Path, ca
     assert [row["label"] for row in first] == [row["label"] for row in second]
 
 
-def test_the_page_names_the_files(photos: Path, tmp_path: Path, capsys) -> None:
+def test_the_page_names_the_files(photos: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
     data = ("--data", photos / "my photos", "--groups", photos / "who.csv")
+    monkeypatch.setattr(sys, "argv", ["mien", "ladder", *map(str, data)])
     _, said = ask(capsys, "ladder", *data, "--preset", "demo", "--epochs", "1", "--out", tmp_path / "o")
     assert f"--groups {photos / 'who.csv'} --views 2" in said  # else it would be asked about faces it learned from
     page = (tmp_path / "o" / "report.html").read_text()
     named = set(re.findall(r"<br>(\w+/\d+\.jpg)<", page))
     assert len(named) > 5
     assert all((photos / "my photos" / name).is_file() for name in named)
+    for passed_on in (page, (tmp_path / "o" / "ladder.json").read_text()):
+        assert str(photos) not in passed_on
+    assert str(photos) in (tmp_path / "o" / "cnn" / "environment.json").read_text()
 
 
 def test_a_run_in_the_shape_of_the_one_it_starts_from(photos: Path, tmp_path: Path, capsys) -> None:

@@ -49,6 +49,35 @@ def test_a_changed_network_in_the_box_is_found(tmp_path: Path, monkeypatch: pyte
     assert found["packages"] == {"numpy": np.__version__, "nosuchpackage": None}
 
 
+@pytest.mark.skipif(not shutil.which("git"), reason="git isn't here")
+def test_of_git_only_the_own_checkout_is_asked_and_none_of_its_programs_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def git(folder: Path, *words: str) -> str:
+        who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        return subprocess.run(["git", "-C", folder, *who, *words], check=True, capture_output=True, text=True).stdout
+
+    own, other = tmp_path / "own" / "src" / "mien", tmp_path / "other" / "lib" / "python" / "mien"
+    for here in (own, other):
+        here.mkdir(parents=True)
+        (here / "environment.py").write_text("")
+        root = tmp_path / here.relative_to(tmp_path).parts[0]
+        git(root, "init", "-q")
+        git(root, "add", ".")
+        git(root, "commit", "-qm", "all")
+        spy = root / "spy"
+        spy.write_text(f"#!/bin/sh\ntouch {tmp_path / 'ran'}\n")
+        spy.chmod(0o755)
+        git(root, "config", "core.fsmonitor", str(spy))
+    (tmp_path / "ran").unlink(missing_ok=True)
+    git(tmp_path / "own", "-c", "core.fsmonitor=false", "worktree", "add", "-q", str(tmp_path / "tree"))
+    commit = git(tmp_path / "own", "rev-parse", "--short=12", "HEAD").strip()
+    for here, found in ((other, None), (own, commit), (tmp_path / "tree" / "src" / "mien", commit)):
+        monkeypatch.setattr(environment, "__file__", str(here / "environment.py"))
+        assert environment._commit() == found
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_command_is_written_as_the_system_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["mien", "show", r"D:\my runs\cnn", "--data", r"D:\faces.csv"]
     assert environment.as_typed(words) == r"mien show 'D:\my runs\cnn' --data 'D:\faces.csv'"

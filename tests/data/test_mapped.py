@@ -1,5 +1,6 @@
 """Sets larger than memory: built once from pictures, stopped and gone on with, mapped, never half."""
 
+import hashlib
 import json
 import os
 import pickle
@@ -16,8 +17,9 @@ from mien.cli import main
 from mien.data.drawn import draw, drawn_faces
 from mien.data.faces import FaceSet, Splits
 from mien.data.folder import list_folder, load_folder
+from mien.data.listing import SIZE
 from mien.data.load import load_faces
-from mien.data.mapped import BLOCK, convert_listing, load_mapped, save_mapped
+from mien.data.mapped import BLOCK, _Building, convert_listing, load_mapped, save_mapped
 from mien.data.pages import let_go, mapped
 from mien.errors import DataError
 
@@ -355,3 +357,25 @@ def test_somebody_elses_folder_is_faces_or_an_error(damage: Callable[[Path], Non
 
 def test_notes_are_far_enough_apart() -> None:
     assert BLOCK >= 512  # each waits for the disk
+
+
+def test_nothing_is_built_through_links_that_another_put_there(photos: Path, tmp_path: Path) -> None:
+    out, part, other = tmp_path / "out.faces", tmp_path / ".out.faces.part", tmp_path / "other"
+    other.mkdir()
+    part.symlink_to(other)
+    with pytest.raises(DataError, match=r"\.out\.faces\.part: a link"):
+        convert_listing(list_folder(photos), out)
+    part.unlink()
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        convert_listing(list_folder(photos), out, tick=stop)
+    state = {"key": _Building(part, list_folder(photos), SIZE, False).key, "done": 0, "bad": [], "bad_places": []}
+    (part / "state.json").write_text(json.dumps(state | {"read": hashlib.sha256().hexdigest()}))
+    (part / "train_images.npy").unlink(missing_ok=True)
+    (part / "train_images.npy").symlink_to(other / "victim")
+    with pytest.raises(OSError, match="links"):
+        convert_listing(list_folder(photos), out)
+    assert list(other.iterdir()) == []

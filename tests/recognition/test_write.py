@@ -252,6 +252,32 @@ def test_two_names_of_one_file_are_kept_apart(tmp_path: Path) -> None:
             RowWriter(tmp_path / "link.jsonl", classes=CLASSES, overwrite=True)
 
 
+@pytest.mark.parametrize("options", [{}, {"resume": True}, {"overwrite": True}])
+def test_a_link_that_another_put_there_leads_nowhere(tmp_path: Path, options: dict[str, bool]) -> None:
+    victim = tmp_path / "victim"
+    hidden = tmp_path / ".rows.csv.part.jsonl"
+    for link, path in ((hidden, tmp_path / "rows.csv"), (tmp_path / "rows.jsonl", tmp_path / "rows.jsonl")):
+        link.symlink_to(victim)
+        with pytest.raises(DataError, match=rf"{link.name}: a link"):
+            RowWriter(path, classes=CLASSES, **options)
+    writer = RowWriter(tmp_path / "late.csv", classes=CLASSES)
+    writer.lines.symlink_to(victim)  # before it is begun, which takes the link's place; and after it
+    writer.write(READINGS[0])
+    writer.lines.unlink()
+    writer.lines.symlink_to(victim)
+    with pytest.raises(OSError, match="links"):
+        writer.__exit__(None, None, None)
+    assert not victim.exists()
+
+
+def test_one_s_own_link_is_written_through(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text("")
+    (tmp_path / "link.jsonl").symlink_to("rows.jsonl")
+    with RowWriter(tmp_path / "link.jsonl", classes=CLASSES, overwrite=True) as writer:
+        writer.write(READINGS[0])
+    assert rows(tmp_path / "rows.jsonl") == EXPECTED[:2]
+
+
 def test_whoever_is_killed_while_going_on_loses_no_row(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     write_all(path)

@@ -55,6 +55,17 @@ def command(*words: str | Path, before: str = "") -> "subprocess.CompletedProces
     return done
 
 
+def test_workers_take_no_module_from_the_folder_that_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONSAFEPATH", "")
+    monkeypatch.chdir(tmp_path)
+    job = album(tmp_path / "faces", 3)
+    for name in ("daft", "numpy"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'taken')!r}, 'w'); raise SystemExit(3)")
+    list(score(job, tmp_path / "out", workers=2))
+    assert numbers(tmp_path / "out") == [0, 1, 2]
+    assert not (tmp_path / "taken").exists()
+
+
 def test_a_copy_of_results_hides_no_missing_row(tmp_path: Path) -> None:
     job, out = album(tmp_path / "faces", 6), tmp_path / "out"
     list(score(job, out, workers=1, rows=2))

@@ -96,6 +96,22 @@ def test_workers_on_ray_keep_to_the_network_that_the_job_began_with(cluster: str
     assert f"refused: {model}: a worker finds another network there than the job began with:" in done.stdout, done
 
 
+TOLD = """
+import os, sys
+import ray
+from mien.score.run import _daft, _join
+_join(_daft(), sys.argv[1])
+told = ray.remote(lambda: {name: os.environ.get(name) for name in ("DO_NOT_TRACK", "PYTHONSAFEPATH")})
+print("told:", ray.get(told.remote()))
+"""
+
+
+def test_workers_on_ray_have_the_environment_of_others(cluster: str) -> None:
+    line = [sys.executable, "-c", TOLD, cluster]
+    done = subprocess.run(line, env=environment(), capture_output=True, text=True, check=False, timeout=WAIT)
+    assert "told: {'DO_NOT_TRACK': '1', 'PYTHONSAFEPATH': '1'}" in done.stdout, done
+
+
 def test_no_cluster_there(tmp_path: Path) -> None:
     Image.fromarray(draw(1, seed=3).images[0]).save(tmp_path / "face.png")
     line = [sys.executable, "-m", "mien", "score", str(tmp_path / "face.png"), "--out", str(tmp_path / "out")]

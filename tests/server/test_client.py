@@ -239,6 +239,21 @@ def test_a_servers_odd_answer_is_told_so(answering, photo: Path) -> None:
     assert any(photo.read_bytes() in sent for sent in answering.asked)
 
 
+def test_what_a_server_says_doesnt_steer_the_terminal(answering, photo: Path) -> None:
+    steering = "\x1b]52;c;Y3VybA==\x07"
+    refused = json.dumps({"error": {"code": "bad_request", "message": steering}}).encode()
+    with mien.Client(answering(refused, {}, 400)) as client, pytest.raises(mien.ServerError) as error:
+        client(photo)
+    assert steering not in str(error.value)
+    face = {"label": steering, "confidence": 0.9, "uncertain": False, "probabilities": {steering: 1.0}, "box": None}
+    face |= {"landmarks": None, "detection": None, "face": None}
+    read = json.dumps({"width": 9, "height": 9, "faces": [face], "pictures": []}).encode()
+    with mien.Client(answering(read, {})) as client:
+        [face] = client(photo)
+    assert face.label == "\N{REPLACEMENT CHARACTER}]52;c;Y3VybA==\N{REPLACEMENT CHARACTER}"
+    assert list(face.probabilities) == [face.label]
+
+
 @pytest.mark.parametrize("compressed", [True, False])
 def test_an_answer_of_very_many_bytes_isnt_held(answering, compressed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mien.client.calls.LARGEST", 100_000)

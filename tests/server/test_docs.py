@@ -15,6 +15,7 @@ from pictures import png
 
 from mien.cli.serve import serve
 from mien.data.drawn import drawn_faces
+from mien.server.bodies import FIRST, PACE
 from mien.server.frames import MOST
 from mien.server.refusal import STATUS
 from mien.server.settings import Settings
@@ -67,6 +68,7 @@ def test_codes_limits_and_options_are_those_of_the_server() -> None:
         f"{settings.max_pixels // 1_000_000} million",
         f"{settings.max_pictures} pictures, {settings.max_batch_bytes >> 20} MiB",
         f"| {settings.timeout:g} s each |",
+        f"{FIRST:g} s, and 1 s more for each {PACE >> 10} KiB that came |",
         f"| {settings.queue} | `--queue`",
         f"| {settings.streams} |",
         f"stream on which nothing comes is closed | {IDLE_SECONDS:g} s",

@@ -4,13 +4,14 @@ import asyncio
 import json
 import sys
 import threading
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from mien.server import reader
+from mien.server import bodies, reader
 from mien.server.app import create_app
 from mien.server.settings import Settings
 
@@ -86,3 +87,31 @@ def test_a_picture_that_takes_too_long_is_given_up(
     assert (told.status_code, told.json()["error"]["code"]) == (504, "timeout")
     assert told.json()["error"]["message"] == "It couldn't be read within 1 seconds."
     assert held == 0  # its place in the queue is free
+
+
+def test_a_place_of_the_queue_is_held_for_bodies_that_come_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those that don't, even with 30 seconds for a request; one that comes steadily is taken, however long it is."""
+    monkeypatch.setattr(bodies, "FIRST", 0.3, raising=False)
+    app = create_app(Settings())
+
+    async def nothing() -> AsyncIterator[bytes]:
+        yield b"x"
+        await asyncio.sleep(60)
+
+    async def steadily() -> AsyncIterator[bytes]:
+        for _ in range(8):
+            yield bytes(16 << 10)
+            await asyncio.sleep(0.1)
+
+    async def ask() -> tuple[httpx.Response, int, httpx.Response]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+            late = await asyncio.wait_for(client.post("/v1/predict", content=nothing()), 5)
+            return late, app.state.reader.held, await client.post("/v1/predict", content=steadily())
+
+    try:
+        late, held, steady = asyncio.run(ask())
+    finally:
+        app.state.reader.close()
+    assert (late.status_code, held) == (408, 0)
+    assert late.json()["error"]["message"] == "1 bytes of the request had come within 0.3 seconds."
+    assert steady.json()["error"]["code"] == "bad_picture"

@@ -15,7 +15,8 @@ from PIL import Image
 
 import mien
 from mien.cli import main
-from mien.errors import CheckpointError
+from mien.errors import CheckpointError, MienError
+from mien.server import browser
 from mien.server.answers import BatchPrediction, ErrorAnswer, ModelsAnswer, Prediction
 from mien.server.app import create_app
 from mien.server.settings import Settings
@@ -265,6 +266,18 @@ def test_a_browser_takes_the_pages_files_where_the_system_knows_other_kinds(
 
     assert asyncio.run(ask()) == list(kinds.values())
     app.state.reader.close()
+
+
+def test_the_page_runs_no_program_from_the_folder_that_one_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in browser.RUNTIME:
+        (tmp_path / "here" / browser.BUILD).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "here" / browser.BUILD / name).touch()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(browser, "__file__", str(tmp_path / "there" / "src" / "mien" / "server" / "browser.py"))
+    with pytest.raises(MienError, match=r"there.*--prefix .*there.build.browser, and"):
+        browser._runtime()
 
 
 def test_by_default_it_reads_as_many_side_by_side_as_it_may_use_cores(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,20 @@ def test_weights_of_an_epoch_that_was_never_recorded_dont_stay(tmp_path: Path) -
         assert torch.equal(value, state["fit"]["best"][name]), name
 
 
+@pytest.mark.parametrize("name", ["figures", "tensorboard"])
+def test_a_run_writes_nothing_where_a_link_in_its_folder_leads(tmp_path: Path, name: str) -> None:
+    splits, made = drawn_faces(140), recipe("logistic", "demo", epochs=1)
+    run, other = tmp_path / "run", tmp_path / "other"
+    other.mkdir()
+    (other / "curves.svg").write_text("mine")
+    for _ in train(run, splits, made, device="cpu"):
+        break
+    (run / name).symlink_to(other)
+    with pytest.raises(CheckpointError, match=rf"{name}: a link to .*other, whose files"):
+        list(train(run, splits, made, device="cpu", resume=True))
+    assert [(file.name, file.read_text()) for file in other.iterdir()] == [("curves.svg", "mine")]
+
+
 def test_a_history_that_the_kill_came_before_is_written(tmp_path: Path) -> None:
     splits, made = drawn_faces(70), recipe("logistic", "demo", epochs=2)
     for _ in train(tmp_path, splits, made, device="cpu"):

@@ -61,6 +61,7 @@ def picture(reading: "Reading", rate: float) -> Any:
     from rich.panel import Panel
     from rich.text import Text
 
+    from mien.files import printable
     from mien.labels import colours
 
     panels = []
@@ -68,10 +69,11 @@ def picture(reading: "Reading", rate: float) -> Any:
         lines = Text()
         shades = colours(tuple(face.probabilities))
         for (name, value), shade in zip(face.probabilities.items(), shades, strict=True):
-            lines.append(f"{name:<9}", style="bold" if name == face.label else "")
+            lines.append(f"{printable(name):<9}", style="bold" if name == face.label else "")
             lines.append("█" * round(BAR * value), style=shade)
             lines.append(" " * (BAR - round(BAR * value)) + f" {value:4.0%}\n")
-        title = f"face {face.id}: {'uncertain' if face.uncertain else face.label}"
+        # names are a network's, from anybody: neither rich's marks nor signs that steer the terminal
+        title = Text(f"face {face.id}: {'uncertain' if face.uncertain else printable(face.label)}")
         panels.append(Panel(lines, title=title, width=BAR + 19))
     clock = f"{reading.time or 0:.1f} s, {rate:.1f} frames a second, {len(reading)} faces. Ctrl-C ends it."
     return Group(Columns(panels) if panels else Text("no face"), Text(clock))

@@ -5,15 +5,16 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from mien.client.files import File
 from mien.errors import MediaError, MienError, ServerError
+from mien.files import printable
 from mien.recognition.records import Face, Reading
 
 
@@ -50,11 +51,15 @@ class _Told(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
 
 
+_Shown = Annotated[str, AfterValidator(printable)]
+"""Text that people are shown: whoever runs the server mustn't steer their terminals by it."""
+
+
 class _Face(_Told):
-    label: str
+    label: _Shown
     confidence: float
     uncertain: bool
-    probabilities: dict[str, float]
+    probabilities: dict[_Shown, float]
     box: tuple[float, float, float, float] | None
     landmarks: tuple[tuple[float, float], ...] | None
     detection: float | None
@@ -68,8 +73,8 @@ class _Picture(_Told):
 
 
 class _Problem(_Told):
-    code: str
-    message: str = Field(min_length=1)
+    code: _Shown
+    message: _Shown = Field(min_length=1)
 
 
 class _Failed(_Told):
@@ -176,7 +181,7 @@ class Calls:
 
     def networks(self) -> Steps:
         """What the server has -> a tuple of ServedNetwork, its default first."""
-        return (yield from self._ask(_Networks, lambda told: told.models, "GET", "/v1/models", {}))
+        return (yield from self._ask(_Networks, _networks, "GET", "/v1/models", {}))
 
     def _ask(
         self, kind: type[_Told], read: Callable[[Any], Any], method: str, path: str, query: dict[str, str], **what: Any
@@ -211,6 +216,12 @@ def _trusting(certificate: str | os.PathLike[str]) -> ssl.SSLContext:
 
 def _query(model: str | None, detect: bool) -> dict[str, str]:
     return ({"model": model} if model else {}) | ({} if detect else {"detect": "false"})
+
+
+def _networks(told: _Networks) -> tuple[ServedNetwork, ...]:
+    return tuple(
+        replace(one, kind=printable(one.kind), classes=tuple(map(printable, one.classes))) for one in told.models
+    )
 
 
 def _reading(file: File, told: _Picture | _Failed) -> Reading:

@@ -22,7 +22,7 @@ from mien.data.faces import FaceSet, Splits
 from mien.data.listing import SIZE, TRAIN, Listing, Tick
 from mien.data.origin import DataPath
 from mien.errors import BadRow, DataError
-from mien.files import alone, atomic_write, put_in_place, replacing
+from mien.files import alone, atomic_write, put_in_place, replacing, unfollowed
 from mien.labels import SPLITS
 
 HEAD = "faces.json"
@@ -184,7 +184,7 @@ class _Building:
     def _open(self, name: str, count: int) -> BinaryIO:
         """The file of a split's images, after its header. Bad files leave room at its end, which nobody looks at."""
         path = self.part / f"{name}_images.npy"
-        file = path.open("rb+" if self.done else "wb")
+        file = open(path, "rb+" if self.done else "wb", opener=unfollowed)  # noqa: SIM115 closed by run
         _header(file, (count, *self.shape))
         return file
 
@@ -218,7 +218,10 @@ def _to(out: Path) -> Iterator[Path]:
     with alone(out, DataError(busy)):
         if out.exists():
             raise DataError(f"{out}: there is something at this place already. Remove it, or choose another name.")
-        yield out.with_name(f".{out.name}.part")
+        part = out.with_name(f".{out.name}.part")
+        if part.is_symlink():  # whoever guessed the name would have the faces written elsewhere
+            raise DataError(f"{part}: a link, where the folder is built meanwhile. Remove it, or choose another name.")
+        yield part
 
 
 def _header(file: BinaryIO, shape: Sequence[int]) -> None:

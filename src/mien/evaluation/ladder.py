@@ -98,7 +98,7 @@ class Ladder:
     """The rungs from the plainest network up, the data they share, and where they were trained.
 
     `counts` has `FaceSet.counts` of each split and `checksums` its checksum; `environment` is what the run folder's
-    `environment.json` holds (versions, device, threads, commit).
+    `environment.json` holds (versions, device, threads, commit), but for the command.
     """
 
     rungs: tuple[Rung, ...]

@@ -12,6 +12,7 @@ from mien.cards import NUMBERS, TAUGHT, Card
 from mien.errors import DataError
 from mien.evaluation.ladder import amount
 from mien.evaluation.markdown import markdown_table
+from mien.files import read_small
 
 ENOUGH = 3
 """With fewer seeds a row is shown, but claims nothing."""
@@ -94,7 +95,7 @@ class Leaderboard:
     def read(cls, path: Path) -> "Leaderboard":
         """The board whose `as_json` was written to a file. Raises DataError when it isn't one."""
         try:
-            return TypeAdapter(cls).validate_json(path.read_bytes())
+            return TypeAdapter(cls).validate_json(read_small(path))
         except OSError as error:
             raise DataError(f"{path}: can't be read ({error.strerror or error}).") from None
         except ValidationError as error:

@@ -1,6 +1,7 @@
 """A Markdown table that shows just what its cells say: names come from cards, and those from anybody."""
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 
 from mien.files import printable
@@ -11,11 +12,13 @@ def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]], left: 
 
     >>> markdown_table(["network", "accuracy"], [["a|b", "0.70"]])
     ['| network | accuracy |', '|---|---:|', '| a\\\\|b | 0.70 |']
+    >>> markdown_table(["network"], [["![x](//a.b)"]])[-1]
+    '| !\\\\[x\\\\](//a.b) |'
     """
     head, *lines = ("| " + " | ".join(map(_escaped, row)) + " |" for row in (columns, *rows))
     return [head, "|---" * left + "|" + "---:|" * (len(columns) - left), *lines]
 
 
 def _escaped(cell: str) -> str:
-    """A cell: a bar would end it, a tag or a line break do more."""
-    return html.escape(printable(cell), quote=False).replace("|", "\\|")
+    """A cell: a bar would end it, a tag or a line break do more, and a bracket begin a link or a picture."""
+    return re.sub(r"([\\|\[\]`*])", r"\\\1", html.escape(printable(cell), quote=False))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.errors import DataError
-from mien.files import atomic_write, companion
+from mien.files import atomic_write, companion, read_small
 
 NOTE = "job.json"
 
@@ -29,7 +29,7 @@ def as_noted(path: Path, job: Mapping[str, Any]) -> bool:
     """
     note = companion(path, NOTE)
     try:
-        noted = json.loads(note.read_bytes())
+        noted = json.loads(read_small(note))
         if not isinstance(noted, dict):
             raise TypeError(f"it holds {type(noted).__name__} instead of a record")
     except FileNotFoundError:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mien.errors import DataError, MissingExtra, first_line
-from mien.files import alone, replacing
+from mien.files import alone, replacing, unfollowed
 from mien.recognition.noted import as_noted, forget_note, put_note
 from mien.recognition.records import LANDMARKS, Reading
 
@@ -87,6 +87,11 @@ class RowWriter:
             self._held = held.pop_all()
 
     def _begin(self, resume: bool, overwrite: bool) -> None:
+        hidden = self.lines is not self.path
+        if self.path.is_symlink() and not self.path.exists() and not (hidden and overwrite):
+            raise DataError(f"{self.path}: a link to {os.readlink(self.path)}, which isn't there. Name another file.")
+        if hidden and self.lines.is_symlink():  # nobody who knows what lies there makes one
+            raise DataError(f"{self.lines}: a link, where mien keeps rows meanwhile. Remove it.")
         there = self.path.exists() or self.lines.exists()
         if there and not (resume or overwrite):
             found = "it exists" if self.path.exists() else "a run that was stopped left rows for it"
@@ -112,11 +117,20 @@ class RowWriter:
     def _opened(self) -> BinaryIO:
         if self._file is None:
             self.lines.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(self.lines, "r+b" if self._end else "wb")  # noqa: SIM115 closed by __exit__
+            self._file = self._begun()
             self._file.truncate(self._end)
             if not self._end:  # after that: never beside rows that shall be replaced; those gone on with keep theirs
                 put_note(self.path, self.job) if self.job is not None else forget_note(self.path)
         return self._file
+
+    def _begun(self) -> BinaryIO:
+        """The file to write to: one's own link is followed, but none at a hidden name, which others could guess."""
+        if self.lines is self.path and self.path.exists():
+            return open(self.path, "r+b" if self._end else "wb")
+        if self._end:
+            return open(self.lines, "r+b", opener=unfollowed)
+        self.lines.unlink(missing_ok=True)
+        return open(self.lines, "xb", opener=unfollowed)
 
     def __enter__(self) -> "RowWriter":
         return self
@@ -206,7 +220,7 @@ class RowWriter:
             file.write(json.dumps(end).encode() + b"\n")
 
     def _flat(self) -> Iterator[dict[str, Any]]:
-        with open(self.lines, "rb") as file:
+        with open(self.lines, "rb", opener=unfollowed) as file:
             for line in file:
                 if row := _row(line):
                     yield _flattened(row)

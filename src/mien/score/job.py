@@ -12,7 +12,7 @@ import numpy as np
 
 from mien.cards import checksum
 from mien.errors import DataError
-from mien.files import atomic_write, holding, litter
+from mien.files import atomic_write, holding, litter, read_small
 from mien.net import Net
 from mien.shipped import DEFAULT
 
@@ -86,7 +86,7 @@ def _note(job: Job, net: Net, out: Path) -> dict[str, str]:
         atomic_write(note, json.dumps(asked | {"network": network, "classes": net.classes}, indent=2))
         return network
     try:
-        noted = dict(json.loads(note.read_bytes()))
+        noted = dict(json.loads(read_small(note)))
     except (OSError, ValueError, TypeError, RecursionError) as error:  # the last: brackets in brackets without end
         raise DataError(f"{note}: damaged ({error}). Name another folder.") from None
     if other := [name for name, value in asked.items() if noted.get(name) != value]:

@@ -22,6 +22,10 @@ from mien.score.worker import readings
 ROWS = 1000
 """In a file of results, at most. Whoever is killed loses at most so many, and starts them again."""
 
+WORKERS = {"DO_NOT_TRACK": "1", "PYTHONSAFEPATH": "1"}
+"""In the environment of workers: daft would report its import and each run to its makers; and Python would look for
+modules in the folder that one happens to be in first, where whoever sent the images may have put some."""
+
 
 def score(
     job: Job,
@@ -93,7 +97,7 @@ def score(
 
 
 def _daft() -> Any:
-    os.environ["DO_NOT_TRACK"] = "1"  # daft would report its import and each run to its makers
+    os.environ.update(WORKERS)
     try:
         import daft
         import filelock  # noqa: F401
@@ -108,14 +112,16 @@ def _join(daft: Any, address: str) -> None:
     os.environ.setdefault("DAFT_RAY_WORKER_STARTUP_TIMEOUT", "600")  # seconds; on a busy machine two minutes are few
     os.environ.setdefault("DAFT_PROGRESS_BAR", "0")  # there is one already
     try:
-        import ray  # noqa: F401
+        import ray
     except ImportError:
         raise MissingExtra("Ray", "ray", "Scoring on a Ray cluster") from None
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
         if port.isdigit():
             socket.create_connection((host, int(port)), timeout=10).close()  # Ray would try for many minutes
-        daft.set_runner_ray(address)
+        if not ray.is_initialized():  # daft would, but not tell the cluster's processes what is in `WORKERS`
+            ray.init(address, runtime_env={"env_vars": WORKERS})
+        daft.set_runner_ray()
     except (OSError, RuntimeError, ValueError) as error:
         raise MienError(f"No Ray cluster at {address} ({reason(error)}). Start one with: ray start --head") from None
 

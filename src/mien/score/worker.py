@@ -1,12 +1,11 @@
 """A worker: a recogniser of its own, images in, a row for each of them out."""
 
-import os
 import shutil
-import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mien.errors import CheckpointError, MediaError, MienError
+from mien.files import regular
 from mien.images import MAX_BYTES
 from mien.recognition.ahead import side_by_side
 from mien.recognition.recognizer import Recognizer
@@ -144,7 +143,7 @@ def _fetched(name: str, config: Any) -> bytes:
     """No more of it than shows that it is too large. What lies elsewhere is asked for twice, for that may help."""
     place = name.removeprefix("file://")
     if "://" not in place:
-        with open(opened(place), "rb", opener=_regular) as here:
+        with open(opened(place), "rb", opener=regular) as here:
             return here.read(MAX_BYTES + 1)
     try:
         return _part(name, config)
@@ -153,15 +152,6 @@ def _fetched(name: str, config: Any) -> bytes:
 
         with daft.open_file(name, "rb", io_config=config) as there:
             return bytes(there.read(MAX_BYTES + 1))
-
-
-def _regular(name: str, flags: int) -> int:
-    """Open a file, but nothing else: a pipe would let whoever reads it wait for ever."""
-    file = os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
-    if stat.S_ISREG(os.fstat(file).st_mode):
-        return file
-    os.close(file)
-    raise MediaError("no file (a folder, a pipe or a device).")
 
 
 def _part(name: str, config: Any) -> bytes:

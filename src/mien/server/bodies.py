@@ -17,6 +17,10 @@ FIELD = "file"
 PIECE = 64 << 10
 """Bytes of a form that are parsed at a time: all of a crafted one may take two seconds, in which others wait."""
 
+FIRST, PACE = 3.0, 16 << 10
+"""Seconds that a body may take, and bytes for each second more: a place of the queue is held for it meanwhile, and a
+few requests a second of which nothing came would hold them all."""
+
 QUERY = ("model", "detect")
 """What forms of other servers have as fields, and the address has here."""
 
@@ -42,11 +46,7 @@ async def pictures(request: Request, *, most: int, most_bytes: int, seconds: flo
     Raises:
         Refusal: too many, too large, too slow, none, or no such form.
     """
-    try:
-        async with asyncio.timeout(seconds):
-            body = await _body(request, most_bytes)
-    except TimeoutError:
-        raise Refusal("slow_body", f"The request hadn't come within {seconds:g} seconds.") from None
+    body = await _body(request, most_bytes, seconds)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         return await _of_form(request, body, most)
@@ -57,17 +57,24 @@ async def pictures(request: Request, *, most: int, most_bytes: int, seconds: flo
     return [Picture(body)]
 
 
-async def _body(request: Request, most: int) -> bytes:
+async def _body(request: Request, most: int, seconds: float) -> bytes:
     told = request.headers.get("content-length", "")
     if told.isdecimal() and int(told) > most:
         raise _too_large(most)
-    parts, size = [], 0
+    parts, size, began = [], 0, asyncio.get_running_loop().time()
+    allowed = min(seconds, FIRST)
     try:
-        async for part in request.stream():
-            size += len(part)
-            if size > most:
-                raise _too_large(most)
-            parts.append(part)
+        async with asyncio.timeout(allowed) as limit:
+            async for part in request.stream():
+                size += len(part)
+                if size > most:
+                    raise _too_large(most)
+                parts.append(part)
+                allowed = min(seconds, FIRST + size / PACE)
+                limit.reschedule(began + allowed)
+    except TimeoutError:
+        came = f"{size:,} bytes of the request had" if size else "Nothing of the request's body had"
+        raise Refusal("slow_body", f"{came} come within {allowed:.3g} seconds.") from None
     except ClientDisconnect:
         raise Refusal("bad_request", "The client left before it had sent everything.") from None
     return b"".join(parts)

@@ -4,6 +4,7 @@ onnxruntime-web isn't part of mien: `make browser` takes it from npm into build/
 """
 
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -97,12 +98,12 @@ class _Kept(StaticFiles):
 
 
 def _runtime() -> Path:
-    """The folder with onnxruntime-web's files: below this one, else below that of mien's sources."""
-    root = Path(__file__).parents[3]
-    for folder in (Path.cwd() / BUILD, root / BUILD):
-        if all((folder / name).is_file() for name in RUNTIME):
-            return folder
+    """The folder with onnxruntime-web's files, below that of mien's sources. Not below the one that somebody happens to
+    be in: the page would run whatever program lies there."""
+    folder = Path(__file__).parents[3] / BUILD
+    if all((folder / name).is_file() for name in RUNTIME):
+        return folder
     raise MienError(
-        f"onnxruntime-web isn't in {os.fspath(BUILD)}, neither here nor in {root}. `make browser` puts it there; "
-        "without make, see docs/how-to/page.md."
+        f"onnxruntime-web isn't in {folder}. `make browser` puts it there; without make: npm install --prefix "
+        f"{shlex.quote(os.fspath(folder.parents[2]))}, and the rest as docs/how-to/page.md has it."
     )

@@ -1,0 +1,18 @@
+"""The faces of the newest frame on a terminal, of a network whose names are somebody's who means ill."""
+
+import io
+
+from rich.console import Console
+
+from mien.cli.screen import picture
+from mien.recognition.records import Face, Reading
+
+
+def test_names_of_expressions_dont_steer_the_terminal() -> None:
+    steering, mark = "\x1b]52;c;Y3VybA==\x07", "x[/bold]"  # the first would fill the clipboard
+    screen = io.StringIO()
+    for label in (steering, mark):
+        face = Face(label, 0.9, False, {steering: 0.5, mark: 0.5}, (1, 1, 5, 5), id=1)
+        Console(file=screen, force_terminal=True, width=100).print(picture(Reading("cam", 0, 0.0, 10, 10, (face,)), 1))
+    assert "\x1b]" not in screen.getvalue()
+    assert "face 1: x[/bold]" in screen.getvalue()
