@@ -140,6 +140,16 @@ def test_a_trial_that_cannot_be_ends_as_failed_and_says_why(tmp_path: Path) -> N
     assert search.ranked()[0].as_json()["why"] == search.ranked()[0].why
 
 
+def test_rare_classes_are_made_up_for_once(tmp_path: Path) -> None:
+    fields = ["class_weights=none,balanced", "sampling=shuffled,balanced"]
+    search = Sweep(tmp_path, drawn_faces(70), RECIPE, read_space(fields, RECIPE), spared=4)
+    for trial in search.trials(4):
+        assert bool(list(search.run(trial))) == (set(trial.values.values()) != {"balanced"})
+    [failed] = [trial for trial in search.ranked() if trial.status == "failed"]
+    assert failed.values == {"class_weights": "balanced", "sampling": "balanced"}
+    assert "class_weights and sampling are both balanced" in failed.why
+
+
 def test_a_trial_is_pruned_by_its_own_epochs(tmp_path: Path) -> None:
     """Not by those of the recipe that the sweep was begun with."""
     longer = RECIPE.model_copy(update={"epochs": 30})
