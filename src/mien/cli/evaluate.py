@@ -164,16 +164,26 @@ def _say_whose(nets: "dict[str, Net]", splits: "Splits", split: str, data: str |
 
 
 def _pairs(targets: list[str], parts: "list[Scores]") -> list[dict[str, Any]]:
-    """Print, and return, for each two networks how many faces one alone has right, and McNemar's p."""
-    from mien.evaluation.metrics import mcnemar
+    """Print, and return, for each two networks how many faces one alone has right, and McNemar's p.
+
+    Of several pairs also p by Holm, for one of many differences is soon large by chance.
+    """
+    from mien.evaluation.metrics import holm, mcnemar
 
     found: list[dict[str, Any]] = []
     for (one, first), (other, second) in combinations(zip(targets, parts, strict=True), 2):
         alone = [int((first.correct & ~second.correct).sum()), int((second.correct & ~first.correct).sum())]
         found.append({"pair": [one, other], "alone": alone, "p": mcnemar(*alone)})
+    for each, corrected in zip(found, holm([each["p"] for each in found]), strict=True):
+        each["p_holm"] = corrected
+    columns = ("pair", "only the first is right", "only the second", "by chance (McNemar's p)")
+    together, chances = f"p of {len(found)} pairs together (Holm)", ("p", "p_holm")[: 1 + (len(found) > 1)]
     print_table(
-        ("pair", "only the first is right", "only the second", "by chance (McNemar's p)"),
-        [(" | ".join(each["pair"]), *(f"{n:,}" for n in each["alone"]), f"{each['p']:.3f}") for each in found],
+        (*columns, together) if len(found) > 1 else columns,
+        [
+            (" | ".join(each["pair"]), *(f"{n:,}" for n in each["alone"]), *(f"{each[p]:.3f}" for p in chances))
+            for each in found
+        ],
     )
     return found
 
