@@ -85,10 +85,12 @@ def test_fewer_classes_than_the_network_knows_are_an_easier_question(
         "also knows cross, which the classes of these faces are without: it is asked about cheerful, gloomy alone"
         in said
     )
-    _, said = ask(capsys, "evaluate", tmp_path / "run", "--data", odd)
+    _, said = ask(capsys, "evaluate", tmp_path / "run", "--data", odd, "--calibration")
     assert "also knows" not in said
-    _, said = ask(capsys, "evaluate", tmp_path / "run", "--data", odd, "--split", "all")
+    assert "claim too much" not in said
+    _, said = ask(capsys, "evaluate", tmp_path / "run", "--data", odd, "--split", "all", "--calibration")
     assert "Learned from most of these faces: " in said
+    assert "so this temperature and this threshold claim too much: calibrate on faces that they never saw" in said
     shutil.copytree(odd, tmp_path / "moved")  # or as a file: they are the same faces
     assert main(["data", "convert", str(odd), str(tmp_path / "odd.npz")]) == 0
     for same in ("moved", "odd.npz"):

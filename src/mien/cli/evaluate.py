@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mien.cli.calibrated import print_calibration, say_of_calibration
 from mien.cli.faces import check_data, learned, read_faces, shape_of
 from mien.cli.options import ALL, Data, Groups, SkipBadRows, Votes, check_out, note, open_net
 from mien.cli.pictures import figure_kind
 from mien.cli.progress import shares
-from mien.cli.tables import print_calibration, print_report, print_table
+from mien.cli.tables import print_report, print_table
 from mien.errors import CheckpointError, DataError
 from mien.files import atomic_write
 from mien.labels import SPLITS
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from mien.data.faces import FaceSet, Splits
     from mien.evaluation.scores import Scores
     from mien.net import Net
-
-
-FEW = 300
-"""Of fewer faces the calibration error is mostly chance: of 100, answers that are as right as they say show 0.13."""
 
 
 def _known_views(count: int) -> int:
@@ -134,10 +131,10 @@ def evaluate(
         result["members"] = members
         result["pairs"] = _pairs(targets, parts)
     if calibration:
-        if report.n < FEW:
-            note(f"{report.n:,} faces say little of calibration: take {FEW} or more, and better thousands.")
         found = Calibration.of(scores.labels, scores.probabilities)
-        print_calibration(found)
+        own = [target for target, net in nets.items() if learned(target, net.card, splits, data)]
+        print_calibration(found, scores.classes)
+        say_of_calibration(found, bool(scores.correct.all()), own if split in ("train", ALL) else [])
         result["calibration"] = found.as_json()
     if figure and draw:
         atomic_write(figure, draw(scores))
