@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from optuna.trial import create_trial
+from optuna.trial import TrialState, create_trial
 
 from mien.data.drawn import drawn_faces
 from mien.errors import CheckpointError, RecipeError
@@ -148,6 +148,26 @@ def test_a_trial_isnt_trained_where_a_link_leads(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="trial-000: a link"):
         list(sweep.run(next(sweep.trials(1))))
     assert not list((tmp_path / "other").iterdir())
+
+
+def test_rare_classes_are_made_up_for_once(tmp_path: Path) -> None:
+    fields = ["class_weights=none,balanced", "sampling=shuffled,balanced"]
+    search = Sweep(tmp_path, drawn_faces(70), RECIPE, read_space(fields, RECIPE), spared=4)
+    for trial in search.trials(4):
+        assert bool(list(search.run(trial))) == (set(trial.values.values()) != {"balanced"})
+    [failed] = [trial for trial in search.ranked() if trial.status == "failed"]
+    assert failed.values == {"class_weights": "balanced", "sampling": "balanced"}
+    assert "class_weights and sampling are both balanced" in failed.why
+
+
+def test_a_long_course_is_not_held_against_the_end_of_a_short_one(tmp_path: Path) -> None:
+    search = Sweep(tmp_path, drawn_faces(70), RECIPE, read_space(["epochs=3,6"], RECIPE), spared=1)
+    short = {"state": TrialState.COMPLETE, "value": 1.0, "intermediate_values": {1: 0.0, 2: 0.999, 3: 1.0}}
+    search._study.add_trial(create_trial(params={"epochs": 3}, distributions=search.space, **short))
+    assert [len(list(search.run(trial))) for trial in search.trials(2)] == [
+        4
+    ]  # at epoch 2, a third, it is held against epoch 1; at 4 against 2
+    assert search.ranked()[-1].status == "pruned"
 
 
 def test_a_trial_is_pruned_by_its_own_epochs(tmp_path: Path) -> None:

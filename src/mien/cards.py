@@ -40,12 +40,13 @@ class Card(BaseModel):
 
     Its constructor raises pydantic's ValidationError for what can't be, its readers CheckpointError.
 
-    `model` and `options` rebuild the network (`create_model(card.model, **card.options)`); `classes` are
-    its labels in the order of its outputs; `input_shape` is `(C, H, W)`, pixels uint8 0..255; `recipe` is how it was
-    trained, as plain data; `checksums` has the SHA-256 of the files beside the card; `scores` has a `Report.as_json()`
-    under "before" or "after" training and the split's name; `temperature` divides the logits before the softmax (1 =
-    as trained); an answer whose highest probability is below `uncertain` counts as uncertain; `calibration` says how
-    these two were found (a `Calibration.as_json()`).
+    `model` and `options` rebuild the network (`create_model(card.model, **card.options)`); `classes` are its labels in
+    the order of its outputs; `input_shape` is `(C, H, W)`, pixels uint8 0..255; `recipe` is how it was trained, as
+    plain data, and `init` the SHA-256 of the weights that it went on from, "" of none; `checksums` has the SHA-256 of
+    the files beside the card; `scores` has a `Report.as_json()` under "before" or "after" training and the split's
+    name; `temperature` divides the logits before the softmax (1 = as trained); an answer whose highest probability is
+    below `uncertain` counts as uncertain, where that is 1 every answer; `calibration` says how these two were found (a
+    `Calibration.as_json()`).
 
     >>> card = Card(model="cnn", classes=("sad", "happy"))
     >>> card.input_shape, Card.from_json(card.to_json()) == card
@@ -60,6 +61,7 @@ class Card(BaseModel):
     input_shape: tuple[int, int, int] = (1, 48, 48)
     preset: str = ""
     recipe: dict[str, Any] = Field(default_factory=dict)
+    init: str = ""
     parameters: int = Field(default=0, ge=0)
     macs: int = Field(default=0, ge=0)
     data: TrainedOn = TrainedOn()

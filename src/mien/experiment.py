@@ -118,6 +118,7 @@ def _train(
     if leads and not (folder / ENVIRONMENT).exists():
         atomic_write(folder / ENVIRONMENT, json.dumps(environment(), indent=2))
     model.to(pick_device(device))
+    started = state.get("started", "") if state else _started(recipe)
     before = state["before"] if state else evaluate(model, splits["val"], split="val").as_json()
     rows: list[dict[str, float]] = state["history"] if state else []
     if leads and state:
@@ -130,14 +131,14 @@ def _train(
         if leads:
             if epoch.best:
                 save_weights(model, folder / WEIGHTS)
-            kept = {"history": rows, "before": before, "options": model.options}
+            kept = {"history": rows, "before": before, "options": model.options, "started": started}
             save_state({"fit": epoch.state, **kept}, folder / STATE)
             write_history(folder, rows)
         yield epoch
     if not leads:
         return
     save_weights(model, folder / WEIGHTS)  # those there may be of an epoch that was done again, and otherwise
-    _finish(folder, model, splits, recipe, before, rows, export)
+    _finish(folder, model, splits, recipe, started, before, rows, export)
 
 
 def _rehearse(model: nn.Module, recipe: Recipe, splits: Splits) -> None:
@@ -158,6 +159,11 @@ def _options(folder: Path) -> dict[str, Any] | None:
     if (folder / CARD).exists():
         return Card.read(folder).options
     return load_state(folder / STATE)["options"] if (folder / STATE).exists() else None
+
+
+def _started(recipe: Recipe) -> str:
+    """The checksum of the weights that a training goes on from; "" of none, and of timm's."""
+    return "" if recipe.init in ("", TIMM) else Card.read(recipe.init).checksums[WEIGHTS]
 
 
 def fresh(recipe: Recipe, splits: Splits) -> nn.Module:
@@ -191,6 +197,7 @@ def _finish(
     model: nn.Module,
     splits: Splits,
     recipe: Recipe,
+    started: str,
     before: dict[str, Any],
     rows: list[dict[str, float]],
     export: bool,
@@ -208,6 +215,7 @@ def _finish(
         input_shape=(options["channels"], options["size"], options["size"]),
         preset=recipe.preset,
         recipe=recipe.model_dump() | {"init": os.path.basename(recipe.init)},
+        init=started,
         parameters=cost.parameters,
         macs=cost.macs,
         data=TrainedOn(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import optuna
@@ -85,7 +86,8 @@ class Sweep:
         space: as `read_space` gives it.
         device: as in `mien.train`.
         spared: trials that run to their end before any is pruned. After those a trial is stopped once it has done a
-            third of its own epochs and its best accuracy is below the median of the others' at that epoch.
+            third of its own epochs and its best accuracy is below the median of the finished ones' at the same share of
+            theirs: a long course at its middle isn't held against a short one's end.
 
     Raises:
         CheckpointError: the folder holds a sweep of another recipe, of other fields or on other data; here and in every
@@ -103,7 +105,7 @@ class Sweep:
         spared: int = SPARED,
     ) -> None:
         self.folder, self.splits, self.recipe, self.space = Path(folder), splits, recipe, space
-        self.device = device
+        self.device, self.spared = device, spared
         splits["val"]  # there is something to judge by
         self._begin()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -117,7 +119,7 @@ class Sweep:
                 study_name="mien",
                 direction="maximize",
                 load_if_exists=True,
-                pruner=optuna.pruners.MedianPruner(spared),
+                pruner=optuna.pruners.NopPruner(),  # optuna's compare at the same epoch: see _behind
             )
 
     def _begin(self) -> None:
@@ -191,7 +193,7 @@ class Sweep:
             at, recipe = len(self._history(trial.folder)), trial.recipe
             steps = train(trial.folder, self.splits, recipe, device=self.device, resume=True, tick=tick)
             try:
-                while at == recipe.epochs or 3 * at < recipe.epochs or not live.should_prune():
+                while at == recipe.epochs or 3 * at < recipe.epochs or not self._behind(trial, at):
                     if (now := next(steps, None)) is None:
                         self._report(live, trial)
                         best = max(row["val_accuracy"] for row in self._history(trial.folder))
@@ -204,6 +206,19 @@ class Sweep:
                     raise  # another program may have it: the trial goes on later
                 live.set_user_attr("diverged" if isinstance(error, Diverged) else "failed", str(error))
             self._study.tell(trial.number, state=TrialState.PRUNED)
+
+    def _behind(self, trial: Trial, at: int) -> bool:
+        """Whether a trial is to be stopped after epoch `at`: see `spared`."""
+        finished = self._study.get_trials(states=(TrialState.COMPLETE,))
+        if len(finished) < max(self.spared, 1):
+            return False
+        there = []
+        for one in finished:
+            reached = at * one.params.get("epochs", self.recipe.epochs) // trial.recipe.epochs
+            known = one.intermediate_values  # one that stopped early has none of its last epochs
+            there.append(known[max((epoch for epoch in known if epoch <= max(reached, 1)), default=min(known))])
+        own = self._study.get_trials()[trial.number].intermediate_values
+        return max(own.values()) < median(there)
 
     def _report(self, live: optuna.trial.Trial, trial: Trial) -> None:
         """Report the epochs that were saved before the process was killed."""

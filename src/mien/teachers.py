@@ -13,7 +13,7 @@ from mien.cards import CARD, TAUGHT, Card
 from mien.checkpoint import load_run
 from mien.data.arrays import load_arrays, save_arrays
 from mien.data.faces import FaceSet, Splits
-from mien.errors import MienError
+from mien.errors import CheckpointError, MienError
 from mien.evaluation.report import Report
 from mien.evaluation.scores import Scores, score
 from mien.files import atomic_write
@@ -35,6 +35,8 @@ def leave_probabilities(
 ) -> None:
     """What `teacher` thinks of the training and validation faces, as fp16 `(N, K)`; then weights in `home` go.
 
+    All training faces have a row, for students learn from all of them; of validation only those that are judged.
+
     Raises:
         MienError: it doesn't know all of the faces' classes.
     """
@@ -47,12 +49,18 @@ def leave_probabilities(
     where = pick_device(device)
     model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
     with torch.autocast(where.type, torch.bfloat16, enabled=bfloat16(read_recipe(card.recipe), where)):
-        answers = {name: score(model, splits[name], views=VIEWS, tick=tick) for name in ("train", "val")}
+        asked = {"train": _certain(splits["train"]), "val": splits["val"]}
+        answers = {name: score(model, faces, views=VIEWS, tick=tick) for name, faces in asked.items()}
     known = {name: answer.probabilities.astype(np.float16) for name, answer in answers.items()}
     if not isinstance(teacher, Path):
         atomic_write(home / TEACHER, teacher)
     save_arrays(home / PROBABILITIES, known)
     (home / WEIGHTS).unlink(missing_ok=True)
+
+
+def _certain(faces: FaceSet) -> FaceSet:
+    """The same images with some class each: whoever is asked about faces leaves out those whose label is in doubt."""
+    return FaceSet(faces.images, np.zeros(len(faces), np.int64), classes=faces.classes, source=faces.source)
 
 
 def check_same(home: Path, chosen: Recipe | str) -> None:
@@ -93,11 +101,21 @@ def taught(splits: Splits, homes: list[Path], share: float) -> Splits:
 
     Cross-entropy is linear in its targets, so this is the usual sum of two losses at temperature 1 (Hinton et al.,
     2015), without a second forward pass.
+
+    Raises:
+        CheckpointError: a teacher answered for another number of faces.
     """
     if not (homes and share):
         return splits
     faces = splits.train
-    shares: NDArray[np.float32] = np.mean([load_arrays(home / PROBABILITIES)["train"] for home in homes], 0, np.float32)
+    answers = [load_arrays(home / PROBABILITIES)["train"] for home in homes]
+    for home, answer in zip(homes, answers, strict=True):
+        if len(answer) != len(faces):
+            raise CheckpointError(
+                f"{home / PROBABILITIES}: answers for {len(answer):,} training faces, where there are {len(faces):,}. "
+                f"Delete {home} and run the stage teachers again."
+            )
+    shares: NDArray[np.float32] = np.mean(answers, 0, np.float32)
     own = faces.targets if faces.soft else np.eye(len(faces.classes), dtype=np.float32)[faces.targets]
     targets = (1 - share) * own + share * shares / shares.sum(1, keepdims=True)
     soft = FaceSet(

@@ -15,7 +15,7 @@ from mien.cli.faces import say_changed
 from mien.data.drawn import draw
 from mien.data.load import load_faces
 from mien.data.origin import DataPath
-from mien.evaluation.metrics import mcnemar
+from mien.evaluation.metrics import holm, mcnemar
 from mien.evaluation.scores import score
 from mien.experiment import named
 from mien.net import Net
@@ -85,10 +85,12 @@ def test_fewer_classes_than_the_network_knows_are_an_easier_question(
         "also knows cross, which the classes of these faces are without: it is asked about cheerful, gloomy alone"
         in said
     )
-    _, said = ask(capsys, "evaluate", tmp_path / "run", "--data", odd)
+    _, said = ask(capsys, "evaluate", tmp_path / "run", "--data", odd, "--calibration")
     assert "also knows" not in said
-    _, said = ask(capsys, "evaluate", tmp_path / "run", "--data", odd, "--split", "all")
+    assert "claim too much" not in said
+    _, said = ask(capsys, "evaluate", tmp_path / "run", "--data", odd, "--split", "all", "--calibration")
     assert "Learned from most of these faces: " in said
+    assert "so this temperature and this threshold claim too much: calibrate on faces that they never saw" in said
     shutil.copytree(odd, tmp_path / "moved")  # or as a file: they are the same faces
     assert main(["data", "convert", str(odd), str(tmp_path / "odd.npz")]) == 0
     for same in ("moved", "odd.npz"):
@@ -127,15 +129,18 @@ def test_two_networks_are_told_apart_by_the_faces_that_one_alone_has_right(
     mine = folder(tmp_path / "mine")
     _, said = ask(capsys, "evaluate", "small", "flagship", "--data", mine)
     assert said.count("set aside") == 1
-    found, _ = ask(capsys, "evaluate", "small", "flagship", "--data", mine, "--split", "all")
+    found, said = ask(capsys, "evaluate", "small", "flagship", "small:int8", "--data", mine, "--split", "all")
     splits = load_faces(mine)
     one, other = (
         np.concatenate([score(Net(name), faces).correct for _, faces in splits if len(faces)])
         for name in ("small", "flagship")
     )
     alone = [int((one & ~other).sum()), int((other & ~one).sum())]
-    assert found["pairs"] == [{"pair": ["small", "flagship"], "alone": alone, "p": mcnemar(*alone)}]
+    assert found["pairs"][0]["alone"] == alone
     assert sum(alone)
+    assert [each["p"] for each in found["pairs"]] == [mcnemar(*each["alone"]) for each in found["pairs"]]
+    assert [each["p_holm"] for each in found["pairs"]] == holm([each["p"] for each in found["pairs"]])
+    assert "p of 3 pairs together (Holm)" in said
 
 
 def test_few_faces_say_little_of_calibration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -138,6 +138,26 @@ def test_the_labels_weigh_beside_the_teachers(faces: tuple[Path, Path], tmp_path
     np.testing.assert_allclose(mixed.targets.max(1), 0.3 + 0.7 / 7, atol=1e-3)
 
 
+def test_faces_that_nobody_is_judged_by_are_taught_too(tmp_path: Path) -> None:
+    drawn, model = drawn_faces(70), create_model("logistic")
+    shares = np.eye(7, dtype=np.float32)[drawn.train.labels]
+    shares[3] = 1 / 7  # annotators in a tie: learned from, and no one's mistake
+    marks = ["tie" if place == 5 else "" for place in range(len(shares))]
+    splits = replace(drawn, train=FaceSet(drawn.train.images, shares, marks=marks))
+    teacher, home = tmp_path / "teacher", tmp_path / "teacher-0"
+    teacher.mkdir()
+    save_weights(model, teacher / "weights.safetensors")
+    sums = {"weights.safetensors": checksum(teacher / "weights.safetensors")}
+    known = {"options": model.options, "recipe": recipe("logistic", "demo").model_dump(), "checksums": sums}
+    Card(model="logistic", classes=splits.classes, **known).write(teacher / CARD)
+    leave_probabilities(str(teacher), home, splits, "cpu", lambda share: None)
+    given = score(model, drawn.train, views=10).probabilities
+    lessons = taught(splits, [home], 0.7).train.targets
+    np.testing.assert_allclose(lessons, 0.3 * shares + 0.7 * given, atol=1e-3)
+    with pytest.raises(CheckpointError, match=r"teacher-0/probabilities\.npz: answers for .* Delete .*teacher-0 and"):
+        taught(replace(splits, train=splits.train[:9]), [home], 0.7)
+
+
 def test_a_trained_network_teaches(
     mien, faces: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

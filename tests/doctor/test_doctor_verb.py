@@ -122,7 +122,8 @@ def test_votes_say_how_right_it_was(tmp_path: Path, planted: Splits, capsys: pyt
     (tmp_path / "votes.csv").write_text("\n".join(votes) + "\n")
     found = ask(capsys, tmp_path / "fer2013.csv", "--votes", tmp_path / "votes.csv", "--skip", "mislabels")["votes"]
     assert (found["no_face"], found["recall"]) == (3, 1.0)
-    assert found["base"] == pytest.approx(3 / 420)
+    assert (found["base"], found["clear"]) == (0, 417)
+    assert found["undecided"] == pytest.approx(3 / 420)
     assert found["apart_identical"] == pytest.approx(1 / 4)  # of the four that have votes one differs
     assert found["lift"] is None
 

@@ -3,17 +3,20 @@
 import numpy as np
 import pytest
 
-from mien.cli.tables import print_calibration
+from mien.cards import Card
+from mien.cli.calibrated import print_calibration
 from mien.evaluation.calibration import (
     Calibration,
     coverage_curve,
     cross_fitted_error,
+    sure,
     temperature,
     uncertain_below,
     warm,
 )
 from mien.evaluation.figures import confidence_picture
 from mien.evaluation.metrics import calibration_error, log_loss
+from mien.recognition.recognizer import faces_of
 
 N = 20_000
 
@@ -51,12 +54,23 @@ def test_cross_fitting_mends_an_overconfident_network(honest: tuple[np.ndarray, 
     assert found.ece > 0.1 > 0.02 > found.ece_after
 
 
-def test_no_face_judges_itself() -> None:
-    # Two faces of each class and one-hot answers that are all right: each half's temperature makes the other surer,
-    # and faces of one class only fall into different halves.
-    labels = np.array([0, 0, 1, 1])
-    given = np.array([[0.6, 0.4], [0.6, 0.4], [0.4, 0.6], [0.4, 0.6]])
-    assert cross_fitted_error(labels, given) < calibration_error(labels, given)
+def test_where_every_answer_is_right_the_confidence_stays_as_trained() -> None:
+    """The lower the temperature the better: the least would say of a dozen faces that the network is never wrong."""
+    labels = np.array([0, 0, 1, 1] * 3)
+    given = np.array([[0.6, 0.4], [0.7, 0.3], [0.4, 0.6], [0.3, 0.7]] * 3)
+    found = Calibration.of(labels, given)
+    assert (found.temperature, found.at_bound) == (1, False)
+    assert found.ece_after == pytest.approx(found.ece)
+    assert found.uncertain == pytest.approx(0.6)
+
+
+def test_a_temperature_at_its_bound_is_known_as_such(honest: tuple[np.ndarray, np.ndarray]) -> None:
+    labels, given = honest
+    assert not Calibration.of(labels, given).at_bound
+    assert Calibration.of((given.argmax(1) + 1) % 7, given).at_bound  # always wrong
+    unsure = np.full((1000, 2), [0.501, 0.499])
+    unsure[0] = unsure[0, ::-1]
+    assert Calibration.of(np.zeros(1000, int), unsure).at_bound  # all but one right, and hardly sure
 
 
 def test_the_threshold_keeps_its_promise(honest: tuple[np.ndarray, np.ndarray]) -> None:
@@ -95,7 +109,44 @@ def test_the_threshold_lets_in_the_face_that_it_comes_from_and_no_less_sure_one(
 def test_where_nothing_is_sure_no_accuracy_is_claimed() -> None:
     found = Calibration.of(np.array([0, 1, 1]), np.array([[0.8, 0.2]] * 3))
     assert (found.uncertain, found.coverage, found.reliable) == (1.0, 0.0, None)
-    print_calibration(found)
+    assert (found.coverage_after, found.reliable_after, found.reliable_by_answer) == (0.0, None, (None, None))
+    print_calibration(found, ("sad", "happy"))
+
+
+def test_a_threshold_of_1_lets_in_no_one() -> None:
+    certain = np.array([[1.0, 0.0]], np.float32)
+    assert not sure(certain, 1.0).any()
+    assert uncertain_below(np.array([0, 1]), np.array([[1.0, 0.0], [0.9, 0.1]]), 0.8) == 0.999999
+    assert sure(certain, 0.999999).all()
+    cards = [Card(model="cnn", classes=("sad", "happy"), uncertain=threshold) for threshold in (1.0, 0.999999, 0.0)]
+    assert [faces_of(card, [], certain)[0].uncertain for card in cards] == [True, False, False]
+
+
+def test_each_half_is_judged_by_the_threshold_of_the_other() -> None:
+    """As below: by the wrong one's threshold nothing is sure, by that of the right one the wrong one is."""
+    found = Calibration.of(np.array([0, 0]), np.array([[0.8, 0.2], [0.2, 0.8]]))
+    assert (found.coverage_after, found.reliable_after, found.reliable_by_answer) == (0.5, 0.0, (None, 0.0))
+
+
+def test_what_other_faces_get_is_foretold(
+    honest: tuple[np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the faces that the threshold was chosen on it is 0.8 or more by construction; on others it is less."""
+    labels, given = honest
+    chosen, foretold, reached = [], [], []
+    for start in range(0, 10_000, 500):
+        part = slice(start, start + 500)
+        found = Calibration.of(labels[part], given[part])
+        known = sure(warm(given[10_000:], found.temperature), found.uncertain)
+        reached.append((given.argmax(1) == labels)[10_000:][known].mean())
+        chosen.append(found.reliable)
+        foretold.append(found.reliable_after)
+        right = [share for share in found.reliable_by_answer if share is not None]
+        assert min(right) <= foretold[-1] <= max(right)
+    assert min(chosen) >= 0.8 > min(foretold)
+    assert np.mean(foretold) == pytest.approx(np.mean(reached), abs=0.02)
+    print_calibration(found, "abcdefg")
+    assert f" {found.reliable_after:.4f} " in capsys.readouterr().out
 
 
 def test_one_draw_of_halves_doesn_t_decide(honest: tuple[np.ndarray, np.ndarray]) -> None:
@@ -107,9 +158,9 @@ def test_one_draw_of_halves_doesn_t_decide(honest: tuple[np.ndarray, np.ndarray]
 @pytest.mark.parametrize("draws", [1, 3])
 def test_each_half_is_judged_by_the_temperature_of_the_other(draws: int) -> None:
     """Two faces of one class, so that each is a half: answers of 80 %, one right, one wrong. Alone the right one is
-    best at the lowest temperature (0.1), the wrong one at the highest (10): each gets what the other needs."""
+    left as it is (1), the wrong one is best at the highest temperature (10): each gets what the other needs."""
     labels, given = np.array([0, 0]), np.array([[0.8, 0.2], [0.2, 0.8]])
-    hot, cold = 1 / (1 + 0.25**0.1), 1 / (1 + 0.25**10)  # the answer's share at these: 0.25 is 0.2 / 0.8
-    by_hand = (abs(hot - 1) + abs(cold - 0)) / 2
-    assert by_hand == pytest.approx(0.7327, abs=1e-4)
-    assert cross_fitted_error(labels, given, draws) == pytest.approx(by_hand, abs=1e-3)  # by itself: 0.27
+    hot = 1 / (1 + 0.25**0.1)  # the answer's share at 10: 0.25 is 0.2 / 0.8
+    by_hand = (abs(hot - 1) + abs(0.8 - 0)) / 2
+    assert by_hand == pytest.approx(0.6327, abs=1e-4)
+    assert cross_fitted_error(labels, given, draws) == pytest.approx(by_hand, abs=1e-3)  # by itself: 0.37

@@ -1,13 +1,17 @@
 """The board: seeds in one row, intervals, order, and what may not stand together."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from scipy import stats
 
 from mien.cards import TAUGHT, Card, TrainedOn
 from mien.errors import DataError
 from mien.evaluation.leaderboard import COLUMNS, Leaderboard, cells
+from mien.evaluation.metrics import interval
 
 
 def card(accuracy: float, seed: int = 0, val: str = "abc", model: str = "cnn", train: str = "t", **more: Any) -> Card:
@@ -65,9 +69,9 @@ def test_an_interval_of_accuracies_ends_at_0_and_1() -> None:
 
 def test_each_cell_stands_below_its_column() -> None:
     cards = {f"c{seed}": card(0.7, seed, parameters=1_200_000, macs=34_000_000) for seed in range(3)}
-    [row] = Leaderboard.of(cards, {"c0": 0.65}).rows
+    [row] = Leaderboard.of(cards, dict.fromkeys(cards, 0.65)).rows
     assert dict(zip(COLUMNS, cells(row), strict=True)) == {
-        "network": "cnn", "seeds": "3", "accuracy": "0.7000", "95 % interval": "0.7000 to 0.7000",
+        "network": "cnn", "seeds": "3", "accuracy": "0.7000", "95 % over seeds": "0.7000 to 0.7000",
         "without leaks": "0.6500", "balanced": "0.6000", "macro-F1": "0.5000", "ECE": "0.020",
         "parameters": "1.2 M", "multiply-adds": "34.0 M",
     }  # fmt: skip
@@ -81,10 +85,47 @@ def test_runs_that_learned_other_faces_are_two_rows() -> None:
 def test_what_cannot_stand_together() -> None:
     with pytest.raises(DataError, match="different validation faces"):
         Leaderboard.of({"a": card(0.7), "b": card(0.7, 1, val="xyz")})
+    with pytest.raises(DataError, match="a: its card has no checksum of its validation faces"):
+        Leaderboard.of({"a": card(0.7, val=""), "b": card(0.7, 1, val="")})
+    fewer = card(0.7, 1)
+    fewer.scores["after"]["val"]["n"] = 99
+    with pytest.raises(DataError, match="different validation faces"):
+        Leaderboard.of({"a": card(0.7), "b": fewer})
+    board = Leaderboard.of({"a": card(0.7)})
+    for other in (replace(board, n=99), replace(board, checksum="")):
+        with pytest.raises(DataError, match="different validation faces"):
+            other.beside(replace(board, checksum=other.checksum))
     with pytest.raises(DataError, match="same seed"):
         Leaderboard.of({"a": card(0.7), "b": card(0.7)})
     with pytest.raises(DataError, match="no scores"):
         Leaderboard.of({"a": Card(model="cnn", classes=("sad", "happy"))})
+
+
+@pytest.mark.parametrize("name", ["./runs/a", "runs//a/", "runs/b/../a", str(Path.cwd() / "runs" / "a")])
+def test_a_run_by_two_names_stands_once(name: str) -> None:
+    with pytest.raises(DataError, match=r"stands on both boards"):
+        Leaderboard.of({"runs/a": card(0.7)}).beside(Leaderboard.of({name: card(0.7)}))
+    assert len(Leaderboard.of({"runs/a": card(0.7)}).beside(Leaderboard.of({f"{name}b": card(0.7)})).rows) == 2
+
+
+def test_without_leaks_it_is_the_mean_of_all_seeds_or_none() -> None:
+    cards = {f"c{seed}": card(0.7, seed) for seed in range(3)}
+    assert Leaderboard.of(cards, {"c0": 0.6, "c2": 0.6}).rows[0].leak_free is None
+
+
+def test_runs_that_went_on_from_other_weights_are_two_rows() -> None:
+    cards = {
+        name: card(0.7, seed, init=weights * 32) for seed, (name, weights) in enumerate({"a": "ab", "b": "cd"}.items())
+    }
+    for one in cards.values():
+        one.recipe["init"] = "best"  # a folder's name, of two different folders
+    assert [row.name for row in Leaderboard.of(cards).rows] == ["cnn, init best abababab", "cnn, init best cdcdcdcd"]
+
+
+def test_what_the_intervals_leave_out_is_said() -> None:
+    text = Leaderboard.of({"a": card(0.8), "b": card(0.6, 1)}).as_markdown()
+    low, high = interval(np.arange(100) < 70)
+    assert f"for that alone 0.7000 of 100 has {low:.4f} to {high:.4f} (Wilson)" in text
 
 
 def test_a_card_that_lacks_something_is_named() -> None:

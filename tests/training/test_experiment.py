@@ -129,3 +129,5 @@ def test_what_a_run_started_from_may_be_gone_when_it_goes_on(tmp_path: Path) -> 
     shutil.rmtree(first)
     with pytest.raises(KeyboardInterrupt):
         list(train(tmp_path / "run", splits, made, device="cpu", resume=True, tick=stop))
+    assert len(list(train(tmp_path / "run", splits, made, device="cpu", resume=True))) == 1
+    assert Card.read(tmp_path / "run").init == sums[WEIGHTS]  # what it went on from is known by that

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mien.cli.calibrated import print_calibration, say_of_calibration
 from mien.cli.faces import check_data, learned, read_faces, shape_of
 from mien.cli.options import ALL, Data, Groups, SkipBadRows, Votes, check_out, note, open_net
 from mien.cli.pictures import figure_kind
 from mien.cli.progress import shares
-from mien.cli.tables import print_calibration, print_report, print_table
+from mien.cli.tables import print_report, print_table
 from mien.errors import CheckpointError, DataError
 from mien.files import atomic_write
 from mien.labels import SPLITS
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from mien.data.faces import FaceSet, Splits
     from mien.evaluation.scores import Scores
     from mien.net import Net
-
-
-FEW = 300
-"""Of fewer faces the calibration error is mostly chance: of 100, answers that are as right as they say show 0.13."""
 
 
 def _known_views(count: int) -> int:
@@ -134,10 +131,10 @@ def evaluate(
         result["members"] = members
         result["pairs"] = _pairs(targets, parts)
     if calibration:
-        if report.n < FEW:
-            note(f"{report.n:,} faces say little of calibration: take {FEW} or more, and better thousands.")
         found = Calibration.of(scores.labels, scores.probabilities)
-        print_calibration(found)
+        own = [target for target, net in nets.items() if learned(target, net.card, splits, data)]
+        print_calibration(found, scores.classes)
+        say_of_calibration(found, bool(scores.correct.all()), own if split in ("train", ALL) else [])
         result["calibration"] = found.as_json()
     if figure and draw:
         atomic_write(figure, draw(scores))
@@ -164,16 +161,26 @@ def _say_whose(nets: "dict[str, Net]", splits: "Splits", split: str, data: str |
 
 
 def _pairs(targets: list[str], parts: "list[Scores]") -> list[dict[str, Any]]:
-    """Print, and return, for each two networks how many faces one alone has right, and McNemar's p."""
-    from mien.evaluation.metrics import mcnemar
+    """Print, and return, for each two networks how many faces one alone has right, and McNemar's p.
+
+    Of several pairs also p by Holm, for one of many differences is soon large by chance.
+    """
+    from mien.evaluation.metrics import holm, mcnemar
 
     found: list[dict[str, Any]] = []
     for (one, first), (other, second) in combinations(zip(targets, parts, strict=True), 2):
         alone = [int((first.correct & ~second.correct).sum()), int((second.correct & ~first.correct).sum())]
         found.append({"pair": [one, other], "alone": alone, "p": mcnemar(*alone)})
+    for each, corrected in zip(found, holm([each["p"] for each in found]), strict=True):
+        each["p_holm"] = corrected
+    columns = ("pair", "only the first is right", "only the second", "by chance (McNemar's p)")
+    together, chances = f"p of {len(found)} pairs together (Holm)", ("p", "p_holm")[: 1 + (len(found) > 1)]
     print_table(
-        ("pair", "only the first is right", "only the second", "by chance (McNemar's p)"),
-        [(" | ".join(each["pair"]), *(f"{n:,}" for n in each["alone"]), f"{each['p']:.3f}") for each in found],
+        (*columns, together) if len(found) > 1 else columns,
+        [
+            (" | ".join(each["pair"]), *(f"{n:,}" for n in each["alone"]), *(f"{each[p]:.3f}" for p in chances))
+            for each in found
+        ],
     )
     return found
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from mien.files import printable
 
 if TYPE_CHECKING:
-    from mien.evaluation.calibration import Calibration
     from mien.evaluation.report import Report
 
 
@@ -57,17 +56,3 @@ def print_report(report: "Report", title: str) -> None:
         ("true \\ predicted", *report.classes),
         [(name, *row) for name, row in zip(report.classes, report.confusion, strict=True)],
     )
-
-
-def print_calibration(found: "Calibration") -> None:
-    """Print a Calibration."""
-    print_table(
-        ("temperature", "calibration error", "after", "uncertain below", "sure of", "accuracy of those"),
-        [
-            (
-                f"{found.temperature:.3f}", f"{found.ece:.4f}", f"{found.ece_after:.4f}", f"{found.uncertain:.3f}",
-                f"{found.coverage:.1%}", "" if found.reliable is None else f"{found.reliable:.4f}",
-            )
-        ],
-        "Calibrated on these faces; the error after it by halves, each with the other's temperature, five times",
-    )  # fmt: skip

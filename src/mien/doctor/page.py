@@ -111,8 +111,9 @@ def _votes(found: Diagnosis) -> list[tuple[str, str, str]]:
         exact = f"precision {said.precision:.2f}, recall {said.recall:.2f}"
         rows.append(("FER+: nonfaces", f"{said.no_face:,}", f"by its plurality; the doctor's {exact}"))
     if said.lift is not None:
-        share = f"the first ones; {said.among_first:.3f} of them have another plurality"
-        rows.append(("FER+: mislabels", f"{said.first:,}", f"{share}, {said.lift:.2f} times as many as of all"))
+        share = f"the first ones; of the decided {said.among_first:.3f} have another plurality"
+        all_told = f"{said.base:.3f} of all {said.clear:,} (undecided: {said.undecided:.3f} of the labels)"
+        rows.append(("FER+: mislabels", f"{said.first:,}", f"{share}, {said.lift:.2f} times the {all_told}"))
     if said.apart_near is not None:
         identical = "" if said.apart_identical is None else f", of identical ones {said.apart_identical:.3f}"
         apart = f"mean distance {said.apart_near:.3f} of their votes{identical}, of any two {said.apart_any:.3f}"

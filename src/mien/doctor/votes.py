@@ -19,14 +19,18 @@ class Judged:
     """What FER+ says to the findings; shares 0..1, None where there was nothing to compare.
 
     `no_face` faces are none by FER+'s plurality; `precision` and `recall` are the doctor's against them. `base` is the
-    share of all labels that FER+'s plurality (of its ten answers, the first of a tie) contradicts, `among_first` the
-    share among the first likely mislabels. `apart_*` are mean distances of the shares of votes, 0 alike to 1, for pairs
+    share of the labels that FER+'s plurality contradicts, of the `clear` ones alone, where one expression has more
+    votes than any other answer; `among_first` is the same of the likely mislabels among the `first`. Where the most
+    votes say "no face" or "unknown", or several answers have as many, no label can be right or wrong: `undecided` is
+    the share of all labels with that. `apart_*` are mean distances of the shares of votes, 0 alike to 1, for pairs
     of faces: identical ones, nearly identical ones, and any two.
     """
 
     no_face: int
     precision: float | None
     recall: float | None
+    clear: int
+    undecided: float
     base: float
     among_first: float | None
     first: int
@@ -52,10 +56,11 @@ def judge(
     marks = np.concatenate([faces.marks for _, faces in votes])
     shares = np.concatenate([faces.targets for _, faces in votes]).astype(np.float64)
     none = marks == NO_FACE
-    # where the winner is "unknown" or "no face", the label is contradicted; of a tie the first class wins
-    other = np.where(np.isin(marks, ["", "tie"]) & shares.any(1), shares.argmax(1), UNLABELLED) != labels
     known = labels != UNLABELLED
+    clear = known & (marks == "") & shares.any(1)
+    other = shares.argmax(1) != labels
     first = suspects.order[:FIRST] if suspects else np.empty(0, np.int64)
+    told = first[clear[first]]
     precision = recall = None
     if nonfaces is not None and none.any():
         hits = float((nonfaces & none).sum())
@@ -65,8 +70,10 @@ def judge(
         no_face=int(none.sum()),
         precision=precision,
         recall=recall,
-        base=float(other[known].mean()) if known.any() else 0.0,
-        among_first=float(other[first].mean()) if len(first) else None,
+        clear=int(clear.sum()),
+        undecided=1 - float(clear.sum()) / max(int(known.sum()), 1),
+        base=float(other[clear].mean()) if clear.any() else 0.0,
+        among_first=float(other[told].mean()) if len(told) else None,
         first=len(first),
         apart_identical=_apart(shares, identical.copies, identical.first),
         apart_near=_apart(shares, near.copies & ~identical.copies, near.first),

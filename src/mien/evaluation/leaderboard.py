@@ -1,5 +1,6 @@
 """Runs ranked by validation, the seeds of one recipe in one row. No test score is read, so none can rank them."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,13 +13,14 @@ from mien.cards import NUMBERS, TAUGHT, Card
 from mien.errors import DataError
 from mien.evaluation.ladder import amount
 from mien.evaluation.markdown import markdown_table
+from mien.evaluation.metrics import wilson
 from mien.files import read_small
 
 ENOUGH = 3
 """With fewer seeds a row is shown, but claims nothing."""
 
 COLUMNS = (
-    *("network", "seeds", "accuracy", "95 % interval", "without leaks", "balanced", "macro-F1", "ECE"),
+    *("network", "seeds", "accuracy", "95 % over seeds", "without leaks", "balanced", "macro-F1", "ECE"),
     *("parameters", "multiply-adds"),
 )
 """Of the table, in the terminal and in Markdown."""
@@ -31,8 +33,9 @@ _T = (0, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 class Row:
     """One recipe: `seeds` runs of it, and their means on validation (fractions 0..1).
 
-    `interval` is the 95 % t-interval of the mean accuracy over seeds, None with fewer than two; `leak_free` is the mean
-    accuracy without the validation faces that stand in training, too, where it was measured; `ece` is as trained,
+    `interval` is the 95 % t-interval of the mean accuracy over seeds on these very faces, None with fewer than two;
+    `leak_free` is the mean accuracy without the validation faces that stand in training, too, None unless it was
+    measured of every seed; `ece` is as trained,
     before any temperature; `votes` says that FER+'s votes were learned, too: more labels than others use; `helped` that
     it went on from other weights or was taught by other networks.
     """
@@ -68,15 +71,21 @@ class Leaderboard:
             leak_free: the accuracy of each run without leaked faces, where it was measured.
 
         Raises:
-            DataError: a run that wasn't judged on validation, two that were judged on other faces, or the same seed of
-                the same recipe twice.
+            DataError: a run that wasn't judged on validation, or nobody knows on which faces; two that were judged on
+                other faces; or the same seed of the same recipe twice.
         """
         judged = {name: card.scores.get("after", {}).get("val", {}) for name, card in cards.items()}
         for name, scores in judged.items():
             check_judged(name, cards[name], scores)
         sums = {name: card.data.checksums.get("val", "") for name, card in cards.items()}
-        first, *others = sums
-        if unlike := [name for name in others if sums[name] != sums[first]]:
+        if unknown := [name for name, known in sums.items() if not known]:
+            raise DataError(
+                f"{unknown[0]}: its card has no checksum of its validation faces, so nobody knows whether others were "
+                "judged on the same. Train it again."
+            )
+        asked = {name: (sums[name], judged[name]["n"]) for name in cards}
+        first, *others = asked
+        if unlike := [name for name in others if asked[name] != asked[first]]:
             raise DataError(
                 f"{first} and {unlike[0]} were judged on different validation faces: they can't stand on one board."
             )
@@ -111,16 +120,26 @@ class Leaderboard:
         Raises:
             DataError: they were judged on other faces, or the same run stands on both.
         """
-        if other.checksum != self.checksum:
+        if (other.checksum, other.n) != (self.checksum, self.n) or not self.checksum:
             raise DataError("The boards were judged on different validation faces: they can't become one.")
-        runs = {run for row in self.rows for run in row.runs}
-        if both := sorted(runs.intersection(run for row in other.rows for run in row.runs)):
+        runs = {os.path.abspath(run) for row in self.rows for run in row.runs}  # ./runs/a is runs/a
+        if both := sorted(run for row in other.rows for run in row.runs if os.path.abspath(run) in runs):
             raise DataError(
                 f"{both[0]} stands on both boards: it would count twice. If it is two runs, move one to another folder "
                 "and rank that again."
             )
         rows = sorted((*self.rows, *other.rows), key=lambda row: -row.accuracy)
         return Leaderboard(tuple(rows), self.n, self.checksum)
+
+    @property
+    def interval_note(self) -> str:
+        """What the intervals say, and what they leave out, in a sentence or two."""
+        best = self.rows[0].accuracy
+        low, high = wilson(best, self.n)
+        return (
+            "The interval is that of the mean over seeds on these very faces (Student's t). It leaves out the choice "
+            f"of the faces: for that alone {best:.4f} of {self.n:,} has {low:.4f} to {high:.4f} (Wilson)."
+        )
 
     def as_json(self) -> dict[str, Any]:
         """This board as plain data."""
@@ -130,8 +149,8 @@ class Leaderboard:
         """A Markdown table with what it rests on below."""
         lines = markdown_table(COLUMNS, map(cells, self.rows))
         notes = [
-            f"Means over seeds on the {self.n:,} validation faces (SHA-256 {self.checksum[:12]}); the interval is "
-            "that of the mean over seeds (Student's t); the ECE is as trained, without a temperature."
+            f"Means over seeds on the {self.n:,} validation faces (SHA-256 {self.checksum[:12]}); the ECE is as "
+            f"trained, without a temperature. {self.interval_note}"
         ]
         if any(len(row.seeds) < ENOUGH for row in self.rows):
             notes.append(f"Rows in brackets have fewer than {ENOUGH} seeds and claim nothing.")
@@ -178,10 +197,16 @@ def error_as_trained(card: Card) -> float:
 
 
 def _same(card: Card) -> str:
-    """What two runs of one row share: the network, the recipe but its seed, the training faces, having teachers."""
-    recipe = {name: value for name, value in card.recipe.items() if name != "seed"}
+    """What two runs of one row share: the network, the recipe but its seed, the weights that it went on from, the
+    training faces, having teachers."""
+    recipe = {name: value for name, value in card.recipe.items() if name != "seed"} | {"init": _init(card)}
     faces, taught = card.data.checksums.get("train"), TAUGHT in card.notes
     return repr((card.model, card.options, sorted(recipe.items(), key=str), faces, taught))
+
+
+def _init(card: Card) -> str:
+    """The weights that a run went on from: by their checksum, for every other run's folder is called `best`."""
+    return " ".join([*filter(None, [str(card.recipe.get("init", "")), card.init[:8]])])
 
 
 def _titles(cards: Sequence[Card]) -> list[str]:
@@ -199,6 +224,7 @@ def _titles(cards: Sequence[Card]) -> list[str]:
 def _fields(card: Card) -> dict[str, Any]:
     """What tells a row from others of its preset."""
     fields = {name: value for name, value in card.recipe.items() if name not in ("seed", "options")} | card.options
+    fields["init"] = _init(card)
     fields["training faces"] = card.data.checksums.get("train", "unknown")[:8]
     return fields | {"taught": "yes" if TAUGHT in card.notes else "no"}
 
@@ -227,7 +253,7 @@ def _row(
         seeds=seeds,
         accuracy=mean,
         interval=interval,
-        leak_free=float(np.mean(free)) if free else None,
+        leak_free=float(np.mean(free)) if len(free) == len(names) else None,
         **others,
         ece=float(np.mean([error_as_trained(cards[name]) for name in names])),
         parameters=card.parameters,

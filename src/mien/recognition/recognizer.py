@@ -51,7 +51,7 @@ def faces_of(
             Face(
                 label=card.classes[likeliest],
                 confidence=answer[likeliest],
-                uncertain=answer[likeliest] < card.uncertain,
+                uncertain=answer[likeliest] < card.uncertain or card.uncertain == 1,  # 1: no confidence is enough
                 probabilities=dict(zip(card.classes, answer, strict=True)),
                 box=at.box if at else None,
                 landmarks=at.landmarks if at else None,

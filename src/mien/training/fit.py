@@ -153,6 +153,11 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
 
     Empty faces of the smallest and of the full size go through it in eval mode, which changes nothing in it.
     """
+    if recipe.class_weights == recipe.sampling == "balanced":  # either makes the classes even; both turn the odds round
+        raise RecipeError(
+            "class_weights and sampling are both balanced, so rare classes would count for more than common ones: one "
+            "is enough. Leave out --class-weights or --sampling."
+        )
     name = getattr(model, "name", type(model).__name__)
     forward = model if second is None else getattr(model, "joint", None)
     if forward is None:

@@ -128,7 +128,7 @@ function faceOf(answer, { classes, uncertain_below: threshold }, at, id) {
     face: id ?? null,
     label: classes[likeliest],
     confidence: places(answer[likeliest], 5),
-    uncertain: answer[likeliest] < threshold,
+    uncertain: answer[likeliest] < threshold || threshold === 1, // 1: no confidence is enough
     probabilities: Object.fromEntries(classes.map((name, place) => [name, places(answer[place], 5)])),
     box: at ? at.box.map((value) => places(value, 1)) : null,
     landmarks: at ? at.landmarks.map((point) => point.map((value) => places(value, 1))) : null,
