@@ -37,7 +37,8 @@ class FaceSet:
         targets: `(N,)` whole numbers, the class of each face or `UNLABELLED`; or `(N, K)` float32, each row the
             shares of the classes (all zero where there is none).
         transform: called with one face, `(H, W)` or `(H, W, 3)` uint8, when `faces[i]` is asked for; what it
-            returns stands in the face's place. Without it the face is given as `(C, H, W)` uint8.
+            returns stands in the face's place. Without it the face is given as `(C, H, W)` uint8. It is for a
+            `DataLoader` and a loop of your own; `fit` and `evaluate` read the pixels themselves, and refuse such faces.
         classes: the K class names in the order of their numbers.
         rows: `(N,)` the row of each face in the file it came from, counted from 0; default 0..N-1.
         marks: `(N,)` a word about a face that someone should know of (FER+: "no face", "unknown", "tie"), "" for none.
@@ -300,6 +301,15 @@ class Splits:
         train, val, test = (FaceSet._from_arrays(arrays, f"{name}_", str(path)) for name in SPLITS)
         left_out = _count(arrays.get("left_out"), str(path))
         return cls(train, val, test, source=str(path), left_out=left_out, origin=DataPath(path).from_root())
+
+
+def check_untransformed(faces: FaceSet) -> None:
+    """Raise DataError for faces with a transform: who reads `images` would pass it over in silence."""
+    if faces.transform is not None:
+        raise DataError(
+            "These faces have a transform, which fit and evaluate wouldn't call, as they read the pixels themselves. Use "
+            "a recipe's flip, shift, rotate ..., or a DataLoader and a loop of your own."
+        )
 
 
 def _count(array: NDArray[Any] | None, source: str) -> int:

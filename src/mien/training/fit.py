@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mien.data.faces import UNLABELLED, FaceSet
+from mien.data.faces import UNLABELLED, FaceSet, check_untransformed
 from mien.errors import CheckpointError, DataError, RecipeError, TooLittleMemory, first_line
 from mien.training.device import OnDevice, pick_device
 from mien.training.distributed import Team, join
@@ -82,9 +82,9 @@ def fit(
             counts with its first alone. `model` needs a head for it: `model.joint(pixels)` gives the logits of both.
 
     Raises:
-        DataError: when either set has no labelled face, `train` has those of one class alone, the two have other
-            classes or faces of another shape, `second` has other faces than `train`, the model has no head for it, or
-            it gives something else than a logit for each class.
+        DataError: when either set has no labelled face or has a transform, `train` has faces of one class alone, the
+            two have other classes or faces of another shape, `second` has other faces than `train`, the model has no
+            head for it, or it gives something else than a logit for each class.
         RecipeError: the model can't take faces as these, or as small as the recipe's `start_size`, its batch
             normalisation would see single faces, or the memory of the device is too small for the batch.
         CheckpointError: `state` is none of an Epoch's.
@@ -131,6 +131,8 @@ def fit(
 
 def check_faces(train: FaceSet, val: FaceSet, second: FaceSet | None = None) -> None:
     """Raise DataError where `fit` can't train on these faces; quick, to be asked before anything is written."""
+    for faces in (train, val):
+        check_untransformed(faces)
     known = train.labels != UNLABELLED, val.sure
     for name, usable, purpose in (("train", known[0], "learn from"), ("val", known[1], "judge by")):
         if not usable.any():
