@@ -1,6 +1,7 @@
 """What whoever begins does first: a wrong turn is told of where it is taken, with what to give instead."""
 
 from dataclasses import replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,3 +33,56 @@ def test_a_transform_that_would_not_be_called_is_refused() -> None:
             ask()
     batches = [pixels for pixels, _ in DataLoader(faces, 16)]  # where it is called
     assert torch.equal(torch.cat(batches), torch.from_numpy(TRAIN.images[:, :, ::-1].copy()))
+
+
+LOADER = DataLoader(TRAIN, 16)
+WRONG: dict[str, tuple[Any, type[mien.MienError], str]] = {
+    "evaluate a loader": (
+        lambda: mien.evaluate(fresh(), LOADER),
+        DataError,
+        r"asks about a FaceSet, such as splits\.val; .*loop of your own.*Found a DataLoader\.",
+    ),
+    "fit loaders": (lambda: list(mien.fit(fresh(), LOADER, LOADER, RECIPE)), DataError, r"splits\.train; .*DataLoader"),
+    "fit all splits": (
+        lambda: list(mien.fit(fresh(), mien.drawn_faces(70), VAL, RECIPE)),
+        DataError,
+        r"splits\.train; .*Found a Splits\.",
+    ),
+    "fit by a name": (
+        lambda: list(mien.fit(fresh(), TRAIN, VAL, "article")),
+        mien.RecipeError,
+        r"such as mien\.recipe\('logistic'\)\. Found a str\.",
+    ),
+    "fit a name": (
+        lambda: list(mien.fit("cnn", TRAIN, VAL, RECIPE)),
+        mien.UnknownModel,
+        r"such as mien\.create_model\('cnn'\)",
+    ),
+    "train on one set": (lambda: list(mien.train("never", TRAIN, RECIPE)), DataError, r"all three .*Found a FaceSet\."),
+    "train by a name": (
+        lambda: list(mien.train("never", mien.drawn_faces(70), "tuned")),
+        mien.RecipeError,
+        r"mien\.recipe\(\"cnn\"\)\. Found a str\.",
+    ),
+    "recognise with a module": (
+        lambda: mien.Recognizer(fresh()),
+        mien.CheckpointError,
+        r"reads its network from a file: .*export_onnx.*Found a Logistic",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_another_kind_of_thing_is_answered_with_what_to_give_instead(case: str) -> None:
+    ask, error, said = WRONG[case]
+    with pytest.raises(error, match=said):
+        ask()
+
+
+def test_an_empty_set_is_not_called_unlabelled() -> None:
+    nothing = replace(mien.drawn_faces(70), test=VAL[:0]).test
+    nothing.source = "train.csv"
+    with pytest.raises(DataError, match=r'This set is empty: train\.csv has no such faces.*splits\["test"\] says which'):
+        mien.evaluate(fresh(), nothing)
+    with pytest.raises(DataError, match=r"\(val\) is empty"):
+        list(mien.fit(fresh(), TRAIN, nothing, RECIPE))

@@ -23,7 +23,7 @@ from mien.checkpoint import STATE, load_run, load_state, load_weights, save_stat
 from mien.data.faces import FaceSet, Splits
 from mien.data.split import DRAWN
 from mien.environment import environment
-from mien.errors import CheckpointError, DataError, MissingExtra
+from mien.errors import CheckpointError, DataError, MissingExtra, RecipeError, check_kind
 from mien.evaluation.report import Report
 from mien.evaluation.scores import evaluate
 from mien.export import export_onnx
@@ -74,6 +74,8 @@ def train(
             command trains in it now.
         DataError, RecipeError: `fit` can't train by this recipe on these faces; then nothing is written.
     """
+    check_kind(splits, Splits, DataError, "train takes all three sets as one, such as mien.drawn_faces() or what loads.")
+    check_kind(recipe, Recipe, RecipeError, 'train needs a recipe, such as mien.recipe("cnn").')
     folder, team = Path(folder), join(pick_device(device))
     leads = team.rank == 0
     if leads and not (resume or team.again):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data.faces import FaceSet, check_untransformed
-from mien.errors import CheckpointError, DataError
+from mien.errors import CheckpointError, DataError, check_kind
 from mien.evaluation.report import Report
 from mien.evaluation.views import seen, views_of
 from mien.images import channels_first
@@ -75,6 +75,11 @@ def score(
         raise DataError(f"batch is 1 or more, temperature more than 0; found {batch} and {temperature}.")
     if not callable(model):
         raise DataError(f"A {type(model).__name__} can't be asked; of a network's name or path take mien.Net(...).")
+    check_kind(
+        faces, FaceSet, DataError,
+        "evaluate asks about a FaceSet, such as splits.val; of a DataLoader's batches judge by a loop of your own "
+        "(lesson 1).",
+    )  # fmt: skip
     check_untransformed(faces)
     looks = views_of(views)
     index = np.flatnonzero(faces.sure)

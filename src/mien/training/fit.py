@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mien.data.faces import UNLABELLED, FaceSet, check_untransformed
-from mien.errors import CheckpointError, DataError, RecipeError, TooLittleMemory, first_line
+from mien.errors import CheckpointError, DataError, RecipeError, TooLittleMemory, UnknownModel, check_kind, first_line
 from mien.training.device import OnDevice, pick_device
 from mien.training.distributed import Team, join
 from mien.training.learner import Learner, hard, side
@@ -85,11 +85,15 @@ def fit(
         DataError: when either set has no labelled face or has a transform, `train` has faces of one class alone, the
             two have other classes or faces of another shape, `second` has other faces than `train`, the model has no
             head for it, or it gives something else than a logit for each class.
-        RecipeError: the model can't take faces as these, or as small as the recipe's `start_size`, its batch
+        UnknownModel: a network's name was given for the network.
+        RecipeError: a preset's name was given for the recipe; the model can't take faces as these, or as small as the recipe's `start_size`, its batch
             normalisation would see single faces, or the memory of the device is too small for the batch.
         CheckpointError: `state` is none of an Epoch's.
         Diverged: the loss is no longer a number; a DataError, too.
     """
+    name = model if isinstance(model, str) else getattr(model, "name", "cnn")
+    check_kind(model, nn.Module, UnknownModel, f"fit trains a network, such as mien.create_model({name!r}).")
+    check_kind(recipe, Recipe, RecipeError, f"fit trains by a recipe, such as mien.recipe({name!r}).")
     where = pick_device(device)
     check_faces(train, val, second)
     team = join(where)
@@ -131,7 +135,12 @@ def fit(
 
 def check_faces(train: FaceSet, val: FaceSet, second: FaceSet | None = None) -> None:
     """Raise DataError where `fit` can't train on these faces; quick, to be asked before anything is written."""
-    for faces in (train, val):
+    for name, faces in (("train", train), ("val", val)):
+        check_kind(
+            faces, FaceSet, DataError,
+            f"fit takes a FaceSet as {name}, such as splits.{name}; with a DataLoader's batches train in a loop of your "
+            "own (lesson 1).",
+        )  # fmt: skip
         check_untransformed(faces)
     known = train.labels != UNLABELLED, val.sure
     for name, usable, purpose in (("train", known[0], "learn from"), ("val", known[1], "judge by")):
