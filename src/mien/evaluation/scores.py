@@ -81,6 +81,11 @@ def score(
         "(lesson 1).",
     )  # fmt: skip
     check_untransformed(faces)
+    if not len(faces):
+        raise DataError(
+            f"This set is empty: {faces.source or 'its source'} has no {f'faces for {split!r}' if split else 'such faces'} "
+            '(FER2013 has test faces only where rows are PrivateTest). splits["test"] says which splits there are.'
+        )
     looks = views_of(views)
     index = np.flatnonzero(faces.sure)
     if not len(index):

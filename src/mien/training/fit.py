@@ -144,6 +144,11 @@ def check_faces(train: FaceSet, val: FaceSet, second: FaceSet | None = None) -> 
         check_untransformed(faces)
     known = train.labels != UNLABELLED, val.sure
     for name, usable, purpose in (("train", known[0], "learn from"), ("val", known[1], "judge by")):
+        if not len(usable):
+            raise DataError(
+                f"The set to {purpose} ({name}) is empty: its source has no such faces. splits[{name!r}] says which "
+                "splits there are."
+            )
         if not usable.any():
             raise DataError(f"There are no labelled faces to {purpose} ({name}).")
     if len(of := np.unique(train.labels[known[0]])) < 2:
