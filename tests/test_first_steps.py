@@ -86,3 +86,19 @@ def test_an_empty_set_is_not_called_unlabelled() -> None:
         mien.evaluate(fresh(), nothing)
     with pytest.raises(DataError, match=r"\(val\) is empty"):
         list(mien.fit(fresh(), TRAIN, nothing, RECIPE))
+
+
+def test_another_network_than_the_recipes_is_warned_of() -> None:
+    article = mien.recipe("logistic", "article", epochs=1)
+    other = mien.create_model("feedforward", hidden=[8])
+    with pytest.warns(UserWarning, match=r"normalise is 'image', not 'none'.*\*\*recipe\.options"):
+        list(mien.fit(fresh(), TRAIN, VAL, article))
+    with pytest.warns(UserWarning, match="it is a feedforward, not a logistic"):
+        list(mien.fit(other, TRAIN, VAL, RECIPE))
+
+
+def test_the_recipes_own_network_and_ones_own_are_not_warned_of() -> None:
+    article = mien.recipe("feedforward", "article", epochs=1, options={"hidden": [8]})
+    list(mien.fit(mien.create_model("feedforward", **article.options | {"hidden": (8,)}), TRAIN, VAL, article))
+    own = torch.nn.Sequential(mien.create_model("logistic"))
+    list(mien.fit(own, TRAIN, VAL, article))  # warnings are errors here

@@ -1,6 +1,7 @@
 """The training loop. `fit` is a generator: it yields after every epoch, and whoever calls it prints, saves or stops."""
 
 import time
+import warnings
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,7 +63,8 @@ def fit(
 ) -> Generator[Epoch, None, None]:
     """Train `model` on `train` by `recipe`, and yield an Epoch after every epoch.
 
-    It goes on from the weights that `model` has: `recipe.init` is what `mien.train` makes it from.
+    It goes on from the weights that `model` has: `recipe.init` is what `mien.train` makes it from. A network by the
+    recipe is `mien.create_model("cnn", **recipe.options)`; of another one of mien's a UserWarning says how it differs.
 
     Under `torchrun` all processes call it alike and share the work (`mien.training.distributed`).
 
@@ -94,6 +96,7 @@ def fit(
     name = model if isinstance(model, str) else getattr(model, "name", "cnn")
     check_kind(model, nn.Module, UnknownModel, f"fit trains a network, such as mien.create_model({name!r}).")
     check_kind(recipe, Recipe, RecipeError, f"fit trains by a recipe, such as mien.recipe({name!r}).")
+    _warn_of_another(model, recipe)
     where = pick_device(device)
     check_faces(train, val, second)
     team = join(where)
@@ -131,6 +134,31 @@ def fit(
         ) from None
     finally:
         model.load_state_dict(best)
+
+
+def _warn_of_another(model: nn.Module, recipe: Recipe) -> None:
+    """Warn where one of mien's networks isn't the one that the recipe is for: its name, or options that it asks for.
+
+    A network of one's own, without `.options`, is nobody else's.
+    """
+    own: Any = getattr(model, "options", None)
+    if not isinstance(own, dict):
+        return
+    found = [f"it is a {name}, not a {recipe.model}"] if (name := getattr(model, "name", recipe.model)) != recipe.model else []
+    for key, value in recipe.options.items():
+        if key in own and _listed(own[key]) != _listed(value):
+            found.append(f"{key} is {own[key]!r}, not {value!r}")
+    if found:
+        warnings.warn(
+            f"The recipe is for another network than this {getattr(model, 'name', 'one')}: {'; '.join(found)}. "
+            f"mien.create_model({recipe.model!r}, **recipe.options) makes the recipe's.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def check_faces(train: FaceSet, val: FaceSet, second: FaceSet | None = None) -> None:
