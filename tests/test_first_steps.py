@@ -100,5 +100,7 @@ def test_another_network_than_the_recipes_is_warned_of() -> None:
 def test_the_recipes_own_network_and_ones_own_are_not_warned_of() -> None:
     article = mien.recipe("feedforward", "article", epochs=1, options={"hidden": [8]})
     list(mien.fit(mien.create_model("feedforward", **article.options | {"hidden": (8,)}), TRAIN, VAL, article))
+    chosen = mien.create_model("feedforward", **article.options | {"hidden": [8, 8]})
+    list(mien.fit(chosen, TRAIN, VAL, article))
     own = torch.nn.Sequential(mien.create_model("logistic"))
     list(mien.fit(own, TRAIN, VAL, article))  # warnings are errors here

@@ -137,20 +137,20 @@ def fit(
 
 
 def _warn_of_another(model: nn.Module, recipe: Recipe) -> None:
-    """Warn where one of mien's networks isn't the one that the recipe is for: its name, or options that it asks for.
+    """Warn where `create_model` made another network than the recipe is for, or was told none of its options.
 
-    A network of one's own, without `.options`, is nobody else's.
+    An option that was asked for by name is somebody's choice; a network of one's own is nobody else's.
     """
-    own: Any = getattr(model, "options", None)
+    name, own, chosen = (getattr(model, key, None) for key in ("name", "options", "chosen"))
     if not isinstance(own, dict):
         return
-    found = [f"it is a {name}, not a {recipe.model}"] if (name := getattr(model, "name", recipe.model)) != recipe.model else []
+    found = [] if name == recipe.model else [f"it is a {name}, not a {recipe.model}"]
     for key, value in recipe.options.items():
-        if key in own and _listed(own[key]) != _listed(value):
-            found.append(f"{key} is {own[key]!r}, not {value!r}")
+        if key in own and key not in (chosen or ()) and _listed(own[key]) != _listed(value):
+            found.append(f"its {key} is {own[key]!r}, not {value!r}")
     if found:
         warnings.warn(
-            f"The recipe is for another network than this {getattr(model, 'name', 'one')}: {'; '.join(found)}. "
+            f"The recipe is for another network than this one: {'; '.join(found)}. "
             f"mien.create_model({recipe.model!r}, **recipe.options) makes the recipe's.",
             UserWarning,
             stacklevel=3,
