@@ -1,6 +1,8 @@
 """What whoever begins does first: a wrong turn is told of where it is taken, with what to give instead."""
 
+import inspect
 from dataclasses import replace
+import inspect
 from dataclasses import replace
 from typing import Any
 
@@ -104,3 +106,12 @@ def test_the_recipes_own_network_and_ones_own_are_not_warned_of() -> None:
     list(mien.fit(chosen, TRAIN, VAL, article))
     own = torch.nn.Sequential(mien.create_model("logistic"))
     list(mien.fit(own, TRAIN, VAL, article))  # warnings are errors here
+
+
+@pytest.mark.parametrize("name", ["fit", "train"])
+def test_the_help_of_a_training_begins_with_the_loop_that_it_needs(name: str) -> None:
+    first, second, *rest = (inspect.getdoc(getattr(mien, name)) or "").split("\n\n")
+    assert "generator" in second
+    assert f"history = list(mien.{name}(...))" in second
+    assert "torchrun" in rest[-1]
+    assert "torchrun" not in "".join([first, second, *rest[:-1]])

@@ -53,9 +53,8 @@ def train(
 ) -> Generator[Epoch, None, None]:
     """Train one network into a run folder, and yield each Epoch once it is saved.
 
-    Under `torchrun` every process calls it alike; rank 0 alone writes.
-
-    A process that torchrun starts again goes on with the run.
+    It is a generator: nothing happens until a loop asks for the epochs, `for epoch in mien.train(...)`, or
+    `history = list(mien.train(...))`, which trains them all.
 
     Stopping it, by `break`, Ctrl-C or kill -9, loses at most the epoch under way; with `resume` the next call goes on
     after the last saved one, and yields nothing when the run is finished. The test split isn't looked at.
@@ -73,6 +72,9 @@ def train(
         CheckpointError: the folder holds a run and `resume` is False; its recipe or data are others; or another
             command trains in it now.
         DataError, RecipeError: `fit` can't train by this recipe on these faces; then nothing is written.
+
+    Under `torchrun` every process calls it alike; rank 0 alone writes. A process that torchrun starts again goes on
+    with the run.
     """
     check_kind(splits, Splits, DataError, "train takes all three sets as one, such as mien.drawn_faces() or what loads.")
     check_kind(recipe, Recipe, RecipeError, 'train needs a recipe, such as mien.recipe("cnn").')

@@ -63,10 +63,11 @@ def fit(
 ) -> Generator[Epoch, None, None]:
     """Train `model` on `train` by `recipe`, and yield an Epoch after every epoch.
 
+    It is a generator: nothing happens until a loop asks for the epochs, `for epoch in mien.fit(...)`, or
+    `history = list(mien.fit(...))`, which trains them all.
+
     It goes on from the weights that `model` has: `recipe.init` is what `mien.train` makes it from. A network by the
     recipe is `mien.create_model("cnn", **recipe.options)`; of another one of mien's a UserWarning says how it differs.
-
-    Under `torchrun` all processes call it alike and share the work (`mien.training.distributed`).
 
     At each yield `model` holds the weights that were just measured on `val` (their moving average, when the recipe
     keeps one); when the loop ends, by itself or by `break`, it holds those of the best epoch by `val_accuracy`.
@@ -92,6 +93,8 @@ def fit(
             normalisation would see single faces, or the memory of the device is too small for the batch.
         CheckpointError: `state` is none of an Epoch's.
         Diverged: the loss is no longer a number; a DataError, too.
+
+    Under `torchrun` all processes call it alike and share the work (`mien.training.distributed`).
     """
     name = model if isinstance(model, str) else getattr(model, "name", "cnn")
     check_kind(model, nn.Module, UnknownModel, f"fit trains a network, such as mien.create_model({name!r}).")
