@@ -142,6 +142,25 @@ def test_show_puts_its_picture_into_the_run(
     assert Path(document["picture"]).exists()
 
 
+def test_drawn_faces_are_called_so_where_a_run_learned_from_others(
+    finished: Path, faces_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = finished / "figures" / "show-val.png"
+    ask(capsys, "show", finished, "--data", faces_file)
+    kept = own.read_bytes()
+    for verb in ("show", "evaluate"):
+        assert main([verb, str(finished)]) == 0
+        said = capsys.readouterr()
+        told = f"from {faces_file}; without --data these are drawn faces. --data {faces_file} asks about its own."
+        assert told in said.err
+        assert "drawn faces of val" in said.out.splitlines()[0]
+        assert main([verb, str(finished), "--data", str(faces_file)]) == 0
+        said = capsys.readouterr()
+        assert "drawn" not in said.out + said.err
+    assert own.read_bytes() == kept
+    assert own.with_name("show-drawn-val.png").exists()
+
+
 def test_show_an_index_that_isnt_there(finished: Path, faces_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", str(finished), "--data", str(faces_file), "--index", "63"]) == 1
     assert "no face 63 in val: it has 63, counted from 0" in capsys.readouterr().err
