@@ -50,6 +50,7 @@ def train(
     tick: Callable[[float], None] | None = None,
     second: FaceSet | None = None,
     export: bool = True,
+    before: Callable[[Report], None] | None = None,
 ) -> Generator[Epoch, None, None]:
     """Train one network into a run folder, and yield each Epoch once it is saved.
 
@@ -67,6 +68,7 @@ def train(
         tick: called during an epoch with the share of it that is done.
         second: the training faces with a second labelling, as `fit` takes it.
         export: False leaves the ONNX file and the figures out, for good: `export_onnx` writes the one.
+        before: called once, ahead of the first epoch, with how the network does on `val` until then.
 
     Raises:
         CheckpointError: the folder holds a run and `resume` is False; its recipe or data are others; or another
@@ -76,7 +78,7 @@ def train(
     Under `torchrun` every process calls it alike; rank 0 alone writes. A process that torchrun starts again goes on
     with the run.
     """
-    check_kind(splits, Splits, DataError, "train takes all three sets as one, such as mien.drawn_faces() or what loads.")
+    check_kind(splits, Splits, DataError, "train takes all three sets as one, such as mien.drawn_faces().")
     check_kind(recipe, Recipe, RecipeError, 'train needs a recipe, such as mien.recipe("cnn").')
     folder, team = Path(folder), join(pick_device(device))
     leads = team.rank == 0
@@ -95,7 +97,9 @@ def train(
     if leads and others and not (folder / RECIPE).exists():
         _rehearse(model, recipe, splits)
     with held(folder) if leads else nullcontext():
-        yield from _train(folder, model, splits, recipe, team, device=device, tick=tick, second=second, export=export)
+        yield from _train(
+            folder, model, splits, recipe, team, device=device, tick=tick, second=second, export=export, say=before
+        )
 
 
 def _train(
@@ -109,6 +113,7 @@ def _train(
     tick: Callable[[float], None] | None,
     second: FaceSet | None,
     export: bool,
+    say: Callable[[Report], None] | None,
 ) -> Generator[Epoch, None, None]:
     leads = team.rank == 0
     if leads:
@@ -122,7 +127,13 @@ def _train(
     if leads and not (folder / ENVIRONMENT).exists():
         atomic_write(folder / ENVIRONMENT, json.dumps(environment(), indent=2))
     model.to(pick_device(device))
-    before = state["before"] if state else evaluate(model, splits["val"], split="val").as_json()
+    if state:
+        before = state["before"]
+    else:
+        first = evaluate(model, splits["val"], split="val")
+        before = first.as_json()
+        if say:
+            say(first)
     rows: list[dict[str, float]] = state["history"] if state else []
     if leads and state:
         write_history(folder, rows)  # whoever was killed after the state was saved may not have come to it

@@ -45,6 +45,11 @@ def test_train_answers_with_its_run(trained: "subprocess.CompletedProcess[str]",
     assert set(document["after"]["val"]) == set(document["before"]["val"]) == REPORT
     lines = [line for line in trained.stderr.splitlines() if line.startswith("epoch")]
     assert [line.split()[1] for line in lines] == ["1/3", "2/3", "3/3"]
+    first, *_ = trained.stderr.splitlines()
+    untrained = document["before"]["val"]["accuracy"]
+    assert first == f"before training: accuracy {untrained:.3f} on val"
+    curves, confusion = (Path("runs", "logistic", "figures", name) for name in ("curves.svg", "confusion.svg"))
+    assert f"drawn in {curves}, what it confuses in {confusion}." in trained.stderr
     assert "mien evaluate" in trained.stderr
     recipe = json.loads((finished / "recipe.json").read_text())
     assert (recipe["epochs"], recipe["lr"], recipe["preset"]) == (3, 0.02, "demo")
