@@ -2,11 +2,8 @@
 
 import inspect
 from dataclasses import replace
-import inspect
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
@@ -31,7 +28,7 @@ def test_a_transform_that_would_not_be_called_is_refused() -> None:
         lambda: list(mien.fit(fresh(), faces, VAL, RECIPE)),
         lambda: list(mien.fit(fresh(), TRAIN, faces[:32], RECIPE)),
     ):
-        with pytest.raises(DataError, match="wouldn't call, as they read the pixels themselves.*DataLoader"):
+        with pytest.raises(DataError, match=r"wouldn't call, as they read the pixels themselves.*DataLoader"):
             ask()
     batches = [pixels for pixels, _ in DataLoader(faces, 16)]  # where it is called
     assert torch.equal(torch.cat(batches), torch.from_numpy(TRAIN.images[:, :, ::-1].copy()))
@@ -84,7 +81,7 @@ def test_another_kind_of_thing_is_answered_with_what_to_give_instead(case: str) 
 def test_an_empty_set_is_not_called_unlabelled() -> None:
     nothing = replace(mien.drawn_faces(70), test=VAL[:0]).test
     nothing.source = "train.csv"
-    with pytest.raises(DataError, match=r'This set is empty: train\.csv has no such faces.*splits\["test"\] says which'):
+    with pytest.raises(DataError, match=r'set is empty: train\.csv has no such faces.*splits\["test"\] says which'):
         mien.evaluate(fresh(), nothing)
     with pytest.raises(DataError, match=r"\(val\) is empty"):
         list(mien.fit(fresh(), TRAIN, nothing, RECIPE))

@@ -15,9 +15,10 @@ FACES = draw(12, seed=3)
 
 
 def written(head: str) -> str:
-    rows = [f"{label},{'Training PrivateTest'.split()[n % 2]},{' '.join(map(str, face.ravel()))}"
-            for n, (face, label) in enumerate(FACES)]  # fmt: skip
-    return "\n".join([head, *rows])
+    rows = [head]
+    for n, (face, label) in enumerate(FACES):
+        rows.append(f"{label},{'PrivateTest' if n % 2 else 'Training'},{' '.join(map(str, face.ravel()))}")
+    return "\n".join(rows)
 
 
 @pytest.mark.parametrize("head", ["emotion,Usage,pixels", "emotion, Usage, pixels"])
@@ -44,7 +45,7 @@ def test_without_emotion_faces_are_unlabelled_and_any_square_is_taken() -> None:
     ("columns", "said"),
     [
         ({"faces": ["1 2 3 4"]}, "no column 'pixels'; found 'faces'"),
-        ({"pixels": ["1 2 3"]}, "row 1 has 3 pixels, which is no square"),
+        ({"pixels": ["1 2 3"]}, "row 1 has 3 pixels, no square"),
         ({"pixels": ["1 2 3 4", "1 2 3 256"]}, "row 2: pixel 4 is '256'"),
         ({"pixels": ["1 2 3 4", "1 2 3"]}, "row 2: 3 pixels instead of 4"),
         ({"pixels": ["1 2 3 4"], "emotion": ["happy"]}, "whole numbers 0..6"),
@@ -58,6 +59,10 @@ def test_what_cannot_be_read_is_said(columns: dict[str, list], said: str) -> Non
 
 def test_a_frame_given_elsewhere_is_sent_here() -> None:
     frame = pandas.read_csv(io.StringIO(written("emotion,Usage,pixels")))
-    for ask in (lambda: mien.load_fer2013(frame), lambda: mien.FaceSet(frame, [0]), lambda: mien.FaceSet(frame.pixels, [0])):
+    for ask in (
+        lambda: mien.load_fer2013(frame),
+        lambda: mien.FaceSet(frame, [0]),
+        lambda: mien.FaceSet(frame.pixels, [0]),
+    ):
         with pytest.raises(DataError, match=r"FaceSet\.from_pandas\(frame\)"):
             ask()

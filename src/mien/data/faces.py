@@ -65,7 +65,7 @@ class FaceSet:
         source: str = "",
     ) -> None:
         if type(images).__module__.partition(".")[0] == "pandas":
-            raise DataError("Faces must be one array; of a pandas DataFrame FaceSet.from_pandas(frame) makes a FaceSet.")
+            raise DataError("Faces must be one array; of a pandas DataFrame FaceSet.from_pandas(frame) makes it.")
         n = len(images)
         if not hasattr(images, "dtype"):  # a list; what gives its faces only when asked for them is as good as an array
             raise DataError(

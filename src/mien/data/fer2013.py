@@ -52,7 +52,7 @@ def load_fer2013(
     """
     check_kind(
         path, str | os.PathLike, DataError,
-        "load_fer2013 reads a CSV file, so give its path; of a pandas DataFrame FaceSet.from_pandas(frame) makes faces.",
+        "load_fer2013 reads a CSV file, so give its path; faces of a pandas DataFrame: FaceSet.from_pandas(frame).",
     )  # fmt: skip
     with open_table(path, fits=_fits) as table:
         columns = _columns(table)

@@ -82,8 +82,9 @@ def score(
     )  # fmt: skip
     check_untransformed(faces)
     if not len(faces):
+        such = f"faces for {split!r}" if split else "such faces"
         raise DataError(
-            f"This set is empty: {faces.source or 'its source'} has no {f'faces for {split!r}' if split else 'such faces'} "
+            f"This set is empty: {faces.source or 'its source'} has no {such} "
             '(FER2013 has test faces only where rows are PrivateTest). splits["test"] says which splits there are.'
         )
     looks = views_of(views)

@@ -89,8 +89,9 @@ def fit(
             two have other classes or faces of another shape, `second` has other faces than `train`, the model has no
             head for it, or it gives something else than a logit for each class.
         UnknownModel: a network's name was given for the network.
-        RecipeError: a preset's name was given for the recipe; the model can't take faces as these, or as small as the recipe's `start_size`, its batch
-            normalisation would see single faces, or the memory of the device is too small for the batch.
+        RecipeError: a preset's name was given for the recipe; the model can't take faces as these, or as small as the
+            recipe's `start_size`, its batch normalisation would see single faces, or the memory of the device is too
+            small for the batch.
         CheckpointError: `state` is none of an Epoch's.
         Diverged: the loss is no longer a number; a DataError, too.
 
@@ -169,8 +170,8 @@ def check_faces(train: FaceSet, val: FaceSet, second: FaceSet | None = None) -> 
     for name, faces in (("train", train), ("val", val)):
         check_kind(
             faces, FaceSet, DataError,
-            f"fit takes a FaceSet as {name}, such as splits.{name}; with a DataLoader's batches train in a loop of your "
-            "own (lesson 1).",
+            f"fit takes a FaceSet as {name}, such as splits.{name}; with a DataLoader's batches train in a loop of "
+            "your own (lesson 1).",
         )  # fmt: skip
         check_untransformed(faces)
     known = train.labels != UNLABELLED, val.sure

@@ -38,7 +38,7 @@ def gallery(shown: Sequence[Shown], *, columns: int = 6, title: str = "", kind: 
 
 
 def batch_picture(faces: FaceSet, n: int = 64, *, seed: int = 0, kind: Kind = "png") -> bytes:
-    """`n` faces side by side, each above its label: one batch as a picture, drawn with a seed as training draws them."""
+    """`n` faces side by side, each above its label: a batch as a picture, drawn with a seed as training does."""
     chosen = np.random.default_rng(seed).permutation(len(faces))[:n]
     images, labels = faces.images[chosen], faces.labels[chosen]  # of a memory-mapped set only these are read
     height, width = images.shape[1:3]
