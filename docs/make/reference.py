@@ -8,6 +8,7 @@ ROOMS = {
     "training": ("Training", "Recipes, the loop, and the device."),
     "experiment": ("Runs", "A run folder holds weights, an ONNX file, the card, history and figures."),
     "evaluation": ("Judging", "Any network that is called with pixels, or a file of one."),
+    "pictures": ("Pictures", "`mien.pictures.batch(splits.train)` and its like; a notebook shows what they give."),
     "recognition": ("Recognising", "From a photo, a film or a camera to readings; none of it needs torch."),
     "export": ("Networks as files", "ONNX, and running it without torch."),
     "client": ("Asking a server", "What `mien serve` answers, as a Recognizer gives it."),
@@ -15,6 +16,8 @@ ROOMS = {
 }
 SAME = {"checkpoint": "experiment", "cards": "export", "net": "export"}
 """Rooms that are shown under another's heading."""
+
+PICTURES = ("batch", "curves", "predictions", "confusion", "Picture")
 
 HEAD = """\
 # Python
@@ -32,6 +35,7 @@ def reference() -> str:
     for name, home in mien._HOMES.items():
         room = home.partition(".")[0]
         rooms.setdefault(SAME.get(room, room), []).append(f"mien.{home}.{name}")
+    rooms["pictures"] = [f"mien.pictures.{name}" for name in PICTURES]
     parts = [HEAD]
     for room, names in rooms.items():
         title, said = ROOMS.get(room, (room.capitalize(), ""))

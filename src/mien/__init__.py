@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mien.version import VERSION as _VERSION
 
 if TYPE_CHECKING:
+    import mien.pictures as pictures  # noqa: F401 # what a checker finds in `mien.pictures`
     from mien.cards import Card
     from mien.checkpoint import load_run
     from mien.client.clients import AsyncClient, Client
@@ -84,6 +85,9 @@ _HOMES = {
     "train": "experiment",
 }
 
+_ROOMS = ("pictures",)
+"""Modules that are public as a whole."""
+
 _NEEDS = {
     "checkpoint": "torch",
     "client.clients": "httpx",
@@ -140,6 +144,8 @@ __all__ = [
 if not TYPE_CHECKING:  # checkers know the names from above, and so see a wrong one
 
     def __getattr__(name: str) -> Any:
+        if name in _ROOMS:
+            return import_module(f"mien.{name}")
         if name not in _HOMES:
             raise AttributeError(f"module 'mien' has no attribute {name!r}")
         try:
@@ -158,4 +164,4 @@ if not TYPE_CHECKING:  # checkers know the names from above, and so see a wrong 
     def __dir__() -> list[str]:
         """The names that are to be had here: those of an extra that isn't installed raise MissingExtra."""
         missing = {package for package in set(_NEEDS.values()) if find_spec(package) is None}
-        return sorted(["__version__", *(name for name in __all__ if _NEEDS.get(_HOMES[name]) not in missing)])
+        return sorted(["__version__", *_ROOMS, *(name for name in __all__ if _NEEDS.get(_HOMES[name]) not in missing)])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import UnionType
 from typing import Any
 
 
@@ -98,6 +99,18 @@ class MissingExtra(MienError):
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(f'{purpose} needs {package}. Install it with: pip install "mien[{extra}]"')
+
+
+def check_kind(given: object, kind: type | UnionType, error: type[MienError], instead: str) -> None:
+    """Raise `error` for an argument of another kind than it must be: it says what to give `instead`, and what came.
+
+    >>> check_kind("article", dict, RecipeError, "Give a dict.")
+    Traceback (most recent call last):
+    mien.errors.RecipeError: Give a dict. Found a str.
+    """
+    if not isinstance(given, kind):
+        name = type(given).__name__
+        raise error(f"{instead} Found {'an' if name[0] in 'AEIOUaeio' else 'a'} {name}.")
 
 
 def first_line(error: Exception) -> str:

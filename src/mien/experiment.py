@@ -23,7 +23,7 @@ from mien.checkpoint import STATE, load_run, load_state, load_weights, save_stat
 from mien.data.faces import FaceSet, Splits
 from mien.data.split import DRAWN
 from mien.environment import environment
-from mien.errors import CheckpointError, DataError, MissingExtra
+from mien.errors import CheckpointError, DataError, MissingExtra, RecipeError, check_kind
 from mien.evaluation.report import Report
 from mien.evaluation.scores import evaluate
 from mien.export import export_onnx
@@ -50,12 +50,12 @@ def train(
     tick: Callable[[float], None] | None = None,
     second: FaceSet | None = None,
     export: bool = True,
+    before: Callable[[Report], None] | None = None,
 ) -> Generator[Epoch, None, None]:
     """Train one network into a run folder, and yield each Epoch once it is saved.
 
-    Under `torchrun` every process calls it alike; rank 0 alone writes.
-
-    A process that torchrun starts again goes on with the run.
+    It is a generator: nothing happens until a loop asks for the epochs, `for epoch in mien.train(...)`, or
+    `history = list(mien.train(...))`, which trains them all.
 
     Stopping it, by `break`, Ctrl-C or kill -9, loses at most the epoch under way; with `resume` the next call goes on
     after the last saved one, and yields nothing when the run is finished. The test split isn't looked at.
@@ -68,12 +68,18 @@ def train(
         tick: called during an epoch with the share of it that is done.
         second: the training faces with a second labelling, as `fit` takes it.
         export: False leaves the ONNX file and the figures out, for good: `export_onnx` writes the one.
+        before: called once, ahead of the first epoch, with how the network does on `val` until then.
 
     Raises:
         CheckpointError: the folder holds a run and `resume` is False; its recipe or data are others; or another
             command trains in it now.
         DataError, RecipeError: `fit` can't train by this recipe on these faces; then nothing is written.
+
+    Under `torchrun` every process calls it alike; rank 0 alone writes. A process that torchrun starts again goes on
+    with the run.
     """
+    check_kind(splits, Splits, DataError, "train takes all three sets as one, such as mien.drawn_faces().")
+    check_kind(recipe, Recipe, RecipeError, 'train needs a recipe, such as mien.recipe("cnn").')
     folder, team = Path(folder), join(pick_device(device))
     leads = team.rank == 0
     if leads and not (resume or team.again):
@@ -91,7 +97,9 @@ def train(
     if leads and others and not (folder / RECIPE).exists():
         _rehearse(model, recipe, splits)
     with held(folder) if leads else nullcontext():
-        yield from _train(folder, model, splits, recipe, team, device=device, tick=tick, second=second, export=export)
+        yield from _train(
+            folder, model, splits, recipe, team, device=device, tick=tick, second=second, export=export, say=before
+        )
 
 
 def _train(
@@ -105,6 +113,7 @@ def _train(
     tick: Callable[[float], None] | None,
     second: FaceSet | None,
     export: bool,
+    say: Callable[[Report], None] | None,
 ) -> Generator[Epoch, None, None]:
     leads = team.rank == 0
     if leads:
@@ -119,7 +128,13 @@ def _train(
         atomic_write(folder / ENVIRONMENT, json.dumps(environment(), indent=2))
     model.to(pick_device(device))
     started = state.get("started", "") if state else _started(recipe)
-    before = state["before"] if state else evaluate(model, splits["val"], split="val").as_json()
+    if state:
+        before = state["before"]
+    else:
+        first = evaluate(model, splits["val"], split="val")
+        before = first.as_json()
+        if say:
+            say(first)
     rows: list[dict[str, float]] = state["history"] if state else []
     if leads and state:
         write_history(folder, rows)  # whoever was killed after the state was saved may not have come to it

@@ -70,10 +70,12 @@ def test_a_terminal_gets_a_bar_that_moves_within_an_epoch(monkeypatch: pytest.Mo
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
     with watch("cnn", 4, 1) as watcher:
+        watcher.before(0.17)
         watcher.tick(0.5)
         assert watcher.bars.tasks[0].completed == 1.5  # type: ignore[attr-defined]
         watcher.epoch(epoch(2))
     said = terminal.getvalue()
+    assert "before training: accuracy 0.170 on val" in said
     assert "2/4" in said
     assert "loss 1.250 accuracy 0.500 1,234 faces/s" in said
 

@@ -45,6 +45,11 @@ def test_train_answers_with_its_run(trained: "subprocess.CompletedProcess[str]",
     assert set(document["after"]["val"]) == set(document["before"]["val"]) == REPORT
     lines = [line for line in trained.stderr.splitlines() if line.startswith("epoch")]
     assert [line.split()[1] for line in lines] == ["1/3", "2/3", "3/3"]
+    first, *_ = trained.stderr.splitlines()
+    untrained = document["before"]["val"]["accuracy"]
+    assert first == f"before training: accuracy {untrained:.3f} on val"
+    curves, confusion = (Path("runs", "logistic", "figures", name) for name in ("curves.svg", "confusion.svg"))
+    assert f"drawn in {curves}, what it confuses in {confusion}." in trained.stderr
     assert "mien evaluate" in trained.stderr
     recipe = json.loads((finished / "recipe.json").read_text())
     assert (recipe["epochs"], recipe["lr"], recipe["preset"]) == (3, 0.02, "demo")
@@ -140,6 +145,25 @@ def test_show_puts_its_picture_into_the_run(
     assert len({face["index"] for face in document["faces"]}) == 5
     assert Path(document["picture"]) == finished / "figures" / "show-test.png"
     assert Path(document["picture"]).exists()
+
+
+def test_drawn_faces_are_called_so_where_a_run_learned_from_others(
+    finished: Path, faces_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = finished / "figures" / "show-val.png"
+    ask(capsys, "show", finished, "--data", faces_file)
+    kept = own.read_bytes()
+    for verb in ("show", "evaluate"):
+        assert main([verb, str(finished)]) == 0
+        said = capsys.readouterr()
+        told = f"from {faces_file}; without --data these are drawn faces. --data {faces_file} asks about its own."
+        assert told in said.err
+        assert "drawn faces of val" in said.out.splitlines()[0]
+        assert main([verb, str(finished), "--data", str(faces_file)]) == 0
+        said = capsys.readouterr()
+        assert "drawn" not in said.out + said.err
+    assert own.read_bytes() == kept
+    assert own.with_name("show-drawn-val.png").exists()
 
 
 def test_show_an_index_that_isnt_there(finished: Path, faces_file: Path, capsys: pytest.CaptureFixture[str]) -> None:

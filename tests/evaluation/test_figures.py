@@ -143,6 +143,22 @@ def test_below_a_class_stand_its_own_faces(drawn: list[Figure]) -> None:
     assert found == [("a", 0, "2"), ("b", 128, "2"), ("c", 255, "2")]
 
 
+def test_a_batch_is_drawn_from_all_of_a_set_and_says_what_its_faces_are(drawn: list[Figure]) -> None:
+    """A file's first faces may all be of one class, as those of a folder are."""
+    labels = np.repeat(np.arange(3), 100)
+    faces = FaceSet(np.full((300, 4, 4), 40 * labels[:, None, None], np.uint8), labels, classes=tuple("abc"))
+    faces.targets[299] = -1
+    figures.batch_picture(faces, 16)
+    (axes,) = drawn[0].axes
+    wall = np.asarray(axes.images[0].get_array())
+    assert {text.get_text() for text in axes.texts} == set("abc")
+    for text in axes.texts:  # at the foot of its face
+        across, foot = text.get_position()
+        assert wall[int(foot) - 1, int(across)] == 40 * "abc".index(text.get_text())
+    figures.batch_picture(faces[299:], 16)
+    assert [text.get_text() for text in drawn[1].axes[0].texts] == [""]
+
+
 def test_a_tick_is_for_a_right_face(drawn: list[Figure]) -> None:
     right, wrong = (Shown(np.zeros((4, 4), np.uint8), true, "sad", 0.9) for true in ("sad", "happy"))
     figures.gallery([right, wrong])

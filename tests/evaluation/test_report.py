@@ -47,3 +47,16 @@ def test_a_table_bears_any_name_and_no_negative_zero() -> None:
     report = Report.of(Scores(np.eye(2, dtype=np.float32), np.array([0, 1]), ("a|b", "c"), np.arange(2)))
     assert "| a\\|b | 1 |" in report.as_markdown()
     assert "-0.000" not in report.as_markdown()
+
+
+def test_it_prints_as_tables_and_is_short_among_others() -> None:
+    made = report()
+    low, high = made.interval
+    assert repr(made) == f"Report(accuracy {made.accuracy:.3f}, {low:.3f} to {high:.3f}, 50 faces of val, 2 views)"
+    title, _, head, scores, _, columns, *classes = str(made).splitlines()
+    assert title == "50 faces of val, 2 views"
+    assert (head.split()[0], scores.split()[0]) == ("accuracy", f"{made.accuracy:.3f}")
+    assert [line.split()[:2] for line in classes] == [[one.name, str(one.n)] for one in made.per_class]
+    assert {len(line) for line in (columns, *classes)} == {len(columns)}
+    assert made == report()
+    assert made != Report.from_json(made.as_json() | {"loss": 0.0})

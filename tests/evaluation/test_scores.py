@@ -111,7 +111,7 @@ def test_soft_targets_are_judged_by_their_largest_share() -> None:
 
 def test_what_cannot_be_judged_is_an_error() -> None:
     empty = FaceSet(np.zeros((0, 8, 8), np.uint8), [], source="fer.csv")
-    with pytest.raises(DataError, match=r"fer\.csv has no labelled faces for 'test'"):
+    with pytest.raises(DataError, match=r"set is empty: fer\.csv has no faces for 'test'"):
         evaluate(network(), empty, split="test")
     with pytest.raises(DataError, match="no labelled faces"):
         evaluate(network(), FaceSet(np.zeros((2, 8, 8), np.uint8), [-1, -1]))

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -46,3 +48,30 @@ def test_an_unknown_normalising_is_refused() -> None:
 
 def test_it_holds_no_weights() -> None:
     assert not Pixels().state_dict()
+
+
+def test_pixels_that_were_divided_already_are_warned_of() -> None:
+    divided = torch.linspace(0, 1, 2 * 16).view(2, 1, 4, 4)
+    stem = Pixels().eval()
+    with pytest.warns(UserWarning, match="divide by 255 themselves"):
+        stem(divided)
+    for fine in (divided * 255, torch.zeros(2, 1, 4, 4), torch.ones(2, 1, 4, 4, dtype=torch.uint8), divided[:0]):
+        stem(fine)  # warnings are errors here
+    Pixels().train()(divided)
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        lambda stem, pixels: torch.export.export(stem, (pixels,)).module()(pixels),
+        lambda stem, pixels: torch.compile(stem, backend="eager", fullgraph=True)(pixels),
+        lambda stem, pixels: torch.jit.trace(stem, pixels)(pixels),
+        lambda stem, pixels: torch.func.vmap(stem)(pixels[:, None])[:, 0],
+    ],
+    ids=["export", "compile", "trace", "vmap"],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
+def test_the_warning_is_in_no_ones_way(graph: Callable[..., torch.Tensor]) -> None:
+    pixels = torch.linspace(0, 1, 2 * 16).view(2, 1, 4, 4)
+    stem = Pixels().eval()
+    torch.testing.assert_close(graph(stem, pixels), Pixels().train()(pixels))

@@ -55,3 +55,13 @@ def test_the_layers_add_up_and_the_network_is_left_as_it_was(name: str) -> None:
     assert not any(module._forward_hooks for module in model.modules())
     summarise(model.eval())
     assert not model.training
+
+
+def test_it_prints_as_a_table_and_is_short_among_others() -> None:
+    summary = summarise(create_model("logistic"))
+    head, *layers, total = str(summary).splitlines()
+    assert head.split() == ["layer", "kind", "shape", "it", "gives", "parameters", "multiply-adds"]
+    assert len(layers) == len(summary.layers)
+    assert total.split() == ["all", "16,135", "16,128"]
+    assert repr(summary) == f"Summary({len(layers)} layers, 16,135 parameters, 16,128 multiply-adds)"
+    assert summary == summarise(create_model("logistic"))

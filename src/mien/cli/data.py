@@ -40,7 +40,7 @@ def show(
     rgb: Rgb = None,
     skip_bad_rows: SkipBadRows = False,
 ) -> dict[str, Any]:
-    """Look at the faces: how many of each class, pixel statistics, samples, each class's mean face, the first 64."""
+    """Look at the faces: how many of each class, pixel statistics, samples, each class's mean face, a batch of 64."""
     from mien.data.origin import DataPath
 
     check_out(out, data)

@@ -90,7 +90,8 @@ def as_words(source: "DataPath") -> list[str]:
 
 
 def check_data(target: str, classes: tuple[str, ...], splits: "Splits", split: str, data: str | None) -> None:
-    """Say so where a network is asked about fewer classes than it knows, or about faces that it may have learned.
+    """Say so where a network is asked about fewer classes than it knows, about drawn faces though it learned others, or
+    about faces that it may have learned.
 
     Raises:
         DataError: a network of other classes would be asked about drawn faces, as nobody said --data.
@@ -104,6 +105,11 @@ def check_data(target: str, classes: tuple[str, ...], splits: "Splits", split: s
             f"{target} tells apart {', '.join(classes)}; without --data the faces are drawn, with other expressions. "
             f"Say which faces: --data {example}"
         )
+    if asks_drawn(target, data):
+        note(
+            f"{target} learned from {noted['path']}; without --data these are drawn faces. "
+            f"{as_typed(['--data', noted['path']])} asks about its own."
+        )
     if set(classes) > set(splits.classes):
         gone = ", ".join(name for name in classes if name not in splits.classes)
         note(
@@ -111,6 +117,11 @@ def check_data(target: str, classes: tuple[str, ...], splits: "Splits", split: s
             f"{', '.join(splits.classes)} alone, which is easier than what it does with photos."
         )
     say_changed(target, splits, split, data)
+
+
+def asks_drawn(target: str, data: str | None) -> bool:
+    """Whether a run that learned from somebody's faces is asked about drawn ones, as nobody said --data."""
+    return not data and bool(_noted(target).get("path"))
 
 
 def say_changed(target: str, splits: "Splits", split: str, data: str | os.PathLike[str] | None) -> None:

@@ -49,6 +49,7 @@ def _all(preset: str) -> dict[str, Any]:
 
 def _one(name: str, preset: str) -> dict[str, Any]:
     from mien.models import create_model, list_models, summarise
+    from mien.models.summary import COLUMNS
     from mien.shipped import shipped
 
     if name in shipped() and name not in list_models(unlisted=True):
@@ -57,13 +58,9 @@ def _one(name: str, preset: str) -> dict[str, Any]:
             f"from it: mien train --init {name}"
         )
     summary = summarise(create_model(name, **make_recipe(name, preset, {}).options))
-    layers = [
-        (layer.name, layer.kind, "×".join(map(str, layer.shape)), f"{layer.parameters:,}", f"{layer.macs:,}")
-        for layer in summary.layers
-    ]
     print_table(
-        ("layer", "kind", "shape it gives", "parameters", "multiply-adds"),
-        [*layers, ("all", "", "", f"{summary.parameters:,}", f"{summary.macs:,}")],
+        COLUMNS,
+        summary.rows(),
         f"{name}, preset {preset}: one 48×48 gray face in, seven logits out",
     )
     return {"model": name, "preset": preset} | asdict(summary)

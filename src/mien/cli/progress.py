@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 class Watcher(Protocol):
     """Told how a training goes on."""
 
+    def before(self, accuracy: float) -> None:
+        """Called once, ahead of the first epoch, with the accuracy until then."""
+
     def tick(self, share: float) -> None:
         """Called within an epoch with the share of it that is done."""
 
@@ -26,6 +29,9 @@ class Lines:
 
     def __init__(self, name: str = "") -> None:
         self.name = name
+
+    def before(self, accuracy: float) -> None:
+        print(_before(accuracy), file=sys.stderr, flush=True)
 
     def tick(self, share: float) -> None:
         """A log has nothing that moves."""
@@ -41,6 +47,9 @@ class Bar:
         self.bars, self.epochs, self.done = bars, epochs, done
         self.task = bars.add_task(name, total=epochs, completed=done, at=min(done + 1, epochs), said="")
 
+    def before(self, accuracy: float) -> None:
+        self.bars.console.print(_before(accuracy), highlight=False)  # above the bar
+
     def tick(self, share: float) -> None:
         self.bars.update(self.task, completed=self.done + share, at=min(self.done + 1, self.epochs))
 
@@ -48,6 +57,10 @@ class Bar:
         self.done = epoch.epoch
         said = f"loss {epoch.val_loss:.3f} accuracy {epoch.val_accuracy:.3f} {epoch.faces_per_second:,.0f} faces/s"
         self.bars.update(self.task, completed=epoch.epoch, at=epoch.epoch, said=said)
+
+
+def _before(accuracy: float) -> str:
+    return f"before training: accuracy {accuracy:.3f} on val"
 
 
 @contextmanager

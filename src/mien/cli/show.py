@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.faces import check_data, read_faces
+from mien.cli.faces import asks_drawn, check_data, read_faces
 from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, check_out, note, open_net
 from mien.cli.pictures import figure_kind, write_picture
 from mien.cli.tables import print_table
@@ -30,7 +30,9 @@ def show(
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="The picture (.png, .svg); default figures/show-SPLIT.png in the run folder."
+            metavar="FILE",
+            help="The picture (.png, .svg); default figures/show-SPLIT.png in the run folder, or show-drawn-SPLIT.png "
+            "where the run learned from others than the drawn faces shown.",
         ),
     ] = None,
     groups: Groups = None,
@@ -55,17 +57,19 @@ def show(
         _as_json(at, face, dict(zip(scores.classes, probabilities.tolist(), strict=True)))
         for at, face, probabilities in zip(places, shown, scores.probabilities, strict=True)
     ]
+    asked = f"{'' if data else 'drawn faces of '}{split}"
     print_table(
         ("face", "file" if splits.files else "row", "true", "predicted", "probability", ""),
         [
             (at, one.file or one.row, one.true, one.predicted, f"{one.confidence:.3f}", "" if one.right else "wrong")
             for at, one in zip(places, shown, strict=True)
         ],
-        f"{run} on {split}: {sum(face.right for face in shown)} of {len(shown)} right",
+        f"{run} on {asked}: {sum(face.right for face in shown)} of {len(shown)} right",
     )
     folder = Path(run) if Path(run).is_dir() else Path(run).parent
+    drawn = "drawn-" if asks_drawn(run, data) else ""  # so that the picture of its own faces stays
     picture = write_picture(
-        out or folder / "figures" / f"show-{split}.png",
+        out or folder / "figures" / f"show-{drawn}{split}.png",
         lambda figures: figures.gallery(shown, columns=min(6, len(shown)), kind=kind),
         asked=out is not None,
     )

@@ -209,7 +209,10 @@ def _train(
     done = len(history(folder)) if (folder / "history.csv").exists() else 0
     try:
         with _logged(folder, tensorboard) as log, watch(recipe.model, recipe.epochs, done) as watcher:
-            for epoch in train(folder, splits, recipe, device=device, resume=resume, tick=watcher.tick):
+            for epoch in train(
+                folder, splits, recipe, device=device, resume=resume, tick=watcher.tick,
+                before=lambda report: watcher.before(report.accuracy),
+            ):  # fmt: skip
                 watcher.epoch(epoch)
                 log()
             log()  # of a run that was finished already
@@ -250,6 +253,9 @@ def _result(folder: Path, source: "DataPath") -> dict[str, Any]:
     given = as_words(source)
     tips = (["mien", "show", str(folder), *given], ["mien", "evaluate", str(folder), *given, "--views", "2"])
     use = ["mien", "predict", "photo.jpg", "--model", str(folder)]
+    curves, confusion = (folder / "figures" / f"{name}.svg" for name in ("curves", "confusion"))
+    if curves.exists():
+        note(f"How it learned is drawn in {curves}, what it confuses in {confusion}.")
     note("\n  ".join([f"The run is in {folder}. Try next:", *map(as_typed, (*tips, use))]))
     return {
         "run": str(folder),

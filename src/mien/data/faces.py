@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from mien.data.arrays import load_arrays, save_arrays
 from mien.data.origin import DataPath
 from mien.data.pages import Stretch, let_go, stretch_of
+from mien.data.pixels import squares
 from mien.errors import DataError, MissingExtra
 from mien.images import channels_first
 from mien.labels import FER2013, SPLITS
@@ -37,7 +38,8 @@ class FaceSet:
         targets: `(N,)` whole numbers, the class of each face or `UNLABELLED`; or `(N, K)` float32, each row the
             shares of the classes (all zero where there is none).
         transform: called with one face, `(H, W)` or `(H, W, 3)` uint8, when `faces[i]` is asked for; what it
-            returns stands in the face's place. Without it the face is given as `(C, H, W)` uint8.
+            returns stands in the face's place. Without it the face is given as `(C, H, W)` uint8. It is for a
+            `DataLoader` and a loop of your own; `fit` and `evaluate` read the pixels themselves, and refuse such faces.
         classes: the K class names in the order of their numbers.
         rows: `(N,)` the row of each face in the file it came from, counted from 0; default 0..N-1.
         marks: `(N,)` a word about a face that someone should know of (FER+: "no face", "unknown", "tie"), "" for none.
@@ -62,6 +64,8 @@ class FaceSet:
         marks: ArrayLike | None = None,
         source: str = "",
     ) -> None:
+        if type(images).__module__.partition(".")[0] == "pandas":
+            raise DataError("Faces must be one array; of a pandas DataFrame FaceSet.from_pandas(frame) makes it.")
         n = len(images)
         if not hasattr(images, "dtype"):  # a list; what gives its faces only when asked for them is as good as an array
             raise DataError(
@@ -197,6 +201,32 @@ class FaceSet:
             {"row": self.rows, "label": names[self.labels], "mark": self.marks, "image": list(self.images)}
         )
 
+    @classmethod
+    def from_pandas(cls, frame: "pandas.DataFrame", *, source: str = "a data frame") -> "FaceSet":
+        """Faces of a data frame as pandas reads FER2013's CSV files: a row per face, all of them in one set.
+
+        Args:
+            frame: the columns `emotion` (0..6; without it the faces are unlabelled) and `pixels` (numbers 0..255 with
+                blanks between, as many as a square has). Blanks around the columns' names, and other columns such as
+                Usage, are passed over: `FaceSet.from_pandas(frame[frame.Usage == "Training"])`.
+            source: where the faces came from, for messages and cards.
+
+        Raises:
+            DataError: no column `pixels`, an unknown label, or pixels that can't be read; it says of which row.
+        """
+        columns = {str(name).strip().lower(): name for name in frame.columns}
+        if "pixels" not in columns:
+            found = ", ".join(map(repr, frame.columns[:8]))
+            raise DataError(f"{source}: no column 'pixels'; found {found}. FER2013 has emotion, pixels and Usage.")
+        texts = [str(text).encode() for text in frame[columns["pixels"]]]
+        images = squares(texts, source)
+        if "emotion" not in columns:
+            return cls(images, np.full(len(images), UNLABELLED), source=source)
+        labels = frame[columns["emotion"]].to_numpy()
+        if len(labels) and not np.issubdtype(labels.dtype, np.integer):
+            raise DataError(f"{source}: emotion holds {labels.dtype}, not whole numbers 0..{len(FER2013) - 1}.")
+        return cls(images, labels, source=source)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write this set to a `.npz` file, in one step: a reader never sees half a file."""
         save_arrays(path, self._arrays(""))
@@ -300,6 +330,15 @@ class Splits:
         train, val, test = (FaceSet._from_arrays(arrays, f"{name}_", str(path)) for name in SPLITS)
         left_out = _count(arrays.get("left_out"), str(path))
         return cls(train, val, test, source=str(path), left_out=left_out, origin=DataPath(path).from_root())
+
+
+def check_untransformed(faces: FaceSet) -> None:
+    """Raise DataError for faces with a transform: who reads `images` would pass it over in silence."""
+    if faces.transform is not None:
+        raise DataError(
+            "These faces have a transform, which fit and evaluate wouldn't call, as they read the pixels themselves. "
+            "Use a recipe's flip, shift, rotate ..., or a DataLoader and a loop of your own."
+        )
 
 
 def _count(array: NDArray[Any] | None, source: str) -> int:

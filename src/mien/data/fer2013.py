@@ -13,7 +13,7 @@ from mien.data.origin import DataPath
 from mien.data.pixels import keep_freed_memory, parse_row, parse_rows
 from mien.data.split import DRAWN, VAL_SHARE, split_off
 from mien.data.table import Row, Table, open_table, shown
-from mien.errors import BadRow, DataError
+from mien.errors import BadRow, DataError, check_kind
 from mien.labels import FER2013
 
 SIZE = 48
@@ -50,6 +50,10 @@ def load_fer2013(
         DataError: a missing column, an empty, damaged or truncated file; or bad rows (wrong number of pixels, a
             value outside 0..255, text, an unknown label or usage). It names the first ten and counts all.
     """
+    check_kind(
+        path, str | os.PathLike, DataError,
+        "load_fer2013 reads a CSV file, so give its path; faces of a pandas DataFrame: FaceSet.from_pandas(frame).",
+    )  # fmt: skip
     with open_table(path, fits=_fits) as table:
         columns = _columns(table)
         reader = _Reader(columns)

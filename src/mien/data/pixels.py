@@ -1,11 +1,13 @@
 """The text of pixels -> pixels. `70 80 82 …`, thousands of faces a second, in numpy alone."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.data.table import shown
+from mien.errors import DataError
 
 _SPACE, _ZERO = 32, 48
 
@@ -74,6 +76,26 @@ def parse_row(text: bytes, count: int) -> NDArray[np.uint8] | str:
             return f"pixel {at + 1} is {shown(word)}, not a number 0..255"
         values[at] = number
     return values
+
+
+def squares(texts: Sequence[bytes], source: str) -> NDArray[np.uint8]:
+    """Rows of pixels as square faces `(N, side, side)`; the first row says how large they are.
+
+    Raises:
+        DataError: the first row is no square, or another can't be read or has another number of pixels.
+    """
+    count = len(texts[0].split()) if texts else 0
+    side = math.isqrt(count)
+    if texts and (not count or side * side != count):
+        raise DataError(f"{source}: row 1 has {count:,} pixels, no square; FER2013's faces have 48×48 = 2,304.")
+    images = parse_rows(texts, count) if texts else np.empty((0, 0), np.uint8)
+    if images is None:  # something is written otherwise: row by row, to say what and where
+        each = [parse_row(text, count) for text in texts]
+        for place, found in enumerate(each):
+            if isinstance(found, str):
+                raise DataError(f"{source}: row {place + 1:,}: {found}. Mend it, or leave it out of the frame.")
+        images = np.array(each, np.uint8)
+    return images.reshape(len(texts), side, side)
 
 
 def keep_freed_memory() -> None:

@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from mien.evaluation import metrics
 from mien.evaluation.markdown import markdown_table
+from mien.tables import text_table
 
 if TYPE_CHECKING:
     from mien.evaluation.scores import Scores
+
+_Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Report:
     views of a face were averaged (1 plain, 2 with its mirror image); `left_out` faces were unlabelled or in doubt;
     `distance` is the mean total variation between the probabilities and the annotators' votes (0 the same, 1 apart),
     where there are votes.
+
+    `print(report)` shows its tables; `as_markdown` and `as_json` give them on.
     """
 
     accuracy: float
@@ -91,22 +96,32 @@ class Report:
 
     def as_markdown(self) -> str:
         """Two Markdown tables: the scores of the whole, and of each class."""
+        scores, classes = self._tables()
+        lines = [self._title(), "", *markdown_table(*scores, left=6), "", *markdown_table(*classes, left=5)]
+        return "\n".join(lines) + "\n"
+
+    _repr_markdown_ = as_markdown  # what a notebook shows
+
+    def __str__(self) -> str:
+        scores, classes = self._tables()
+        return "\n".join([self._title(), "", *text_table(*scores, left=0), "", *text_table(*classes)])
+
+    def __repr__(self) -> str:
+        low, high = self.interval
+        return f"Report(accuracy {self.accuracy:.3f}, {low:.3f} to {high:.3f}, {self._title()})"
+
+    def _title(self) -> str:
+        views = "" if self.views == 1 else f", {self.views} views"
+        return f"{self.n:,} faces{f' of {self.split}' if self.split else ''}{views}"
+
+    def _tables(self) -> tuple[_Table, _Table]:
+        """(columns, rows) of the whole, and of each class."""
         low, high = self.interval
         others = (self.balanced_accuracy, self.macro_f1, self.ece, self.loss)
-        views = "" if self.views == 1 else f", {self.views} views"
-        lines = [
-            f"{self.n:,} faces{f' of {self.split}' if self.split else ''}{views}",
-            "",
-            *markdown_table(
-                ("accuracy", "95 % interval", "balanced accuracy", "macro-F1", "calibration error", "loss"),
-                [(f"{self.accuracy:.3f}", f"{low:.3f} to {high:.3f}", *(f"{value:.3f}" for value in others))],
-                left=6,
-            ),
-            "",
-            *markdown_table(
-                ("class", "faces", "precision", "recall", "F1"),
-                [(s.name, f"{s.n:,}", f"{s.precision:.3f}", f"{s.recall:.3f}", f"{s.f1:.3f}") for s in self.per_class],
-                left=5,
-            ),
-        ]
-        return "\n".join(lines) + "\n"
+        return (
+            ("accuracy", "95 % interval", "balanced accuracy", "macro-F1", "calibration error", "loss"),
+            [(f"{self.accuracy:.3f}", f"{low:.3f} to {high:.3f}", *(f"{value:.3f}" for value in others))],
+        ), (
+            ("class", "faces", "precision", "recall", "F1"),
+            [(s.name, f"{s.n:,}", f"{s.precision:.3f}", f"{s.recall:.3f}", f"{s.f1:.3f}") for s in self.per_class],
+        )

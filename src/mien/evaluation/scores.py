@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.faces import FaceSet
-from mien.errors import CheckpointError, DataError
+from mien.data.faces import FaceSet, check_untransformed
+from mien.errors import CheckpointError, DataError, check_kind
 from mien.evaluation.report import Report
 from mien.evaluation.views import seen, views_of
 from mien.images import channels_first
@@ -75,6 +75,18 @@ def score(
         raise DataError(f"batch is 1 or more, temperature more than 0; found {batch} and {temperature}.")
     if not callable(model):
         raise DataError(f"A {type(model).__name__} can't be asked; of a network's name or path take mien.Net(...).")
+    check_kind(
+        faces, FaceSet, DataError,
+        "evaluate asks about a FaceSet, such as splits.val; of a DataLoader's batches judge by a loop of your own "
+        "(lesson 1).",
+    )  # fmt: skip
+    check_untransformed(faces)
+    if not len(faces):
+        such = f"faces for {split!r}" if split else "such faces"
+        raise DataError(
+            f"This set is empty: {faces.source or 'its source'} has no {such} "
+            '(FER2013 has test faces only where rows are PrivateTest). splits["test"] says which splits there are.'
+        )
     looks = views_of(views)
     index = np.flatnonzero(faces.sure)
     if not len(index):
@@ -138,8 +150,9 @@ def evaluate(
         temperature: divides the logits of an `nn.Module`; the others know their own.
 
     Raises:
-        DataError: no face to be judged by, a `model` that can't be called, a `batch` or `temperature` that can't be, or
-            the network answers for other classes than the faces have, or with what are no probabilities.
+        DataError: no face to be judged by, faces with a transform, a `model` that can't be called, a `batch` or
+            `temperature` that can't be, or the network answers for other classes than the faces have, or with what are
+            no probabilities.
         CheckpointError: an answer isn't a number: the training diverged.
 
     >>> faces = FaceSet(np.zeros((3, 48, 48), np.uint8), [0, 3, -1])

@@ -71,7 +71,8 @@ def create_model(name: str, *, classes: int = 7, channels: int = 1, size: int = 
         options: what else the network has, such as `widths`.
 
     Returns:
-        The network, in training mode; `.name` and `.options` say what builds the same one again.
+        The network, in training mode; `.name` and `.options` say what builds the same one again, `.chosen` which of
+        the options were asked for here.
 
     Raises:
         UnknownModel: for another name, or an option that the model doesn't have.
@@ -95,6 +96,7 @@ def create_model(name: str, *, classes: int = 7, channels: int = 1, size: int = 
         raise UnknownModel(f"The model {name!r} can't be built with {options}: {error}. It takes {takes}.") from None
     # with the defaults of today, so that a card still builds the same network when they have changed
     model.name, model.options = name, {**_defaults(_MODELS[name]), **known}  # type: ignore[assignment]
+    model.chosen = tuple(options)  # type: ignore[assignment]
     return model
 
 

@@ -3,6 +3,7 @@
 It is part of the network, so training, evaluation, ONNX and a browser all send raw pixels and can't disagree.
 """
 
+import warnings
 from typing import Literal
 
 import torch
@@ -35,6 +36,8 @@ class Pixels(nn.Module):
     gray: Tensor
 
     def forward(self, pixels: Tensor) -> Tensor:
+        if not self.training and pixels.dtype.is_floating_point and pixels.device.type == "cpu":
+            _warn_of_divided(pixels)  # elsewhere it would wait for the device
         x = pixels.float() / 255  # (B, C, H, W), 0..1
         if x.shape[1] != self.channels:
             x = (x * self.gray).sum(1, keepdim=True) if self.channels == 1 else x.expand(-1, self.channels, -1, -1)
@@ -45,3 +48,20 @@ class Pixels(nn.Module):
             deviation = (x - mean).square().mean((1, 2, 3), keepdim=True).sqrt()
             x = (x - mean) / (deviation + 1e-2)  # 1e-2: a nearly constant image isn't blown up into its noise
         return x
+
+
+def _warn_of_divided(pixels: Tensor) -> None:
+    """Warn of a batch that was divided by 255 already, as ToTensor does: its answers are wrong. A black one is fine."""
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or not pixels.numel():
+        return  # a graph has no values yet
+    try:
+        highest = float(pixels.detach().max())
+    except RuntimeError:  # within torch.func.vmap there is no single value
+        return
+    if 0 < highest <= 1:
+        warnings.warn(
+            "These pixels are floats of 0 to 1; mien's networks take 0..255 and divide by 255 themselves. Give them "
+            "uint8, or multiply by 255.",
+            UserWarning,
+            stacklevel=2,
+        )

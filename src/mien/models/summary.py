@@ -6,6 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mien.tables import text_table
+
+COLUMNS = ("layer", "kind", "shape it gives", "parameters", "multiply-adds")
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -26,9 +30,23 @@ class Summary:
     parameters: int
     macs: int
 
+    def rows(self) -> list[tuple[str, ...]]:
+        """Cells for people, of each layer and of all, under `COLUMNS`."""
+        layers = [
+            (layer.name, layer.kind, "×".join(map(str, layer.shape)), f"{layer.parameters:,}", f"{layer.macs:,}")
+            for layer in self.layers
+        ]
+        return [*layers, ("all", "", "", f"{self.parameters:,}", f"{self.macs:,}")]
+
+    def __str__(self) -> str:
+        return "\n".join(text_table(COLUMNS, self.rows(), left=2))
+
+    def __repr__(self) -> str:
+        return f"Summary({len(self.layers)} layers, {self.parameters:,} parameters, {self.macs:,} multiply-adds)"
+
 
 def summarise(model: nn.Module) -> Summary:
-    """Run one empty face through `model` and count.
+    """Run one empty face through `model` and count; `print` shows what comes back as a table.
 
     Multiply-adds are those of convolutions and linear layers for one face; norms, activations and pooling, a few
     percent beside them, aren't counted, as is usual, nor are attention's products of what layers gave.

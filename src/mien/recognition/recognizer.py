@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.cards import Card
-from mien.errors import DataError, MediaError
+from mien.errors import CheckpointError, DataError, MediaError, check_kind
 from mien.images import MAX_PIXELS
 from mien.net import Net
 from mien.recognition.ahead import ahead, side_by_side
@@ -118,6 +118,11 @@ class Recognizer:
     ) -> None:
         if not (0 < certain <= 1 and 0 <= smooth < math.inf):
             raise DataError(f"certain lies between 0 and 1, smooth is 0 or more seconds; found {certain} and {smooth}.")
+        check_kind(
+            model, str | os.PathLike, CheckpointError,
+            'A Recognizer reads its network from a file: name one in the box ("small"), a run folder or an .onnx file. '
+            "mien.train makes a run folder, mien.export_onnx writes a network that is in memory.",
+        )  # fmt: skip
         self.net = Net(model, device=device, threads=threads, spin=False)
         self.classes, self.device = self.net.classes, self.net.device
         self.smooth, self.max_pixels, self.threads = smooth, max_pixels, threads or workers()

@@ -1,6 +1,7 @@
 """The training loop. `fit` is a generator: it yields after every epoch, and whoever calls it prints, saves or stops."""
 
 import time
+import warnings
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mien.data.faces import UNLABELLED, FaceSet
-from mien.errors import CheckpointError, DataError, RecipeError, TooLittleMemory, first_line
+from mien.data.faces import UNLABELLED, FaceSet, check_untransformed
+from mien.errors import CheckpointError, DataError, RecipeError, TooLittleMemory, UnknownModel, check_kind, first_line
 from mien.training.device import OnDevice, pick_device
 from mien.training.distributed import Team, join
 from mien.training.learner import Learner, hard, side
@@ -62,9 +63,11 @@ def fit(
 ) -> Generator[Epoch, None, None]:
     """Train `model` on `train` by `recipe`, and yield an Epoch after every epoch.
 
-    It goes on from the weights that `model` has: `recipe.init` is what `mien.train` makes it from.
+    It is a generator: nothing happens until a loop asks for the epochs, `for epoch in mien.fit(...)`, or
+    `history = list(mien.fit(...))`, which trains them all.
 
-    Under `torchrun` all processes call it alike and share the work (`mien.training.distributed`).
+    It goes on from the weights that `model` has: `recipe.init` is what `mien.train` makes it from. A network by the
+    recipe is `mien.create_model("cnn", **recipe.options)`; of another one of mien's a UserWarning says how it differs.
 
     At each yield `model` holds the weights that were just measured on `val` (their moving average, when the recipe
     keeps one); when the loop ends, by itself or by `break`, it holds those of the best epoch by `val_accuracy`.
@@ -82,14 +85,22 @@ def fit(
             counts with its first alone. `model` needs a head for it: `model.joint(pixels)` gives the logits of both.
 
     Raises:
-        DataError: when either set has no labelled face, `train` has those of one class alone, the two have other
-            classes or faces of another shape, `second` has other faces than `train`, the model has no head for it, or
-            it gives something else than a logit for each class.
-        RecipeError: the model can't take faces as these, or as small as the recipe's `start_size`, its batch
-            normalisation would see single faces, or the memory of the device is too small for the batch.
+        DataError: when either set has no labelled face or has a transform, `train` has faces of one class alone, the
+            two have other classes or faces of another shape, `second` has other faces than `train`, the model has no
+            head for it, or it gives something else than a logit for each class.
+        UnknownModel: a network's name was given for the network.
+        RecipeError: a preset's name was given for the recipe; the model can't take faces as these, or as small as the
+            recipe's `start_size`, its batch normalisation would see single faces, or the memory of the device is too
+            small for the batch.
         CheckpointError: `state` is none of an Epoch's.
         Diverged: the loss is no longer a number; a DataError, too.
+
+    Under `torchrun` all processes call it alike and share the work (`mien.training.distributed`).
     """
+    name = model if isinstance(model, str) else getattr(model, "name", "cnn")
+    check_kind(model, nn.Module, UnknownModel, f"fit trains a network, such as mien.create_model({name!r}).")
+    check_kind(recipe, Recipe, RecipeError, f"fit trains by a recipe, such as mien.recipe({name!r}).")
+    _warn_of_another(model, recipe)
     where = pick_device(device)
     check_faces(train, val, second)
     team = join(where)
@@ -129,10 +140,47 @@ def fit(
         model.load_state_dict(best)
 
 
+def _warn_of_another(model: nn.Module, recipe: Recipe) -> None:
+    """Warn where `create_model` made another network than the recipe is for, or was told none of its options.
+
+    An option that was asked for by name is somebody's choice; a network of one's own is nobody else's.
+    """
+    name, own, chosen = (getattr(model, key, None) for key in ("name", "options", "chosen"))
+    if not isinstance(own, dict):
+        return
+    found = [] if name == recipe.model else [f"it is a {name}, not a {recipe.model}"]
+    for key, value in recipe.options.items():
+        if key in own and key not in (chosen or ()) and _listed(own[key]) != _listed(value):
+            found.append(f"its {key} is {own[key]!r}, not {value!r}")
+    if found:
+        warnings.warn(
+            f"The recipe is for another network than this one: {'; '.join(found)}. "
+            f"mien.create_model({recipe.model!r}, **recipe.options) makes the recipe's.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
 def check_faces(train: FaceSet, val: FaceSet, second: FaceSet | None = None) -> None:
     """Raise DataError where `fit` can't train on these faces; quick, to be asked before anything is written."""
+    for name, faces in (("train", train), ("val", val)):
+        check_kind(
+            faces, FaceSet, DataError,
+            f"fit takes a FaceSet as {name}, such as splits.{name}; with a DataLoader's batches train in a loop of "
+            "your own (lesson 1).",
+        )  # fmt: skip
+        check_untransformed(faces)
     known = train.labels != UNLABELLED, val.sure
     for name, usable, purpose in (("train", known[0], "learn from"), ("val", known[1], "judge by")):
+        if not len(usable):
+            raise DataError(
+                f"The set to {purpose} ({name}) is empty: its source has no such faces. splits[{name!r}] says which "
+                "splits there are."
+            )
         if not usable.any():
             raise DataError(f"There are no labelled faces to {purpose} ({name}).")
     if len(of := np.unique(train.labels[known[0]])) < 2:

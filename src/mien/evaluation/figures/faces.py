@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.faces import FaceSet
+from mien.data.faces import UNLABELLED, FaceSet
 from mien.evaluation.corruptions import Corruption, corrupted
 from mien.evaluation.explanation import Explanation
 from mien.evaluation.figures.sheet import VAL, WRONG, Kind, clear, sheet_of, shortened, show, width
@@ -37,21 +37,26 @@ def gallery(shown: Sequence[Shown], *, columns: int = 6, title: str = "", kind: 
     return sheet.content
 
 
-def batch_picture(faces: FaceSet, n: int = 64, *, kind: Kind = "png") -> bytes:
-    """The first `n` faces side by side, as a network is given them: one batch as a picture."""
-    images = faces.images[:n]
+def batch_picture(faces: FaceSet, n: int = 64, *, seed: int = 0, kind: Kind = "png") -> bytes:
+    """`n` faces side by side, each above its label: a batch as a picture, drawn with a seed as training does."""
+    chosen = np.random.default_rng(seed).permutation(len(faces))[:n]
+    images, labels = faces.images[chosen], faces.labels[chosen]  # of a memory-mapped set only these are read
     height, width = images.shape[1:3]
     columns = max(1, int(np.ceil(np.sqrt(len(images)))))
-    rows = max(1, -(-len(images) // columns))
-    wall = np.full((rows * (height + 2) + 2, columns * (width + 2) + 2, *images.shape[3:]), 255, np.uint8)
-    for place, image in enumerate(images):
-        top, left = (place // columns) * (height + 2) + 2, (place % columns) * (width + 2) + 2
-        wall[top : top + height, left : left + width] = image
-    inches = min(10.0, 0.75 * columns)
+    rows, inches = max(1, -(-len(images) // columns)), min(10.0, 0.75 * columns)
+    down, across = height + max(2, round(0.26 * width)), width + 2  # from a face to the next; a name below each
+    wall = np.full((rows * down + 2, columns * across + 2, *images.shape[3:]), 255, np.uint8)
     with sheet_of(inches, inches * wall.shape[0] / wall.shape[1] + 0.3, kind) as sheet:
-        show(sheet.axes()[0], wall)
-        clear(sheet.figure.axes)
-        sheet.figure.suptitle(f"{len(images)} faces of {faces.source or 'the set'}", size=10)
+        axes = sheet.axes()[0]
+        for place, (image, label) in enumerate(zip(images, labels, strict=True)):
+            top, left = (place // columns) * down + 2, (place % columns) * across + 2
+            wall[top : top + height, left : left + width] = image
+            name = "" if label == UNLABELLED else shortened(faces.classes[label], 11)
+            size = 8 * inches / columns / 0.75
+            axes.text(left + width / 2, top + height, name, ha="center", va="top", size=size, color=INK)
+        show(axes, wall)
+        clear([axes])
+        sheet.figure.suptitle(f"{len(images)} of {len(faces):,} faces of {faces.source or 'the set'}", size=10)
     return sheet.content
 
 
