@@ -52,7 +52,8 @@ class Pixels(nn.Module):
 
 def _warn_of_divided(pixels: Tensor) -> None:
     """Warn of a batch that was divided by 255 already, as ToTensor does: its answers are wrong. A black one is fine."""
-    if torch.compiler.is_compiling() or torch.jit.is_tracing() or not pixels.numel():
+    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    if torch.compiler.is_compiling() or tracing or not pixels.numel():
         return  # a graph has no values yet
     try:
         highest = float(pixels.detach().max())
