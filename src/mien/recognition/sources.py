@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mien import images
 from mien.errors import DataError, MediaError
+from mien.recognition.by_av import Film, other_codec
 from mien.recognition.kinds import for_ffmpeg, head_of, is_animated, is_cut_off, is_signed, is_text, kind_of
 from mien.recognition.named import camera_of, files_of, kind_at, same, what_is_wrong
 from mien.recognition.records import Frame
@@ -205,13 +206,15 @@ def _opened(what: str | int) -> Iterator[Any]:
         raise MediaError("its name isn't text (UTF-8), which videos need; rename it.")
     if isinstance(what, str) and head_of(Path(what)).startswith(PLAYLIST):
         raise MediaError("a list of other files for FFmpeg, not a video; name those files.")
-    video = cv2.VideoCapture(what if isinstance(what, int) else for_ffmpeg(what))
+    video: Any = cv2.VideoCapture(what if isinstance(what, int) else for_ffmpeg(what))
     try:
         if not video.isOpened():
             if isinstance(what, int):
                 raise MediaError(f"There is no camera {what}, or another program has it.")
             empty = not os.path.getsize(what)
             raise MediaError("empty, 0 bytes." if empty else "no picture in it, damaged, or of a kind that isn't read.")
+        if not isinstance(what, int) and (codec := other_codec(video)):
+            video = Film(what, codec)
         yield video
     finally:
         video.release()
