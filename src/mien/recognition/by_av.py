@@ -11,7 +11,7 @@ from mien.errors import MediaError
 from mien.recognition.kinds import for_ffmpeg
 
 NOT_OPENCVS = {b"av01": "AV1"}
-"""Codecs by their FourCC in small letters: OpenCV 4.10 to 4.12 finds such a stream in a file, and decodes none of it."""
+"""Codecs by their FourCC in small letters: OpenCV below 4.13 finds such a stream in a file, and decodes none of it."""
 
 
 def other_codec(video: Any) -> str:
