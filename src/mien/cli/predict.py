@@ -13,6 +13,7 @@ from mien.cli.screen import progress
 from mien.cli.sinks import Sink, annotator, check_films, check_place, figure
 from mien.cli.tally import Tally
 from mien.errors import DataError, Incomplete, Stopped
+from mien.files import naming
 from mien.shipped import DEFAULT
 
 
@@ -129,7 +130,8 @@ def predict(
                     for keep in kept:  # which may fail: then no row replaces --out
                         keep(frame, reading)
                     if out and new:
-                        writer.write(reading)
+                        with naming(out):
+                            writer.write(reading)
                     tally.add(reading)
                     show(reading)
                     fresh += new

@@ -149,6 +149,13 @@ def is_cut_off(path: str | os.PathLike[str]) -> bool:
         return False
 
 
+def is_finished(path: Path) -> bool:
+    """Whether a .webm file that was written here says its length, and has it: FFmpeg writes nothing more after an error,
+    and so not that either."""
+    with open(path, "rb") as file:
+        return _segment_end(file) == file.seek(0, os.SEEK_END)
+
+
 def _segment_end(file: BinaryIO) -> int:
     """Where a Matroska file's segment ends; 0 where it doesn't say, as in what browsers record."""
     file.seek(4)
