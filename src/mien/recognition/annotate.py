@@ -130,7 +130,7 @@ class VideoWriter:
         self._first: list[tuple[NDArray[np.uint8], float]] = []
         self._shown: tuple[NDArray[np.uint8], float] | None = None
         self._rate = self._due = 0.0
-        self._written = self._size = 0
+        self._written, self._size = 0, -1
         self._sink: Any = None
 
     def write(self, pixels: NDArray[np.uint8], time: float) -> None:

@@ -150,7 +150,7 @@ def is_cut_off(path: str | os.PathLike[str]) -> bool:
 
 
 def is_finished(path: Path) -> bool:
-    """Whether a .webm file that was written here says its length, and has it: FFmpeg writes nothing more after an error,
+    """Whether a .webm file that was written here says its length, and has it: FFmpeg, after an error, writes no more,
     and so not that either."""
     with open(path, "rb") as file:
         return _segment_end(file) == file.seek(0, os.SEEK_END)
