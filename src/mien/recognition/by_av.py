@@ -63,6 +63,8 @@ class Film:
         known = {
             cv2.CAP_PROP_FRAME_COUNT: stream.frames,
             cv2.CAP_PROP_FPS: stream.average_rate,
+            cv2.CAP_PROP_SAR_NUM: stream.sample_aspect_ratio,
+            cv2.CAP_PROP_SAR_DEN: 1,
             cv2.CAP_PROP_FRAME_WIDTH: stream.codec_context.width,
             cv2.CAP_PROP_FRAME_HEIGHT: stream.codec_context.height,
         }

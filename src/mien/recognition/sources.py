@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from mien import images
 from mien.errors import DataError, MediaError
 from mien.recognition.by_av import Film, other_codec
-from mien.recognition.kinds import for_ffmpeg, head_of, is_animated, is_cut_off, is_signed, is_text, kind_of
-from mien.recognition.named import camera_of, files_of, kind_at, same, what_is_wrong
+from mien.recognition.kinds import HEAD, for_ffmpeg, head_of, is_animated, is_cut_off, is_signed, is_text, kind_of
+from mien.recognition.named import camera_of, files_of, is_named_so, kind_at, same, what_is_wrong
 from mien.recognition.records import Frame
 
 Name = str | os.PathLike[str] | int
@@ -147,9 +147,13 @@ class Sources:
         if path.is_dir():
             return Frame(str(path), None, error="this folder can't be read.")
         try:
-            pixels = images.decode(path, gray=False, max_pixels=self.max_pixels)
+            piped = path.exists() and not path.is_file()
+            pixels = images.decode(_piped(path) if piped else path, gray=False, max_pixels=self.max_pixels)
         except MediaError as error:
-            return Frame(str(path), None, error=str(error).removeprefix(f"{path}: "))
+            said = str(error).removeprefix(f"{path}: ")
+            if said.startswith("not an image") and not kind_of(head_of(path)) and not is_named_so(path):
+                said = "neither a photo nor a video that is read."
+            return Frame(str(path), None, error=said)
         self.animations += is_animated(path)
         return Frame(str(path), pixels)
 
@@ -159,6 +163,7 @@ class Sources:
             with _opened(what) as video:
                 width, height = (video.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
                 images.check_size(width, height, self.max_pixels)
+                images.check_size(_aspect(video) * width, height, self.max_pixels)
                 yield from self._frames(name, video, -1 if isinstance(what, int) else self.after.get(name, -1))
         except (MediaError, OSError, cv2.error) as error:  # OSError: it was removed meanwhile
             said = error.strerror if isinstance(error, OSError) else str(error).strip()
@@ -170,6 +175,7 @@ class Sources:
         count, rate = int(video.get(cv2.CAP_PROP_FRAME_COUNT)), video.get(cv2.CAP_PROP_FPS) or 25.0
         index = broken = failed = 0
         time = start = 0.0
+        aspect = _aspect(video)
         while failed < GIVE_UP:
             if not video.grab():
                 if name in self.cameras or index + failed >= count:
@@ -182,11 +188,14 @@ class Sources:
             if name in self.cameras:  # on Linux a camera's clock is the kernel's
                 start = start if index else at
                 at -= start
+            elif not index:
+                at = max(0.0, at)  # a raw stream has none, and says so by the least number there is
             time = at if at > time or not index else time + 1 / rate  # some files have no clock
             if index > last and index % self.every == 0:
                 whole, pixels = video.retrieve()
                 if whole:
-                    yield Frame(name, cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), index, round(time, 3))
+                    shown = np.asarray(cv2.cvtColor(_as_shown(pixels, aspect), cv2.COLOR_BGR2RGB), np.uint8)
+                    yield Frame(name, shown, index, round(time, 3))
                 else:
                     broken += 1
             index += 1
@@ -218,6 +227,34 @@ def _opened(what: str | int) -> Iterator[Any]:
         yield video
     finally:
         video.release()
+
+
+def _aspect(video: Any) -> float:
+    """How much wider a pixel is shown than it is high, as the video is turned; 1 where that isn't said or absurd."""
+    wide, high = video.get(cv2.CAP_PROP_SAR_NUM), video.get(cv2.CAP_PROP_SAR_DEN)
+    aspect = wide / high if wide > 0 and high > 0 else 1.0
+    if int(video.get(cv2.CAP_PROP_ORIENTATION_META)) % 180 == 90 and video.get(cv2.CAP_PROP_ORIENTATION_AUTO):
+        aspect = 1 / aspect
+    return aspect if 0.2 < aspect < 5 else 1.0
+
+
+def _as_shown(pixels: NDArray[Any], aspect: float) -> NDArray[Any]:
+    if aspect == 1:
+        return pixels
+    size = (max(1, round(aspect * pixels.shape[1])), pixels.shape[0])
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if aspect < 1 else cv2.INTER_LINEAR)
+
+
+def _piped(path: Path) -> bytes:
+    """What comes through a pipe, as far as a photo may be long. Raises MediaError where it is a video."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(HEAD)
+            if kind_of(head) == "video":
+                raise MediaError("a video through a pipe isn't read; save it to a file first.")
+            return head + file.read(images.MAX_BYTES + 1 - len(head))
+    except OSError as error:
+        raise MediaError(f"can't read this file ({error.strerror}).") from None
 
 
 def names_of(given: Any) -> list[Name]:
