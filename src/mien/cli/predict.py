@@ -150,5 +150,6 @@ def predict(
         raise Stopped(kept_until if outputs else "", tally.as_json())
     if tally.failed:
         listed = "\n".join(f"  {line}" for line in tally.failures)
-        raise Incomplete(f"{tally.failed:,} of {tally.entries:,} couldn't be read:\n{listed}", tally.as_json())
+        of_all = "" if tally.frames else f" of {tally.entries:,}"  # a video's frames are no files
+        raise Incomplete(f"{tally.failed:,}{of_all} couldn't be read:\n{listed}", tally.as_json())
     return tally.as_json()

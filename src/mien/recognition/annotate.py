@@ -31,6 +31,9 @@ LONGEST = 60.0
 """Seconds that one frame is shown at most, so that a broken clock fills no disk."""
 
 
+FASTEST = 1000.0
+"""Frames a second: times in a .webm are thousandths."""
+
 LOOKED = 200
 """After so many frames of a drawing it is looked at whether its file still grows."""
 
@@ -172,7 +175,7 @@ class VideoWriter:
 
     def _open(self) -> None:
         pixels = self._first[0][0]
-        self._rate = min(max(_pace([time for _, time in self._first]), 0.1), 120.0)
+        self._rate = min(max(_pace([time for _, time in self._first]), 0.1), FASTEST)
         size = tuple(side + side % 2 for side in pixels.shape[1::-1])  # both coders want even sides
         self._beside = beside = self._stack.enter_context(replacing(self.path))
         self._stack.callback(sign_video, beside, self.signature)

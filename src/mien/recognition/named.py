@@ -78,9 +78,14 @@ def is_named_so(path: Path) -> bool:
     return path.suffix.lower() in images.SUFFIXES
 
 
+LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt")
+
+
 def what_is_wrong(name: str) -> str:
     if os.path.isdir(name):
         return "no photo and no video in this folder."
+    if name.partition("://")[0].lower() in LIVE:
+        return "a live address, which isn't read; decode it and give the frames to Recognizer.stream."
     if "://" in name:
         return "an address; download it first, then name the file."
     if name == "-":

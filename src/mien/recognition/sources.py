@@ -3,9 +3,10 @@
 import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import cv2
 import numpy as np
@@ -23,6 +24,9 @@ Name = str | os.PathLike[str] | int
 
 GIVE_UP = 1000
 """So many frames in a row that can't be decoded end a video."""
+
+COUNTED = 50
+"""Of more videos the lengths aren't asked for beforehand: each is opened for that."""
 
 PLAYLIST = b"ffconcat"
 """A text that begins with this FFmpeg plays for a video, whatever it is called: files that nobody named here."""
@@ -49,7 +53,7 @@ class Sources:
 
     Raises:
         MediaError: (at once) nothing there under one of the names, or nothing to look at in a folder.
-        DataError: (at once) one of the outputs might overwrite a source, or `every` is less than 1.
+        DataError: (at once) one of the outputs might overwrite a source, or `every` is no whole number from 1 on.
     """
 
     def __init__(
@@ -61,8 +65,7 @@ class Sources:
         max_pixels: int = images.MAX_PIXELS,
         outputs: Sequence[Path] = (),
     ) -> None:
-        if every < 1:
-            raise DataError(f"every is {every}; each frame is 1, each third 3.")
+        check_every(every)
         self.every, self.after, self.max_pixels = every, dict(after or {}), max_pixels
         self.outputs = outputs
         self.names = [str(name) for name in names]
@@ -110,11 +113,17 @@ class Sources:
         self.videos, self.photos = len(videos), count - len(videos)
         if self.live:
             return
-        if len(videos) == count == 1:
-            with suppress(MediaError), _opened(str(videos[0])) as video:  # its error comes when its turn has come
-                self.total = max(0, -(-int(video.get(cv2.CAP_PROP_FRAME_COUNT)) // self.every)) or None
-        elif not videos:
-            self.total = count
+        if len(videos) <= COUNTED:
+            lengths = [self._length(path) for path in videos]
+            self.total = None if 0 in lengths else self.photos + sum(lengths)
+
+    def _length(self, path: Path) -> int:
+        """How many frames a video says that it gives; 0 where it doesn't."""
+        try:
+            with _opened(str(path)) as video:
+                return max(0, -(-int(video.get(cv2.CAP_PROP_FRAME_COUNT)) // self.every))
+        except (MediaError, OSError, cv2.error):  # which is said in one frame's place, when its turn has come
+            return 1
 
     def __iter__(self) -> Iterator[Frame]:
         self.others = self.passed = 0
@@ -257,6 +266,11 @@ def _piped(path: Path) -> bytes:
         raise MediaError(f"can't read this file ({error.strerror}).") from None
 
 
+def check_every(every: int) -> None:
+    if not isinstance(every, Integral) or every < 1:
+        raise DataError(f"every is {every}; each frame is 1, each third 3.")
+
+
 def names_of(given: Any) -> list[Name]:
     """What somebody names, one or several, as a list. Raises MediaError for what is no name."""
     several = isinstance(given, Iterable) and not isinstance(given, (str, bytes, os.PathLike))
@@ -265,7 +279,7 @@ def names_of(given: Any) -> list[Name]:
         if not isinstance(name, (str, os.PathLike, int)):
             raise MediaError(
                 "What is streamed is a path, a pattern, the number of a camera, or several of these, not "
-                f"{type(name).__name__}; arrays are for Recognizer.read and read_all."
+                f"{type(name).__name__}; arrays come with their seconds, (array, seconds), or are for Recognizer.read."
             )
     return names
 
@@ -273,10 +287,15 @@ def names_of(given: Any) -> list[Name]:
 def called(picture: Any) -> str:
     """What the Frame of a picture has for its source."""
     if isinstance(picture, (str, os.PathLike)):
-        return str(Path(os.fsdecode(picture)))
+        return picture if _is_address(picture) else str(Path(os.fsdecode(picture)))
     if isinstance(picture, np.ndarray):
         return "array"
     return "bytes" if isinstance(picture, (bytes, bytearray, memoryview)) else ""
+
+
+def _is_address(picture: Any) -> TypeGuard[str]:
+    """Whether it is one, of which a path would swallow a stroke."""
+    return isinstance(picture, str) and "://" in picture and not os.path.exists(picture)
 
 
 def as_frame(picture: Any, *, max_pixels: int = images.MAX_PIXELS) -> Frame:
@@ -294,6 +313,8 @@ def as_frame(picture: Any, *, max_pixels: int = images.MAX_PIXELS) -> Frame:
         return Frame(called(picture), _rgb(picture))
     if isinstance(picture, (bytes, bytearray, memoryview)):
         return Frame(called(picture), images.decode(bytes(picture), gray=False, max_pixels=max_pixels))
+    if _is_address(picture):
+        raise MediaError(f"{picture}: {what_is_wrong(picture)}")
     path = Path(os.fsdecode(picture))
     if path.is_file() and kind_of(head_of(path)) == "video":
         raise MediaError(f"{path}: a video; use Recognizer.stream, or `mien predict`.")
