@@ -29,6 +29,9 @@ _LONGEST = 255
 SMALL_BYTES = 32 << 20
 """Bytes that a card or another note may have: a thousand times what they have, and no trouble to hold."""
 
+_FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+"""What writing answers where there is no room; that error doesn't say in which file."""
+
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
@@ -73,6 +76,17 @@ def read_small(path: str | os.PathLike[str], most: int = SMALL_BYTES) -> bytes:
 
 
 @contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Where there is no room to write to a file, the OSError names it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A name beside `path` to write to. When the block ends well the file takes its place there, else it is removed.
 
@@ -86,13 +100,15 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         name = f".{token}{path.suffix}"
     beside = path.with_name(name)
     try:
-        yield beside
-        with beside.open("rb+") as file:
-            os.fsync(file.fileno())  # the content reaches the disk before the name does
+        with naming(path):
+            yield beside
+            with beside.open("rb+") as file:
+                os.fsync(file.fileno())  # the content reaches the disk before the name does
         put_in_place(beside, path)
     except OSError as error:
         if error.filename is not None and Path(os.fsdecode(error.filename)) == beside:
-            error.filename = str(path)  # whoever reads of it knows this name alone
+            # whoever reads of it knows this name alone; PyAV's errors let theirs not be changed
+            raise OSError(error.errno, error.strerror, str(path)) from None
         raise
     finally:
         with suppress(OSError):  # it is gone, or held, which mustn't hide why the block failed

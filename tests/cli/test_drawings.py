@@ -46,6 +46,25 @@ def test_no_other_files_place_is_taken(tmp_path: Path, monkeypatch: pytest.Monke
     assert seen["mine.jpg"] == mine
 
 
+def test_going_on_draws_what_was_done_without_drawings(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    gray(tmp_path / "in" / "a.jpg", 50)
+    gray(tmp_path / "in" / "b.jpg", 90)
+    other = gray(tmp_path / "drawn" / "b.jpg", 10)
+    Path("in/film.mp4").write_bytes(film.read_bytes())
+    line = ["predict", "in", "--no-detect", "--every", "10", "--out", "rows.jsonl", "--resume"]
+    assert main(line) == 0
+    rows = Path("rows.jsonl").read_bytes()
+    for _ in range(2):
+        assert main([*line, "--annotate", "drawn"]) == 0
+        assert set(drawings(tmp_path / "drawn")) == {"a.jpg", "b.jpg", "b-2.jpg", "film.webm"}
+        assert (tmp_path / "drawn" / "b.jpg").read_bytes() == other
+        assert Path("rows.jsonl").read_bytes() == rows
+        (tmp_path / "drawn" / "a.jpg").unlink()
+
+
 def test_long_names_are_drawn_as_far_as_they_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """File systems take 255 bytes."""
     monkeypatch.chdir(tmp_path)

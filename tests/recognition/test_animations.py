@@ -14,14 +14,14 @@ PICTURES = [Image.fromarray(np.full((60, 60, 3), value, np.uint8)) for value in 
 
 def test_animations_are_counted_and_stills_are_not(photo: Path, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(photo.read_bytes())
-    for kind in ("gif", "png", "webp"):
+    for kind in ("gif", "png", "webp", "avif"):
         PICTURES[0].save(tmp_path / f"moving.{kind}", save_all=True, append_images=PICTURES[1:], duration=100)
         PICTURES[0].save(tmp_path / f"still.{kind}")
     PICTURES[0].save(tmp_path / "pages.tif", save_all=True, append_images=PICTURES[1:])
     PICTURES[0].save(tmp_path / "page.tif")
     sources = Sources([tmp_path])
-    assert [frame.error for frame in sources] == [""] * 9
-    assert sources.animations == 4
+    assert [frame.error for frame in sources] == [""] * 11
+    assert sources.animations == 5
 
 
 def test_a_person_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,13 +1,21 @@
-"""Boxes and captions leave the face to be seen, in small pictures and of small faces in large ones."""
+"""Boxes and captions leave the face to be seen, in small pictures and of small faces in large ones; a full disk."""
 
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import ImageColor
 
+from mien.errors import MediaError
 from mien.labels import COLOURS
-from mien.recognition.annotate import annotate
+from mien.recognition import annotate as drawing
+from mien.recognition.annotate import VideoWriter, annotate, save_picture
+from mien.recognition.kinds import sign_video
 from mien.recognition.records import Face, Reading
 
 FACE = Face("happy", 0.9, True, {"sad": 0.1, "happy": 0.9}, (8.0, 6.0, 24.0, 30.0))
@@ -37,3 +45,55 @@ def test_box_and_bars_have_the_expressions_colours() -> None:
     assert tuple(drawn[230, 50]) == happy
     sads, happys = ((drawn[100:230, column] == ink).all(1).sum() for column, ink in ((100, sad), (200, happy)))
     assert (sads, happys) == (pytest.approx(0.1 * 180 / 6, abs=1), pytest.approx(0.9 * 180 / 6, abs=1))
+
+
+@contextmanager
+def room(size: int) -> Iterator[None]:
+    """Files grow no larger meanwhile, as on a full disk."""
+    resource = pytest.importorskip("resource")  # not on Windows
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("kind", ["webm", "mp4"])
+def test_a_disk_that_is_full_for_a_moment_leaves_no_half_of_a_drawing(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, dice, full = tmp_path / f"a.{kind}", np.random.default_rng(0), ExitStack()
+    path.write_bytes(b"an earlier drawing")
+
+    def sign(*what: str) -> None:
+        full.close()  # there is room again
+        sign_video(*what)
+
+    monkeypatch.setattr(drawing, "sign_video", sign)
+    writer = VideoWriter(path)
+    with full:
+        full.enter_context(room(500))
+        for number in range(20):
+            writer.write(dice.integers(0, 256, (32, 32, 3), np.uint8), number / 15)
+        with pytest.raises((MediaError, OSError)) as caught, writer:
+            pass
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == b"an earlier drawing"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_picture_for_which_there_is_no_room_is_named(tmp_path: Path) -> None:
+    dice = np.random.default_rng(0)
+    with room(2000), pytest.raises(OSError, match=r"a\.png"):
+        save_picture(dice.integers(0, 256, (96, 96, 3), np.uint8), tmp_path / "a.png")
+
+
+def test_a_drawing_that_cant_grow_any_more_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "LOOKED", 20)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    with VideoWriter(tmp_path / "a.webm") as writer:
+        for number in range(30):  # they are buffered
+            writer.write(np.zeros((16, 16, 3), np.uint8), number / 3)
+        with pytest.raises(MediaError, match=r"a\.webm: No space"):
+            deque(writer.write(np.zeros((16, 16, 3), np.uint8), number / 3) for number in range(30, 50))

@@ -222,7 +222,7 @@ def test_a_file_asked_for_from_here_is_read(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "notes.txt").write_text("not a picture")
     monkeypatch.chdir(tmp_path)
     [frame] = Sources(["./notes.txt"])
-    assert "not an image" in frame.error
+    assert "neither a photo" in frame.error
 
 
 def test_a_text_that_begins_like_a_bitmap_is_passed_over(photo: Path, tmp_path: Path) -> None:
@@ -238,6 +238,22 @@ def test_a_photo_comes_through_a_pipe(photo: Path, tmp_path: Path) -> None:
     threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(photo.read_bytes(),), daemon=True).start()
     [frame] = Sources([tmp_path / "pipe"])
     assert (frame.error, frame.pixels.shape) == ("", (512, 512, 3))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in the file system")
+def test_of_a_video_through_a_pipe_it_is_said_what_to_do(film: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(film.read_bytes()[:9000],), daemon=True).start()
+    [frame] = Sources([tmp_path / "pipe"])
+    assert frame.error == "a video through a pipe isn't read; save it to a file first."
+
+
+def test_what_is_neither_is_said_to_be_neither(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "notes.jpg").write_text("hello")
+    found = [frame.error for frame in Sources([tmp_path / "notes.txt", tmp_path / "notes.jpg"])]
+    assert found[0] == "neither a photo nor a video that is read."
+    assert found[1].startswith("not an image (JPEG")
 
 
 def test_a_cameras_time_begins_with_its_first_picture(film: Path) -> None:

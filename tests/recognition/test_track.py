@@ -28,8 +28,23 @@ def smoothed(tracker: Tracker, time: float, happy: float) -> float:
 def test_a_face_may_be_gone_for_a_second(gone: float, number: int) -> None:
     tracker = Tracker()
     assert ids(tracker, 5.0, face(0)) == [1]
-    assert ids(tracker, 5.0 + gone / 2) == []
+    for part in (0.25, 0.5, 0.75):
+        assert ids(tracker, 5.0 + part * gone) == []
     assert ids(tracker, 5.0 + gone, face(0)) == [number]
+
+
+@pytest.mark.parametrize("gap", [30 / 29.97, 60 / 29.97, 2.0])
+def test_where_frames_are_seconds_apart_a_face_keeps_its_number(gap: float) -> None:
+    tracker = Tracker()
+    seen = [ids(tracker, place * gap, *[face(3 * place)] * (place != 3)) for place in range(7)]
+    assert seen == [[1], [1], [1], [], [1], [1], [1]]
+    assert ids(tracker, 7 * gap) == ids(tracker, 8 * gap) == []
+    assert ids(tracker, 9 * gap, face(18)) == [2]
+
+
+def test_who_comes_when_a_camera_has_slept_is_new() -> None:
+    tracker = Tracker()
+    assert [ids(tracker, time, face(0)) for time in (0, 0.1, 0.2, 60, 60.1)] == [[1], [1], [1], [2], [2]]
 
 
 def test_numbers_go_with_the_faces_and_none_comes_twice() -> None:

@@ -10,9 +10,10 @@ import typer
 from mien.cli.options import note
 from mien.cli.screen import live as bars
 from mien.cli.screen import progress
-from mien.cli.sinks import Sink, annotator, check_films, check_place, figure
+from mien.cli.sinks import Sink, annotator, check_films, check_place, figure, undrawn
 from mien.cli.tally import Tally
 from mien.errors import DataError, Incomplete, Stopped
+from mien.files import naming
 from mien.shipped import DEFAULT
 
 
@@ -101,9 +102,10 @@ def predict(
             if writer.unnoted:
                 note(f"{out}: of which network and options its rows are isn't noted. It is gone on with all the same.")
             last = {name: frame for name, frame in writer.last.items() if name not in films.cameras}
-            # a video's faces keep their numbers only where it is followed from its start, and a figure shows earlier
-            # faces, too: such are read again, and not written
-            again = last if timeline or sheet else {writer.unfinished}
+            # a video's faces keep their numbers only where it is followed from its start, a figure shows earlier faces,
+            # too, and drawings may have been asked for just now: such are read again, and not written
+            again = set(last) if timeline or sheet else {writer.unfinished}
+            again |= undrawn(annotate, last, films.names) if annotate else set()
             films.after = {name: frame for name, frame in last.items() if name not in again}
         elif resume:
             raise DataError("--resume goes on with a file of rows; name it with --out.")
@@ -129,7 +131,8 @@ def predict(
                     for keep in kept:  # which may fail: then no row replaces --out
                         keep(frame, reading)
                     if out and new:
-                        writer.write(reading)
+                        with naming(out):
+                            writer.write(reading)
                     tally.add(reading)
                     show(reading)
                     fresh += new
@@ -147,5 +150,6 @@ def predict(
         raise Stopped(kept_until if outputs else "", tally.as_json())
     if tally.failed:
         listed = "\n".join(f"  {line}" for line in tally.failures)
-        raise Incomplete(f"{tally.failed:,} of {tally.entries:,} couldn't be read:\n{listed}", tally.as_json())
+        of_all = "" if tally.frames else f" of {tally.entries:,}"  # a video's frames are no files
+        raise Incomplete(f"{tally.failed:,}{of_all} couldn't be read:\n{listed}", tally.as_json())
     return tally.as_json()

@@ -1,7 +1,7 @@
 """Where `mien predict` sends what it reads besides the terminal: annotated pictures and videos, and figures."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from errno import EISDIR
 from pathlib import Path
@@ -94,6 +94,37 @@ def annotator(path: Path, stack: ExitStack, names: Sequence[str] = ()) -> Sink:
     return draw
 
 
+def undrawn(path: Path, sources: Iterable[str], names: Sequence[str]) -> set[str]:
+    """Of these sources those whose drawing by `annotator` isn't there."""
+    from mien.recognition.annotate import VIDEOS
+    from mien.recognition.kinds import is_signed, signed_for
+    from mien.recognition.named import below
+
+    if path.suffix.lower() in VIDEOS:
+        return set() if is_signed(path) else set(sources)
+    return {
+        source
+        for source in sources
+        if not any(is_signed(file, signed_for(source)) for file in _places(_cut(path / below(source, names))))
+    }
+
+
+def _places(path: Path) -> Iterator[Path]:
+    """Where a drawing may lie: the names that `_free` would have given, as far as there are files."""
+    for ending in (".jpg", ".webm"):
+        file, number = Path(f"{path}{ending}"), 1
+        while os.path.lexists(file):
+            yield file
+            number += 1
+            file = Path(f"{path}-{number}{ending}")
+
+
+def _cut(path: Path) -> Path:
+    if len(os.fsencode(path.name)) > LONGEST:
+        return path.with_name(os.fsencode(path.name)[:LONGEST].decode(errors="ignore"))
+    return path
+
+
 def _free(path: Path, ending: str, signature: str, taken: dict[str, int]) -> Path:
     """A name that no drawing of this run has, and no file that is there, but for a drawing of the same source; one that
     would be too long is cut.
@@ -107,8 +138,7 @@ def _free(path: Path, ending: str, signature: str, taken: dict[str, int]) -> Pat
     def is_anothers(file: Path) -> bool:
         return os.path.lexists(file) and not is_signed(file, signature)
 
-    if len(os.fsencode(path.name)) > LONGEST:
-        path = path.with_name(os.fsencode(path.name)[:LONGEST].decode(errors="ignore"))
+    path = _cut(path)
     key, name = str(path).casefold(), str(path)  # some file systems take A for a
     number = taken.get(key, 1)
     while name.casefold() in taken or is_anothers(Path(name + ending)):

@@ -1,8 +1,10 @@
 """What was found, drawn into the picture: boxes and captions; and pictures and videos written to files."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from errno import ENOSPC
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from mien.errors import DataError, MediaError, MissingExtra
 from mien.files import replacing
 from mien.labels import colours
-from mien.recognition.kinds import for_ffmpeg, is_text, sign_video
+from mien.recognition.kinds import for_ffmpeg, is_finished, is_text, sign_video
 from mien.recognition.records import Face, Reading
 from mien.style import SIGNED
 
@@ -28,6 +30,15 @@ FIRST = 10
 LONGEST = 60.0
 """Seconds that one frame is shown at most, so that a broken clock fills no disk."""
 
+
+FASTEST = 1000.0
+"""Frames a second: times in a .webm are thousandths."""
+
+LOOKED = 200
+"""After so many frames of a drawing it is looked at whether its file still grows."""
+
+NO_ROOM = 1 << 20
+"""Bytes: a file that no longer grows on a disk with less left is on a full one."""
 
 LEGIBLE = 200
 """Pixels: a smaller picture is drawn so many times larger that its longer side has these, for the caption's sake."""
@@ -106,7 +117,7 @@ class VideoWriter:
 
     Raises:
         DataError: another kind of file, or a name that isn't UTF-8. MissingExtra: H.264 without av. MediaError: the
-            file can't be written.
+            file can't be written, or when it is closed: it couldn't be written to its end.
     """
 
     def __init__(self, path: str | os.PathLike[str], signature: str = SIGNED) -> None:
@@ -122,6 +133,7 @@ class VideoWriter:
         self._first: list[tuple[NDArray[np.uint8], float]] = []
         self._shown: tuple[NDArray[np.uint8], float] | None = None
         self._rate = self._due = 0.0
+        self._written, self._size = 0, -1
         self._sink: Any = None
 
     def write(self, pixels: NDArray[np.uint8], time: float) -> None:
@@ -139,16 +151,35 @@ class VideoWriter:
             before, since = self._shown
             self._due += self._rate * min(max(time - since, 0), LONGEST)
             while self._due >= 0.5:
-                self._sink(before)
+                self._put(before)
                 self._due -= 1
         self._shown = (pixels, time)
 
+    def _put(self, pixels: NDArray[np.uint8]) -> None:
+        try:
+            self._sink(pixels)
+        except OSError as error:  # PyAV's, which names the file beside
+            raise MediaError(f"{self.path}: {error.strerror}.") from None
+        self._written += 1
+        if self._written % LOOKED == 0:  # OpenCV doesn't say that a disk is full
+            size, before = self._beside.stat().st_size, self._size
+            self._size = size
+            if size == before and shutil.disk_usage(self._beside.parent).free < NO_ROOM:
+                raise MediaError(f"{self.path}: {os.strerror(ENOSPC)}.")
+
+    def _check(self) -> None:
+        if self.kind == ".webm" and not is_finished(self._beside):  # PyAV raises its errors
+            raise MediaError(
+                f"{self.path}: it couldn't be written to its end; was the disk full? Make room and draw it again."
+            )
+
     def _open(self) -> None:
         pixels = self._first[0][0]
-        self._rate = min(max(_pace([time for _, time in self._first]), 0.1), 120.0)
+        self._rate = min(max(_pace([time for _, time in self._first]), 0.1), FASTEST)
         size = tuple(side + side % 2 for side in pixels.shape[1::-1])  # both coders want even sides
-        beside = self._stack.enter_context(replacing(self.path))
-        self._stack.callback(sign_video, beside, self.signature)  # when the coder has closed it
+        self._beside = beside = self._stack.enter_context(replacing(self.path))
+        self._stack.callback(sign_video, beside, self.signature)
+        self._stack.callback(self._check)  # when the coder has closed it
         opened = _vp9 if self.kind == ".webm" else _h264
         try:
             self._sink = opened(beside, self._rate, size, self._stack)
@@ -165,7 +196,7 @@ class VideoWriter:
         if self._first:
             self._open()
         if self._shown:
-            self._sink(self._shown[0])
+            self._put(self._shown[0])
         self._stack.close()  # puts the file in place, also when something else went wrong: what there is, is kept
 
 

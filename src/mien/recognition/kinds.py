@@ -50,11 +50,13 @@ def kind_of(head: bytes) -> Literal["image", "video", ""]:
 
 
 def is_animated(path: Path) -> bool:
-    """Whether a GIF, PNG or WebP that can be read has more than one picture, or a TIFF more than one page."""
-    if not path.is_file() or kind_of(head := head_of(path)) != "image" or head[:4] not in _SEVERAL:
+    """Whether a GIF, PNG, WebP or AVIF that can be read has more than one picture, or a TIFF more than one page."""
+    if not path.is_file() or kind_of(head := head_of(path)) != "image":
+        return False
+    if head[:4] not in _SEVERAL and head[4:12] not in (b"ftypavif", b"ftypavis"):
         return False
     try:
-        with Image.open(path, formats=("GIF", "PNG", "WEBP", "TIFF")) as image:
+        with Image.open(path, formats=("GIF", "PNG", "WEBP", "TIFF", "AVIF")) as image:
             return bool(getattr(image, "is_animated", False))
     except Exception:  # whatever is wrong with what comes after the first picture
         return False
@@ -147,6 +149,13 @@ def is_cut_off(path: str | os.PathLike[str]) -> bool:
                 return False
             at += size
         return False
+
+
+def is_finished(path: Path) -> bool:
+    """Whether a .webm file that was written here says its length, and has it: FFmpeg, after an error, writes no more,
+    and so not that either."""
+    with open(path, "rb") as file:
+        return _segment_end(file) == file.seek(0, os.SEEK_END)
 
 
 def _segment_end(file: BinaryIO) -> int:

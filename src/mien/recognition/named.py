@@ -11,9 +11,16 @@ from mien.files import files_below
 from mien.recognition.kinds import head_of, kind_of
 
 VIDEO_SUFFIXES = frozenset(
-    (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".m2ts", ".wmv", ".flv", ".ogv")
+    (
+        *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".m2ts", ".wmv", ".flv", ".ogv"),
+        *(".h264", ".264", ".h265", ".265", ".hevc", ".mjpeg", ".mjpg", ".dv", ".mxf"),  # what cameras give as it is
+    )
 )
 """How videos are called; .ts and .mts are programs (TypeScript), too, so these are known by their content alone."""
+
+
+JPEGS = (".mjpeg", ".mjpg")
+"""How videos are called that are one JPEG photo after the other, and begin as photos do."""
 
 
 def kind_at(path: Path, *, asked: bool = False) -> str:
@@ -22,9 +29,9 @@ def kind_at(path: Path, *, asked: bool = False) -> str:
         return "image"
     if path.exists() and not path.is_file():  # a pipe or a device: what is read of it is gone, and it may never end
         return "image" if asked else ""
-    if kind := kind_of(head_of(path)):
+    if (kind := kind_of(head_of(path))) and path.suffix.lower() not in JPEGS:
         return kind
-    return "video" if path.suffix.lower() in VIDEO_SUFFIXES else "image" if asked or _named_so(path) else ""
+    return "video" if path.suffix.lower() in VIDEO_SUFFIXES else "image" if asked or is_named_so(path) else ""
 
 
 def camera_of(name: str) -> int | None:
@@ -67,17 +74,24 @@ def below(source: str, names: Sequence[str]) -> Path:
     return Path(path.stem)
 
 
-def _named_so(path: Path) -> bool:
+def is_named_so(path: Path) -> bool:
     return path.suffix.lower() in images.SUFFIXES
+
+
+LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt")
 
 
 def what_is_wrong(name: str) -> str:
     if os.path.isdir(name):
         return "no photo and no video in this folder."
+    if name.partition("://")[0].lower() in LIVE:
+        return "a live address, which isn't read; decode it and give the frames to Recognizer.stream."
     if "://" in name:
         return "an address; download it first, then name the file."
     if name == "-":
-        return "name a file" + ("; what comes through a pipe is /dev/stdin." if os.path.lexists("/dev/stdin") else ".")
+        return "name a file" + (
+            "; what comes through a pipe is /dev/stdin (photos only)." if os.path.lexists("/dev/stdin") else "."
+        )
     if name.endswith(","):
         return "no such file or folder; names are separated by spaces."
     return "nothing has a name like that." if glob.has_magic(name) else "no such file or folder."

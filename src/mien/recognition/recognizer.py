@@ -18,14 +18,18 @@ from mien.net import Net
 from mien.recognition.ahead import ahead, side_by_side
 from mien.recognition.align import crops, whole
 from mien.recognition.detect import CERTAIN, Detection, Detector
+from mien.recognition.given import Given, told_apart
 from mien.recognition.records import Face, Frame, Reading
-from mien.recognition.sources import Name, Sources, as_frame, called, names_of
+from mien.recognition.sources import Name, Sources, as_frame, called, check_every, names_of
 from mien.recognition.track import HALF_LIFE, Tracker
 from mien.session import workers
 from mien.shipped import DEFAULT
 
 Found = tuple[tuple[Detection, ...], NDArray[np.uint8]]
 """Where a frame's faces are, and their crops as the network's input `(N, C, H, W)`."""
+
+Timed = tuple[NDArray[Any], float]
+"""A frame that somebody decoded, and its time in seconds."""
 
 SIDE_BY_SIDE = 8
 """Frames of a stream that are looked at at once, at most: one thread decodes no faster, and each is held in memory."""
@@ -198,17 +202,19 @@ class Recognizer:
 
     @overload
     def stream(
-        self, sources: Name | Iterable[Name] | Sources, *, every: int = ..., after: Mapping[str, int] | None = ...,
+        self, sources: Name | Iterable[Name] | Iterable[Timed] | Sources, *, every: int = ...,
+        after: Mapping[str, int] | None = ...,
         keep: Literal[False] = ...,
     ) -> Generator[Reading, None, None]: ...  # fmt: skip
     @overload
     def stream(
-        self, sources: Name | Iterable[Name] | Sources, *, every: int = ..., after: Mapping[str, int] | None = ...,
+        self, sources: Name | Iterable[Name] | Iterable[Timed] | Sources, *, every: int = ...,
+        after: Mapping[str, int] | None = ...,
         keep: Literal[True],
     ) -> Generator[tuple[Frame, Reading], None, None]: ...  # fmt: skip
     def stream(
         self,
-        sources: Name | Iterable[Name] | Sources,
+        sources: Name | Iterable[Name] | Iterable[Timed] | Sources,
         *,
         every: int = 1,
         after: Mapping[str, int] | None = None,
@@ -220,23 +226,30 @@ class Recognizer:
         and probabilities smoothed over time. What can't be read gives a Reading with an `error`.
 
         Args:
-            sources: a path, pattern or camera number, several of them, or `Sources`. every, after: as `Sources` has
-                them.
+            sources: a path, pattern or camera number, several of them, or `Sources`; or frames that you decode, an
+                iterable of (array, seconds), which are read as they come. every, after: as `Sources` has them.
             keep: give (frame, reading) instead of the reading alone, for those who draw on the pixels.
 
         Raises:
             MediaError: nothing there under one of the names, or it is no name; or there is no such camera.
         """
-        if not isinstance(sources, Sources):
-            sources = Sources(names_of(sources), every=every, after=after, max_pixels=self.max_pixels)
+        check_every(every)
+        given, timed = (sources, False) if isinstance(sources, Sources) else told_apart(sources)
+        frames: Sources | Given
+        if timed:
+            frames = Given(given, every=every)
+        elif isinstance(given, Sources):
+            frames = given
+        else:
+            frames = Sources(names_of(given), every=every, after=after, max_pixels=self.max_pixels)
         tracker, source = Tracker(half_life=self.smooth), None
         side = min(self.threads, SIDE_BY_SIDE)
-        live = sources.live  # a camera's pictures mustn't grow old in a queue
+        live = frames.live  # a camera's pictures mustn't grow old in a queue
 
         def held(frame: Frame) -> int:
             return 1 if live else side if frame.pixels is not None and frame.pixels.size > 3 * LARGE else 2 * side
 
-        for frame, found, seen in side_by_side(self._found, ahead(sources, 1), side, held):
+        for frame, found, seen in side_by_side(self._found, ahead(frames, 1), side, held):
             if frame.source != source:
                 tracker, source = Tracker(half_life=self.smooth), frame.source
             reading = self._read_on(frame, found, seen, tracker)

@@ -3,9 +3,10 @@
 import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import cv2
 import numpy as np
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 
 from mien import images
 from mien.errors import DataError, MediaError
-from mien.recognition.kinds import for_ffmpeg, head_of, is_animated, is_cut_off, is_signed, is_text, kind_of
-from mien.recognition.named import camera_of, files_of, kind_at, same, what_is_wrong
+from mien.recognition.by_av import Film, other_codec
+from mien.recognition.kinds import HEAD, for_ffmpeg, head_of, is_animated, is_cut_off, is_signed, is_text, kind_of
+from mien.recognition.named import camera_of, files_of, is_named_so, kind_at, same, what_is_wrong
 from mien.recognition.records import Frame
 
 Name = str | os.PathLike[str] | int
@@ -22,6 +24,9 @@ Name = str | os.PathLike[str] | int
 
 GIVE_UP = 1000
 """So many frames in a row that can't be decoded end a video."""
+
+COUNTED = 50
+"""Of more videos the lengths aren't asked for beforehand: each is opened for that."""
 
 PLAYLIST = b"ffconcat"
 """A text that begins with this FFmpeg plays for a video, whatever it is called: files that nobody named here."""
@@ -48,7 +53,7 @@ class Sources:
 
     Raises:
         MediaError: (at once) nothing there under one of the names, or nothing to look at in a folder.
-        DataError: (at once) one of the outputs might overwrite a source, or `every` is less than 1.
+        DataError: (at once) one of the outputs might overwrite a source, or `every` is no whole number from 1 on.
     """
 
     def __init__(
@@ -60,8 +65,7 @@ class Sources:
         max_pixels: int = images.MAX_PIXELS,
         outputs: Sequence[Path] = (),
     ) -> None:
-        if every < 1:
-            raise DataError(f"every is {every}; each frame is 1, each third 3.")
+        check_every(every)
         self.every, self.after, self.max_pixels = every, dict(after or {}), max_pixels
         self.outputs = outputs
         self.names = [str(name) for name in names]
@@ -109,11 +113,17 @@ class Sources:
         self.videos, self.photos = len(videos), count - len(videos)
         if self.live:
             return
-        if len(videos) == count == 1:
-            with suppress(MediaError), _opened(str(videos[0])) as video:  # its error comes when its turn has come
-                self.total = max(0, -(-int(video.get(cv2.CAP_PROP_FRAME_COUNT)) // self.every)) or None
-        elif not videos:
-            self.total = count
+        if len(videos) <= COUNTED:
+            lengths = [self._length(path) for path in videos]
+            self.total = None if 0 in lengths else self.photos + sum(lengths)
+
+    def _length(self, path: Path) -> int:
+        """How many frames a video says that it gives; 0 where it doesn't."""
+        try:
+            with _opened(str(path)) as video:
+                return max(0, -(-int(video.get(cv2.CAP_PROP_FRAME_COUNT)) // self.every))
+        except (MediaError, OSError, cv2.error):  # which is said in one frame's place, when its turn has come
+            return 1
 
     def __iter__(self) -> Iterator[Frame]:
         self.others = self.passed = 0
@@ -146,9 +156,13 @@ class Sources:
         if path.is_dir():
             return Frame(str(path), None, error="this folder can't be read.")
         try:
-            pixels = images.decode(path, gray=False, max_pixels=self.max_pixels)
+            piped = path.exists() and not path.is_file()
+            pixels = images.decode(_piped(path) if piped else path, gray=False, max_pixels=self.max_pixels)
         except MediaError as error:
-            return Frame(str(path), None, error=str(error).removeprefix(f"{path}: "))
+            said = str(error).removeprefix(f"{path}: ")
+            if said.startswith("not an image") and not kind_of(head_of(path)) and not is_named_so(path):
+                said = "neither a photo nor a video that is read."
+            return Frame(str(path), None, error=said)
         self.animations += is_animated(path)
         return Frame(str(path), pixels)
 
@@ -158,6 +172,7 @@ class Sources:
             with _opened(what) as video:
                 width, height = (video.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
                 images.check_size(width, height, self.max_pixels)
+                images.check_size(_aspect(video) * width, height, self.max_pixels)
                 yield from self._frames(name, video, -1 if isinstance(what, int) else self.after.get(name, -1))
         except (MediaError, OSError, cv2.error) as error:  # OSError: it was removed meanwhile
             said = error.strerror if isinstance(error, OSError) else str(error).strip()
@@ -169,6 +184,7 @@ class Sources:
         count, rate = int(video.get(cv2.CAP_PROP_FRAME_COUNT)), video.get(cv2.CAP_PROP_FPS) or 25.0
         index = broken = failed = 0
         time = start = 0.0
+        aspect = _aspect(video)
         while failed < GIVE_UP:
             if not video.grab():
                 if name in self.cameras or index + failed >= count:
@@ -181,11 +197,14 @@ class Sources:
             if name in self.cameras:  # on Linux a camera's clock is the kernel's
                 start = start if index else at
                 at -= start
+            elif not index:
+                at = max(0.0, at)  # a raw stream has none, and says so by the least number there is
             time = at if at > time or not index else time + 1 / rate  # some files have no clock
             if index > last and index % self.every == 0:
                 whole, pixels = video.retrieve()
                 if whole:
-                    yield Frame(name, cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), index, round(time, 3))
+                    shown = np.asarray(cv2.cvtColor(_as_shown(pixels, aspect), cv2.COLOR_BGR2RGB), np.uint8)
+                    yield Frame(name, shown, index, round(time, 3))
                 else:
                     broken += 1
             index += 1
@@ -205,16 +224,51 @@ def _opened(what: str | int) -> Iterator[Any]:
         raise MediaError("its name isn't text (UTF-8), which videos need; rename it.")
     if isinstance(what, str) and head_of(Path(what)).startswith(PLAYLIST):
         raise MediaError("a list of other files for FFmpeg, not a video; name those files.")
-    video = cv2.VideoCapture(what if isinstance(what, int) else for_ffmpeg(what))
+    video: Any = cv2.VideoCapture(what if isinstance(what, int) else for_ffmpeg(what))
     try:
         if not video.isOpened():
             if isinstance(what, int):
                 raise MediaError(f"There is no camera {what}, or another program has it.")
             empty = not os.path.getsize(what)
             raise MediaError("empty, 0 bytes." if empty else "no picture in it, damaged, or of a kind that isn't read.")
+        if not isinstance(what, int) and (codec := other_codec(video)):
+            video = Film(what, codec)
         yield video
     finally:
         video.release()
+
+
+def _aspect(video: Any) -> float:
+    """How much wider a pixel is shown than it is high, as the video is turned; 1 where that isn't said or absurd."""
+    wide, high = video.get(cv2.CAP_PROP_SAR_NUM), video.get(cv2.CAP_PROP_SAR_DEN)
+    aspect = wide / high if wide > 0 and high > 0 else 1.0
+    if int(video.get(cv2.CAP_PROP_ORIENTATION_META)) % 180 == 90 and video.get(cv2.CAP_PROP_ORIENTATION_AUTO):
+        aspect = 1 / aspect
+    return aspect if 0.2 < aspect < 5 else 1.0
+
+
+def _as_shown(pixels: NDArray[Any], aspect: float) -> NDArray[Any]:
+    if aspect == 1:
+        return pixels
+    size = (max(1, round(aspect * pixels.shape[1])), pixels.shape[0])
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if aspect < 1 else cv2.INTER_LINEAR)
+
+
+def _piped(path: Path) -> bytes:
+    """What comes through a pipe, as far as a photo may be long. Raises MediaError where it is a video."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(HEAD)
+            if kind_of(head) == "video":
+                raise MediaError("a video through a pipe isn't read; save it to a file first.")
+            return head + file.read(images.MAX_BYTES + 1 - len(head))
+    except OSError as error:
+        raise MediaError(f"can't read this file ({error.strerror}).") from None
+
+
+def check_every(every: int) -> None:
+    if not isinstance(every, Integral) or every < 1:
+        raise DataError(f"every is {every}; each frame is 1, each third 3.")
 
 
 def names_of(given: Any) -> list[Name]:
@@ -225,7 +279,7 @@ def names_of(given: Any) -> list[Name]:
         if not isinstance(name, (str, os.PathLike, int)):
             raise MediaError(
                 "What is streamed is a path, a pattern, the number of a camera, or several of these, not "
-                f"{type(name).__name__}; arrays are for Recognizer.read and read_all."
+                f"{type(name).__name__}; arrays come with their seconds, (array, seconds), or are for Recognizer.read."
             )
     return names
 
@@ -233,10 +287,15 @@ def names_of(given: Any) -> list[Name]:
 def called(picture: Any) -> str:
     """What the Frame of a picture has for its source."""
     if isinstance(picture, (str, os.PathLike)):
-        return str(Path(os.fsdecode(picture)))
+        return picture if _is_address(picture) else str(Path(os.fsdecode(picture)))
     if isinstance(picture, np.ndarray):
         return "array"
     return "bytes" if isinstance(picture, (bytes, bytearray, memoryview)) else ""
+
+
+def _is_address(picture: Any) -> TypeGuard[str]:
+    """Whether it is one, of which a path would swallow a stroke."""
+    return isinstance(picture, str) and "://" in picture and not os.path.exists(picture)
 
 
 def as_frame(picture: Any, *, max_pixels: int = images.MAX_PIXELS) -> Frame:
@@ -254,6 +313,8 @@ def as_frame(picture: Any, *, max_pixels: int = images.MAX_PIXELS) -> Frame:
         return Frame(called(picture), _rgb(picture))
     if isinstance(picture, (bytes, bytearray, memoryview)):
         return Frame(called(picture), images.decode(bytes(picture), gray=False, max_pixels=max_pixels))
+    if _is_address(picture):
+        raise MediaError(f"{picture}: {what_is_wrong(picture)}")
     path = Path(os.fsdecode(picture))
     if path.is_file() and kind_of(head_of(path)) == "video":
         raise MediaError(f"{path}: a video; use Recognizer.stream, or `mien predict`.")

@@ -6,6 +6,7 @@ as it went before. Nothing is learned and nobody is recognised: who leaves for l
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,10 @@ from numpy.typing import NDArray
 from mien.recognition.detect import Detection
 
 PATIENCE = 1.0
-"""Seconds that a face may be out of sight and keep its number."""
+"""Seconds that a face may be out of sight and keep its number, where frames follow quickly enough."""
+
+MISSED = 2.5
+"""Where they don't: it may be out of sight for so many times the gap between frames, so that one may go without it."""
 
 HALF_LIFE = 0.25
 """Seconds after which a frame weighs half in the smoothed probabilities."""
@@ -52,6 +56,7 @@ class Tracker:
         self.half_life, self.patience = half_life, patience
         self._tracks: list[_Track] = []
         self._next = 1
+        self._last, self._gap = -inf, inf  # when the last frame was, and how long after the one before
 
     def update(
         self, time: float, faces: Sequence[Detection], probabilities: NDArray[np.float32]
@@ -61,7 +66,11 @@ class Tracker:
         Args:
             time: of the frame, in seconds; later than that of the last call. probabilities: `(N, K)`.
         """
-        self._tracks = [track for track in self._tracks if time - track.time <= self.patience]
+        gap, before = time - self._last, self._gap
+        self._last, self._gap = time, gap
+        # the smaller of two: a camera that was asleep once isn't one that looks seldom
+        patience = max(self.patience, MISSED * min(gap, before))
+        self._tracks = [track for track in self._tracks if time - track.time <= patience]
         ids, smooth = [0] * len(faces), np.array(probabilities, np.float64)
         matched = self._matched(time, faces)
         for place, face in enumerate(faces):

@@ -81,6 +81,7 @@ def _constants(certain: float) -> dict[str, Any]:
         "track": {
             "half_life": track.HALF_LIFE,
             "patience": track.PATIENCE,
+            "missed": track.MISSED,
             "near": track.NEAR,
             "steady": track.STEADY,
             "shrinks": track.SHRINKS,

@@ -1,13 +1,16 @@
 // The same face from frame to frame: numbers that stay, probabilities smoothed over time. As mien.recognition.track.
 
 export class Tracker {
-  constructor({ half_life: halfLife, patience, near, steady, shrinks }) {
-    Object.assign(this, { halfLife, patience, near, steady, shrinks, tracks: [], next: 1 });
+  constructor({ half_life: halfLife, patience, missed, near, steady, shrinks }) {
+    Object.assign(this, { halfLife, patience, missed, near, steady, shrinks, tracks: [], next: 1, last: -Infinity, gap: Infinity });
   }
 
   /** For a frame at `time` seconds: each face's number and smoothed probabilities, [{id, probabilities}]. */
   update(time, faces, probabilities) {
-    this.tracks = this.tracks.filter((track) => time - track.time <= this.patience);
+    const [gap, before] = [time - this.last, this.gap];
+    [this.last, this.gap] = [time, gap];
+    const patience = Math.max(this.patience, this.missed * Math.min(gap, before));
+    this.tracks = this.tracks.filter((track) => time - track.time <= patience);
     const matched = this.#matched(time, faces);
     return faces.map((face, place) => {
       let track = matched.get(place);

@@ -1,0 +1,70 @@
+"""Videos that some decoder reads otherwise than others do, or doesn't read."""
+
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from mien.recognition.sources import Sources
+
+ORANGE = (200, 110, 30)
+SQUARE = Fraction(1)
+
+
+def write(path: Path, codec: str, options: dict[str, str], aspect: Fraction = SQUARE) -> Path:
+    """Five frames, 96 × 64, that are orange to the left and black to the right."""
+    picture = np.zeros((64, 96, 3), np.uint8)
+    picture[:, :48] = ORANGE
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.codec_context.sample_aspect_ratio = aspect
+        for _ in range(5):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def assert_read(path: Path) -> None:
+    frames = list(Sources([path]))
+    assert [frame.error for frame in frames] == [""] * 5
+    assert [frame.time for frame in frames] == pytest.approx([0, 0.04, 0.08, 0.12, 0.16], abs=0.002)
+    for frame in frames:
+        assert frame.pixels[32, 20].tolist() == pytest.approx(ORANGE, abs=12)
+        assert frame.pixels[32, 80].tolist() == pytest.approx((0, 0, 0), abs=12)
+
+
+@pytest.mark.parametrize(("codec", "kind"), [("libx264", "mkv"), ("mpeg2video", "mpg")])
+def test_interlaced_videos_are_read(tmp_path: Path, codec: str, kind: str) -> None:
+    """OpenCV 4.13 and 4.14 gave memory that nobody had written to, and said that all was well."""
+    assert_read(write(tmp_path / f"a.{kind}", codec, {"flags": "+ildct+ilme"}))
+
+
+@pytest.mark.parametrize("kind", ["mp4", "webm"])
+def test_av1_is_read(tmp_path: Path, kind: str) -> None:
+    assert_read(write(tmp_path / f"a.{kind}", "libsvtav1", {}))
+
+
+def test_without_pyav_it_is_said_what_av1_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.mp4", "libsvtav1", {})
+    monkeypatch.setitem(sys.modules, "av", None)
+    [frame] = Sources([path])
+    assert 'AV1, which this OpenCV doesn\'t decode. Install PyAV, pip install "mien[h264]"; or' in frame.error
+
+
+@pytest.mark.parametrize(("codec", "kind"), [("libx264", "h264"), ("libx264", "264"), ("mjpeg", "mjpg")])
+def test_what_a_camera_gives_as_it_is_is_a_video(tmp_path: Path, codec: str, kind: str) -> None:
+    frames = list(Sources([write(tmp_path / f"a.{kind}", codec, {}).parent]))
+    assert [(frame.error, frame.index) for frame in frames] == [("", number) for number in range(5)]
+    assert [frame.time for frame in frames] == pytest.approx([0, 0.04, 0.08, 0.12, 0.16], abs=0.001)
+
+
+@pytest.mark.parametrize(("aspect", "width"), [((4, 3), 128), ((2, 3), 64), ((1, 1), 96), ((1, 100), 96)])
+def test_pixels_are_square_as_they_are_shown(tmp_path: Path, aspect: tuple[int, int], width: int) -> None:
+    for codec in ("libx264", "libsvtav1"):
+        frames = list(Sources([write(tmp_path / f"{codec}.mp4", codec, {}, Fraction(*aspect))]))
+        assert {frame.pixels.shape for frame in frames} == {(64, width, 3)}
+        assert frames[0].pixels[32, width // 4].tolist() == pytest.approx(ORANGE, abs=12)

@@ -1,0 +1,73 @@
+"""Frames that somebody else decoded, and addresses of those who might."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mien
+from mien.errors import DataError, MediaError
+from mien.recognition.annotate import VideoWriter
+from mien.recognition.sources import Sources
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> mien.Recognizer:
+    return mien.Recognizer(threads=1)
+
+
+def test_frames_of_ones_own_are_followed_as_they_come(recognizer: mien.Recognizer, astronaut: np.ndarray) -> None:
+    asked = 0
+
+    def endless() -> Iterator[tuple[np.ndarray, float]]:
+        nonlocal asked
+        while True:
+            left = 90 - 2 * asked
+            yield astronaut[20:260, left : left + 320], asked / 15
+            asked += 1
+
+    stream = recognizer.stream(endless(), every=2)
+    found = [next(stream) for _ in range(4)]
+    stream.close()
+    assert [(one.source, one.frame, one.time) for one in found] == [("frames", n, n / 15) for n in (0, 2, 4, 6)]
+    assert [[face.id for face in one] for one in found] == [[1]] * 4
+    assert asked < 14
+    assert [one.frame for one in recognizer.stream([(astronaut, 0), (astronaut, 1)])] == [0, 1]
+
+
+def test_what_is_no_frame_is_said(recognizer: mien.Recognizer, astronaut: np.ndarray, photo: Path) -> None:
+    with pytest.raises(MediaError, match=r"Frame 1 of a stream isn't \(array, seconds\); found ndarray"):
+        list(recognizer.stream(iter([(astronaut, 0.0), astronaut])))
+    with pytest.raises(MediaError, match=r"arrays come with their seconds"):
+        list(recognizer.stream(one for one in [astronaut]))
+    assert [Path(one.source) for one in recognizer.stream(one for one in [photo])] == [photo]
+    for every in (0, 2.5):
+        with pytest.raises(DataError, match=f"every is {every}"):
+            next(recognizer.stream(photo, every=every))
+
+
+def test_addresses_are_said_as_they_are(recognizer: mien.Recognizer) -> None:
+    with pytest.raises(MediaError, match=r"https://x/a\.jpg: an address; download it"):
+        recognizer("https://x/a.jpg")
+    [reading] = recognizer.read_all(["https://x/a.jpg"])
+    assert reading.source == "https://x/a.jpg"
+    with pytest.raises(MediaError, match=r"rtsp://x/a: a live address, .* Recognizer\.stream"):
+        next(recognizer.stream("rtsp://x/a"))
+
+
+def test_frames_of_several_videos_and_photos_are_counted_beforehand(film: Path, photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "b.mp4").write_bytes(film.read_bytes())
+    (tmp_path / "c.mp4").write_bytes(b"")
+    assert Sources([film, tmp_path / "b.mp4", photo, tmp_path / "c.mp4"], every=4).total == 8 + 8 + 1 + 1
+
+
+@pytest.mark.parametrize("kind", ["webm", "mp4"])
+@pytest.mark.parametrize("rate", [240, 1000])
+def test_slow_motion_is_drawn_whole(tmp_path: Path, kind: str, rate: int) -> None:
+    with VideoWriter(tmp_path / f"a.{kind}") as writer:
+        for number in range(48):
+            writer.write(np.full((32, 32, 3), 5 * number, np.uint8), number / rate)
+    shown = list(Sources([tmp_path / f"a.{kind}"]))
+    assert len(shown) == 48
+    assert [frame.time for frame in shown] == pytest.approx([number / rate for number in range(48)], abs=0.002)
