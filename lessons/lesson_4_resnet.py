@@ -77,7 +77,8 @@ SETTINGS = {"optimiser": "adamw", "lr": 0.002, "weight_decay": 0.0, "batch": 50,
 
 
 def train(model, train=train_small, val=val_small, **settings):
-    recipe = mien.recipe("cnn", "demo", options={}, **{"epochs": 8, **SETTINGS, **settings})
+    name = getattr(model, "name", "cnn")  # our own have none
+    recipe = mien.recipe(name, "demo", options={}, **{"epochs": 8, **SETTINGS, **settings})
     return list(mien.fit(model, train, val, recipe))
 
 
