@@ -82,7 +82,7 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL and error.filename is None:
-            error.filename = str(path)
+            raise OSError(error.errno, error.strerror, str(path)) from None  # PyAV's can't be given a name
         raise
 
 

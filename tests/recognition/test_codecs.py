@@ -1,5 +1,6 @@
 """Videos that some decoder reads otherwise than others do, or doesn't read."""
 
+import struct
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -14,15 +15,15 @@ ORANGE = (200, 110, 30)
 SQUARE = Fraction(1)
 
 
-def write(path: Path, codec: str, options: dict[str, str], aspect: Fraction = SQUARE) -> Path:
-    """Five frames, 96 × 64, that are orange to the left and black to the right."""
+def write(path: Path, codec: str, options: dict[str, str], aspect: Fraction = SQUARE, count: int = 5) -> Path:
+    """Frames, 96 × 64, that are orange to the left and black to the right."""
     picture = np.zeros((64, 96, 3), np.uint8)
     picture[:, :48] = ORANGE
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.codec_context.sample_aspect_ratio = aspect
-        for _ in range(5):
+        for _ in range(count):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
     return path
@@ -68,3 +69,58 @@ def test_pixels_are_square_as_they_are_shown(tmp_path: Path, aspect: tuple[int, 
         frames = list(Sources([write(tmp_path / f"{codec}.mp4", codec, {}, Fraction(*aspect))]))
         assert {frame.pixels.shape for frame in frames} == {(64, width, 3)}
         assert frames[0].pixels[32, width // 4].tolist() == pytest.approx(ORANGE, abs=12)
+
+
+TURNS = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
+
+
+def turned(path: Path, angle: int) -> Path:
+    """The same video with another display matrix, as phones write one."""
+    held = bytearray(path.read_bytes())
+    head = held.find(b"tkhd") + 4
+    at = head + (20 if held[head] == 0 else 32) + 20
+    a, b, c, d = (65536 * one for one in TURNS[angle])
+    held[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(held)
+    return path
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libsvtav1"])
+@pytest.mark.parametrize(("angle", "orange"), [(90, (20, 32)), (180, (32, 76)), (270, (76, 32))])
+def test_videos_are_turned_as_they_are_shown(tmp_path: Path, codec: str, angle: int, orange: tuple[int, int]) -> None:
+    frames = list(Sources([turned(write(tmp_path / "a.mp4", codec, {}), angle)]))
+    assert {frame.pixels.shape for frame in frames} == {(64, 96, 3) if angle == 180 else (96, 64, 3)}
+    row, column = orange
+    assert frames[0].pixels[row, column].tolist() == pytest.approx(ORANGE, abs=12)
+    high, wide = frames[0].pixels.shape[:2]
+    assert frames[0].pixels[high - 1 - row, wide - 1 - column].tolist() == pytest.approx((0, 0, 0), abs=12)
+
+
+def test_turned_pixels_are_widened_along_the_right_side(tmp_path: Path) -> None:
+    for codec in ("libx264", "libsvtav1"):
+        frames = list(Sources([turned(write(tmp_path / f"{codec}.mp4", codec, {}, Fraction(4, 3)), 90)]))
+        assert {frame.pixels.shape for frame in frames} == {(96, 48, 3)}
+
+
+def test_a_damaged_packet_of_av1_is_told_of_and_the_rest_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.webm", "libsvtav1", {"svtav1-params": "keyint=1"}, count=12)
+    with av.open(str(path)) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    held = bytearray(path.read_bytes())
+    at = held.find(packets[4]) + len(packets[4]) // 2
+    held[held.find(packets[4]) : at] = b"\xff" * (at - held.find(packets[4]))
+    path.write_bytes(held)
+    sources = Sources([path])
+    frames = list(sources)
+    assert sources.total == 12
+    assert [frame.error for frame in frames[:-1]] == [""] * 11
+    assert frames[-1].error == "1 of 12 frames couldn't be decoded."
+
+
+def test_a_picture_that_is_called_a_video_is_read_by_no_decoder_of_opencvs(tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / f"m{number}.mp4").write_bytes(
+            b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 8 +X 8\n" + bytes([128] * 256)
+        )
+    [frame] = Sources([tmp_path / "m1.mp4"])
+    assert "no picture in it" in frame.error

@@ -64,6 +64,7 @@ def test_workers_take_no_module_from_the_folder_that_one_is_in(tmp_path: Path, m
     list(score(job, tmp_path / "out", workers=2))
     assert numbers(tmp_path / "out") == [0, 1, 2]
     assert not (tmp_path / "taken").exists()
+    assert os.environ["PYTHONSAFEPATH"] == ""  # as it was
 
 
 def test_a_copy_of_results_hides_no_missing_row(tmp_path: Path) -> None:

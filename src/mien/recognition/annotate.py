@@ -34,6 +34,9 @@ LONGEST = 60.0
 FASTEST = 1000.0
 """Frames a second: times in a .webm are thousandths."""
 
+MOST = 7200
+"""How often one frame is written at most, likewise."""
+
 LOOKED = 200
 """After so many frames of a drawing it is looked at whether its file still grows."""
 
@@ -149,7 +152,7 @@ class VideoWriter:
         """Write the frame before this one, now that it is known how long it stays."""
         if self._shown:
             before, since = self._shown
-            self._due += self._rate * min(max(time - since, 0), LONGEST)
+            self._due += min(self._rate * min(max(time - since, 0), LONGEST), MOST)
             while self._due >= 0.5:
                 self._put(before)
                 self._due -= 1
@@ -193,11 +196,11 @@ class VideoWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        if self._first:
-            self._open()
-        if self._shown:
-            self._put(self._shown[0])
-        self._stack.close()  # puts the file in place, also when something else went wrong: what there is, is kept
+        with self._stack:  # puts the file in place, also when something else went wrong: what there is, is kept
+            if self._first:
+                self._open()
+            if self._shown:
+                self._put(self._shown[0])
 
 
 def _pace(times: list[float]) -> float:

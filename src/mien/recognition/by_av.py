@@ -47,7 +47,7 @@ class Film:
         try:
             self._now = next(self._frames, None)
         except self._failed:
-            self._now = None
+            self._now, self._frames = None, self._container.decode(self._stream)  # one that raised gives no more
         return self._now is not None
 
     def retrieve(self) -> tuple[bool, NDArray[np.uint8]]:
@@ -61,14 +61,20 @@ class Film:
             start = (stream.start_time or 0) * (stream.time_base or 0)
             return 1000 * float((self._now.time or 0) - start)
         known = {
-            cv2.CAP_PROP_FRAME_COUNT: stream.frames,
+            cv2.CAP_PROP_FRAME_COUNT: stream.frames or self._by_length(),
             cv2.CAP_PROP_FPS: stream.average_rate,
             cv2.CAP_PROP_SAR_NUM: stream.sample_aspect_ratio,
             cv2.CAP_PROP_SAR_DEN: 1,
+            cv2.CAP_PROP_ORIENTATION_AUTO: 1,
+            cv2.CAP_PROP_ORIENTATION_META: self._now.rotation if self._now else 0,
             cv2.CAP_PROP_FRAME_WIDTH: stream.codec_context.width,
             cv2.CAP_PROP_FRAME_HEIGHT: stream.codec_context.height,
         }
         return float(known.get(property) or 0)
+
+    def _by_length(self) -> int:
+        """How many frames there ought to be, where the file gives its length alone, as .webm and .mkv do."""
+        return round((self._container.duration or 0) / 1e6 * float(self._stream.average_rate or 0))
 
     def release(self) -> None:
         self._container.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,8 @@ class Given:
             if not _is_pair(pair):
                 raise MediaError(f"Frame {index:,} of a stream isn't (array, seconds); found {type(pair).__name__}.")
             if index % self.every == 0:
-                yield Frame("frames", as_frame(pair[0]).pixels, index, float(pair[1]))
+                pixels = as_frame(pair[0]).pixels  # copied, as the next one may be decoded into the same memory
+                yield Frame("frames", None if pixels is None else pixels.copy(), index, float(pair[1]))
 
 
 def told_apart(given: Any) -> tuple[Any, bool]:
@@ -43,4 +45,6 @@ def told_apart(given: Any) -> tuple[Any, bool]:
 
 
 def _is_pair(item: Any) -> bool:
-    return isinstance(item, tuple | list) and len(item) == 2 and isinstance(item[0], np.ndarray)
+    if not (isinstance(item, tuple | list) and len(item) == 2):
+        return False
+    return isinstance(item[0], np.ndarray) and isinstance(item[1], Real)

@@ -84,9 +84,10 @@ LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt")
 def what_is_wrong(name: str) -> str:
     if os.path.isdir(name):
         return "no photo and no video in this folder."
-    if name.partition("://")[0].lower() in LIVE:
+    scheme, address, _ = name.partition("://")
+    if address and scheme.lower() in LIVE:
         return "a live address, which isn't read; decode it and give the frames to Recognizer.stream."
-    if "://" in name:
+    if address:
         return "an address; download it first, then name the file."
     if name == "-":
         return "name a file" + (

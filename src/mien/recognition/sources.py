@@ -155,12 +155,13 @@ class Sources:
     def _photo(self, path: Path) -> Frame:
         if path.is_dir():
             return Frame(str(path), None, error="this folder can't be read.")
+        piped = path.exists() and not path.is_file()
         try:
-            piped = path.exists() and not path.is_file()
             pixels = images.decode(_piped(path) if piped else path, gray=False, max_pixels=self.max_pixels)
         except MediaError as error:
-            said = str(error).removeprefix(f"{path}: ")
-            if said.startswith("not an image") and not kind_of(head_of(path)) and not is_named_so(path):
+            said = str(error).removeprefix(f"{path}: ").removeprefix("the image: ")
+            known = piped or kind_of(head_of(path)) or is_named_so(path)  # a pipe's head is gone
+            if said.startswith("not an image") and not known:
                 said = "neither a photo nor a video that is read."
             return Frame(str(path), None, error=said)
         self.animations += is_animated(path)
@@ -184,7 +185,7 @@ class Sources:
         count, rate = int(video.get(cv2.CAP_PROP_FRAME_COUNT)), video.get(cv2.CAP_PROP_FPS) or 25.0
         index = broken = failed = 0
         time = start = 0.0
-        aspect = _aspect(video)
+        aspect = 1.0
         while failed < GIVE_UP:
             if not video.grab():
                 if name in self.cameras or index + failed >= count:
@@ -198,6 +199,7 @@ class Sources:
                 start = start if index else at
                 at -= start
             elif not index:
+                aspect = _aspect(video)
                 at = max(0.0, at)  # a raw stream has none, and says so by the least number there is
             time = at if at > time or not index else time + 1 / rate  # some files have no clock
             if index > last and index % self.every == 0:
@@ -224,7 +226,11 @@ def _opened(what: str | int) -> Iterator[Any]:
         raise MediaError("its name isn't text (UTF-8), which videos need; rename it.")
     if isinstance(what, str) and head_of(Path(what)).startswith(PLAYLIST):
         raise MediaError("a list of other files for FFmpeg, not a video; name those files.")
-    video: Any = cv2.VideoCapture(what if isinstance(what, int) else for_ffmpeg(what))
+    if isinstance(what, int):
+        video: Any = cv2.VideoCapture(what)
+    else:  # by FFmpeg alone: what that refuses OpenCV would try as a picture, with decoders that have known holes
+        video = cv2.VideoCapture(for_ffmpeg(what), cv2.CAP_FFMPEG)
+        video.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # OpenCV 4.11 doesn't turn by itself
     try:
         if not video.isOpened():
             if isinstance(what, int):
@@ -248,7 +254,7 @@ def _aspect(video: Any) -> float:
 
 
 def _as_shown(pixels: NDArray[Any], aspect: float) -> NDArray[Any]:
-    if aspect == 1:
+    if abs(aspect - 1) < 0.01:
         return pixels
     size = (max(1, round(aspect * pixels.shape[1])), pixels.shape[0])
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if aspect < 1 else cv2.INTER_LINEAR)

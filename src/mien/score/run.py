@@ -8,6 +8,7 @@ and what stands in them isn't done again.
 import os
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,18 @@ ROWS = 1000
 WORKERS = {"DO_NOT_TRACK": "1", "PYTHONSAFEPATH": "1"}
 """In the environment of workers: daft would report its import and each run to its makers; and Python would look for
 modules in the folder that one happens to be in first, where whoever sent the images may have put some."""
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    """WORKERS stand in this process's own, which its workers have from it, for so long."""
+    before = {name: os.environ.get(name) for name in WORKERS}
+    os.environ.update(WORKERS)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def score(
@@ -59,7 +72,7 @@ def score(
     daft, out = _daft(), Path(out)
     inputs = exactly(out / INPUTS)
     net = Recognizer(job.model, detect=job.detect, threads=1).net  # what is wrong with it shows before all else
-    with claimed(job, net, out) as network:
+    with _environment(), claimed(job, net, out) as network:
         if ray is not None:
             _join(daft, ray)
         if not (out / INPUTS).exists():
@@ -97,7 +110,7 @@ def score(
 
 
 def _daft() -> Any:
-    os.environ.update(WORKERS)
+    os.environ["DO_NOT_TRACK"] = "1"
     try:
         import daft
         import filelock  # noqa: F401

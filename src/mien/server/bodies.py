@@ -17,7 +17,7 @@ FIELD = "file"
 PIECE = 64 << 10
 """Bytes of a form that are parsed at a time: all of a crafted one may take two seconds, in which others wait."""
 
-FIRST, PACE = 3.0, 16 << 10
+FIRST, PACE = 5.0, 16 << 10
 """Seconds that a body may take, and bytes for each second more: a place of the queue is held for it meanwhile, and a
 few requests a second of which nothing came would hold them all."""
 
@@ -73,7 +73,7 @@ async def _body(request: Request, most: int, seconds: float) -> bytes:
                 allowed = min(seconds, FIRST + size / PACE)
                 limit.reschedule(began + allowed)
     except TimeoutError:
-        came = f"{size:,} bytes of the request had" if size else "Nothing of the request's body had"
+        came = f"{size:,} byte{'s' * (size > 1)} of the request had" if size else "Nothing of the request's body had"
         raise Refusal("slow_body", f"{came} come within {allowed:.3g} seconds.") from None
     except ClientDisconnect:
         raise Refusal("bad_request", "The client left before it had sent everything.") from None
