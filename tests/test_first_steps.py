@@ -102,6 +102,7 @@ def test_the_recipes_own_network_and_ones_own_are_not_warned_of() -> None:
     chosen = mien.create_model("feedforward", **article.options | {"hidden": [8, 8]})
     list(mien.fit(chosen, TRAIN, VAL, article))
     own = torch.nn.Sequential(mien.create_model("logistic"))
+    own.options = {"normalise": "none"}  # a word that others use, too
     list(mien.fit(own, TRAIN, VAL, article))  # warnings are errors here
 
 

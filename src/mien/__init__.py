@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mien.version import VERSION as _VERSION
 
 if TYPE_CHECKING:
-    import mien.pictures as pictures  # noqa: F401 # what a checker finds in `mien.pictures`
+    from mien import pictures as pictures
     from mien.cards import Card
     from mien.checkpoint import load_run
     from mien.client.clients import AsyncClient, Client

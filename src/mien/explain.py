@@ -4,6 +4,7 @@ Which method is the default was measured on FER2013's validation faces: `benchma
 are captum's and look at the probability; they compare the face with the blurred one that the check deletes into.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -91,7 +92,10 @@ def heatmap(
         torch.from_numpy(channels_first(seen[None]).copy()).to(device).float() for seen in (face, without(face))
     )
     pixels.requires_grad_()  # captum would do it, with a warning
-    heat = METHODS[method](_Probabilities(model, temperature), pixels, blurred, torch.tensor([place], device=device))
+    with warnings.catch_warnings():  # of a nearly black face, and of the steps towards one
+        warnings.filterwarnings("ignore", "These pixels are floats")
+        asked = _Probabilities(model, temperature), pixels, blurred, torch.tensor([place], device=device)
+        heat = METHODS[method](*asked)
     heat = heat.detach().float().sum(1, keepdim=True)
     if heat.shape[2:] != face.shape[:2]:
         heat = nn.functional.interpolate(heat, face.shape[:2], mode="bilinear")

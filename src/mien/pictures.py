@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mien.data.faces import FaceSet, check_untransformed
-from mien.errors import DataError
+from mien.errors import DataError, check_kind
 from mien.evaluation.gallery import show
 from mien.evaluation.report import Report
 from mien.evaluation.scores import score
@@ -53,7 +53,7 @@ def curves(history: Sequence[Any]) -> Picture:
     """Loss and accuracy over the epochs; the best by validation is marked.
 
     Args:
-        history: the Epochs of a training, as `list(mien.fit(...))` has them.
+        history: the Epochs of a training, as `list(mien.fit(...))` has them, or rows of a run's `history.csv`.
 
     Raises:
         DataError: there is no epoch in it.
@@ -62,7 +62,7 @@ def curves(history: Sequence[Any]) -> Picture:
 
     if not (epochs := list(history)):
         raise DataError("There is no epoch to draw yet: history = list(mien.fit(...)) trains and keeps them.")
-    return Picture(figures.curves([vars(epoch) for epoch in epochs], kind="png"))
+    return Picture(figures.curves([epoch if isinstance(epoch, dict) else vars(epoch) for epoch in epochs], kind="png"))
 
 
 def predictions(model: Any, faces: FaceSet, n: int = 12, *, seed: int = 0) -> Picture:
@@ -94,6 +94,7 @@ def confusion(report: Report) -> Picture:
 
 
 def _known(n: int, faces: FaceSet) -> int:
+    check_kind(faces, FaceSet, DataError, "A picture is of one set, such as splits.val.")
     if not len(faces):
         raise DataError(f"This set is empty: {faces.source or 'its source'} has no such faces to show.")
     if not 1 <= n <= MOST:

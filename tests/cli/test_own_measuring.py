@@ -239,3 +239,19 @@ def test_a_card_names_the_files_of_its_data_and_no_folder_on_the_way(tmp_path: P
     within = replace(splits, source="/home/ada/own.zip (set/extra.csv)", origin=DataPath("/home/ada/own.zip"))
     assert named(within) == "own.zip"
     assert named(replace(splits, source="made by a program", origin=None)) == "made by a program"
+
+
+def test_a_run_is_asked_about_its_own_faces_by_all_that_it_was_begun_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faces, groups, run = folder(tmp_path / "own", 70), tmp_path / "who.csv", tmp_path / "run"
+    pictures = sorted(path.relative_to(faces).as_posix() for path in faces.rglob("*.png"))
+    groups.write_text("file,subject\n" + "".join(f"{name},{place // 3}\n" for place, name in enumerate(pictures)))
+    begun = ["--data", str(faces), "--groups", str(groups)]
+    assert main(["train", "logistic", *begun, "--preset", "demo", "--epochs", "1", "--out", str(run)]) == 0
+    capsys.readouterr()
+    main(["evaluate", str(run)])
+    said = capsys.readouterr().err
+    assert f"--data {faces} --groups {groups}" in said
+    assert main(["evaluate", str(run), *begun]) == 0
+    assert "was begun with another" not in capsys.readouterr().err

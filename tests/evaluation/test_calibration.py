@@ -5,10 +5,10 @@ import pytest
 
 from mien.cards import Card
 from mien.cli.calibrated import print_calibration
+from mien.evaluation import calibration
 from mien.evaluation.calibration import (
     Calibration,
     coverage_curve,
-    cross_fitted_error,
     sure,
     temperature,
     uncertain_below,
@@ -49,7 +49,6 @@ def test_cross_fitting_mends_an_overconfident_network(honest: tuple[np.ndarray, 
     labels, given = honest
     sharp = warm(given, 0.4)
     assert calibration_error(labels, sharp) > 0.1
-    assert cross_fitted_error(labels, sharp) < 0.02
     found = Calibration.of(labels, sharp)
     assert found.ece > 0.1 > 0.02 > found.ece_after
 
@@ -149,18 +148,21 @@ def test_what_other_faces_get_is_foretold(
     assert f" {found.reliable_after:.4f} " in capsys.readouterr().out
 
 
-def test_one_draw_of_halves_doesn_t_decide(honest: tuple[np.ndarray, np.ndarray]) -> None:
+def test_one_draw_of_halves_doesn_t_decide(
+    honest: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
     labels, given = (part[:500] for part in honest)
-    one, five = (cross_fitted_error(labels, given, draws) for draws in (1, 5))
-    assert cross_fitted_error(labels, given) == five != one
+    five = Calibration.of(labels, given).ece_after
+    for draws in (1, 5):
+        monkeypatch.setattr(calibration, "DRAWS", draws)
+        assert (Calibration.of(labels, given).ece_after == five) is (draws == 5)
 
 
-@pytest.mark.parametrize("draws", [1, 3])
-def test_each_half_is_judged_by_the_temperature_of_the_other(draws: int) -> None:
+def test_each_half_is_judged_by_the_temperature_of_the_other() -> None:
     """Two faces of one class, so that each is a half: answers of 80 %, one right, one wrong. Alone the right one is
     left as it is (1), the wrong one is best at the highest temperature (10): each gets what the other needs."""
     labels, given = np.array([0, 0]), np.array([[0.8, 0.2], [0.2, 0.8]])
     hot = 1 / (1 + 0.25**0.1)  # the answer's share at 10: 0.25 is 0.2 / 0.8
     by_hand = (abs(hot - 1) + abs(0.8 - 0)) / 2
     assert by_hand == pytest.approx(0.6327, abs=1e-4)
-    assert cross_fitted_error(labels, given, draws) == pytest.approx(by_hand, abs=1e-3)  # by itself: 0.37
+    assert Calibration.of(labels, given).ece_after == pytest.approx(by_hand, abs=1e-3)  # by itself: 0.37

@@ -55,7 +55,13 @@ def test_pixels_that_were_divided_already_are_warned_of() -> None:
     stem = Pixels().eval()
     with pytest.warns(UserWarning, match="divide by 255 themselves"):
         stem(divided)
-    for fine in (divided * 255, torch.zeros(2, 1, 4, 4), torch.ones(2, 1, 4, 4, dtype=torch.uint8), divided[:0]):
+    for fine in (
+        divided * 255,
+        torch.zeros(2, 1, 4, 4),
+        torch.ones(2, 1, 4, 4, dtype=torch.uint8),
+        divided[:0],
+        divided.round(),
+    ):
         stem(fine)  # warnings are errors here
     Pixels().train()(divided)
 

@@ -59,6 +59,12 @@ def room(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+def draw(writer: VideoWriter, frames: np.ndarray) -> None:
+    with writer:
+        for number, pixels in enumerate(frames):
+            writer.write(pixels, number / 15)
+
+
 @pytest.mark.parametrize("count", [20, 300])  # few stay in the coder until the end
 @pytest.mark.parametrize("kind", ["webm", "mp4"])
 def test_a_disk_that_is_full_for_a_moment_leaves_no_half_of_a_drawing(
@@ -75,9 +81,8 @@ def test_a_disk_that_is_full_for_a_moment_leaves_no_half_of_a_drawing(
     writer = VideoWriter(path)
     with full:
         full.enter_context(room(500))
-        with pytest.raises((MediaError, OSError)) as caught, writer:
-            for number in range(count):
-                writer.write(dice.integers(0, 256, (32, 32, 3), np.uint8), number / 15)
+        with pytest.raises((MediaError, OSError)) as caught:
+            draw(writer, dice.integers(0, 256, (count, 32, 32, 3), np.uint8))
     assert str(path) in str(caught.value)
     assert path.read_bytes() == b"an earlier drawing"
     assert list(tmp_path.iterdir()) == [path]

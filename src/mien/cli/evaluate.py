@@ -132,9 +132,10 @@ def evaluate(
         result["pairs"] = _pairs(targets, parts)
     if calibration:
         found = Calibration.of(scores.labels, scores.probabilities)
-        own = [target for target, net in nets.items() if learned(target, net.card, splits, data)]
         print_calibration(found, scores.classes)
-        say_of_calibration(found, bool(scores.correct.all()), own if split in ("train", ALL) else [])
+        known = nets.items() if split in ("train", ALL) else ()
+        own = [target for target, net in known if learned(target, net.card, splits, data)]
+        say_of_calibration(found, bool(scores.correct.all()), own)
         result["calibration"] = found.as_json()
     if figure and draw:
         atomic_write(figure, draw(scores))

@@ -100,15 +100,14 @@ def check_data(target: str, classes: tuple[str, ...], splits: "Splits", split: s
 
     noted = _noted(target)
     if not data and not set(classes) >= set(splits.classes):
-        example = as_typed([noted.get("path") or "PATH"])
         raise DataError(
             f"{target} tells apart {', '.join(classes)}; without --data the faces are drawn, with other expressions. "
-            f"Say which faces: --data {example}"
+            f"Say which faces: {as_typed(_own(noted) or ['--data', 'PATH'])}"
         )
     if asks_drawn(target, data):
         note(
             f"{target} learned from {noted['path']}; without --data these are drawn faces. "
-            f"{as_typed(['--data', noted['path']])} asks about its own."
+            f"{as_typed(_own(noted))} asks about its own."
         )
     if set(classes) > set(splits.classes):
         gone = ", ".join(name for name in classes if name not in splits.classes)
@@ -117,6 +116,14 @@ def check_data(target: str, classes: tuple[str, ...], splits: "Splits", split: s
             f"{', '.join(splits.classes)} alone, which is easier than what it does with photos."
         )
     say_changed(target, splits, split, data)
+
+
+def _own(noted: dict[str, Any]) -> list[str]:
+    """The words that name what a run was begun on, its votes and groups among them: without these val is another."""
+    from mien.data.origin import DataPath
+
+    kept = ("path", "votes", "skip_bad_rows", "groups")
+    return as_words(DataPath(**{name: noted[name] for name in kept if name in noted})) if noted.get("path") else []
 
 
 def asks_drawn(target: str, data: str | None) -> bool:

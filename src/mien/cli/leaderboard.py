@@ -58,7 +58,8 @@ def leaderboard(
     board = reduce(Leaderboard.beside, boards)
     table = [[*cells(row)] for row in board.rows]
     print_table(COLUMNS, table, f"{board.n:,} validation faces")
-    note(board.interval_note)
+    if board.interval_note:
+        note(board.interval_note)
     if any(row[0].startswith("(") for row in table):
         note("Rows in brackets have fewer than three seeds: they claim nothing.")
     if into:

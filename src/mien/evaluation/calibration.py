@@ -132,18 +132,11 @@ def temperature(labels: Ints, probabilities: Floats) -> float:
     return float(f"{2 / (low + high):.4g}")
 
 
-def cross_fitted_error(labels: Ints, probabilities: Floats, draws: int = DRAWS) -> float:
-    """The calibration error when each half of the faces has the temperature of the other: no face judges itself.
-
-    The mean over `draws` of halves.
-    """
-    warmed = (_cross_fitted(labels, probabilities, seed)[0] for seed in range(draws))
-    return float(np.mean([calibration_error(labels, after) for after in warmed]))
-
-
 def _cross_fitted(labels: Ints, probabilities: Floats, seed: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Probabilities by the temperature, and what is sure by the threshold, of the other half; the halves are drawn from
-    `seed`, class by class."""
+    """Probabilities by the temperature, and what is sure by the threshold, of the other half.
+
+    The halves are drawn from `seed`, class by class.
+    """
     half = np.zeros(len(labels), bool)
     generator = np.random.default_rng(seed)
     for label in np.unique(labels):

@@ -107,7 +107,10 @@ class Explanation:
     check: Check
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data, without the face; numbers of the heatmap and the curves to four decimals."""
+        """Plain data, without the face; numbers of the heatmap and the curves to four decimals.
+
+        "believe" is whether it passed the check.
+        """
         check = self.check
         return {
             "label": self.label,

@@ -120,7 +120,11 @@ class Leaderboard:
         Raises:
             DataError: they were judged on other faces, or the same run stands on both.
         """
-        if (other.checksum, other.n) != (self.checksum, self.n) or not self.checksum:
+        if not (self.checksum and other.checksum):
+            raise DataError(
+                "A board doesn't say which validation faces it was judged on, so nobody knows whether the same."
+            )
+        if (other.checksum, other.n) != (self.checksum, self.n):
             raise DataError("The boards were judged on different validation faces: they can't become one.")
         runs = {os.path.abspath(run) for row in self.rows for run in row.runs}  # ./runs/a is runs/a
         if both := sorted(run for row in other.rows for run in row.runs if os.path.abspath(run) in runs):
@@ -133,8 +137,11 @@ class Leaderboard:
 
     @property
     def interval_note(self) -> str:
-        """What the intervals say, and what they leave out, in a sentence or two."""
-        best = self.rows[0].accuracy
+        """What the intervals say, and what they leave out, in a sentence or two; "" where there are none."""
+        several = [row for row in self.rows if row.interval]
+        if not several:
+            return ""
+        best = several[0].accuracy
         low, high = wilson(best, self.n)
         return (
             "The interval is that of the mean over seeds on these very faces (Student's t). It leaves out the choice "
@@ -150,7 +157,8 @@ class Leaderboard:
         lines = markdown_table(COLUMNS, map(cells, self.rows))
         notes = [
             f"Means over seeds on the {self.n:,} validation faces (SHA-256 {self.checksum[:12]}); the ECE is as "
-            f"trained, without a temperature. {self.interval_note}"
+            "trained, without a temperature.",
+            *filter(None, [self.interval_note]),
         ]
         if any(len(row.seeds) < ENOUGH for row in self.rows):
             notes.append(f"Rows in brackets have fewer than {ENOUGH} seeds and claim nothing.")

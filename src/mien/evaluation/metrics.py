@@ -140,7 +140,7 @@ def holm(chances: Sequence[float]) -> list[float]:
     """p-values of comparisons that are looked at together, each as large as it is once all count (Holm, 1979).
 
     The smallest is multiplied by how many there are, the next by one fewer, and none gets smaller than the one before:
-    so the chance that any of those below 0.05 is chance is 5 %, however many were made.
+    so the chance that any of those below 0.05 is chance is at most 5 %, however many were made.
 
     >>> holm([0.01, 0.5, 0.02])
     [0.03, 0.5, 0.04]

@@ -56,10 +56,10 @@ def _warn_of_divided(pixels: Tensor) -> None:
     if torch.compiler.is_compiling() or tracing or not pixels.numel():
         return  # a graph has no values yet
     try:
-        highest = float(pixels.detach().max())
+        highest, whole = float(pixels.detach().max()), bool((pixels == pixels.round()).all())
     except RuntimeError:  # within torch.func.vmap there is no single value
         return
-    if 0 < highest <= 1:
+    if 0 < highest <= 1 and not whole:  # a nearly black face has 0 and 1 alone
         warnings.warn(
             "These pixels are floats of 0 to 1; mien's networks take 0..255 and divide by 255 themselves. Give them "
             "uint8, or multiply by 255.",

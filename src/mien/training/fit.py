@@ -146,11 +146,11 @@ def _warn_of_another(model: nn.Module, recipe: Recipe) -> None:
     An option that was asked for by name is somebody's choice; a network of one's own is nobody else's.
     """
     name, own, chosen = (getattr(model, key, None) for key in ("name", "options", "chosen"))
-    if not isinstance(own, dict):
+    if chosen is None or not isinstance(own, dict):
         return
     found = [] if name == recipe.model else [f"it is a {name}, not a {recipe.model}"]
     for key, value in recipe.options.items():
-        if key in own and key not in (chosen or ()) and _listed(own[key]) != _listed(value):
+        if key in own and key not in chosen and _listed(own[key]) != _listed(value):
             found.append(f"its {key} is {own[key]!r}, not {value!r}")
     if found:
         warnings.warn(
@@ -204,7 +204,7 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
     if recipe.class_weights == recipe.sampling == "balanced":  # either makes the classes even; both turn the odds round
         raise RecipeError(
             "class_weights and sampling are both balanced, so rare classes would count for more than common ones: one "
-            "is enough. Leave out --class-weights or --sampling."
+            "is enough. Leave out class_weights or sampling."
         )
     name = getattr(model, "name", type(model).__name__)
     forward = model if second is None else getattr(model, "joint", None)
