@@ -13,6 +13,7 @@ import pytest
 
 from mien.errors import DataError, MediaError
 from mien.recognition.annotate import VideoWriter
+from mien.recognition.films import decoded
 from mien.recognition.kinds import is_cut_off, is_signed
 from mien.recognition.sources import Sources
 
@@ -260,7 +261,7 @@ def test_a_cameras_time_begins_with_its_first_picture(film: Path) -> None:
     video = cv2.VideoCapture(str(film))
     for _ in range(10):  # its clock is on already, as the kernel's is
         video.grab()
-    frames = Sources(["7"])._frames("7", video, -1)
+    frames = decoded("7", video, every=1, last=-1, live=True)
     for number in range(20):
         assert next(frames).time == pytest.approx(number / 15, abs=0.002)
     with pytest.raises(MediaError, match="camera 7: it gives no more"):

@@ -3,7 +3,6 @@
 import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -14,22 +13,16 @@ from numpy.typing import NDArray
 
 from mien import images
 from mien.errors import DataError, MediaError
-from mien.recognition.by_av import Film, other_codec
-from mien.recognition.kinds import HEAD, for_ffmpeg, head_of, is_animated, is_cut_off, is_signed, is_text, kind_of
+from mien.recognition.films import film, length
+from mien.recognition.kinds import HEAD, head_of, is_animated, is_signed, kind_of
 from mien.recognition.named import camera_of, files_of, is_named_so, kind_at, same, what_is_wrong
 from mien.recognition.records import Frame
 
 Name = str | os.PathLike[str] | int
 """A path, a pattern, or the number of a camera."""
 
-GIVE_UP = 1000
-"""So many frames in a row that can't be decoded end a video."""
-
 COUNTED = 50
 """Of more videos the lengths aren't asked for beforehand: each is opened for that."""
-
-PLAYLIST = b"ffconcat"
-"""A text that begins with this FFmpeg plays for a video, whatever it is called: files that nobody named here."""
 
 ONLY_DRAWN = "no photo and no video there but what mien drew itself; to read a drawing, name it."
 
@@ -120,8 +113,7 @@ class Sources:
     def _length(self, path: Path) -> int:
         """How many frames a video says that it gives; 0 where it doesn't."""
         try:
-            with _opened(str(path)) as video:
-                return max(0, -(-int(video.get(cv2.CAP_PROP_FRAME_COUNT)) // self.every))
+            return -(-length(str(path)) // self.every)
         except (MediaError, OSError, cv2.error):  # which is said in one frame's place, when its turn has come
             return 1
 
@@ -130,13 +122,14 @@ class Sources:
         known: dict[tuple[str, str], str] = {}
         for name in self.names:
             if (camera := camera_of(name)) is not None:
-                yield from self._film(name, camera)
+                yield from film(name, camera, every=self.every, max_pixels=self.max_pixels)
                 continue
             for path, kind, new in self._found(name, known):
                 if not new or kind == "drawn" or (kind and self._output(path)):  # the output: what came there meanwhile
                     continue
                 if kind == "video":
-                    yield from self._film(str(path), str(path))
+                    last = self.after.get(str(path), -1)
+                    yield from film(str(path), str(path), every=self.every, last=last, max_pixels=self.max_pixels)
                 elif not kind:
                     self.others += 1
                 elif str(path) in self.after:
@@ -166,98 +159,6 @@ class Sources:
             return Frame(str(path), None, error=said)
         self.animations += is_animated(path)
         return Frame(str(path), pixels)
-
-    def _film(self, name: str, what: str | int) -> Iterator[Frame]:
-        """The frames of a video or camera. Those that can't be decoded are skipped, and told of at the end."""
-        try:
-            with _opened(what) as video:
-                width, height = (video.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-                images.check_size(width, height, self.max_pixels)
-                images.check_size(_aspect(video) * width, height, self.max_pixels)
-                yield from self._frames(name, video, -1 if isinstance(what, int) else self.after.get(name, -1))
-        except (MediaError, OSError, cv2.error) as error:  # OSError: it was removed meanwhile
-            said = error.strerror if isinstance(error, OSError) else str(error).strip()
-            if isinstance(what, int):
-                raise MediaError(said) from None
-            yield Frame(name, None, error=said or "can't be read.")
-
-    def _frames(self, name: str, video: Any, last: int) -> Iterator[Frame]:
-        count, rate = int(video.get(cv2.CAP_PROP_FRAME_COUNT)), video.get(cv2.CAP_PROP_FPS) or 25.0
-        index = broken = failed = 0
-        time = start = 0.0
-        aspect = 1.0
-        while failed < GIVE_UP:
-            if not video.grab():
-                if name in self.cameras or index + failed >= count:
-                    break
-                failed += 1
-                continue
-            # others follow, so those frames were damaged; at the end it is the count that was wrong, as it often is
-            index, broken, failed = index + failed, broken + failed, 0
-            at = video.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            if name in self.cameras:  # on Linux a camera's clock is the kernel's
-                start = start if index else at
-                at -= start
-            elif not index:
-                aspect = _aspect(video)
-                at = max(0.0, at)  # a raw stream has none, and says so by the least number there is
-            time = at if at > time or not index else time + 1 / rate  # some files have no clock
-            if index > last and index % self.every == 0:
-                whole, pixels = video.retrieve()
-                if whole:
-                    shown = np.asarray(cv2.cvtColor(_as_shown(pixels, aspect), cv2.COLOR_BGR2RGB), np.uint8)
-                    yield Frame(name, shown, index, round(time, 3))
-                else:
-                    broken += 1
-            index += 1
-        if name in self.cameras:
-            raise MediaError(f"camera {name}: it gives no more pictures.")
-        if broken == index:
-            raise MediaError("a video without a frame that can be decoded; it is empty or damaged.")
-        said = [f"{broken:,} of {index:,} frames couldn't be decoded."] if broken else []
-        said += [f"cut off after {index:,} frames; its end is missing."] if index < count and is_cut_off(name) else []
-        if said:
-            yield Frame(name, None, index, round(time, 3), " ".join(said))
-
-
-@contextmanager
-def _opened(what: str | int) -> Iterator[Any]:
-    if not is_text(str(what)):
-        raise MediaError("its name isn't text (UTF-8), which videos need; rename it.")
-    if isinstance(what, str) and head_of(Path(what)).startswith(PLAYLIST):
-        raise MediaError("a list of other files for FFmpeg, not a video; name those files.")
-    if isinstance(what, int):
-        video: Any = cv2.VideoCapture(what)
-    else:  # by FFmpeg alone: what that refuses OpenCV would try as a picture, with decoders that have known holes
-        video = cv2.VideoCapture(for_ffmpeg(what), cv2.CAP_FFMPEG)
-        video.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # OpenCV 4.11 doesn't turn by itself
-    try:
-        if not video.isOpened():
-            if isinstance(what, int):
-                raise MediaError(f"There is no camera {what}, or another program has it.")
-            empty = not os.path.getsize(what)
-            raise MediaError("empty, 0 bytes." if empty else "no picture in it, damaged, or of a kind that isn't read.")
-        if not isinstance(what, int) and (codec := other_codec(video)):
-            video = Film(what, codec)
-        yield video
-    finally:
-        video.release()
-
-
-def _aspect(video: Any) -> float:
-    """How much wider a pixel is shown than it is high, as the video is turned; 1 where that isn't said or absurd."""
-    wide, high = video.get(cv2.CAP_PROP_SAR_NUM), video.get(cv2.CAP_PROP_SAR_DEN)
-    aspect = wide / high if wide > 0 and high > 0 else 1.0
-    if int(video.get(cv2.CAP_PROP_ORIENTATION_META)) % 180 == 90 and video.get(cv2.CAP_PROP_ORIENTATION_AUTO):
-        aspect = 1 / aspect
-    return aspect if 0.2 < aspect < 5 else 1.0
-
-
-def _as_shown(pixels: NDArray[Any], aspect: float) -> NDArray[Any]:
-    if abs(aspect - 1) < 0.01:
-        return pixels
-    size = (max(1, round(aspect * pixels.shape[1])), pixels.shape[0])
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if aspect < 1 else cv2.INTER_LINEAR)
 
 
 def _piped(path: Path) -> bytes:
