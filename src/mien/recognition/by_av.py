@@ -1,4 +1,4 @@
-"""A video that this OpenCV doesn't decode, by PyAV: with as much of `cv2.VideoCapture` as Sources ask of it."""
+"""A video that this OpenCV doesn't decode, by PyAV: with as much of `cv2.VideoCapture` as `films` asks of it."""
 
 import os
 from typing import Any
