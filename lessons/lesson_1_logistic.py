@@ -137,8 +137,8 @@ plt.show()
 
 # %% [markdown]
 # The accuracy is a **staircase**. On each step it is perfectly flat, and then it jumps. Suppose that you stand
-# blindfold on such a step and want to go up. You feel with your foot to the left: flat. To the right: flat. You have no
-# idea where to go. The cross-entropy is a **slope**: wherever you stand, your foot feels which way is down.
+# blindfolded on such a step and want to go up. You feel with your foot to the left: flat. To the right: flat. You have
+# no idea where to go. The cross-entropy is a **slope**: wherever you stand, your foot feels which way is down.
 #
 # Let us feel with the foot, for 200 single weights: change one by a tiny bit, and see which of the two numbers notices.
 

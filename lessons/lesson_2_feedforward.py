@@ -243,7 +243,7 @@ assert nonsense_history[-1].train_accuracy > 0.9
 assert nonsense_history[-1].val_accuracy < 0.3
 
 # %% [markdown]
-# It learned nonsense by heart. (This experiment is known by the name of Zhang and others, 2017, and it startled the
+# It learned nonsense by heart. (This experiment is due to Zhang and others, 2017, and it startled the
 # field.) So **training accuracy proves nothing.** Whoever shows you only that has shown you nothing. This is why we
 # keep validation faces.
 #

@@ -267,7 +267,7 @@ assert on_test.max() > 1 / 7 + 0.025
 
 # %% [markdown]
 # Nobody cheated. No test face was learned from. The figure is false all the same. **Anyone who looks a thousand times
-# and reports the best, reports luck.** If you throw a die a thousand times you will see runs of sixes, too.
+# and reports the best reports luck.** If you throw a die a thousand times you will see runs of sixes, too.
 #
 # Once is no proof. So we repeat the whole experiment 30 times, and watch the figure grow with the number of looks.
 

@@ -260,8 +260,8 @@ print(f"widest gap {100 * widest:.1f} points; chance alone does about ± {100 * 
 
 # %% [markdown]
 # Ask two questions of such a figure. Is a gap larger than chance? The line above says how many points chance alone
-# does. The smaller the groups, the more; so *no visible gap* in a small group proves nothing either. And: if there is a
-# gap, who pays for it?
+# makes. The smaller the groups, the more; so *no visible gap* in a small group proves nothing either. And: if there is
+# a gap, who pays for it?
 #
 # ## 7. An expression is not an emotion
 #

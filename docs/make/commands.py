@@ -19,7 +19,7 @@ HEAD = """\
 | exit code | meaning |
 |---|---|
 | 0 | done |
-| 1 | something you can mend: one message says what was found, where, and what to do |
+| 1 | something you can fix: one message says what was found, where, and what to do |
 | 2 | wrong usage |
 | 130 | interrupted |
 

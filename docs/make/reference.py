@@ -7,11 +7,11 @@ ROOMS = {
     "models": ("Networks", "Pixels 0..255 in, logits out."),
     "training": ("Training", "Recipes, the loop, and the device."),
     "experiment": ("Runs", "A run folder holds weights, an ONNX file, the card, history and figures."),
-    "evaluation": ("Judging", "Any network that is called with pixels, or a file of one."),
+    "evaluation": ("Evaluation", "Of any callable that takes pixels, or of a network's file."),
     "pictures": ("Pictures", "`mien.pictures.batch(splits.train)` and its like; a notebook shows what they give."),
     "recognition": ("Recognising", "From a photo, a film or a camera to readings; none of it needs torch."),
     "export": ("Networks as files", "ONNX, and running it without torch."),
-    "client": ("Asking a server", "What `mien serve` answers, as a Recognizer gives it."),
+    "client": ("HTTP client", "Asks `mien serve`, and gives the same records as a Recognizer."),
     "errors": ("Errors", "All of them are a `MienError`: something that a person can mend."),
 }
 SAME = {"checkpoint": "experiment", "cards": "export", "net": "export"}

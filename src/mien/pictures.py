@@ -39,7 +39,7 @@ class Picture:
 
 
 def batch(faces: FaceSet, n: int = 64, *, seed: int = 0) -> Picture:
-    """`n` faces side by side, each under its label: what a network is given. Drawn with a seed from the whole set.
+    """`n` faces side by side, each under its label: what a network is given. Chosen at random, by seed.
 
     Raises:
         DataError: the set is empty, or `n` isn't 1 to 400.
@@ -70,7 +70,7 @@ def predictions(model: Any, faces: FaceSet, n: int = 12, *, seed: int = 0) -> Pi
 
     Args:
         model: as `mien.evaluate` takes it.
-        faces: drawn from with a seed; those without a sure label are left out.
+        faces: `n` of them are chosen at random, by seed; those without a sure label are left out.
 
     Raises:
         DataError: as `mien.evaluate`, or `n` isn't 1 to 400.

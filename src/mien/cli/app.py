@@ -49,7 +49,7 @@ class _Said(typer.Exit):
 
 def _root(
     context: typer.Context,
-    show_version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="With --version: what is installed here, too; put it into a bug report.")
     ] = False,
@@ -71,7 +71,7 @@ def _root(
 
 
 def _data(context: typer.Context) -> None:
-    """Get faces, look at them, convert them, find what is wrong with them."""
+    """Get data sets of faces, look at them, convert them, find what is wrong with them."""
     _help_when_alone(context)
 
 

@@ -33,8 +33,8 @@ def doctor(
         str,
         typer.Option(
             metavar="KINDS",
-            help="Leave these out, with commas: copies, near, leaks, leaking, conflicts, constant, faint, nonfaces, "
-            "mislabels.",
+            help="Leave these out, separated by commas: copies, near, leaks, leaking, conflicts, constant, faint, "
+            "nonfaces, mislabels.",
         ),
     ] = "",
     move: Annotated[str, typer.Option(metavar="KINDS", help="Put these into OUT.aside.npz instead.")] = "",

@@ -65,14 +65,14 @@ def evaluate(
         typer.Option(
             metavar="1|2|10",
             callback=_known_views,
-            help="1: the face as it is. 2: averaged with its mirror image. 10: at other scales and places, too.",
+            help="Test-time augmentation. 1: none. 2: with the mirror image. 10: with other scales and places, too.",
         ),
     ] = 1,
     without_leaks: Annotated[
-        bool, typer.Option("--without-leaks", help="Leave out faces that stand among the training faces, too.")
+        bool, typer.Option("--without-leaks", help="Leave out faces that are also among the training faces.")
     ] = False,
     calibration: Annotated[
-        bool, typer.Option("--calibration", help="Also: which temperature and which threshold would set it right.")
+        bool, typer.Option("--calibration", help="Also say which temperature and which threshold would calibrate it.")
     ] = False,
     figure: Annotated[
         Path | None,

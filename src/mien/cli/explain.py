@@ -31,9 +31,7 @@ def explain(
     detect: Annotated[
         bool, typer.Option("--detect/--no-detect", help="--no-detect: the picture is one cropped face.")
     ] = True,
-    most: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Explain at most so many faces, the largest first.")
-    ] = 6,
+    most: Annotated[int, typer.Option(min=1, metavar="N", help="Explain at most N faces, the largest first.")] = 6,
     orders: Annotated[
         int, typer.Option(min=19, metavar="N", help="How many random orders the heatmap must beat to pass.")
     ] = 20,

@@ -27,10 +27,10 @@ def export(
     ] = None,
     skip_bad_rows: SkipBadRows = False,
 ) -> dict[str, Any]:
-    """Write a network with its labels and input inside to an ONNX file, for any batch size.
+    """Write a network to an ONNX file, with its labels and input shape inside, for any batch size.
 
     It must answer as PyTorch does, on drawn faces and on those of --data: every probability within 1e-4; in int8 with
-    the same expression for 95 % of the training faces. A file that doesn't isn't written.
+    the same expression for 95 % of the training faces. Otherwise no file is written.
     """
     import numpy as np
 

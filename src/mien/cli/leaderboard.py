@@ -37,7 +37,7 @@ def leaderboard(
 ) -> dict[str, Any]:
     """Rank runs by their accuracy on validation: mean and interval over seeds, three seeds or more for a claim.
 
-    With --data it also measures each without the validation faces that stand among the training faces, too. No test
+    With --data it also measures each without the validation faces that are also among the training faces. No test
     score is read.
     """
     from mien.evaluation.leaderboard import COLUMNS, Leaderboard, cells

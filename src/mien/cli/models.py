@@ -21,7 +21,7 @@ WARM, MEASURED = 3, 15
 
 def models(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show this one, layer by layer.")] = None,
-    preset: Annotated[str, typer.Option(metavar=PRESETS, help="The preset whose sizes the networks have.")] = "tuned",
+    preset: Annotated[str, typer.Option(metavar=PRESETS, help="Show the networks in this preset's sizes.")] = "tuned",
 ) -> dict[str, Any]:
     """List the networks with parameters, multiply-adds and time for a face; or show one layer by layer."""
     return _all(preset) if name is None else _one(name, preset)

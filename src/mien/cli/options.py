@@ -31,7 +31,7 @@ Data = Annotated[
         "--data",
         metavar="PATH",
         help="The faces: a CSV file of FER2013 (also .gz, .xz, .zip), a folder with a folder of images for each class, "
-        "RAF-DB or AffectNet, or the .npz or .faces of `mien data convert`. Without it: drawn faces.",
+        "RAF-DB or AffectNet, or the .npz or .faces of `mien data convert`. Without it: synthetic, drawn faces.",
     ),
 ]
 Votes = Annotated[
@@ -63,7 +63,7 @@ Groups = Annotated[
     str | None,
     typer.Option(
         "--groups", metavar="CSV",
-        help="Who is in each picture, file,subject (or row,subject): nobody gets into two splits.",
+        help="Who is in each picture, as columns file,subject (or row,subject): keeps each person in one split.",
     ),
 ]  # fmt: skip
 Device = Annotated[

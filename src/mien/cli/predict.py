@@ -22,7 +22,7 @@ def predict(
         list[str],
         typer.Argument(
             metavar="SOURCE",
-            help="Photos, videos, folders (searched to their depths), patterns in quotes, or the number of a camera.",
+            help="Photos, videos, folders (with their subfolders), patterns in quotes, or the number of a camera.",
         ),
     ],
     model: Annotated[
@@ -47,7 +47,7 @@ def predict(
     sheet: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the faces, sorted by expression (.svg, .png).")
     ] = None,
-    every: Annotated[int, typer.Option(min=1, metavar="N", help="Of a video only each N-th frame.")] = 1,
+    every: Annotated[int, typer.Option(min=1, metavar="N", help="Read only every N-th frame of a video.")] = 1,
     detect: Annotated[
         bool, typer.Option("--detect/--no-detect", help="--no-detect: each picture is one cropped face.")
     ] = True,
@@ -63,14 +63,16 @@ def predict(
     max_pixels: Annotated[
         int, typer.Option(min=1, metavar="N", help="Refuse pictures of more pixels, before decoding them.")
     ] = 64_000_000,
-    limit: Annotated[int, typer.Option(min=0, metavar="N", help="Stop after so many pictures or frames.")] = 0,
+    limit: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Stop after N pictures or frames; 0 for no limit.")
+    ] = 0,
     live: Annotated[bool, typer.Option("--live", help="Show a video's faces as bars while it runs.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with --out where it was left.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue --out where it was stopped.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace --out.")] = False,
 ) -> dict[str, Any]:
-    """Find the faces and say what each of them shows. No torch, no network, nothing kept that you don't ask for.
+    """Find the faces and say what each of them shows. Works offline, without torch; keeps only what you ask for.
 
-    Into a pipe a camera gives a line of JSON for each face as it comes. Exit code 1 when something couldn't be read;
+    A camera's faces go into a pipe as lines of JSON, as they come. Exit code 1 when something couldn't be read;
     the rest is done all the same.
     """
     from mien.recognition.annotate import VIDEOS
@@ -100,7 +102,7 @@ def predict(
             writer = RowWriter(out, classes=recognizer.classes, resume=resume, overwrite=overwrite, job=job)
             stack.enter_context(writer)
             if writer.unnoted:
-                note(f"{out}: of which network and options its rows are isn't noted. It is gone on with all the same.")
+                note(f"{out}: it isn't noted which network and options its rows come from. Resuming all the same.")
             last = {name: frame for name, frame in writer.last.items() if name not in films.cameras}
             # a video's faces keep their numbers only where it is followed from its start, a figure shows earlier faces,
             # too, and drawings may have been asked for just now: such are read again, and not written

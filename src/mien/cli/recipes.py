@@ -22,7 +22,7 @@ Preset = Annotated[
         "--preset",
         metavar=PRESETS,
         help="article: as the article did it. tuned: the best known for FER2013. demo: seconds, for drawn faces. "
-        "finetune: on from --init. Without it: finetune with --init, tuned with --data, else demo.",
+        "finetune: continues from --init. Without it: finetune with --init, tuned with --data, else demo.",
     ),
 ]
 NetworkOption = Annotated[

@@ -34,8 +34,8 @@ def release(
         str,
         typer.Option(
             metavar="cpu|taught-flagship|taught|again-flagship|again|gpu|toy",
-            help="cpu: a flagship that a CPU can train. taught-flagship, taught: such a one and small, taught by "
-            "those in the box. again-flagship, again: those in the box go on, with blurred and noisy faces. "
+            help="cpu: a flagship that a CPU can train. taught-flagship, taught: such a flagship, or small, taught by "
+            "those in the box. again-flagship, again: train those in the box further, with blurred and noisy faces. "
             "gpu: teachers, then students. toy: a dry run.",
         ),
     ] = "cpu",
@@ -49,10 +49,10 @@ def release(
         str, typer.Option(metavar="NETWORK", help="again budgets: go on from this one, not from the one in the box.")
     ] = "",
     seed: Annotated[
-        int, typer.Option(min=0, help="1, 2, … train the same budget once more: no network has a seed it had before.")
+        int, typer.Option(min=0, help="1, 2, … train the same budget again, with seeds that it hasn't used.")
     ] = 0,
     minutes: Annotated[
-        float | None, typer.Option(min=0, help="Stop in time, saved; without it go on to the end.")
+        float | None, typer.Option(min=0, help="Save and stop within this many minutes; default: run to the end.")
     ] = None,
     shard_mb: Annotated[
         int | None,

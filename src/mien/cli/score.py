@@ -42,13 +42,13 @@ def score(
         str | None, typer.Option(metavar="ADDRESS", help="Run on this Ray cluster; auto for the one on this machine.")
     ] = None,
     rows: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Rows in a file of results; a kill loses at most so many.")
+        int, typer.Option(min=1, metavar="N", help="Rows in a file of results; a kill loses at most that many.")
     ] = 1000,
     again: Annotated[
-        bool, typer.Option("--again", help="Do once more what couldn't be read, as after keys that had expired.")
+        bool, typer.Option("--again", help="Retry what couldn't be read, for example after renewing expired keys.")
     ] = False,
 ) -> dict[str, Any]:
-    """Read every image where it lies and write a row for it, with its faces or with the error.
+    """Read many images where they are stored and write a row for each, with its faces or with the error.
 
     The same command given again goes on where it was stopped or killed; each input has one row in the end.
     """

@@ -33,7 +33,8 @@ def serve(
         bool, typer.Option("--no-auth", help="Let anyone who reaches the server use it, without a token.")
     ] = False,
     cors: Annotated[
-        list[str] | None, typer.Option("--cors", metavar="ORIGIN", help="Another site whose pages may use it; several.")
+        list[str] | None,
+        typer.Option("--cors", metavar="ORIGIN", help="Another site whose pages may use it. Repeatable."),
     ] = None,
     queue: Annotated[int, typer.Option(min=1, metavar="N", help="Pictures waiting or worked on, at most.")] = 128,
     workers: Annotated[
@@ -77,7 +78,7 @@ def serve(
         str, typer.Option(metavar="|".join(LEVELS), help="How much is logged, as JSON, on stderr.")
     ] = "info",
 ) -> dict[str, Any]:
-    """Serve recognition over HTTP until Ctrl-C or SIGTERM; what was taken on by then is answered first.
+    """Serve recognition over HTTP until Ctrl-C or SIGTERM; requests accepted by then are answered first.
 
     It needs no torch, keeps nothing, and listens to this machine only unless told otherwise.
     """

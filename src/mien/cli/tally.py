@@ -122,7 +122,7 @@ class Tally:
     def print(self) -> None:
         """The tables and the closing line, for people."""
         if self._photos:
-            print_table(("source", "face at", "expression", "confidence", "or else"), self._photos)
+            print_table(("source", "face at", "expression", "confidence", "next likeliest"), self._photos)
         if self._seen:
             longest = sorted(self._seen.items(), key=lambda item: -item[1].labels.total())[:SHOWN]
             print_table(

@@ -30,7 +30,7 @@ class Client:
     don't go to other processes: make one in each.
 
     Raises:
-        MienError: the address, the token, the timeout or the certificate is none.
+        MienError: the address, the token, the timeout or the certificate isn't valid.
 
     Raises (from every call):
         ServerError: there is no server of mien's, or it refuses. MediaError: it can't read the picture.

@@ -65,9 +65,8 @@ def findings(found: Diagnosis) -> list[tuple[str, str, str]]:
     if plain["nonfaces"]:
         rows.append(("nonfaces", f"{plain['nonfaces']['count']:,}", "the detector finds no face"))
     if plain["mislabels"]:
-        agrees = (
-            f"networks that never saw them contradict (they agree with {plain['mislabels']['accuracy']:.1%} of all)"
-        )
+        agree = f"{plain['mislabels']['accuracy']:.1%}"
+        agrees = f"contradicted by networks that never saw them, which agree with {agree} of all labels"
         rows.append(("mislabels", f"{plain['mislabels']['count']:,}", agrees))
     rows += [(name, "-", f"not looked for: {why}") for name, why in found.left_out]
     if found.imbalance:
@@ -95,7 +94,7 @@ def write_page(found: Diagnosis, path: str | os.PathLike[str]) -> None:
         if count != "-" and name in KINDS and name != "leaking"
     ]
     page = render(
-        "mien.doctor", "doctor.html.j2", title="What is wrong with these faces", source=found.pool.source,
+        "mien.doctor", "doctor.html.j2", title="What is wrong with this data set", source=found.pool.source,
         counts={name: len(faces) for name, faces in found.pool.splits}, rows=rows,
         sections=[section for section in sections if section.groups],
         classes=found.pool.splits.counts, each=EACH,

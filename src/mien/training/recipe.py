@@ -87,7 +87,7 @@ class Recipe(BaseModel):
         default=0, ge=0, description="side of the faces in the first epochs, growing to full; 0: always full"
     )
     early_stop: int = Field(
-        default=0, ge=0, description="stop after so many epochs without a better one; 0 never stops early"
+        default=0, ge=0, description="stop after this many epochs without a better one; 0 never stops early"
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="auto: bfloat16 where the chip has it (CUDA, AVX512-BF16 or AMX), else float32"

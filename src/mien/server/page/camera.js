@@ -35,7 +35,7 @@ export class Camera {
     }
     if (signal?.aborted) {
       for (const track of stream.getTracks()) track.stop();
-      throw new Problem("Something else was begun meanwhile.");
+      throw new Problem("Something else was started in the meantime.");
     }
     this.video.srcObject = this.stream = stream;
     await this.video.play();

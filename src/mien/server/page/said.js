@@ -53,7 +53,7 @@ export function summary(answer, models, whole = null) {
 function noFace(whole) {
   const button = made("button", { textContent: "Take the whole picture as one face" });
   button.addEventListener("click", whole);
-  const said = made("p", { textContent: "mien finds faces that look more or less this way, and aren't very small." });
+  const said = made("p", { textContent: "mien finds faces that look roughly towards the camera and aren't very small." });
   $("no-face").replaceChildren(said, ...(whole ? [button] : []));
 }
 
