@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mien.data.drawn import drawn_faces
-from mien.data.faces import UNLABELLED, FaceSet
+from mien.data.faces import UNLABELLED, FaceSet, Splits
 from mien.errors import CheckpointError
 from mien.labels import FERPLUS
 from mien.runs import begin
@@ -36,3 +36,12 @@ def test_a_run_on_faces_that_were_changed_meanwhile_is_refused(tmp_path):
     splits.train.images[:] = 255 - splits.train.images
     with pytest.raises(CheckpointError, match="begun on other data"):
         begin(tmp_path, splits, recipe("logistic", "demo"))
+
+
+def test_a_file_of_faces_may_have_any_name(tmp_path):
+    splits = drawn_faces(20)
+    splits.save(tmp_path / "three")
+    splits.val.save(tmp_path / "one.faces")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.faces", "three"]
+    assert Splits.load(tmp_path / "three").checksums == splits.checksums
+    assert FaceSet.load(tmp_path / "one.faces").checksum == splits.val.checksum

@@ -16,8 +16,8 @@ TIMES = 100
 
 def save_arrays(path: str | os.PathLike[str], arrays: dict[str, NDArray[Any]]) -> None:
     """Write arrays to `path` as `.npz`, in one step. Not compressed: faces hardly shrink, and this loads at once."""
-    with replacing(path) as beside:
-        np.savez(beside, **arrays)  # type: ignore[arg-type]
+    with replacing(path) as beside, beside.open("wb") as file:  # to a name without .npz numpy would add it
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def load_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
