@@ -143,11 +143,11 @@ def test_a_bad_row_is_named_and_can_be_left_out(tmp_path, bad, found):
         load_fer2013(path)
     message = str(raised.value)
     assert "f.csv: 1 bad row:" in message
-    assert "row 3 (line 5): " in message
+    assert "row 2 (line 5): " in message
     assert found in message
     splits = load_fer2013(path, skip_bad_rows=True)
     assert splits.left_out == 1
-    assert splits.train.rows.tolist() == [0, 1, 3, 4, 5, 6]  # a place in the file, bad rows counted
+    assert splits.train.rows.tolist() == [0, 1, 3, 4, 5, 6]  # the places in the file, bad rows counted: it was row 2
     assert np.array_equal(splits.train.images, IMAGES[:6])
     assert np.array_equal(splits.test.images, IMAGES[9:])
 
@@ -156,8 +156,8 @@ def test_ten_bad_rows_are_named_and_all_counted(tmp_path):
     path = write(tmp_path / "f.csv", b"\n".join([HEADER, *[row(label=b"9")] * 25, row()]))
     with pytest.raises(DataError, match="25 bad rows") as raised:
         load_fer2013(path)
-    assert "row 10 (line 11)" in str(raised.value)
-    assert "row 11" not in str(raised.value)
+    assert "row 9 (line 11)" in str(raised.value)
+    assert "row 10" not in str(raised.value)
     assert "and 15 more" in str(raised.value)
     assert load_fer2013(path, skip_bad_rows=True).left_out == 25
 

@@ -93,13 +93,13 @@ def test_images_without_the_last_split(files, tmp_path):
 def test_images_that_arent_the_same_rows(files, tmp_path):
     votes, _ = files
     short = write(tmp_path / "short.csv", csv_bytes(IMAGES[1:], LABELS[1:], USAGES[1:]))
-    with pytest.raises(DataError, match=r"Row 6 is PublicTest in .*short\.csv but Training in"):
+    with pytest.raises(DataError, match=r"Row 5, counted from 0, is PublicTest in .*short\.csv but Training in"):
         load_ferplus(votes, short)
     fewer = write(tmp_path / "fewer.csv", csv_bytes(IMAGES[:5], LABELS[:5], USAGES[:5]))
     with pytest.raises(DataError, match="1 rows more"):
         load_ferplus(votes, fewer)
     more = write(tmp_path / "more.csv", csv_bytes(faces(10), [*LABELS, 0], [*USAGES, "PrivateTest"]))
-    with pytest.raises(DataError, match="votes for 9 rows, but the images go up to row 10"):
+    with pytest.raises(DataError, match="votes for 9 rows, but the images' rows, counted from 0, go up to 9"):
         load_ferplus(votes, more)
     with pytest.raises(DataError, match="a folder of images"):
         load_ferplus(votes, tmp_path)
@@ -159,7 +159,7 @@ def test_bad_rows_in_either_file(files, tmp_path):
         lines = list(content)
         lines[at] = lines[at].replace(old, new, 1)
         votes = write(tmp_path / "bad.csv", "\n".join(lines).encode())
-        with pytest.raises(DataError, match=f"row {at} \\(line {at + 1}\\): {found}"):
+        with pytest.raises(DataError, match=f"row {at - 1} \\(line {at + 1}\\): {found}"):
             load_ferplus(votes, files[1])
         splits = load_ferplus(votes, files[1], skip_bad_rows=True)
         assert splits.left_out == 1

@@ -66,7 +66,7 @@ def test_nothing_gives_drawn_faces(monkeypatch):
 
 def test_bad_rows_are_skipped_on_request(tmp_path):
     path = write(tmp_path / "f.csv", CSV + b"9,1 2 3,Training\n")
-    with pytest.raises(DataError, match="row 5"):
+    with pytest.raises(DataError, match="row 4"):
         load_faces(path)
     assert load_faces(path, skip_bad_rows=True).left_out == 1
 

@@ -45,9 +45,9 @@ def test_without_emotion_faces_are_unlabelled_and_any_square_is_taken() -> None:
     ("columns", "said"),
     [
         ({"faces": ["1 2 3 4"]}, "no column 'pixels'; found 'faces'"),
-        ({"pixels": ["1 2 3"]}, "row 1 has 3 pixels, no square"),
-        ({"pixels": ["1 2 3 4", "1 2 3 256"]}, "row 2: pixel 4 is '256'"),
-        ({"pixels": ["1 2 3 4", "1 2 3"]}, "row 2: 3 pixels instead of 4"),
+        ({"pixels": ["1 2 3"]}, "row 0, the first, has 3 pixels, no square"),
+        ({"pixels": ["1 2 3 4", "1 2 3 256"]}, r"row 1 \(counted from 0\): pixel 4 is '256'"),
+        ({"pixels": ["1 2 3 4", "1 2 3"]}, r"row 1 \(counted from 0\): 3 pixels instead of 4"),
         ({"pixels": ["1 2 3 4"], "emotion": ["happy"]}, "whole numbers 0..6"),
         ({"pixels": ["1 2 3 4"], "emotion": [9]}, "label 9 isn't one of the 7"),
     ],

@@ -140,16 +140,17 @@ def _check_rows(splits: Splits, ballot: _Ballot) -> None:
             continue
         if faces.rows.min() < 0 or faces.rows.max() >= len(ballot.usage):
             raise DataError(
-                f"{ballot.source}: votes for {len(ballot.usage):,} rows, but the images go up to row "
-                f"{faces.rows.max() + 1:,} ({splits.source}). Both must be the whole data set."
+                f"{ballot.source}: votes for {len(ballot.usage):,} rows, but the images' rows, counted from 0, go up "
+                f"to {faces.rows.max():,} ({splits.source}). Both must be the whole data set."
             )
         found = ballot.usage[faces.rows]
         wrong = np.flatnonzero((found != split) & (found >= 0))
         if len(wrong):
             at = wrong[0]
             raise DataError(
-                f"Row {faces.rows[at] + 1:,} is {USAGES[split]} in {splits.source} but {USAGES[found[at]]} in "
-                f"{ballot.source}. Votes are joined by row: both files must have all rows, in the original order."
+                f"Row {faces.rows[at]:,}, counted from 0, is {USAGES[split]} in {splits.source} but "
+                f"{USAGES[found[at]]} in {ballot.source}. Votes are joined by row: both files must have "
+                "all rows, in the original order."
             )
         missing += int((ballot.usage == split).sum() + (found < 0).sum() - len(faces))
     if not 0 <= missing <= splits.left_out:

@@ -91,7 +91,7 @@ class Listing:
                 yield place, decode(file.path, size=size, gray=not rgb, box=file.box)
             except MediaError as error:
                 found = str(error).removeprefix(f"{file.path}: ")
-                yield place, BadRow(f"row {place + 1:,} ({self.names[place]})", found)
+                yield place, BadRow(self.names[place], found)
             if tick:
                 tick(place + 1, len(self.files))
 

@@ -87,13 +87,17 @@ def squares(texts: Sequence[bytes], source: str) -> NDArray[np.uint8]:
     count = len(texts[0].split()) if texts else 0
     side = math.isqrt(count)
     if texts and (not count or side * side != count):
-        raise DataError(f"{source}: row 1 has {count:,} pixels, no square; FER2013's faces have 48×48 = 2,304.")
+        raise DataError(
+            f"{source}: row 0, the first, has {count:,} pixels, no square; FER2013's faces have 48×48 = 2,304."
+        )
     images = parse_rows(texts, count) if texts else np.empty((0, 0), np.uint8)
     if images is None:  # something is written otherwise: row by row, to say what and where
         each = [parse_row(text, count) for text in texts]
         for place, found in enumerate(each):
             if isinstance(found, str):
-                raise DataError(f"{source}: row {place + 1:,}: {found}. Mend it, or leave it out of the frame.")
+                raise DataError(
+                    f"{source}: row {place:,} (counted from 0): {found}. Mend it, or leave it out of the frame."
+                )
         images = np.array(each, np.uint8)
     return images.reshape(len(texts), side, side)
 

@@ -33,8 +33,8 @@ class Row(NamedTuple):
     cells: list[bytes]
 
     def bad(self, found: str) -> BadRow:
-        """What is wrong with this row. People count rows from 1, and the header is a line but no row."""
-        return BadRow(f"row {self.place + 1:,} (line {self.line:,})", found)
+        """What is wrong with this row, by the number that `FaceSet.rows` has, and by its line, for an editor."""
+        return BadRow(f"row {self.place:,} (line {self.line:,})", found)
 
 
 class Table:
