@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 from mien.data.drawn import drawn_faces
 from mien.data.faces import UNLABELLED, FaceSet, Splits
-from mien.errors import CheckpointError
+from mien.errors import CheckpointError, DataError
 from mien.labels import FERPLUS
 from mien.runs import begin
 from mien.training.recipe import recipe
@@ -45,3 +46,39 @@ def test_a_file_of_faces_may_have_any_name(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.faces", "three"]
     assert Splits.load(tmp_path / "three").checksums == splits.checksums
     assert FaceSet.load(tmp_path / "one.faces").checksum == splits.val.checksum
+
+
+@pytest.mark.parametrize("two", [np.array(2), np.int64(2), np.uint8(2), torch.tensor(2), -3])
+def test_one_face_is_asked_for_by_any_whole_number(two):
+    faces = FaceSet(np.arange(5 * 4, dtype=np.uint8).reshape(5, 2, 2), [0, 1, 2, 3, 4])
+    face, target = faces[two]
+    assert (face.tolist(), target) == ([[[8, 9], [10, 11]]], 2)
+
+
+@pytest.mark.parametrize(
+    "some", [[1, 2], (1, 2), np.array([1, 2]), torch.tensor([1, 2]), slice(1, 3), np.array([False, True, True]), []]
+)
+def test_several_faces_are_a_set(some):
+    faces = FaceSet(np.zeros((3, 2, 2), np.uint8), [0, 1, 2])
+    assert faces[some].rows.tolist() == ([1, 2] if len(faces[some]) else [])
+    assert faces[torch.tensor([2])].rows.tolist() == [2]
+
+
+@pytest.mark.parametrize("odd", [1.0, None, True, np.True_, np.array(True), "1", ..., [0.5], [[0, 1]], [None]])
+def test_what_faces_cannot_be_asked_for_by_is_said(odd):
+    with pytest.raises(TypeError, match=r"Faces are asked for by a whole number, faces\[3\]; by a slice"):
+        FaceSet(np.zeros((3, 2, 2), np.uint8), [0, 1, 2])[odd]
+
+
+def test_a_set_with_other_fields_keeps_the_rest():
+    faces = FaceSet(
+        np.zeros((2, 2, 2), np.uint8), [0, 1], len, classes="ab", rows=[5, 9], marks=["", "tie"], source="here"
+    )
+    other = faces.replaced(targets=[1, 1], marks=["", ""])
+    assert (other.counts, other.marks.tolist(), other.transform) == ({"a": 0, "b": 2}, ["", ""], len)
+    assert (other.rows.tolist(), other.source, other.images is faces.images) == ([5, 9], "here", True)
+    assert faces.counts == {"a": 1, "b": 1}
+    with pytest.raises(DataError, match="label 2 isn't one of the 2 classes"):
+        faces.replaced(targets=[2, 1])
+    with pytest.raises(TypeError, match="pixels"):
+        faces.replaced(pixels=faces.images)

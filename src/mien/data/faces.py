@@ -1,6 +1,7 @@
 """FaceSet: many faces as one uint8 array with a target each. Splits: the three of them that belong together."""
 
 import hashlib
+import operator
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -98,22 +99,24 @@ class FaceSet:
     def __getitem__(self, at: "slice | Sequence[int] | NDArray[Any]") -> "FaceSet": ...
     def __getitem__(self, at: Any) -> Any:
         """`faces[i]` is (face, target); `faces[2:9]`, `faces[[1, 5]]` and `faces[mask]` are FaceSets."""
-        if isinstance(at, (int, np.integer)):
+        at = _place(at)
+        if isinstance(at, int):
             if not -len(self) <= at < len(self):
                 raise IndexError(f"face {at} of {len(self)}")
             image, target = self.images[at], self.targets[at]
             face = self.transform(image.copy()) if self.transform else channels_first(image[None])[0].copy()
             return face, int(target) if self.targets.ndim == 1 else target
-        at = at if isinstance(at, slice) else np.asarray(at, dtype=None if len(at) else np.int64)
-        return FaceSet(
-            self.images[at],
-            self.targets[at],
-            self.transform,
-            classes=self.classes,
-            rows=self.rows[at],
-            marks=self.marks[at],
-            source=self.source,
-        )
+        return self.replaced(images=self.images[at], targets=self.targets[at], rows=self.rows[at], marks=self.marks[at])
+
+    def replaced(self, **changes: Any) -> "FaceSet":
+        """This set with other `images`, `targets`, `transform`, `classes`, `rows`, `marks` or `source`, and the rest as
+        it is. Raises DataError as the constructor does.
+
+        >>> FaceSet(np.zeros((2, 48, 48), np.uint8), [0, 3]).replaced(targets=[6, 6]).counts["neutral"]
+        2
+        """
+        names = ("images", "targets", "transform", "classes", "rows", "marks", "source")
+        return FaceSet(**{**{name: getattr(self, name) for name in names}, **changes})
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         return (self[i] for i in range(len(self)))
@@ -342,6 +345,23 @@ def check_untransformed(faces: FaceSet) -> None:
             "These faces have a transform, which fit and evaluate wouldn't call, as they read the pixels themselves. "
             "Use a recipe's flip, shift, rotate ..., or a DataLoader and a loop of your own."
         )
+
+
+def _place(at: Any) -> Any:
+    """What a FaceSet is asked for: one face as an int, several as a slice or an array. TypeError for anything else."""
+    if isinstance(at, slice):
+        return at
+    array = np.asarray(at)
+    if not array.size and array.ndim == 1:
+        return array.astype(np.int64)
+    if array.dtype.kind in "iu" and array.ndim == 0:
+        return operator.index(array)
+    if array.dtype.kind in "iub" and array.ndim == 1:
+        return array
+    raise TypeError(
+        "Faces are asked for by a whole number, faces[3]; by a slice, several whole numbers or a mask with a bool for "
+        f"each face; not by {at!r:.60}."
+    )
 
 
 def _count(array: NDArray[Any] | None, source: str) -> int:

@@ -181,12 +181,9 @@ def _joined(faces: FaceSet, ballot: _Ballot) -> FaceSet:
     faces = faces if fine.all() else faces[fine]
     counts = ballot.counts[faces.rows, : len(FERPLUS)]
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    return FaceSet(
-        faces.images,
-        shares.astype(np.float32),
-        faces.transform,
+    return faces.replaced(
+        targets=shares.astype(np.float32),
         classes=FERPLUS,
-        rows=faces.rows,
         marks=ballot.marks[faces.rows],
         source=f"{faces.source} + {ballot.source}",
     )
