@@ -1,12 +1,13 @@
 """Work done ahead in other threads: in order, bounded, and its errors where their results would have come."""
 
+import queue
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from mien.recognition.ahead import side_by_side
+from mien.recognition.ahead import ahead, side_by_side
 
 
 def test_results_keep_the_items_order_though_later_ones_are_done_first() -> None:
@@ -66,3 +67,43 @@ def test_an_error_comes_in_its_place_and_ends_the_work() -> None:
     with pytest.raises(ZeroDivisionError):
         next(results)
     assert ended
+
+
+def test_whoever_leaves_does_not_wait_for_items_that_wait() -> None:
+    given: queue.Queue[int] = queue.Queue()
+    ended = threading.Event()
+
+    def items() -> Iterator[int]:
+        try:
+            while True:
+                yield given.get()
+        finally:
+            ended.set()
+
+    given.put(1)
+    results = ahead(items())
+    assert next(results) == 1
+    leaving = threading.Thread(target=results.close, daemon=True)  # type: ignore[attr-defined]
+    leaving.start()
+    leaving.join(20)
+    assert not leaving.is_alive()
+    assert not ended.is_set()
+    given.put(2)  # whoever wakes the thread sees it end
+    assert ended.wait(20)
+
+
+def test_items_are_closed_before_whoever_leaves_goes_on() -> None:
+    ended = []
+
+    def items() -> Iterator[int]:
+        try:
+            while True:
+                time.sleep(0.05)
+                yield 1
+        finally:
+            ended.append(threading.current_thread().name)
+
+    results = ahead(items())
+    next(results)
+    results.close()  # type: ignore[attr-defined]
+    assert ended == ["mien ahead"]

@@ -1,5 +1,7 @@
 """Frames that somebody else decoded, and addresses of those who might."""
 
+import queue
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +36,20 @@ def test_frames_of_ones_own_are_followed_as_they_come(recognizer: mien.Recognize
     assert [[face.id for face in one] for one in found] == [[1]] * 4
     assert asked < 14
     assert [one.frame for one in recognizer.stream([(astronaut, 0), (astronaut, 1)])] == [0, 1]
+
+
+def test_a_stream_is_left_while_its_source_waits(astronaut: np.ndarray) -> None:
+    frames: queue.Queue[tuple[np.ndarray, float]] = queue.Queue()
+    frames.put((astronaut, 0.0))
+
+    def left() -> None:
+        for _ in mien.Recognizer(threads=1, detect=False).stream(iter(frames.get, None)):
+            break
+
+    leaving = threading.Thread(target=left, daemon=True)
+    leaving.start()
+    leaving.join(60)
+    assert not leaving.is_alive()
 
 
 def test_what_is_no_frame_is_said(recognizer: mien.Recognizer, astronaut: np.ndarray, photo: Path) -> None:
