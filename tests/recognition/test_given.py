@@ -55,12 +55,38 @@ def test_a_stream_is_left_while_its_source_waits(astronaut: np.ndarray) -> None:
 def test_what_is_no_frame_is_said(recognizer: mien.Recognizer, astronaut: np.ndarray, photo: Path) -> None:
     with pytest.raises(MediaError, match=r"Frame 1 of a stream isn't \(array, seconds\); found ndarray"):
         list(recognizer.stream(iter([(astronaut, 0.0), astronaut])))
-    with pytest.raises(MediaError, match=r"arrays come with their seconds"):
-        list(recognizer.stream(one for one in [astronaut]))
+    for odd, said in (
+        (astronaut, "ndarray; arrays come with their seconds"),
+        ((None, 0.1), r"\(NoneType, float\), whose first is no array"),
+        ([astronaut, "0.1"], r"\(ndarray, str\), whose second is no number"),
+        ((astronaut, 0.1, 2), r"\(ndarray, float, int\)\."),
+    ):
+        for given in ([odd], iter([odd])):
+            with pytest.raises(MediaError, match=rf"Frame 0 of a stream isn't \(array, seconds\); found {said}"):
+                list(recognizer.stream(given))
+    with pytest.raises(MediaError, match="What is streamed is a path"):
+        next(recognizer.stream([("a.jpg", "b.jpg")]))
     assert [Path(one.source) for one in recognizer.stream(one for one in [photo])] == [photo]
     for every in (0, 2.5):
         with pytest.raises(DataError, match=f"every is {every}"):
             next(recognizer.stream(photo, every=every))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        ([0, np.nan], "Frame 1 of a stream has nan for its seconds; they are finite"),
+        ([np.inf], "Frame 0 of a stream has inf"),
+        ([0, 2, 2, 1.5], "Frame 3 of a stream has 1.5 for its seconds after 2.0; .* never fall"),
+    ],
+)
+def test_seconds_that_are_none_or_fall_are_said(
+    recognizer: mien.Recognizer, astronaut: np.ndarray, seconds: list[float], said: str
+) -> None:
+    stream = recognizer.stream((astronaut[:240, :240], one) for one in seconds)
+    assert [next(stream).time for _ in seconds[1:]] == seconds[:-1]
+    with pytest.raises(DataError, match=said):
+        next(stream)
 
 
 def test_addresses_are_said_as_they_are(recognizer: mien.Recognizer) -> None:

@@ -1,5 +1,6 @@
 """Frames that somebody else decodes, of a network camera, say: arrays with their times, as one video."""
 
+import math
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from numbers import Real
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mien.errors import MediaError
+from mien.errors import DataError, MediaError
 from mien.recognition.records import Frame
 from mien.recognition.sources import as_frame
 
@@ -16,7 +17,7 @@ class Given:
     """Frames, from an iterator of (array, seconds), for `Recognizer.stream`.
 
     Args:
-        pairs: uint8 `(H, W)` gray or `(H, W, 3)` RGB, and seconds that grow. every: only each so many'th.
+        pairs: uint8 `(H, W)` gray or `(H, W, 3)` RGB, and seconds that don't fall. every: only each so many'th.
     """
 
     live = True  # nothing is held back: those who come live are answered at once
@@ -25,26 +26,52 @@ class Given:
         self.pairs, self.every = pairs, every
 
     def __iter__(self) -> Iterator[Frame]:
+        before = -math.inf
         for index, pair in enumerate(self.pairs):
             if not _is_pair(pair):
-                raise MediaError(f"Frame {index:,} of a stream isn't (array, seconds); found {type(pair).__name__}.")
+                raise MediaError(f"Frame {index:,} of a stream isn't (array, seconds); found {_shown(pair)}.")
+            seconds = float(pair[1])
+            if not math.isfinite(seconds) or seconds < before:
+                fallen = f" after {before}" if seconds < before else ""
+                raise DataError(
+                    f"Frame {index:,} of a stream has {seconds} for its seconds{fallen}; "
+                    "they are finite, and never fall."
+                )
+            before = seconds
             if index % self.every == 0:
                 pixels = as_frame(pair[0]).pixels  # copied, as the next one may be decoded into the same memory
-                yield Frame("frames", None if pixels is None else pixels.copy(), index, float(pair[1]))
+                yield Frame("frames", None if pixels is None else pixels.copy(), index, seconds)
 
 
 def told_apart(given: Any) -> tuple[Any, bool]:
-    """What `Recognizer.stream` is given, and whether it is pairs of arrays and seconds; only the first is asked for."""
+    """What `Recognizer.stream` is given, and whether it is frames rather than names; only the first is asked for."""
     if not isinstance(given, Iterable) or isinstance(given, (str, bytes, np.ndarray)):
         return given, False
     if isinstance(given, list | tuple):
-        return given, bool(given) and _is_pair(given[0])
+        return given, bool(given) and _is_no_name(given[0])
     items = iter(given)
     first = list(islice(items, 1))
-    return chain(first, items), bool(first) and _is_pair(first[0])
+    return chain(first, items), bool(first) and _is_no_name(first[0])
+
+
+def _is_no_name(item: Any) -> bool:
+    parts = item if isinstance(item, tuple | list) else [item]
+    return any(isinstance(part, np.ndarray) for part in parts) or (len(parts) == 2 and isinstance(parts[1], Real))
 
 
 def _is_pair(item: Any) -> bool:
     if not (isinstance(item, tuple | list) and len(item) == 2):
         return False
     return isinstance(item[0], np.ndarray) and isinstance(item[1], Real)
+
+
+def _shown(item: Any) -> str:
+    """What stands in a pair's place, by its kinds, and which of them is wrong."""
+    if isinstance(item, np.ndarray):
+        return "ndarray; arrays come with their seconds, or are for Recognizer.read"
+    if not isinstance(item, tuple | list):
+        return type(item).__name__
+    kinds = ", ".join(type(one).__name__ for one in item)
+    if len(item) != 2:
+        return f"({kinds})"
+    return f"({kinds}), whose {'second is no number' if isinstance(item[0], np.ndarray) else 'first is no array'}"

@@ -231,7 +231,8 @@ class Recognizer:
             keep: give (frame, reading) instead of the reading alone, for those who draw on the pixels.
 
         Raises:
-            MediaError: nothing there under one of the names, or it is no name; or there is no such camera.
+            MediaError: nothing there under one of the names, or it is no name; or there is no such camera; or what you
+                decode isn't (array, seconds). DataError: those seconds aren't finite, or fall.
         """
         check_every(every)
         given, timed = (sources, False) if isinstance(sources, Sources) else told_apart(sources)
