@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -202,3 +203,26 @@ def test_every_dependency_is_pinned_for_any_build_and_registry() -> None:
     names = {re.split(r"[\[<>=! ;]", need)[0].lower() for need in wanted} - {"mien"}
     assert names <= set(pins)
     assert names > {"numpy", "torch", "pytest"}
+
+
+@pytest.mark.soak
+def test_types_hold_in_a_program_of_ones_own(tmp_path: Path) -> None:
+    """mypy, strict, on a loop of one's own over faces; it reads torch's types, too, which takes a minute."""
+    program = """
+from torch.utils.data import DataLoader
+
+import mien
+
+splits = mien.drawn_faces(70)
+some: mien.FaceSet = splits.train[:5]
+for faces, targets in DataLoader(some, batch_size=2, shuffle=True):
+    print(faces.shape, targets.shape)
+face, target = some[3]
+"""
+    (tmp_path / "program.py").write_text(program)
+    line = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--cache-dir", tmp_path / "cache"]
+    done = subprocess.run(
+        [*line, "--config-file=", tmp_path / "program.py"],
+        env={**os.environ, "MYPYPATH": str(ROOT / "src")}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout

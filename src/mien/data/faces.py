@@ -20,6 +20,11 @@ from mien.labels import FER2013, SPLITS
 
 if TYPE_CHECKING:
     import pandas
+    from torch.utils.data import Dataset
+
+    _Base = Dataset[tuple[Any, Any]]
+else:
+    _Base = object  # which is all that a DataLoader asks for; checkers are told more
 
 UNLABELLED = -1
 """The target of a face whose expression isn't known (the contest's test rows, FER+ rows without a face)."""
@@ -27,7 +32,7 @@ UNLABELLED = -1
 Transform = Callable[[NDArray[np.uint8]], Any]
 
 
-class FaceSet:
+class FaceSet(_Base):
     """N faces of one size in one array, each with a target.
 
     It is a data set as `torch.utils.data.DataLoader` takes it, and needs no torch itself.
