@@ -82,3 +82,27 @@ def test_a_set_with_other_fields_keeps_the_rest():
         faces.replaced(targets=[2, 1])
     with pytest.raises(TypeError, match="pixels"):
         faces.replaced(pixels=faces.images)
+
+
+def test_splits_that_do_not_belong_together_are_refused():
+    train, val, test = (faces for _, faces in drawn_faces(20))
+    with pytest.raises(
+        DataError, match=r"a\.npz: the splits have other classes, .*angry, .* in train; neutral, .* in val"
+    ):
+        Splits(train, val.replaced(classes=train.classes[::-1]), test, "a.npz")
+    small = test.replaced(images=test.images[:, ::2, ::2])
+    with pytest.raises(DataError, match="faces of several sizes: 48×48 in train, 48×48 in val, 24×24 in test"):
+        Splits(train, val, small)
+    colour = val.replaced(images=np.repeat(val.images[..., None], 3, 3))
+    with pytest.raises(DataError, match="48×48×3 in val"):
+        Splits(train, colour, test)
+    for odd in (val.images, None, "val"):
+        with pytest.raises(DataError, match=rf"empty, faces\[:0\]\. For val: Found an? {type(odd).__name__}"):
+            Splits(train, odd, test)
+
+
+def test_empty_splits_are_of_any_kind():
+    train = drawn_faces(20).train
+    other = FaceSet(np.zeros((0, 9, 9), np.uint8), [], classes=FERPLUS)
+    assert Splits(train, other, other).classes == Splits(other, train, other).classes == train.classes
+    assert Splits(other, other, other).classes == FERPLUS

@@ -14,7 +14,7 @@ from mien.data.arrays import load_arrays, save_arrays
 from mien.data.origin import DataPath
 from mien.data.pages import Stretch, let_go, stretch_of
 from mien.data.pixels import squares
-from mien.errors import DataError, MissingExtra
+from mien.errors import DataError, MissingExtra, check_kind
 from mien.images import channels_first
 from mien.labels import FER2013, SPLITS
 
@@ -127,8 +127,9 @@ class FaceSet(_Base):
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        shape = "×".join(map(str, self.images.shape[1:]))
-        return f"FaceSet({len(self):,} faces of {shape}, {len(self.classes)} classes, from {self.source or 'memory'})"
+        return (
+            f"FaceSet({len(self):,} faces of {self._size}, {len(self.classes)} classes, from {self.source or 'memory'})"
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         """Mapped faces go to another process (a `DataLoader`'s worker) as their place on disk, not one by one."""
@@ -138,6 +139,10 @@ class FaceSet(_Base):
         self.__dict__.update(state)
         if isinstance(self.images, Stretch):
             self.images = self.images.mapped()
+
+    @property
+    def _size(self) -> str:
+        return "×".join(map(str, self.images.shape[1:]))
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
@@ -274,6 +279,9 @@ class Splits:
     `left_out` says how many bad rows were skipped, when skipping was asked for. `files` are the names, seen from the
     folder, of all files of a folder of images, bad ones included: that of a face is `files[row]`. `origin` says how to
     read the same faces again; None where they were made by a program.
+
+    Raises:
+        DataError: a split that is no FaceSet, or that has faces of other classes or of another size than the others.
     """
 
     train: FaceSet
@@ -283,6 +291,19 @@ class Splits:
     left_out: int = 0
     files: Sequence[str] = field(default=(), repr=False)
     origin: DataPath | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        for name, faces in self:
+            none = "Splits are of three FaceSets; one that there is none of is empty, faces[:0]."
+            check_kind(faces, FaceSet, DataError, f"{none} For {name}:")
+        held = {name: faces for name, faces in self if len(faces)}  # an empty one says nothing by its classes and size
+        where = f"{self.source}: " if self.source else ""
+        if len({faces.classes for faces in held.values()}) > 1:
+            found = "; ".join(f"{', '.join(faces.classes)} in {name}" for name, faces in held.items())
+            raise DataError(f"{where}the splits have other classes, or in another order: {found}.")
+        if len({faces.images.shape[1:] for faces in held.values()}) > 1:
+            found = ", ".join(f"{faces._size} in {name}" for name, faces in held.items())
+            raise DataError(f"{where}faces of several sizes: {found}. Splits have one size, all gray or all RGB.")
 
     def __getitem__(self, name: str) -> FaceSet:
         """The split of that name. Raises DataError for another name, or when the source has no such faces."""
@@ -309,8 +330,8 @@ class Splits:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The class names, the same in every split."""
-        return self.train.classes
+        """The class names, the same in every split that isn't empty."""
+        return next((faces.classes for _, faces in self if len(faces)), self.train.classes)
 
     @property
     def checksums(self) -> dict[str, str]:
