@@ -106,3 +106,14 @@ def test_empty_splits_are_of_any_kind():
     other = FaceSet(np.zeros((0, 9, 9), np.uint8), [], classes=FERPLUS)
     assert Splits(train, other, other).classes == Splits(other, train, other).classes == train.classes
     assert Splits(other, other, other).classes == FERPLUS
+
+
+@pytest.mark.parametrize("kind", [list, np.array, lambda names: np.array(names, object)])
+def test_targets_may_be_the_names_of_the_classes(kind):
+    images = np.zeros((3, 2, 2), np.uint8)
+    faces = FaceSet(images, kind(["happy", "sad", "happy"]))
+    assert (faces.targets.dtype, faces.counts["happy"], faces.counts["sad"]) == (np.int64, 2, 1)
+    with pytest.raises(DataError, match="label 'joy' is none of the classes, angry, disgust"):
+        FaceSet(images, kind(["happy", "joy", "sad"]))
+    with pytest.raises(DataError, match=r"3 faces of 7 classes need targets of shape \(3,\)"):
+        FaceSet(images, kind(["happy", "sad"]))

@@ -40,8 +40,8 @@ class FaceSet(_Base):
     Args:
         images: uint8, `(N, H, W)` gray or `(N, H, W, 3)` RGB, values 0..255. Kept as it is, not copied, so a
             `numpy.memmap` stays on disk.
-        targets: `(N,)` whole numbers, the class of each face or `UNLABELLED`; or `(N, K)` float32, each row the
-            shares of the classes (all zero where there is none).
+        targets: `(N,)` whole numbers, the class of each face or `UNLABELLED`, or the classes' names; or `(N, K)`
+            float32, each row the shares of the classes (all zero where there is none).
         transform: called with one face, `(H, W)` or `(H, W, 3)` uint8, when `faces[i]` is asked for; what it
             returns stands in the face's place. Without it the face is given as `(C, H, W)` uint8. It is for a
             `DataLoader` and a loop of your own; `fit` and `evaluate` read the pixels themselves, and refuse such faces.
@@ -77,7 +77,7 @@ class FaceSet(_Base):
                 f"{source or 'images'}: faces must be one array, not a {type(images).__name__}: numpy.stack."
             )
         self.images = images
-        self.targets = _checked_targets(targets, n, len(classes), source)
+        self.targets = _checked_targets(targets, n, tuple(classes), source)
         self.transform = transform
         self.classes = tuple(classes)
         self.rows = np.arange(n) if rows is None else np.asarray(rows, np.int64)
@@ -399,9 +399,14 @@ def _count(array: NDArray[Any] | None, source: str) -> int:
     return int(array)
 
 
-def _checked_targets(targets: ArrayLike, n: int, classes: int, source: str) -> NDArray[Any]:
-    where = source or "targets"
+def _checked_targets(targets: ArrayLike, n: int, names: Sequence[str], source: str) -> NDArray[Any]:
+    where, classes = source or "targets", len(names)
     array = np.asarray(targets)
+    if array.size and array.ndim == 1 and array.dtype.kind in "OTU" and all(isinstance(one, str) for one in array):
+        number = {name: at for at, name in enumerate(names)}
+        if unknown := set(array.tolist()) - number.keys():
+            raise DataError(f"{where}: label {min(unknown)!r} is none of the classes, {', '.join(names)}.")
+        array = np.array([number[label] for label in array.tolist()])
     if array.size == 0 and array.ndim == 1:
         array = array.astype(np.int64)
     if array.ndim == 1 and len(array) == n and np.issubdtype(array.dtype, np.integer):
