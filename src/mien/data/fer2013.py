@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mien.data.faces import UNLABELLED, FaceSet, Splits
 from mien.data.groups import Groups
 from mien.data.origin import DataPath
-from mien.data.pixels import keep_freed_memory, parse_row, parse_rows
+from mien.data.pixels import keep_freed_memory, parse
 from mien.data.split import DRAWN, VAL_SHARE, split_off
 from mien.data.table import Row, Table, open_table, shown
 from mien.errors import BadRow, DataError, check_kind
@@ -143,13 +143,11 @@ class _Reader:
             good.append(row)
             heads.append(head)
             texts.append(row.cells[self._pixels].strip(_STRIPPED))
-        images = parse_rows(texts, SIZE * SIZE)
-        if images is None:  # something in this block is written otherwise: row by row, to say what and where
-            each = [parse_row(text, SIZE * SIZE) for text in texts]
-            self._refuse([row.bad(found) for row, found in zip(good, each, strict=True) if isinstance(found, str)])
-            fine = [at for at, found in enumerate(each) if not isinstance(found, str)]
+        images, wrong = parse(texts, SIZE * SIZE)
+        if wrong:
+            self._refuse(good[at].bad(found) for at, found in wrong.items())
+            fine = [at for at in range(len(good)) if at not in wrong]
             good, heads = [good[at] for at in fine], [heads[at] for at in fine]
-            images = np.array([each[at] for at in fine], np.uint8).reshape(-1, SIZE * SIZE)
         labels, splits = np.array(heads, np.int64).reshape(-1, 2).T
         places = np.array([row.place for row in good], np.int64)
         present = set(splits.tolist())

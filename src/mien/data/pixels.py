@@ -78,6 +78,25 @@ def parse_row(text: bytes, count: int) -> NDArray[np.uint8] | str:
     return values
 
 
+def parse(texts: Sequence[bytes], count: int) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    """Read rows of pixels, at once where all are written plainly, else one by one.
+
+    Returns:
+        `(n, count)` uint8, the rows that can be read; and of the others, by their place, what is wrong with them.
+
+    >>> pixels, wrong = parse([b"0  12", b"7 x", b"8 9"], 2)
+    >>> pixels.tolist(), wrong
+    ([[0, 12], [8, 9]], {1: "pixel 2 is 'x', not a number 0..255"})
+    """
+    images = parse_rows(texts, count)
+    if images is not None:
+        return images, {}
+    each = [parse_row(text, count) for text in texts]
+    good = [found for found in each if not isinstance(found, str)]
+    wrong = {place: found for place, found in enumerate(each) if isinstance(found, str)}
+    return np.array(good, np.uint8).reshape(-1, count), wrong
+
+
 def squares(texts: Sequence[bytes], source: str) -> NDArray[np.uint8]:
     """Rows of pixels as square faces `(N, side, side)`; the first row says how large they are.
 
@@ -90,15 +109,9 @@ def squares(texts: Sequence[bytes], source: str) -> NDArray[np.uint8]:
         raise DataError(
             f"{source}: row 0, the first, has {count:,} pixels, no square; FER2013's faces have 48×48 = 2,304."
         )
-    images = parse_rows(texts, count) if texts else np.empty((0, 0), np.uint8)
-    if images is None:  # something is written otherwise: row by row, to say what and where
-        each = [parse_row(text, count) for text in texts]
-        for place, found in enumerate(each):
-            if isinstance(found, str):
-                raise DataError(
-                    f"{source}: row {place:,} (counted from 0): {found}. Mend it, or leave it out of the frame."
-                )
-        images = np.array(each, np.uint8)
+    images, wrong = parse(texts, count) if texts else (np.empty((0, 0), np.uint8), {})
+    for place, found in wrong.items():
+        raise DataError(f"{source}: row {place:,} (counted from 0): {found}. Mend it, or leave it out of the frame.")
     return images.reshape(len(texts), side, side)
 
 
