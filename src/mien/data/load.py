@@ -44,6 +44,8 @@ def load_faces(
         DataError: no such file, or what the reader of that kind of file found wrong with it; a size or colours that
             data other than image files doesn't have; a subject in two splits.
     """
+    if isinstance(path, str) and not path:  # as a path it would be the folder that one is in
+        raise DataError('The name of the data is empty, ""; the folder that you are in is ".", drawn faces are None.')
     if votes is not None and path is None:
         raise DataError(f"{votes}: votes belong to the rows of FER2013; say where its CSV file is.")
     if groups is not None and path is None:
