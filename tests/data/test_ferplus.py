@@ -204,3 +204,11 @@ def test_any_bytes_and_rows_give_splits_or_a_data_error(files, content, skip):
     except DataError:
         return
     assert sum(len(part) for _, part in splits) + splits.left_out == len(USAGES)
+
+
+def test_votes_and_images_that_are_swapped_are_said(files):
+    votes, images = files
+    with pytest.raises(DataError, match=r"found 'emotion', 'pixels', 'usage'\. These are FER2013's .* swapped\?"):
+        load_ferplus(images, votes)
+    with pytest.raises(DataError, match=r"the votes first, then the images\. Found a Splits"):
+        load_ferplus(load_fer2013(images), votes)

@@ -75,3 +75,19 @@ def test_bad_rows_are_skipped_on_request(tmp_path):
 def test_no_such_file(tmp_path, name):
     with pytest.raises(DataError, match="no such file"):
         load_faces(tmp_path / name)
+
+
+def test_an_empty_name_is_not_the_folder_that_one_is_in(tmp_path, monkeypatch):
+    (tmp_path / "train/happy").mkdir(parents=True)
+    Image.fromarray(faces(1)[0]).save(tmp_path / "train/happy/1.png")
+    monkeypatch.chdir(tmp_path)
+    assert len(load_faces(".").train) == 1
+    for votes in (None, "votes.csv"):
+        with pytest.raises(DataError, match="The name of the data is empty"):
+            load_faces("", votes)
+
+
+def test_saved_faces_are_no_csv_file(tmp_path):
+    drawn_faces(20).save(tmp_path / "f.npz")
+    with pytest.raises(DataError, match=r"f\.npz: no CSV file, but arrays, .* mien\.load_faces"):
+        load_fer2013(tmp_path / "f.npz")

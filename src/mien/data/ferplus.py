@@ -16,7 +16,7 @@ from mien.data.fer2013 import USAGES, load_fer2013
 from mien.data.mapped import is_mapped, load_mapped
 from mien.data.names import expression
 from mien.data.table import Row, Table, open_table, shown
-from mien.errors import BadRow, DataError
+from mien.errors import BadRow, DataError, check_kind
 from mien.labels import FERPLUS
 
 NO_FACE, UNKNOWN, TIE = "no face", "unknown", "tie"
@@ -50,9 +50,10 @@ def load_ferplus(
         DataError: a bad file or bad rows, as `load_fer2013`; or votes and images that aren't the same rows: other
             usages, other numbers of rows, or labels that hardly agree.
     """
-    splits = images if isinstance(images, Splits) else _images(Path(images), skip_bad_rows)
-    with open_table(votes, fits=lambda columns: len(_ours(columns))) as table:
+    check_kind(votes, str | os.PathLike, DataError, "load_ferplus takes the path of the votes first, then the images.")
+    with open_table(votes, fits=lambda columns: len(_ours(columns))) as table:  # first: it tells whether they are these
         ballot = _Ballot.read(table)
+    splits = images if isinstance(images, Splits) else _images(Path(images), skip_bad_rows)
     if ballot.bad and not skip_bad_rows:
         raise DataError.of_rows(ballot.source, ballot.bad)
     _check_rows(splits, ballot)
@@ -95,7 +96,8 @@ class _Ballot:
         missing = [name for name in ("usage", *_COLUMNS) if name not in places]
         if missing:
             found = ", ".join(shown(name) for name in table.columns[:14])
-            raise DataError(f"{table.source}: no column for {', '.join(missing)}; found {found}.")
+            hint = " These are FER2013's faces: are the two files swapped?" if "pixels" in table.columns else ""
+            raise DataError(f"{table.source}: no column for {', '.join(missing)}; found {found}.{hint}")
         read: list[list[int]] = []
         bad = []
         for rows in table.blocks():

@@ -137,6 +137,11 @@ def _from_zip(stack: ExitStack, file: IO[bytes], path: str, fits: Callable[[Sequ
         raise DataError(f"{path}: the zip file can't be read ({error}).") from None
     if best:
         raise DataError(f"{path}: several tables in it fit: {', '.join(best)}. Unpack it and give one of them.")
+    if archive.namelist() and all(name.endswith(".npy") for name in archive.namelist()):
+        raise DataError(
+            f"{path}: no CSV file, but arrays, as Splits.save writes them; mien.load_faces reads these where the name "
+            "ends in .npz, mien.Splits.load under any name."
+        )
     held = ", ".join(archive.namelist()[:10]) or "nothing"
     raise DataError(f"{path}: no fitting .csv in the zip file; it holds {held}.")
 
