@@ -1,6 +1,7 @@
 """From pictures to faces: found, cut, read, followed."""
 
 import io
+import json
 import os
 import pickle
 from pathlib import Path
@@ -398,3 +399,14 @@ def test_the_golden_set_is_answered_alike_everywhere(tmp_path: Path, capsys: pyt
         assert main(["predict", str(tmp_path), "--no-detect", "--json", *options]) == 0
         rows = json.loads(capsys.readouterr().out)["rows"]
         np.testing.assert_allclose([list(row["probabilities"].values()) for row in rows], told, atol=1.1e-4)
+
+
+def test_a_reading_is_a_sequence_of_faces_and_plain_data(recognizer: mien.Recognizer, scene: np.ndarray) -> None:
+    reading = recognizer(scene)
+    assert (reading[0], reading[-1], reading[:2]) == (reading.faces[0], reading.faces[2], reading.faces[:2])
+    with pytest.raises(IndexError):
+        reading[3]
+    told = json.loads(json.dumps(reading.as_json()))
+    again = Reading.from_json(told)
+    assert (again.as_json(), again.width, again[1].label) == (told, 1000, reading[1].label)
+    assert Reading.from_json(Reading("a.mp4", 3, 0.2, error="torn").as_json()) == Reading("a.mp4", 3, 0.2, error="torn")

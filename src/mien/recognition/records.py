@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +82,8 @@ class Face:
 class Reading:
     """What was read in one frame: its faces, the largest first; none where there are none, or where `error` says why.
 
-    Iterating over it gives the faces. `width` and `height` are the frame's, in pixels; 0 where it couldn't be read.
+    Iterating over it gives the faces, `reading[0]` the largest. `width` and `height` are the frame's, in pixels; 0
+    where it couldn't be read.
     """
 
     source: str
@@ -98,6 +99,26 @@ class Reading:
 
     def __len__(self) -> int:
         return len(self.faces)
+
+    @overload
+    def __getitem__(self, at: int) -> Face: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Face, ...]: ...
+    def __getitem__(self, at: int | slice) -> Face | tuple[Face, ...]:
+        return self.faces[at]
+
+    def as_json(self) -> dict[str, Any]:
+        """This reading as plain data, its faces as `Face.as_json` has them.
+
+        >>> Reading.from_json(Reading("a.jpg", width=48, height=48).as_json())
+        Reading(source='a.jpg', frame=0, time=None, width=48, height=48, faces=(), error='')
+        """
+        return vars(self) | {"faces": [face.as_json() for face in self.faces]}
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> "Reading":
+        """The reading that `as_json` told of."""
+        return cls(**{**told, "faces": tuple(map(Face.from_json, told["faces"]))})
 
     def rows(self) -> list[dict[str, Any]]:
         """A row for each face, as plain data for JSON; a frame without one gives a row that says so in `status`.
