@@ -131,10 +131,29 @@ def test_the_card_of_a_network_in_the_box() -> None:
         Card.read("small:int8")
 
 
-def test_scores_must_be_numbers() -> None:
-    card = full_card().model_copy(update={"scores": {"after": {"val": {"loss": float("nan")}}}})
+def test_what_is_written_must_be_numbers() -> None:
+    card = full_card().model_copy(update={"options": {"dropout": float("nan")}})
     with pytest.raises(ValueError, match="JSON"):
         card.to_json()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("temperature", "hot"),
+        ("temperature", -1.0),
+        ("foo", 3),
+        ("classes", ("happy", "happy")),
+        ("scores", {"after": {"val": {"loss": float("nan")}}}),
+    ],
+)
+def test_a_copy_is_checked(field: str, value: object) -> None:
+    card = full_card()
+    with pytest.raises(CheckpointError, match=f"A card can't have this: {field}"):
+        card.model_copy(update={field: value})
+    copy = card.model_copy(update={"temperature": 2})
+    assert (copy.temperature, copy.model_copy(update={"temperature": card.temperature})) == (2.0, card)
+    assert card.model_copy() == card
 
 
 def test_verify_finds_missing_changed_and_unlisted_files(tmp_path: Path) -> None:

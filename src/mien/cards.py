@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -124,10 +124,14 @@ class Card(BaseModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            field = ".".join(map(str, first["loc"]))
-            found = f"{field}: {first['msg']}" if field else first["msg"]
-            raise CheckpointError(f"{source}: not a card of mien's, or damaged ({found}).") from None
+            raise CheckpointError(f"{source}: not a card of mien's, or damaged ({_found(error)}).") from None
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = True) -> "Card":
+        """This card with other fields, which are checked. Raises CheckpointError for what can't be."""
+        try:
+            return Card.model_validate({**self.model_dump(), **(update or {})})
+        except ValidationError as error:
+            raise CheckpointError(f"A card can't have this: {_found(error)}.") from None
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write this card to a file, in one step."""
@@ -165,6 +169,13 @@ class Card(BaseModel):
                     f"{path}: changed or damaged since it was written: its SHA-256 isn't the card's. "
                     "Copy it again from where it came, or train again."
                 )
+
+
+def _found(error: ValidationError) -> str:
+    """The first thing that is wrong, and in which field."""
+    first = error.errors(include_url=False)[0]
+    field = ".".join(map(str, first["loc"]))
+    return f"{field}: {first['msg']}" if field else first["msg"]
 
 
 def _number(value: Any) -> bool:
