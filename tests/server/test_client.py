@@ -278,6 +278,12 @@ def test_what_is_no_address_and_no_token() -> None:
             make("http://[::")
         with pytest.raises(mien.MienError, match="not an address"):
             make("http://a..b")
+        with pytest.raises(mien.MienError, match=r"not an address, .* Do you mean http://localhost:8000\?"):
+            make("localhost:8000")
+        for address in ("", "http://", "HTTPS:///", "ftp://a", "//a"):
+            with pytest.raises(mien.MienError, match=f"'{address}': not an address, which is http:// or https://"):
+                make(address)
+        assert "HTTP://localhost:8000" in repr(make("HTTP://localhost:8000"))
         for token in ("é", "a\nb"):
             with pytest.raises(mien.MienError, match="token"):
                 make(token=token)

@@ -11,7 +11,7 @@ import httpx
 
 from mien.client.calls import Body, Calls, Request, ServedNetwork, Steps, lost
 from mien.client.files import TOGETHER, as_file, several, together
-from mien.errors import ServerError
+from mien.errors import MienError, ServerError
 from mien.recognition.records import Reading
 
 ADDRESS = "http://127.0.0.1:8000"
@@ -21,8 +21,8 @@ class Client:
     """Asks a server for the faces of pictures.
 
     Args:
-        address: the server's. token: what it was started with. timeout: seconds in which a connection, then
-            each next part of an answer, must come; a whole answer may take longer.
+        address: the server's, with http:// or https://. token: what it was started with. timeout: seconds in which a
+            connection, then each next part of an answer, must come; a whole answer may take longer.
         patience: seconds to go on trying while the server is busy.
         certificate: a file with the server's own certificate (PEM), which is trusted then, and no other.
 
@@ -45,7 +45,7 @@ class Client:
         patience: float = 30.0,
         certificate: str | os.PathLike[str] | None = None,
     ) -> None:
-        self._calls = Calls(address, token, timeout, patience, certificate)
+        self._calls = Calls(_checked(address), token, timeout, patience, certificate)
         self._http = httpx.Client(**self._calls.options)
 
     def __call__(self, picture: Any, *, model: str | None = None, detect: bool = True) -> Reading:
@@ -125,7 +125,7 @@ class AsyncClient:
         patience: float = 30.0,
         certificate: str | os.PathLike[str] | None = None,
     ) -> None:
-        self._calls = Calls(address, token, timeout, patience, certificate)
+        self._calls = Calls(_checked(address), token, timeout, patience, certificate)
         self._http = httpx.AsyncClient(**self._calls.options)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -197,6 +197,15 @@ class AsyncClient:
                 return body.whole()
         except httpx.HTTPError as error:
             raise lost(self._calls.address, error) from None
+
+
+def _checked(address: str) -> str:
+    """The address, once it says how to get where; else all that could be said is that nobody answers there."""
+    scheme, _, rest = address.partition("://")
+    if scheme.lower() not in ("http", "https") or not rest.strip("/"):
+        guess = f" Do you mean http://{address}?" if address and "://" not in address else ""
+        raise MienError(f"{address!r}: not an address, which is http:// or https:// and a server: {ADDRESS}.{guess}")
+    return address
 
 
 def _check_open(http: httpx.Client | httpx.AsyncClient, calls: Calls) -> None:
