@@ -50,6 +50,24 @@ def test_a_name_is_registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not isinstance(create_model("cnn"), Mine)
 
 
+def test_what_cannot_be_registered_is_said() -> None:
+    before = list_models(unlisted=True)
+    with pytest.raises(UnknownModel, match=r'@mien\.register\("my-network"\)\. Found a type'):
+
+        @register  # type: ignore[arg-type]
+        class Mine(nn.Module):
+            pass
+
+    with pytest.raises(UnknownModel, match=r"under a name of its own.* Found an int"):
+        register(3)  # type: ignore[arg-type]
+    with pytest.raises(UnknownModel, match="under a name of its own"):
+        register("")
+    for odd in (dict, nn.Linear(2, 2), lambda: nn.Linear(2, 2)):
+        with pytest.raises(UnknownModel, match=r"'mine' can't be .*derives from torch\.nn\.Module"):
+            register("mine")(odd)  # type: ignore[type-var]
+    assert list_models(unlisted=True) == before
+
+
 def test_a_cell_that_is_run_again_registers_its_class_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_MODELS", dict(registry._MODELS))
     cell = "class Mine(nn.Module):\n    def __init__(self, *, classes, channels, size):\n        super().__init__()"

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from mien.errors import MienError, UnknownModel
+from mien.errors import MienError, UnknownModel, check_kind
 
 M = TypeVar("M", bound=type[nn.Module])
 
@@ -30,7 +30,8 @@ def register(name: str, *, listed: bool = True, **sizes: Any) -> Callable[[M], M
     The same class, as a notebook's cell that is run again defines it, takes its own place.
 
     Raises:
-        MienError: when another class has the name.
+        MienError: when another class has the name. UnknownModel: there is no name, or what stands under it is no
+            `nn.Module` class.
 
     ```python
     @mien.register("one-layer")
@@ -44,7 +45,16 @@ def register(name: str, *, listed: bool = True, **sizes: Any) -> Callable[[M], M
     ```
     """
 
+    how = 'A network is registered under a name of its own, @mien.register("my-network").'
+    check_kind(name, str, UnknownModel, how)
+    if not name:
+        raise UnknownModel(how)
+
     def put(model: M) -> M:
+        if not (isinstance(model, type) and issubclass(model, nn.Module)):
+            raise UnknownModel(
+                f"{name!r} can't be {model!r:.80}: a network is a class that derives from torch.nn.Module."
+            )
         known = _MODELS.get(name, model)
         if (known.__module__, known.__qualname__) != (model.__module__, model.__qualname__):
             raise MienError(f"A model called {name!r} is registered already ({known.__module__}).")
