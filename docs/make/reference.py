@@ -12,7 +12,10 @@ ROOMS = {
     "recognition": ("Recognising", "From a photo, a film or a camera to readings; none of it needs torch."),
     "export": ("Networks as files", "ONNX, and running it without torch."),
     "client": ("HTTP client", "Asks `mien serve`, and gives the same records as a Recognizer."),
-    "errors": ("Errors", "All of them are a `MienError`: something that a person can mend."),
+    "errors": (
+        "Errors",
+        "All are a `MienError`, something that a person can mend; a `BadRow` is what a `DataError` has in its `bad`.",
+    ),
 }
 SAME = {"checkpoint": "experiment", "cards": "export", "net": "export"}
 """Rooms that are shown under another's heading."""
@@ -51,5 +54,5 @@ def _homes(names: list[str]) -> list[str]:
     for name in names:
         module, _, last = name.rpartition(".")
         thing = getattr(import_module(module), last)
-        found.append(f"{thing.__module__}.{last}")
+        found.append(f"{getattr(thing, '__module__', module)}.{last}")  # a number has none
     return found

@@ -13,31 +13,36 @@ if TYPE_CHECKING:
     from mien import pictures as pictures
     from mien.cards import Card
     from mien.checkpoint import load_run
+    from mien.client.calls import ServedNetwork
     from mien.client.clients import AsyncClient, Client
     from mien.data.drawn import drawn_faces
-    from mien.data.faces import FaceSet, Splits
+    from mien.data.faces import UNLABELLED, FaceSet, Splits
     from mien.data.fer2013 import load_fer2013
     from mien.data.ferplus import load_ferplus
     from mien.data.folder import load_folder
     from mien.data.load import load_faces
     from mien.errors import (
+        BadRow,
         CheckpointError,
         DataError,
+        Diverged,
         MediaError,
         MienError,
         MissingExtra,
         RecipeError,
         ServerError,
+        TooLittleMemory,
         UnknownModel,
     )
-    from mien.evaluation.report import Report
+    from mien.evaluation.report import ClassScore, Report
     from mien.evaluation.scores import evaluate
     from mien.experiment import train
     from mien.export import export_onnx
-    from mien.models import create_model, list_models, register, summarise
+    from mien.models import Layer, Summary, create_model, list_models, register, summarise
     from mien.net import Net
     from mien.recognition.recognizer import Recognizer
-    from mien.recognition.records import Face, Reading
+    from mien.recognition.records import Face, Frame, Reading
+    from mien.recognition.sources import Sources
     from mien.training.device import DeviceLoader, pick_device, to_device
     from mien.training.fit import Epoch, fit
     from mien.training.recipe import Recipe, recipe
@@ -46,14 +51,19 @@ __version__ = _VERSION
 
 _HOMES = {
     "AsyncClient": "client.clients",
+    "BadRow": "errors",
     "Card": "cards",
-    "Client": "client.clients",
     "CheckpointError": "errors",
+    "ClassScore": "evaluation.report",
+    "Client": "client.clients",
     "DataError": "errors",
     "DeviceLoader": "training.device",
+    "Diverged": "errors",
     "Epoch": "training.fit",
     "Face": "recognition.records",
     "FaceSet": "data.faces",
+    "Frame": "recognition.records",
+    "Layer": "models",
     "MediaError": "errors",
     "MienError": "errors",
     "MissingExtra": "errors",
@@ -63,8 +73,13 @@ _HOMES = {
     "RecipeError": "errors",
     "Recognizer": "recognition.recognizer",
     "Report": "evaluation.report",
+    "ServedNetwork": "client.calls",
     "ServerError": "errors",
+    "Sources": "recognition.sources",
     "Splits": "data.faces",
+    "Summary": "models",
+    "TooLittleMemory": "errors",
+    "UNLABELLED": "data.faces",
     "UnknownModel": "errors",
     "create_model": "models",
     "drawn_faces": "data.drawn",
@@ -90,6 +105,7 @@ _ROOMS = ("pictures",)
 
 _NEEDS = {
     "checkpoint": "torch",
+    "client.calls": "httpx",
     "client.clients": "httpx",
     "experiment": "torch",
     "export": "torch",
@@ -100,15 +116,21 @@ _NEEDS = {
 """What the homes need that an extra brings."""
 
 __all__ = [
+    "UNLABELLED",
     "AsyncClient",
+    "BadRow",
     "Card",
     "CheckpointError",
+    "ClassScore",
     "Client",
     "DataError",
     "DeviceLoader",
+    "Diverged",
     "Epoch",
     "Face",
     "FaceSet",
+    "Frame",
+    "Layer",
     "MediaError",
     "MienError",
     "MissingExtra",
@@ -118,8 +140,12 @@ __all__ = [
     "RecipeError",
     "Recognizer",
     "Report",
+    "ServedNetwork",
     "ServerError",
+    "Sources",
     "Splits",
+    "Summary",
+    "TooLittleMemory",
     "UnknownModel",
     "create_model",
     "drawn_faces",

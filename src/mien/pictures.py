@@ -18,6 +18,8 @@ from mien.evaluation.report import Report
 from mien.evaluation.scores import score
 from mien.files import atomic_write
 
+__all__ = ["Picture", "batch", "confusion", "curves", "predictions"]
+
 MOST = 400
 """Faces in a picture; more would be too small to see."""
 
