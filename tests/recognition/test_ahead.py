@@ -81,7 +81,7 @@ def test_whoever_leaves_does_not_wait_for_items_that_wait() -> None:
             ended.set()
 
     given.put(1)
-    results = ahead(items())
+    results = ahead(items(), patience=0.1)
     assert next(results) == 1
     leaving = threading.Thread(target=results.close, daemon=True)  # type: ignore[attr-defined]
     leaving.start()

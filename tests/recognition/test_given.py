@@ -39,7 +39,7 @@ def test_frames_of_ones_own_are_followed_as_they_come(recognizer: mien.Recognize
 
 
 def test_a_stream_is_left_while_its_source_waits(astronaut: np.ndarray) -> None:
-    frames: queue.Queue[tuple[np.ndarray, float]] = queue.Queue()
+    frames: queue.Queue[tuple[np.ndarray, float] | None] = queue.Queue()
     frames.put((astronaut, 0.0))
 
     def left() -> None:
@@ -49,7 +49,12 @@ def test_a_stream_is_left_while_its_source_waits(astronaut: np.ndarray) -> None:
     leaving = threading.Thread(target=left, daemon=True)
     leaving.start()
     leaving.join(60)
+    waits = [thread for thread in threading.enumerate() if thread.name == "mien ahead"]
     assert not leaving.is_alive()
+    assert len(waits) == 1
+    frames.put(None)
+    waits[0].join(60)
+    assert not waits[0].is_alive()
 
 
 def test_what_is_no_frame_is_said(recognizer: mien.Recognizer, astronaut: np.ndarray, photo: Path) -> None:

@@ -7,9 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-PATIENCE = 1.0
-"""Seconds that whoever leaves waits for the thread: enough to decode a frame and to close a video or a camera."""
-
 S = TypeVar("S")
 T = TypeVar("T")
 
@@ -19,12 +16,12 @@ class _End:
         self.error = error
 
 
-def ahead(items: Iterable[T], depth: int = 4) -> Iterator[T]:
+def ahead(items: Iterable[T], depth: int = 4, patience: float = 10.0) -> Iterator[T]:
     """The same items in the same order, up to `depth` of them made ready in a thread.
 
     An error in the thread is raised where its item would have come. When the iterator is closed, or nobody holds it any
     more, the thread ends after the item it is at, and closes `items` itself, so that no video is closed while it is
-    decoded.
+    decoded; whoever leaves waits for that, but no more than `patience` seconds.
 
     >>> list(ahead(range(5)))
     [0, 1, 2, 3, 4]
@@ -55,7 +52,7 @@ def ahead(items: Iterable[T], depth: int = 4) -> Iterator[T]:
             raise item.error
     finally:
         left.set()
-        thread.join(PATIENCE)  # no longer: items that wait for somebody's next frame may wait for ever
+        thread.join(patience)  # no longer: what waits for a next frame, or for a pipe, may wait for ever
 
 
 def side_by_side(work: Callable[[S], T], items: Iterable[S], workers: int, depth: Callable[[S], int]) -> Iterator[T]:

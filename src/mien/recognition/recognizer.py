@@ -250,7 +250,9 @@ class Recognizer:
         def held(frame: Frame) -> int:
             return 1 if live else side if frame.pixels is not None and frame.pixels.size > 3 * LARGE else 2 * side
 
-        for frame, found, seen in side_by_side(self._found, ahead(frames, 1), side, held):
+        # who gives frames may never give another; a second lets the one be decoded that is, before its film is closed
+        come = ahead(frames, 1, patience=1.0 if timed else 10.0)
+        for frame, found, seen in side_by_side(self._found, come, side, held):
             if frame.source != source:
                 tracker, source = Tracker(half_life=self.smooth), frame.source
             reading = self._read_on(frame, found, seen, tracker)
