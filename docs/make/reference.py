@@ -17,7 +17,7 @@ ROOMS = {
         "All are a `MienError`, something that a person can mend; a `BadRow` is what a `DataError` has in its `bad`.",
     ),
 }
-SAME = {"checkpoint": "experiment", "cards": "export", "net": "export"}
+SAME = {"checkpoint": "experiment", "confidence": "experiment", "cards": "export", "net": "export"}
 """Rooms that are shown under another's heading."""
 
 PICTURES = ("batch", "curves", "predictions", "confusion", "Picture")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mien.checkpoint import load_run
     from mien.client.calls import ServedNetwork
     from mien.client.clients import AsyncClient, Client
+    from mien.confidence import calibrate
     from mien.data.drawn import drawn_faces
     from mien.data.faces import UNLABELLED, FaceSet, Splits
     from mien.data.fer2013 import load_fer2013
@@ -81,6 +82,7 @@ _HOMES = {
     "TooLittleMemory": "errors",
     "UNLABELLED": "data.faces",
     "UnknownModel": "errors",
+    "calibrate": "confidence",
     "create_model": "models",
     "drawn_faces": "data.drawn",
     "evaluate": "evaluation.scores",
@@ -107,6 +109,7 @@ _NEEDS = {
     "checkpoint": "torch",
     "client.calls": "httpx",
     "client.clients": "httpx",
+    "confidence": "torch",
     "experiment": "torch",
     "export": "torch",
     "models": "torch",
@@ -147,6 +150,7 @@ __all__ = [
     "Summary",
     "TooLittleMemory",
     "UnknownModel",
+    "calibrate",
     "create_model",
     "drawn_faces",
     "evaluate",

@@ -9,6 +9,7 @@ from torch import nn
 
 from mien.cards import CARD, Card, checksum
 from mien.checkpoint import load_run, load_weights, save_weights
+from mien.confidence import calibrated
 from mien.data.faces import Splits
 from mien.errors import CheckpointError
 from mien.evaluation.calibration import Calibration
@@ -81,16 +82,8 @@ def _make(model: nn.Module, card: Card, splits: Splits, folder: Path) -> Card:
     load_weights(model, folder / WEIGHTS)
     raw = score(model, splits["val"])
     found = Calibration.of(raw.labels, raw.probabilities)
-    plain = card.model_copy(
-        update={
-            "temperature": found.temperature,
-            "uncertain": found.uncertain,
-            "calibration": found.as_json(),
-            "licence": LICENCE,
-            "limits": LIMITS,
-            "scores": {},
-            "checksums": {},
-        }
+    plain = calibrated(card, found).model_copy(
+        update={"licence": LICENCE, "limits": LIMITS, "scores": {}, "checksums": {}}
     )
     with torch.inference_mode():
         export_onnx(model, folder / MODEL, plain, splits["val"][:COMPARED].pixels, beside=True)

@@ -17,8 +17,8 @@ from mien.version import VERSION
 Verb = Callable[..., dict[str, Any]]
 
 VERBS = (
-    "predict", "explain", "ladder", "train", "sweep", "evaluate", "show", "compare", "leaderboard", "robustness",
-    "models", "export", "score", "release", "serve",
+    "predict", "explain", "ladder", "train", "sweep", "evaluate", "calibrate", "show", "compare", "leaderboard",
+    "robustness", "models", "export", "score", "release", "serve",
 )  # fmt: skip
 """Each has a module of its name."""
 

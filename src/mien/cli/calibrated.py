@@ -44,11 +44,11 @@ def _share(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
-def say_of_calibration(found: "Calibration", right: bool, own: Sequence[str]) -> None:
+def say_of_calibration(found: "Calibration", own: Sequence[str] = ()) -> None:
     """Say what to know of a Calibration: few faces, no best temperature, no threshold, or faces that were learned.
 
     Args:
-        right: whether every answer was. own: the networks that learned from these faces.
+        own: the networks that learned from these faces.
     """
     from mien.evaluation.calibration import RELIABLE
 
@@ -59,7 +59,7 @@ def say_of_calibration(found: "Calibration", right: bool, own: Sequence[str]) ->
             f"Learned from these faces: {', '.join(own)}. Of others they are less often right, so this temperature and "
             "this threshold claim too much: calibrate on faces that they never saw, such as --split val."
         )
-    if right:
+    if found.all_right:
         note("Every answer is right, which the lowest temperature would fit best: left at 1. Take more faces.")
     elif found.at_bound:
         note(

@@ -87,9 +87,11 @@ def evaluate(
 
     Runs and ONNX files need no torch. Faces that FER+'s --votes mark as unknown, no face or a tie aren't judged.
     """
+    from mien.environment import as_typed
     from mien.evaluation.calibration import Calibration
     from mien.evaluation.report import Report
     from mien.evaluation.scores import joined, score, together
+    from mien.runs import RECIPE
 
     if any(target.endswith(",") for target in targets):
         raise typer.BadParameter("names are separated by spaces, without commas.", param_hint="TARGET")
@@ -135,8 +137,10 @@ def evaluate(
         print_calibration(found, scores.classes)
         known = nets.items() if split in ("train", ALL) else ()
         own = [target for target, net in known if learned(target, net.card, splits, data)]
-        say_of_calibration(found, bool(scores.correct.all()), own)
+        say_of_calibration(found, own)
         result["calibration"] = found.as_json()
+        if len(parts) == 1 and views == 1 and (Path(targets[0]) / RECIPE).is_file() and not own:
+            note(f"`{as_typed(['mien', 'calibrate', targets[0]])}` puts what its validation faces say into the run.")
     if figure and draw:
         atomic_write(figure, draw(scores))
         note(f"The figure is in {figure}.")

@@ -69,6 +69,11 @@ class Calibration:
         )
 
     @property
+    def all_right(self) -> bool:
+        """Whether every answer was right, of which no temperature is the best."""
+        return self.coverage == self.reliable == 1
+
+    @property
     def at_bound(self) -> bool:
         """Whether the temperature is the lowest or the highest that is looked at: a better one may lie beyond."""
         return not 1.01 * COLDEST < self.temperature < 0.99 * HOTTEST
