@@ -1,7 +1,8 @@
 """Hooks of mkdocs: the lessons as pages, and the navigation of mkdocs.yml with every page of a folder.
 
 So a page can be added by putting its file there, and one that isn't written yet is no error. The lessons' pages, with
-their pictures and notebooks, are taken from where `make lessons` puts them; without all of them the site has none.
+their pictures and notebooks, are taken from where `make lessons` puts them; without all of them the site has none. The
+changelog is taken from the root of the checkout.
 """
 
 import re
@@ -13,6 +14,9 @@ from mkdocs.structure.files import File
 PYTHON = re.compile(r"\[([^]]+)\]\(\.\./lessons/(\w+)\.py\)")
 """A link to a Python file of the lessons, as a page has it that is read in the checkout."""
 
+CHANGES = "CHANGELOG.md"
+"""A page that isn't in docs/, but beside mkdocs.yml."""
+
 
 def on_config(config: Any) -> Any:
     """Replace the navigation by one of pages that exist. mkdocs calls this before it reads them."""
@@ -20,12 +24,15 @@ def on_config(config: Any) -> Any:
     there = {page.relative_to(docs).as_posix() for page in docs.rglob("*.md")} | {
         f"lessons/{p}.md" for p in _run(config)
     }
+    there.add(CHANGES)
     config["nav"] = _existing(config["nav"], there, set(_pages(config["nav"])))
     return config
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the lessons that were run, as if they lay in docs/lessons."""
+    """Add the changelog, and the lessons that were run, as if they were in docs/ and docs/lessons."""
+    root = Path(config["config_file_path"]).parent
+    files.append(File(CHANGES, str(root), config["site_dir"], config["use_directory_urls"]))
     folder = _folder(config)
     for name in _run(config):
         for path in (folder / f"{name}.md", folder / f"{name}.ipynb", *folder.glob(f"{name}_pictures/*.png")):
