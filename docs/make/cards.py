@@ -16,6 +16,12 @@ TEMPLATE = Path(__file__).with_name("models.md.j2")
 
 PICTURES = Path(__file__).parents[1] / "pictures"
 
+LEGEND = (
+    "*balanced* is the mean of the classes' recalls, *macro-F1* that of their F1 scores, *ECE* the expected "
+    "calibration error, 0 at best ([glossary](glossary.md))."
+)
+"""What the columns of the tables mean."""
+
 MEASURED = Path("benchmarks/results/box.json")
 """What `benchmarks/box.py` measured beyond the cards."""
 
@@ -32,7 +38,7 @@ def models() -> str:
     template = environment.from_string(TEMPLATE.read_text("utf-8"))
     known = {"after": _after, "judged": _judged, "millions": _millions, "numbers": _numbers, "size": _size}
     known["pictured"] = lambda name: (PICTURES / f"{name}-confidence.svg").exists()
-    return template.render(cards=cards(), **known).rstrip() + "\n"
+    return template.render(cards=cards(), legend=LEGEND, **known).rstrip() + "\n"
 
 
 def short_table() -> str:
@@ -64,7 +70,7 @@ def long_table(root: Path) -> str:
                 rows[row["command"]] = row["scores"]
         lines += [f"| `{said}` | {s['n']:,} | {' | '.join(_numbers(s))} |" for said, s in rows.items()]
     if measured:
-        lines += ["", f"{made(measured['environment'])}; rows without options are from the cards."]
+        lines += ["", f"{made(measured['environment'])}; rows without options are from the cards. {LEGEND}"]
     return "\n".join(lines)
 
 

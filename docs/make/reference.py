@@ -8,13 +8,13 @@ ROOMS = {
     "training": ("Training", "Recipes, the loop, and the device."),
     "experiment": ("Runs", "A run folder holds weights, an ONNX file, the card, history and figures."),
     "evaluation": ("Evaluation", "Of any callable that takes pixels, or of a network's file."),
-    "pictures": ("Pictures", "`mien.pictures.batch(splits.train)` and its like; a notebook shows what they give."),
-    "recognition": ("Recognising", "From a photo, a film or a camera to readings; none of it needs torch."),
+    "pictures": ("Pictures", "`mien.pictures.batch(splits.train)` and others; a notebook shows what they return."),
+    "recognition": ("Recognising", "From a photo, a video or a camera to readings; none of it needs torch."),
     "export": ("Networks as files", "ONNX, and running it without torch."),
     "client": ("HTTP client", "Asks `mien serve`, and gives the same records as a Recognizer."),
     "errors": (
         "Errors",
-        "All are a `MienError`, something that a person can mend; a `BadRow` is what a `DataError` has in its `bad`.",
+        "All are a `MienError`, something that a person can fix; a `BadRow` is what a `DataError` has in its `bad`.",
     ),
 }
 SAME = {"checkpoint": "experiment", "confidence": "experiment", "cards": "export", "net": "export"}

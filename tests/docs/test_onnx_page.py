@@ -61,8 +61,10 @@ def test_the_python_imports_neither_mien_nor_torch() -> None:
 
 def test_a_crop_is_read_as_the_page_says(folder: Path) -> None:
     (line,) = re.findall(r"`(np\.asarray\(Image.*?)`", PAGE)
-    code = f"import numpy as np; from PIL import Image; pixels = {line}; print(pixels.dtype, pixels.shape, pixels.sum())"
-    assert run(folder, sys.executable, "-c", code).strip() == f"uint8 (1, 1, 48, 48) {drawn_faces(140).val.images[0].sum()}"
+    head = "import numpy as np; from PIL import Image"
+    code = f"{head}; pixels = {line}; print(pixels.dtype, pixels.shape, pixels.sum())"
+    known = drawn_faces(140).val.images[0]
+    assert run(folder, sys.executable, "-c", code).strip() == f"uint8 (1, 1, 48, 48) {known.sum()}"
 
 
 def test_the_int8_file_stands_alone_and_has_the_same_labels(folder: Path) -> None:
