@@ -286,6 +286,31 @@ def test_what_gives_no_logits_of_the_classes_is_refused(answer: Any, said: str) 
         next(fit(Answering(answer), TRAIN, VAL, recipe("cnn", "demo"), device="cpu"))
 
 
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_frozen_norms_stay_as_they_are(ema: float) -> None:
+    made = recipe("cnn", "demo", epochs=2, batch=16, ema=ema, options={"widths": [8] * 3})
+    model = fresh(made)
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    norms[0].requires_grad_(False)
+    norms[1].weight.requires_grad_(False)  # its bias is learned, so it is not frozen
+    norms[2].weight = norms[2].bias = None  # it has nothing that could be
+    before = [{name: value.clone() for name, value in norm.state_dict().items()} for norm in norms[:3]]
+    list(fit(model, TRAIN, VAL, made, device="cpu"))
+    assert all(torch.equal(value, before[0][name]) for name, value in norms[0].state_dict().items())
+    for norm, was in zip(norms[1:], before[1:], strict=False):
+        assert not torch.equal(norm.running_mean, was["running_mean"])
+
+
+def test_a_network_that_is_frozen_as_a_whole_is_refused() -> None:
+    made = recipe("logistic", "demo", epochs=1)
+    model = fresh(made).requires_grad_(False)
+    with pytest.raises(RecipeError, match=r"The logistic has nothing to train: all of it is frozen\. Thaw some of it"):
+        next(fit(model, TRAIN, VAL, made, device="cpu"))
+    answering = Answering(lambda pixels: torch.zeros(len(pixels), 7))
+    with pytest.raises(RecipeError, match="Answering has nothing to train: it has no parameters"):
+        next(fit(answering, TRAIN, VAL, made, device="cpu"))
+
+
 def test_a_network_of_ones_own_that_fails_is_not_called_too_small() -> None:
     def fails(pixels: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("expected Float\nand more")

@@ -72,6 +72,8 @@ def fit(
     At each yield `model` holds the weights that were just measured on `val` (their moving average, when the recipe
     keeps one); when the loop ends, by itself or by `break`, it holds those of the best epoch by `val_accuracy`.
     Where a variable holds what `fit` gave, as in a notebook, a loop that was left ends with that variable's `.close()`.
+    Parameters that are frozen (`requires_grad` is False) stay as they are, and so do the running means of norms whose
+    own are.
 
     Args:
         model: pixels 0..255 `(B, C, H, W)` in, logits `(B, K)` out. Changed in place, moved to the device.
@@ -90,8 +92,8 @@ def fit(
             head for it, or it gives something else than a logit for each class.
         UnknownModel: a network's name was given for the network.
         RecipeError: a preset's name was given for the recipe; the model can't take faces as these, or as small as the
-            recipe's `start_size`, its batch normalisation would see single faces, or the memory of the device is too
-            small for the batch.
+            recipe's `start_size`, all of it is frozen, its batch normalisation would see single faces, or the memory of
+            the device is too small for the batch.
         CheckpointError: `state` is none of an Epoch's.
         Diverged: the loss is no longer a number; a DataError, too.
 
@@ -248,6 +250,11 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
         raise DataError(
             f"The {name}'s second head answers for {heads} classes; the second labelling has {len(second.classes)}: "
             f"{', '.join(second.classes)}."
+        )
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise RecipeError(
+            f"The {name} has nothing to train: {'it has no parameters' if parameter is None else 'all of it is frozen'}"
+            ". Thaw some of it, such as its last layer: model.linear.requires_grad_(True)."
         )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mien.data.faces import UNLABELLED, FaceSet
 from mien.errors import Diverged
@@ -73,7 +74,7 @@ class Learner:
         dice = generator if self.where.type == "cpu" else torch.Generator().manual_seed(generator.initial_seed())
         balanced = self.recipe.sampling == "balanced"
         sums = torch.zeros(2, device=self.where)  # loss, right ones: read once an epoch, so a GPU never waits
-        self.live.train()
+        _train_mode(self.live)
         with torch.random.fork_rng(devices=[self.where] if self.where.type == "cuda" else []):
             torch.manual_seed(generator.initial_seed() + self.team.rank)  # dropout draws from here
             for step, (images, targets) in enumerate(self.faces.shuffled(self.batch, generator, balanced)):
@@ -164,6 +165,15 @@ def _changes(recipe: Recipe, epoch: int) -> Recipe:
     if epoch < recipe.epochs * (1 - recipe.clear):
         return recipe
     return recipe.model_copy(update={"blur": 0.0, "noise": 0.0})
+
+
+def _train_mode(model: nn.Module) -> None:
+    """Put the network into train mode, but for the norms that are frozen: their running means stay what they were."""
+    model.train()
+    for module in model.modules():
+        own = list(module.parameters(recurse=False))
+        if isinstance(module, _BatchNorm) and own and not any(parameter.requires_grad for parameter in own):
+            module.eval()
 
 
 def _norms(model: nn.Module) -> list[Tensor]:
