@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import mien.training.learner as learner_module
+from mien.checkpoint import load_run
 from mien.data.drawn import draw
 from mien.data.faces import FaceSet
 from mien.errors import CheckpointError, DataError, RecipeError
@@ -284,6 +285,36 @@ def test_faces_that_are_too_small_are_told() -> None:
 def test_what_gives_no_logits_of_the_classes_is_refused(answer: Any, said: str) -> None:
     with pytest.raises(DataError, match=said):
         next(fit(Answering(answer), TRAIN, VAL, recipe("cnn", "demo"), device="cpu"))
+
+
+def test_a_trained_network_answers_for_the_classes_that_it_learned() -> None:
+    three = ("left", "middle", "right")
+    train, val = (FaceSet(faces.images, faces.labels % 3, classes=three) for faces in (TRAIN, VAL))
+    model, _ = load_run("small")
+    model.linear = nn.Linear(model.linear.in_features, 3)  # type: ignore[arg-type]
+    made = recipe("flagship_small", "demo", epochs=1)
+    with pytest.raises(DataError, match="gives shape"):
+        next(fit(model, TRAIN, VAL, made, device="cpu"))
+    assert len(model.classes) == 7  # type: ignore[arg-type]
+    (epoch,) = fit(model, train, val, made, device="cpu")
+    assert evaluate(model, val).accuracy == pytest.approx(epoch.val_accuracy)
+    assert model.classes == three
+
+
+@pytest.mark.parametrize("own", [7, np.arange(7), [0, 1]])
+def test_what_a_network_of_ones_own_calls_classes_stays(own: Any) -> None:
+    made = recipe("logistic", "demo", epochs=1)
+    model = fresh(made)
+    model.classes = own
+    list(fit(model, TRAIN, VAL, made, device="cpu"))
+    assert model.classes is own
+
+    class Fixed(type(model)):  # type: ignore[misc]
+        @property
+        def classes(self) -> tuple[str, ...]:
+            return TRAIN.classes
+
+    list(fit(Fixed(), TRAIN, VAL, made, device="cpu"))
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])

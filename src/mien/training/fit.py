@@ -116,6 +116,8 @@ def fit(
             raise CheckpointError("What `state` holds is no Epoch's state, so there is nothing to go on from.")
         learner.load(state)
         best, best_accuracy, best_epoch, start = (state[key] for key in ("best", "accuracy", "best_epoch", "epoch"))
+    if _names_classes(model):
+        model.classes = train.classes  # type: ignore[assignment]
     try:
         for epoch in range(start, recipe.epochs):
             if recipe.early_stop and epoch - best_epoch >= recipe.early_stop:
@@ -165,6 +167,14 @@ def _warn_of_another(model: nn.Module, recipe: Recipe) -> None:
 
 def _listed(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
+
+
+def _names_classes(model: nn.Module) -> bool:
+    """Whether `model.classes` are names of classes, or free to be: a network of one's own may mean something else."""
+    own = vars(model).get("classes")
+    if own is None:
+        return not hasattr(model, "classes")
+    return isinstance(own, (tuple, list)) and all(isinstance(name, str) for name in own)
 
 
 def check_faces(train: FaceSet, val: FaceSet, second: FaceSet | None = None) -> None:
