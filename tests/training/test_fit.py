@@ -1,6 +1,10 @@
 """The loop: it learns, it is the same for the same seed, it goes on exactly, it ends with the best epoch's weights."""
 
+import copy
 import io
+import pickle
+import weakref
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -367,6 +371,60 @@ def test_what_is_no_state_is_no_start_from_nothing() -> None:
     made = recipe("logistic", "demo", epochs=1)
     with pytest.raises(CheckpointError, match="no Epoch's state"):
         next(fit(fresh(made), TRAIN, VAL, made, device="cpu", state={}))
+    (epoch,) = trained(made)[1]
+    with pytest.raises(CheckpointError, match=r"from an Epoch's state, such as epoch\.state\. Found an Epoch\."):
+        next(fit(fresh(made), TRAIN, VAL, made, device="cpu", state=epoch))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("feedforward", {}),
+        ("feedforward", {"options": {"hidden": [8], "batch_norm": False, "dropout": 0.0}}),
+        ("logistic", {"optimiser": "adamw"}),
+    ],
+)
+def test_the_state_of_another_training_is_refused_and_changes_nothing(name: str, fields: dict[str, Any]) -> None:
+    made, other = recipe("logistic", "demo", epochs=2, optimiser="sgd"), recipe(name, "demo", **fields)
+    state = next_state(made)
+    model = fresh(other)
+    before = weights(model)
+    with pytest.raises(CheckpointError, match="The state is of another network or optimiser than this training's"):
+        next(fit(model, TRAIN, VAL, other, device="cpu", state=state))
+    assert torch.equal(weights(model), before)
+
+
+def next_state(made: Recipe) -> dict[str, Any]:
+    """The state after the first epoch."""
+    return next(epoch.state for epoch in fit(fresh(made), TRAIN, VAL, made, device="cpu"))
+
+
+def test_a_state_stays_what_it_was_and_is_there_while_its_epoch_is() -> None:
+    made = recipe("cnn", "demo", epochs=4, batch=16, ema=0.5, options={"widths": [8] * 3})
+    whole, _ = trained(made)
+    states, epochs = [], []
+    for epoch in fit(fresh(made), TRAIN, VAL, made, device="cpu"):
+        states.append(epoch.state)
+        epochs.append(epoch)
+        assert Epoch(**vars(epoch)) == pickle.loads(pickle.dumps(epoch)) == copy.deepcopy(epoch) == epoch
+        for earlier in epochs[:-1]:
+            with pytest.raises(CheckpointError, match=f"Epoch {earlier.epoch} is over: take its state"):
+                _ = earlier.state
+    with pytest.raises(CheckpointError, match="Epoch 4 is over"):
+        _ = epochs[-1].state
+    again, rest = trained(made, state=states[1])  # which two epochs later is still that of the second
+    assert [epoch.epoch for epoch in rest] == [3, 4]
+    assert torch.equal(weights(whole), weights(again))
+
+
+def test_a_history_keeps_no_weights() -> None:
+    made = recipe("logistic", "demo", epochs=3)
+    held = []
+    for epoch in fit(fresh(made), TRAIN, VAL, made, device="cpu"):
+        held.append(weakref.ref(epoch._training["best"]["linear.weight"]))
+        history = [epoch]
+    assert [ref() for ref in held] == [None] * 3
+    assert [*vars(history[0])] == [*(field.name for field in fields(Epoch))]
 
 
 @pytest.mark.parametrize(("batch", "parts"), [(1, 1), (8, 8), (8, 5)])

@@ -1,9 +1,10 @@
 """The training loop. `fit` is a generator: it yields after every epoch, and whoever calls it prints, saves or stops."""
 
+import copy
 import time
 import warnings
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass
 from typing import Any
 
 import numpy as np
@@ -12,21 +13,29 @@ from torch import Tensor, nn
 
 from mien.data.faces import UNLABELLED, FaceSet, check_untransformed
 from mien.errors import CheckpointError, DataError, RecipeError, TooLittleMemory, UnknownModel, check_kind, first_line
-from mien.training.device import OnDevice, pick_device
+from mien.training.device import OnDevice, pick_device, to_device
 from mien.training.distributed import Team, join
 from mien.training.learner import Learner, hard, side
 from mien.training.losses import cross_entropy
 from mien.training.recipe import Recipe
 
 
+class _Held:
+    """What an Epoch knows of the training beside its figures: in a slot, so that `vars(epoch)` are these alone."""
+
+    __slots__ = ("_training",)
+    _training: dict[str, Any] | None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(vars(self))  # what is pickled or copied are the figures
+
+
 @dataclass(frozen=True)
-class Epoch:
-    """What one epoch came to. Losses in nats, accuracies 0..1.
+class Epoch(_Held):
+    """What one epoch came to. Losses in nats, accuracies 0..1. `vars(epoch)` are its figures by their names.
 
     `train_*` are means over the epoch's augmented batches, as the weights changed; `val_*` are measured after it.
-    `best` says that every earlier epoch had a lower `val_accuracy`: of equal ones the first is best. `state` resumes
-    the training after this epoch; it refers to live tensors, so save it before the next epoch is asked for or the loop
-    is left.
+    `best` says that every earlier epoch had a lower `val_accuracy`: of equal ones the first is best.
     """
 
     epoch: int
@@ -39,7 +48,21 @@ class Epoch:
     seconds: float
     faces_per_second: float
     best: bool
-    state: dict[str, Any] = field(repr=False, compare=False)
+    _of: InitVar[dict[str, Any] | None] = None
+
+    def __post_init__(self, _of: dict[str, Any] | None) -> None:
+        object.__setattr__(self, "_training", _of)  # no copy: `fit` empties it
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What resumes the training after this epoch: a copy, on the CPU.
+
+        Raises:
+            CheckpointError: the next epoch was asked for, or the loop was left.
+        """
+        if not (training := getattr(self, "_training", None)):
+            raise CheckpointError(f"Epoch {self.epoch} is over: take its state inside the loop, before the next epoch.")
+        return copy.deepcopy(to_device(training, "cpu"))
 
     def __str__(self) -> str:
         return (
@@ -94,7 +117,7 @@ def fit(
         RecipeError: a preset's name was given for the recipe; the model can't take faces as these, or as small as the
             recipe's `start_size`, all of it is frozen, its batch normalisation would see single faces, or the memory of
             the device is too small for the batch.
-        CheckpointError: `state` is none of an Epoch's.
+        CheckpointError: `state` is none of an Epoch's, or that of another network or optimiser.
         Diverged: the loss is no longer a number; a DataError, too.
 
     Under `torchrun` all processes call it alike and share the work (`mien.training.distributed`).
@@ -102,6 +125,10 @@ def fit(
     name = model if isinstance(model, str) else getattr(model, "name", "cnn")
     check_kind(model, nn.Module, UnknownModel, f"fit trains a network, such as mien.create_model({name!r}).")
     check_kind(recipe, Recipe, RecipeError, f"fit trains by a recipe, such as mien.recipe({name!r}).")
+    if state is not None:
+        check_kind(state, dict, CheckpointError, "fit goes on from an Epoch's state, such as epoch.state.")
+        if not {"model", "live", "optimiser", "best", "accuracy", "best_epoch", "epoch"} <= state.keys():
+            raise CheckpointError("What `state` holds is no Epoch's state, so there is nothing to go on from.")
     _warn_of_another(model, recipe)
     where = pick_device(device)
     check_faces(train, val, second)
@@ -111,14 +138,12 @@ def fit(
     check_network(model, train, recipe, second, team)
     learner = Learner(model, train, recipe, where, second, team)
     best, best_accuracy, best_epoch, start = _copy(model), -1.0, 0, 0
-    if state is not None:
-        if not {"model", "live", "optimiser", "best", "accuracy", "best_epoch", "epoch"} <= state.keys():
-            raise CheckpointError("What `state` holds is no Epoch's state, so there is nothing to go on from.")
-        learner.load(state)
-        best, best_accuracy, best_epoch, start = (state[key] for key in ("best", "accuracy", "best_epoch", "epoch"))
-    if _names_classes(model):
-        model.classes = train.classes  # type: ignore[assignment]
     try:
+        if state is not None:
+            learner.load(state)
+            best, best_accuracy, best_epoch, start = (state[key] for key in ("best", "accuracy", "best_epoch", "epoch"))
+        if _names_classes(model):
+            model.classes = train.classes  # type: ignore[assignment]
         for epoch in range(start, recipe.epochs):
             if recipe.early_stop and epoch - best_epoch >= recipe.early_stop:
                 return
@@ -130,10 +155,14 @@ def fit(
             if is_best:
                 best, best_accuracy, best_epoch = _copy(model), val_accuracy, epoch + 1
             known = {"best": best, "accuracy": best_accuracy, "best_epoch": best_epoch, "epoch": epoch + 1}
-            yield Epoch(
-                epoch + 1, recipe.epochs, train_loss, train_accuracy, val_loss, val_accuracy, learner.lr, seconds,
-                learner.steps * learner.batch / seconds, is_best, state={**learner.state(), **known},
-            )  # fmt: skip
+            training = {**learner.state(), **known}
+            try:
+                yield Epoch(
+                    epoch + 1, recipe.epochs, train_loss, train_accuracy, val_loss, val_accuracy, learner.lr, seconds,
+                    learner.steps * learner.batch / seconds, is_best, training,
+                )  # fmt: skip
+            finally:
+                training.clear()  # whoever keeps the epoch keeps no weights, and none that have changed since
     except torch.OutOfMemoryError:
         raise TooLittleMemory(
             f"The memory of {where} is too small for {learner.batch} faces in {recipe.accumulate} "

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mien.data.faces import UNLABELLED, FaceSet
-from mien.errors import Diverged
+from mien.errors import CheckpointError, Diverged, first_line
 from mien.training.augment import augment
 from mien.training.averaging import average_
 from mien.training.device import OnDevice
@@ -63,9 +63,23 @@ class Learner:
         return {name: part.state_dict() for name, part in parts.items()}
 
     def load(self, state: dict[str, Any]) -> None:
-        self.model.load_state_dict(state["model"])
-        self.live.load_state_dict(state["live"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        """Go on from what `state` gave.
+
+        Raises:
+            CheckpointError: of another network, or another optimiser.
+        """
+        try:
+            self.model.load_state_dict(state["model"])
+            self.live.load_state_dict(state["live"])
+            had = [set(group) for group in self.optimiser.param_groups]  # what an optimiser goes by tells which it is
+            self.optimiser.load_state_dict(state["optimiser"])
+            if any(own - set(group) for own, group in zip(had, self.optimiser.param_groups, strict=True)):
+                raise ValueError("another optimiser's")
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CheckpointError(
+                f"The state is of another network or optimiser than this training's ({first_line(error)}): give fit "
+                "the model and recipe that it was taken with."
+            ) from None
 
     def epoch(self, number: int, tick: Callable[[float], None] | None) -> tuple[float, float]:
         """One pass over the faces: (mean loss, accuracy). Its random numbers follow from the seed and its number."""
