@@ -201,6 +201,36 @@ def test_faces_grow_to_full_size() -> None:
     assert learner_module.side(made.model_copy(update={"start_size": 0}), 48, 0) == 48
 
 
+def test_a_compiled_network_sees_two_sizes() -> None:
+    made = recipe("resnet", epochs=20, start_size=32, compile=True)
+    assert [learner_module.side(made, 48, epoch) for epoch in range(20)] == [32] * 7 + [48] * 13
+
+
+def test_a_compilation_forgets_earlier_ones_and_is_for_fixed_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(torch.compiler, "reset", lambda: asked.append("reset"))
+    monkeypatch.setattr(torch, "compile", lambda forward, **how: (asked.append(how), forward)[1])
+    trained(recipe("logistic", "demo", epochs=1, compile=True))
+    assert asked == ["reset", {"dynamic": False}]
+
+
+@pytest.mark.soak
+def test_each_network_is_compiled_however_many_came_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, graphs = torch.compile, []
+    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 3)
+
+    def counted(graph: Any, inputs: Any) -> Any:
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", lambda forward, **how: own(forward, backend=counted, **how))
+    for width in range(4, 9):
+        shape = {"widths": [width], "depths": [1]}
+        trained(recipe("cnn", "demo", epochs=4, batch=32, start_size=24, compile=True, options=shape))
+        assert len(graphs) == 2
+        graphs.clear()
+
+
 def test_the_last_epochs_are_without_blur_and_noise() -> None:
     made = recipe("resnet", epochs=20, blur=0.02, noise=0.05, clear=0.25)
     sharp = made.model_copy(update={"blur": 0.0, "noise": 0.0})

@@ -38,7 +38,10 @@ class Learner:
         self.model = model  # what is measured: the average of `live`, or where the recipe keeps none `live` itself
         self.live = copy.deepcopy(model) if recipe.ema else model
         forward: Any = self.live if second is None else self.live.joint
-        self.forward = torch.compile(forward) if recipe.compile else forward
+        if recipe.compile:  # after a few networks torch would no longer compile others in this process, and not say so
+            torch.compiler.reset()
+            forward = torch.compile(forward, dynamic=False)  # for each size of faces, of which there are two then
+        self.forward = forward
         self.optimiser = _optimiser(self.live, recipe)
         balanced = recipe.class_weights == "balanced"
         self.weights = class_weights(self.faces.targets, self.classes) if balanced else None
@@ -167,8 +170,13 @@ def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def side(recipe: Recipe, full: int, epoch: int) -> int:
-    """Side of the faces in this epoch: from `start_size` in a straight line to full at 70 % of the epochs, by fours."""
+    """Side of the faces in this epoch: from `start_size` in a straight line to full at 70 % of the epochs, by fours.
+
+    Each size of a network that is compiled takes a compilation: there it is `start_size`, and full from half-way on.
+    """
     grown = epoch / max(1.0, 0.7 * recipe.epochs)
+    if recipe.compile:
+        grown = float(grown >= 0.5)
     if not recipe.start_size or grown >= 1:
         return full
     return min(full, max(4, 4 * round((recipe.start_size + (full - recipe.start_size) * grown) / 4)))

@@ -15,6 +15,9 @@ TIMM = "timm"
 class Recipe(BaseModel):
     """How to train one network. Frozen; `recipe.model_copy(update={"epochs": 3})` makes another.
 
+    `compile` compiles for each size of faces, so these have two at most: `start_size`, and full from 35 % of the epochs
+    on. A training so begun forgets what else torch has compiled in this process: that is compiled anew when it is used.
+
     Make one by `mien.recipe`, which knows the presets and raises RecipeError for what can't be; this constructor knows
     none, and raises pydantic's ValidationError.
     """
