@@ -34,10 +34,13 @@ from mien.net import MODEL, WEIGHTS
 from mien.runs import COLUMNS, FIGURES, RECIPE, begin, check_free, held, write_history
 from mien.training.device import pick_device
 from mien.training.distributed import Team, join
-from mien.training.fit import Epoch, check_faces, check_network, fit
+from mien.training.fit import Epoch, check_faces, check_network, enough_memory, fit
 from mien.training.recipe import TIMM, Recipe
 
 ENVIRONMENT = "environment.json"
+
+EVALUATED = 256
+"""How many faces at once a network is judged by before and after its training, where its batch isn't smaller."""
 
 
 def train(
@@ -126,12 +129,13 @@ def _train(
         return
     if leads and not (folder / ENVIRONMENT).exists():
         atomic_write(folder / ENVIRONMENT, json.dumps(environment(), indent=2))
-    model.to(pick_device(device))
+    where = pick_device(device)
     started = state.get("started", "") if state else _started(recipe)
     if state:
         before = state["before"]
     else:
-        first = evaluate(model, splits["val"], split="val")
+        with enough_memory(where, recipe, splits["train"]):
+            first = evaluate(model.to(where), splits["val"], split="val", batch=min(recipe.batch, EVALUATED))
         before = first.as_json()
         if say:
             say(first)
@@ -218,7 +222,8 @@ def _finish(
     export: bool,
 ) -> None:
     load_weights(model, folder / WEIGHTS)
-    report = evaluate(model, splits["val"], split="val")  # where it was trained, and judged before
+    with enough_memory(next(model.parameters()).device, recipe, splits["train"]):  # where it was trained
+        report = evaluate(model, splits["val"], split="val", batch=min(recipe.batch, EVALUATED))
     model.cpu()
     best = max(rows, key=lambda row: row["val_accuracy"], default=None)
     cost = summarise(model)

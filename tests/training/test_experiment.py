@@ -10,7 +10,7 @@ from mien.cards import CARD, Card, checksum
 from mien.checkpoint import load_run, load_state, save_state, save_weights
 from mien.data.drawn import drawn_faces
 from mien.data.faces import FaceSet
-from mien.errors import CheckpointError, RecipeError
+from mien.errors import CheckpointError, RecipeError, TooLittleMemory
 from mien.experiment import fresh, train
 from mien.models import create_model
 from mien.net import WEIGHTS
@@ -94,6 +94,21 @@ def test_what_cannot_be_trained_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="start_size"):
         next(train(tmp_path / "run", drawn_faces(70), made, device="cpu"))
     assert not (tmp_path / "run").exists()
+
+
+def test_too_little_memory_to_judge_it_before_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def full(*_: object, batch: int, **__: object) -> None:
+        asked.append(batch)
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+    monkeypatch.setattr("mien.experiment.evaluate", full)
+    for batch in (400, 32):
+        made = recipe("logistic", "demo", batch=batch)
+        with pytest.raises(TooLittleMemory, match=r"memory of cpu is too small for .* choose a smaller batch"):
+            next(train(tmp_path / str(batch), drawn_faces(140), made, device="cpu"))
+    assert asked == [256, 32]
 
 
 def test_a_run_with_a_second_labelling_goes_on_with_it_alone(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import mien.training.learner as learner_module
 from mien.checkpoint import load_run
 from mien.data.drawn import draw
 from mien.data.faces import FaceSet
-from mien.errors import CheckpointError, DataError, RecipeError
+from mien.errors import CheckpointError, DataError, RecipeError, TooLittleMemory
 from mien.evaluation.scores import evaluate
 from mien.models import create_model
 from mien.training.fit import Epoch, fit
@@ -478,6 +478,35 @@ def test_too_little_memory_is_told() -> None:
     model.linear = Greedy(48 * 48, 7)
     with pytest.raises(RecipeError, match="memory of cpu is too small for 32 faces in 1 part: choose a smaller batch"):
         next(fit(model, TRAIN, VAL, made, device="cpu"))
+
+
+def test_too_little_memory_is_told_before_the_first_epoch_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+    made = recipe("logistic", "demo", batch=500, accumulate=2)
+    monkeypatch.setattr("mien.training.fit.Learner", full)
+    with pytest.raises(TooLittleMemory, match=r"memory of cpu is too small for 96 faces in 2 parts.*more parts"):
+        next(fit(fresh(made), TRAIN, VAL, made, device="cpu"))
+
+
+@pytest.mark.parametrize(("fields", "most"), [({"batch": 600}, 512), ({"batch": 40}, 40), ({"accumulate": 3}, 11)])
+def test_it_is_judged_in_parts_no_larger_than_a_steps(fields: dict[str, int], most: int) -> None:
+    class Counting(nn.Linear):
+        def forward(self, given: torch.Tensor) -> torch.Tensor:
+            if not self.training:
+                seen.append(len(given))
+            return super().forward(given)
+
+    seen: list[int] = []
+    made, faces = recipe("logistic", "demo", epochs=1, **{"batch": 32, **fields}), draw(600, seed=1)
+    model = fresh(made)
+    model.linear = Counting(48 * 48, 7)
+    (epoch,) = fit(model, faces, faces, made, device="cpu")
+    judged = seen[2:]  # without the two pairs that go through first, to see what comes out
+    assert max(judged) == most
+    assert sum(judged) == 600
+    assert evaluate(model, faces).accuracy == pytest.approx(epoch.val_accuracy)
 
 
 def test_with_a_second_labelling_it_goes_on_bit_for_bit() -> None:

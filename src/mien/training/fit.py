@@ -3,7 +3,8 @@
 import copy
 import time
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import InitVar, dataclass
 from typing import Any
 
@@ -133,10 +134,26 @@ def fit(
     where = pick_device(device)
     check_faces(train, val, second)
     team = join(where)
+    with enough_memory(where, recipe, train):
+        yield from _epochs(model, train, val, recipe, where, team, state, tick, second)
+
+
+def _epochs(
+    model: nn.Module,
+    train: FaceSet,
+    val: FaceSet,
+    recipe: Recipe,
+    where: torch.device,
+    team: Team,
+    state: dict[str, Any] | None,
+    tick: Callable[[float], None] | None,
+    second: FaceSet | None,
+) -> Generator[Epoch, None, None]:
     judge = OnDevice(val, where, judged=True)
     model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
     check_network(model, train, recipe, second, team)
     learner = Learner(model, train, recipe, where, second, team)
+    part = -(-learner.batch // (team.size * recipe.accumulate))  # of what a step computes at a time
     best, best_accuracy, best_epoch, start = _copy(model), -1.0, 0, 0
     try:
         if state is not None:
@@ -150,7 +167,7 @@ def fit(
             began = time.perf_counter()
             train_loss, train_accuracy = learner.epoch(epoch, tick)
             seconds = time.perf_counter() - began
-            val_loss, val_accuracy = _judge(model, judge, team)
+            val_loss, val_accuracy = _judge(model, judge, team, part)
             is_best = val_accuracy > best_accuracy
             if is_best:
                 best, best_accuracy, best_epoch = _copy(model), val_accuracy, epoch + 1
@@ -163,14 +180,21 @@ def fit(
                 )  # fmt: skip
             finally:
                 training.clear()  # whoever keeps the epoch keeps no weights, and none that have changed since
-    except torch.OutOfMemoryError:
-        raise TooLittleMemory(
-            f"The memory of {where} is too small for {learner.batch} faces in {recipe.accumulate} "
-            f"{'part' if recipe.accumulate == 1 else 'parts'}: choose a smaller batch (--batch) or more parts "
-            "(--accumulate)."
-        ) from None
     finally:
         model.load_state_dict(best)
+
+
+@contextmanager
+def enough_memory(where: torch.device, recipe: Recipe, train: FaceSet) -> Iterator[None]:
+    """Say in a sentence, as a TooLittleMemory, when the memory of the device is too small for what is done with it."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise TooLittleMemory(
+            f"The memory of {where} is too small for {min(recipe.batch, sum(train.counts.values()))} faces in "
+            f"{recipe.accumulate} {'part' if recipe.accumulate == 1 else 'parts'}: choose a smaller batch (--batch) or "
+            "more parts (--accumulate)."
+        ) from None
 
 
 def _warn_of_another(model: nn.Module, recipe: Recipe) -> None:
@@ -298,11 +322,14 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
 
 
 @torch.inference_mode()
-def _judge(model: nn.Module, faces: OnDevice, team: Team) -> tuple[float, float]:
-    """(mean loss, accuracy) over all faces, in float32 (of which recent NVIDIA chips round convolutions to TF32)."""
+def _judge(model: nn.Module, faces: OnDevice, team: Team, part: int) -> tuple[float, float]:
+    """(mean loss, accuracy) over all faces, in float32 (of which recent NVIDIA chips round convolutions to TF32).
+
+    `part` faces at a time, at most 512: what a step computes at a time has room for its gradients, too.
+    """
     model.eval()
     sums = torch.zeros(2, device=faces.device)
-    for place, (images, targets) in enumerate(faces.batches(512)):
+    for place, (images, targets) in enumerate(faces.batches(min(512, part))):
         if place % team.size != team.rank:
             continue
         logits = model(images)
