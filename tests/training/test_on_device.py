@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mien.data.faces import FaceSet
-from mien.training.device import OnDevice
+from mien.training.device import OnDevice, room
 
 CPU = torch.device("cpu")
 
@@ -86,6 +86,31 @@ def test_balanced_draws_go_by_the_faces_own_labels_whatever_stands_beside_them()
     held.targets = torch.cat([held.targets, torch.ones(200, 1)], 1)  # a second labelling, of which everyone is sure
     drawn = torch.cat([targets for _, targets in held.shuffled(50, torch.Generator().manual_seed(0), True)])
     assert 80 < int((drawn[:, :3].argmax(1) == 1).sum()) < 120
+
+
+@pytest.mark.parametrize(("free", "most"), [(140 << 30, 35 << 30), (2 << 30, 1 << 30)])
+def test_a_large_gpu_holds_larger_sets(free: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (free, 2 * free))
+    assert room(torch.device("cuda", 0)) == most
+    assert room(CPU) == 1 << 30
+
+
+@pytest.mark.parametrize("shape", [(50, 8, 8), (50, 8, 8, 3)])
+def test_a_set_for_which_there_is_room_is_held_face_by_face(
+    tmp_path: Path, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "faces.npy", pixels(*shape))
+    faces = FaceSet(np.load(tmp_path / "faces.npy", mmap_mode="r"), np.arange(50) % 8 - 1)
+    whole = OnDevice(faces, CPU).images
+    monkeypatch.setattr("mien.training.device.RESIDENT", 1)
+    monkeypatch.setattr("mien.training.device.LOOKED_AT", 10)
+    for bytes_, held in ((faces.images.nbytes - 1, False), (faces.images.nbytes, True)):
+        monkeypatch.setattr("mien.training.device.room", lambda device, most=bytes_: most * (device == CPU))
+        images = OnDevice(faces, CPU).images
+        assert (images is not None) == held
+    assert whole is not None
+    assert images is not None
+    assert torch.equal(images, whole)
 
 
 @pytest.mark.parametrize("shape", [(50, 8, 8), (50, 8, 8, 3)])

@@ -76,17 +76,23 @@ class DeviceLoader:
 
 
 RESIDENT = 1 << 30
-"""Bytes. A memory-mapped set of more than this stays on disk, and each batch is read from there."""
+"""Bytes. A memory-mapped set of more than this stays on disk, and each batch is read from there; beside a GPU with much
+free memory, one of more than a quarter of that."""
 
 LOOKED_AT = 64
 """Faces read from a mapped set before its pages are let go: around each the system may map a megabyte."""
 
 
+def room(device: torch.device) -> int:
+    """Bytes that one set of faces may take up on the device."""
+    return max(RESIDENT, torch.cuda.mem_get_info(device)[0] // 4) if device.type == "cuda" else RESIDENT
+
+
 class OnDevice:
     """A whole FaceSet on the device, handed out in batches: no worker processes, no copy for each batch.
 
-    FER2013's training faces are 66 MB as uint8, so they fit beside any network. A memory-mapped set larger than
-    `RESIDENT` stays where it is, and its batches are read when their turn comes: the same faces in the same order.
+    FER2013's training faces are 66 MB as uint8, so they fit beside any network. A memory-mapped set for which there is
+    no `room` stays where it is, and its batches are read when their turn comes: the same faces in the same order.
     Faces without a label are left out; with `judged` those in doubt, too.
 
     `images` are `(N, C, H, W)` uint8, or None where they stay on disk; `targets` are `(N,)` int64 or `(N, K)` float32.
@@ -99,10 +105,16 @@ class OnDevice:
         self.targets = torch.from_numpy(np.require(targets, requirements=["C", "W"])).to(device)
         self._labels = faces.labels[keep]
         self.images: Tensor | None = None
-        if mapped(faces.images) and faces.images.nbytes > RESIDENT:
-            self._map, self._places = faces.images, np.flatnonzero(keep)
-        else:
+        if not mapped(faces.images) or faces.images.nbytes <= RESIDENT:
             self.images = _planes(faces.images if keep.all() else faces.images[keep]).to(device)
+            return
+        self._map, self._places = faces.images, np.flatnonzero(keep)
+        if faces.images.nbytes <= room(device):  # piece by piece: the machine itself may have less memory than its GPU
+            first = self._read(self._places[:1])
+            images = torch.empty(len(self), *first.shape[1:], dtype=first.dtype, device=device)
+            for at in range(0, len(self), LOOKED_AT):
+                images[at : at + LOOKED_AT] = self._read(self._places[at : at + LOOKED_AT])
+            self.images = images
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -111,12 +123,15 @@ class OnDevice:
         """(images, targets) of these faces."""
         if self.images is not None:
             return self.images[pick], self.targets[pick]
-        places = self._places[pick if isinstance(pick, slice) else pick.cpu().numpy()]
+        return self._read(self._places[pick if isinstance(pick, slice) else pick.cpu().numpy()]), self.targets[pick]
+
+    def _read(self, places: NDArray[np.int64]) -> Tensor:
+        """The images at these places of the mapped set."""
         found = np.empty((len(places), *self._map.shape[1:]), np.uint8)
         for at in range(0, len(places), LOOKED_AT):
             found[at : at + LOOKED_AT] = self._map[places[at : at + LOOKED_AT]]
             let_go(self._map)
-        return _planes(found).to(self.device), self.targets[pick]
+        return _planes(found).to(self.device)
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """(images, targets) in order, the last batch as large as it comes."""
