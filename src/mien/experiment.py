@@ -1,15 +1,16 @@
 """One experiment: a recipe and data become a run folder.
 
 A run folder holds `recipe.json`, `data.json` and `environment.json` from the start; `state.pt`,
-`weights.safetensors` (the best epoch's) and `history.csv` after every epoch; `model.onnx`, `figures/` and
-`card.json` when it is finished, the first two unless `export` is False. The card is written last, so a folder with a
-card is complete.
+`weights.safetensors` (the best epoch's) and `history.csv` after every epoch, or where epochs are quick after some (see
+`SAVING`); `model.onnx`, `figures/` and `card.json` when it is finished, the first two unless `export` is False. The
+card is written last, so a folder with a card is complete.
 """
 
 import json
 import os
 import re
 import tempfile
+import time
 from collections.abc import Callable, Generator
 from contextlib import nullcontext
 from pathlib import Path
@@ -39,6 +40,10 @@ from mien.training.recipe import TIMM, Recipe
 
 ENVIRONMENT = "environment.json"
 
+SAVING = 10
+"""How many times as long as the last save took a training goes on before the next one. Epochs that take longer than
+that are each saved."""
+
 EVALUATED = 256
 """How many faces at once a network is judged by before and after its training, where its batch isn't smaller."""
 
@@ -55,13 +60,15 @@ def train(
     export: bool = True,
     before: Callable[[Report], None] | None = None,
 ) -> Generator[Epoch, None, None]:
-    """Train one network into a run folder, and yield each Epoch once it is saved.
+    """Train one network into a run folder, and yield each Epoch.
 
     It is a generator: nothing happens until a loop asks for the epochs, `for epoch in mien.train(...)`, or
     `history = list(mien.train(...))`, which trains them all.
 
-    Stopping it, by `break`, Ctrl-C or kill -9, loses at most the epoch under way; with `resume` the next call goes on
-    after the last saved one, and yields nothing when the run is finished. The test split isn't looked at.
+    Stopping it, by `break` or Ctrl-C, or an error, loses the epoch under way and nothing else; with `resume` the next
+    call goes on after the last saved one, and yields nothing when the run is finished. An epoch is saved before it is
+    yielded, unless the last save is less than ten times as long ago as it took: kill -9, or a power cut, loses such
+    quick epochs, too. The test split isn't looked at.
     While a variable holds what `train` gave, as in a notebook, a loop that was left still holds the folder: that
     variable's `.close()` lets go of it.
 
@@ -142,22 +149,62 @@ def _train(
     rows: list[dict[str, float]] = state["history"] if state else []
     if leads and state:
         write_history(folder, rows)  # whoever was killed after the state was saved may not have come to it
-    for epoch in fit(
-        model, splits["train"], splits["val"], recipe,
-        device=device, state=state and state["fit"], tick=tick, second=second,
-    ):  # fmt: skip
-        rows.append({name: getattr(epoch, name) for name in COLUMNS})
-        if leads:
-            if epoch.best:
-                save_weights(model, folder / WEIGHTS)
-            kept = {"history": rows, "before": before, "options": model.options, "started": started}
-            save_state({"fit": epoch.state, **kept}, folder / STATE)
-            write_history(folder, rows)
-        yield epoch
+    keeper = _Keeper(folder, {"before": before, "options": model.options, "started": started})
+    try:
+        for epoch in fit(
+            model, splits["train"], splits["val"], recipe,
+            device=device, state=state and state["fit"], tick=tick, second=second,
+        ):  # fmt: skip
+            rows.append({name: getattr(epoch, name) for name in COLUMNS})
+            if leads:
+                keeper.take(epoch, rows)
+            yield epoch
+    finally:  # by whatever it was stopped
+        keeper.save()
     if not leads:
         return
     save_weights(model, folder / WEIGHTS)  # those there may be of an epoch that was done again, and otherwise
     _finish(folder, model, splits, recipe, started, before, rows, export)
+
+
+class _Keeper:
+    """Saves a training after its epochs: at once, or while that would take too much of the time (`SAVING`), later."""
+
+    def __init__(self, folder: Path, known: dict[str, Any]) -> None:
+        self.folder, self.known = folder, known
+        self.held: dict[str, Any] = {}  # the state that isn't saved yet
+        self.better, self.due = False, time.monotonic()
+
+    def take(self, epoch: Epoch, rows: list[dict[str, float]]) -> None:
+        """Hold the state after an epoch, and save it if it is time, or the last one."""
+        self.held = {"fit": epoch.state, "history": [*rows], **self.known}
+        self.better |= epoch.best
+        if time.monotonic() >= self.due or epoch.epoch == epoch.epochs:
+            self.save()
+
+    def save(self) -> None:
+        """Save what isn't saved yet, if anything is."""
+        if not self.held:
+            return
+        began = time.monotonic()
+        if self.better:
+            save_weights(_Weights(self.held["fit"]["best"]), self.folder / WEIGHTS)
+        save_state(self.held, self.folder / STATE)
+        write_history(self.folder, self.held["history"])
+        self.held, self.better = {}, False
+        now = time.monotonic()
+        self.due = now + SAVING * (now - began)
+
+
+class _Weights(nn.Module):
+    """Stands for the network that had these weights, which has others by now."""
+
+    def __init__(self, weights: dict[str, Any]) -> None:
+        super().__init__()
+        self.weights = weights
+
+    def state_dict(self, *_: Any, **__: Any) -> Any:
+        return self.weights
 
 
 def _rehearse(model: nn.Module, recipe: Recipe, splits: Splits) -> None:

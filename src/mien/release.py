@@ -10,6 +10,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -64,7 +65,9 @@ def release(
     tick: Callable[[float], None] | None = None,
     look: Callable[[str, float], None] | None = None,
 ) -> Iterator[Step]:
-    """Train what `plan` asks for and isn't done yet in `folder`, and yield a Step after every epoch, once it is saved.
+    """Train what `plan` asks for and isn't done yet in `folder`, and yield a Step after every epoch.
+
+    What `mien.train` says of stopping it holds here, too; when the minutes are over, everything is saved.
 
     Args:
         stage: "teachers", "students", "ship" (calibration, half-size weights, ONNX files, cards), or "all" in turn.
@@ -190,13 +193,14 @@ def _train(
     """Train one network into its run folder, or go on with it; a finished one yields nothing."""
     clock.check(0)
     began = time.monotonic()
-    for epoch in train(home, splits, recipe, **how):
-        took = time.monotonic() - began  # without what the caller does with it
-        yield Step(stage, home.name, epoch)
-        if left := epoch.epochs - epoch.epoch:
-            clock.check(took, last=left == 1)
-        began = time.monotonic()
-        clock.mark()
+    with closing(train(home, splits, recipe, **how)) as epochs:  # which saves what isn't saved yet
+        for epoch in epochs:
+            took = time.monotonic() - began  # without what the caller does with it
+            yield Step(stage, home.name, epoch)
+            if left := epoch.epochs - epoch.epoch:
+                clock.check(took, last=left == 1)
+            began = time.monotonic()
+            clock.mark()
     (home / STATE).unlink(missing_ok=True)  # nothing goes on from a finished run
 
 

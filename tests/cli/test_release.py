@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.budgets import plan
+from mien.budgets import Plan, plan
 from mien.cards import CARD, Card, TrainedOn, checksum
-from mien.checkpoint import load_run, save_weights
+from mien.checkpoint import STATE, load_run, load_state, save_weights
 from mien.cli import main
 from mien.cli.options import check_finished
 from mien.cli.sharded import Shards, sharded
@@ -358,6 +358,22 @@ def test_a_killed_call_keeps_what_was_packed_and_sigterm_ends_it_in_order(
     assert not (tmp_path / "killed" / "teacher-1" / "weights.safetensors").exists()  # its state has them
     assert not kept[0].exists()
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_when_the_minutes_are_over_quick_epochs_are_saved_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mien.experiment.SAVING", 1e9)
+    epochs: list[float] = []
+
+    def check(clock: _Clock, seconds: float, *, last: bool = False) -> None:
+        epochs.extend([seconds] if seconds else [])
+        if len(epochs) == 4:
+            raise OutOfTime
+
+    monkeypatch.setattr(_Clock, "check", check)
+    chosen = Plan((), {"small": recipe("logistic", "demo", epochs=9)})
+    with pytest.raises(OutOfTime):
+        list(release(chosen, drawn_faces(140), tmp_path, stage="students"))
+    assert load_state(tmp_path / "small" / STATE)["fit"]["epoch"] == 4
 
 
 def test_what_is_in_a_state_neednt_travel_beside_it_but_a_finished_network_s_weights_do(tmp_path: Path) -> None:

@@ -1,21 +1,37 @@
 """A run folder: what stands in it after a training that was stopped at a bad moment."""
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
 from mien.cards import CARD, Card, checksum
-from mien.checkpoint import load_run, load_state, save_state, save_weights
+from mien.checkpoint import load_run, load_state, load_weights, save_state, save_weights
 from mien.data.drawn import drawn_faces
 from mien.data.faces import FaceSet
-from mien.errors import CheckpointError, RecipeError, TooLittleMemory
+from mien.errors import CheckpointError, Diverged, RecipeError, TooLittleMemory
 from mien.experiment import fresh, train
 from mien.models import create_model
 from mien.net import WEIGHTS
-from mien.runs import begin, history, read_note
+from mien.runs import begin, history, read_note, write_history
 from mien.training.recipe import recipe
+
+
+@pytest.fixture
+def saved(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The epochs after which a state was saved."""
+    epochs: list[int] = []
+
+    def save(state: dict[str, Any], path: Path) -> None:
+        save_state(state, path)
+        epochs.append(state["fit"]["epoch"])
+
+    monkeypatch.setattr("mien.experiment.save_state", save)
+    return epochs
 
 
 def stop(share: float) -> None:
@@ -146,3 +162,82 @@ def test_what_a_run_started_from_may_be_gone_when_it_goes_on(tmp_path: Path) -> 
         list(train(tmp_path / "run", splits, made, device="cpu", resume=True, tick=stop))
     assert len(list(train(tmp_path / "run", splits, made, device="cpu", resume=True))) == 1
     assert Card.read(tmp_path / "run").init == sums[WEIGHTS]  # what it went on from is known by that
+
+
+QUICK = recipe("cnn", "demo", epochs=6, batch=16, lr=0.03, ema=0.5, options={"widths": [4, 8], "depths": [1, 1]})
+
+
+def test_slow_epochs_are_each_saved_before_they_are_yielded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mien.experiment.SAVING", 0)
+    for epoch in train(tmp_path, drawn_faces(140), QUICK, device="cpu", export=False):
+        assert load_state(tmp_path / "state.pt")["fit"]["epoch"] == len(history(tmp_path)) == epoch.epoch
+
+
+@pytest.mark.parametrize(("takes", "expected"), [(5.0, [1, 2, 3, 4, 5, 6]), (0.6, [1, 3, 5, 6]), (0.3, [1, 5, 6])])
+def test_saving_takes_a_tenth_of_the_time_at_most(
+    tmp_path: Path, saved: list[int], monkeypatch: pytest.MonkeyPatch, takes: float, expected: list[int]
+) -> None:
+    now = [0.0]
+
+    def written(*what: Any) -> None:
+        write_history(*what)
+        now[0] += 0.1
+
+    def tick(share: float) -> None:
+        now[0] += takes * (share == 1)
+
+    monkeypatch.setattr("mien.experiment.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr("mien.experiment.write_history", written)
+    list(train(tmp_path, drawn_faces(140), QUICK, device="cpu", export=False, tick=tick))
+    assert saved == expected
+
+
+@pytest.mark.parametrize("how", ["left", "closed", "interrupted", "diverged"])
+def test_what_is_stopped_among_quick_epochs_has_them_all_and_goes_on_exactly(
+    tmp_path: Path, saved: list[int], monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    splits = drawn_faces(140)
+    monkeypatch.setattr("mien.experiment.SAVING", 1e9)
+    list(train(tmp_path / "whole", splits, QUICK, device="cpu", export=False))
+    assert saved == [1, 6]
+    saved.clear()
+    rows: list[float] = []
+    errors = {"interrupted": KeyboardInterrupt, "diverged": Diverged}
+
+    def tick(share: float) -> None:
+        if len(rows) == 4 and how in errors:
+            raise errors[how]("in the middle of the fifth epoch")
+
+    going = train(tmp_path / "parts", splits, QUICK, device="cpu", export=False, tick=tick)
+    with pytest.raises(errors[how]) if how in errors else nullcontext():
+        for epoch in going:
+            rows.append(epoch.val_accuracy)
+            if len(rows) == 4 and how not in errors:
+                break
+    if how == "left":
+        del going
+    else:
+        going.close()
+    assert saved == [1, 4]
+    assert [row["val_accuracy"] for row in history(tmp_path / "parts")] == rows
+    best = load_state(tmp_path / "parts" / "state.pt")["fit"]["best"]
+    model = fresh(QUICK, splits)
+    load_weights(model, tmp_path / "parts" / WEIGHTS)
+    assert all(torch.equal(value, best[name]) for name, value in model.state_dict().items())
+    list(train(tmp_path / "parts", splits, QUICK, device="cpu", export=False, resume=True))
+    assert checksum(tmp_path / "parts" / WEIGHTS) == checksum(tmp_path / "whole" / WEIGHTS)
+
+
+def test_quick_epochs_that_a_kill_lost_are_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    splits = drawn_faces(140)
+    list(train(tmp_path / "whole", splits, QUICK, device="cpu", export=False))
+    monkeypatch.setattr("mien.experiment.SAVING", 1e9)
+    going = train(tmp_path / "run", splits, QUICK, device="cpu", export=False)
+    for _ in range(3):
+        next(going)
+    shutil.copytree(tmp_path / "run", tmp_path / "killed")  # what a kill would leave
+    going.close()
+    again = list(train(tmp_path / "killed", splits, QUICK, device="cpu", export=False, resume=True))
+    assert [epoch.epoch for epoch in again] == [2, 3, 4, 5, 6]
+    assert checksum(tmp_path / "killed" / WEIGHTS) == checksum(tmp_path / "whole" / WEIGHTS)
+    assert [row["epoch"] for row in history(tmp_path / "killed")] == [1, 2, 3, 4, 5, 6]
