@@ -32,6 +32,7 @@ from mien.net import MODEL, WEIGHTS
 from mien.runs import RELEASE
 from mien.shipping import ship
 from mien.teachers import PROBABILITIES, check_same, leave_probabilities, name_teachers, taught
+from mien.training.device import pick_device
 from mien.training.fit import Epoch
 from mien.training.recipe import Recipe
 
@@ -111,7 +112,7 @@ def release(
             yield from _train("students", folder / name, lessons, chosen, clock, how)
             name_teachers(folder / name, plan)
             if votes and not (folder / f"{name}-ferplus" / CARD).exists():
-                _other_head(folder / name, folder / f"{name}-ferplus", votes)
+                _other_head(folder / name, folder / f"{name}-ferplus", votes, device)
             clock.finished()
     if stage in ("ship", "all"):
         for name in plan.students:
@@ -232,7 +233,7 @@ def _second(splits: Splits, votes: Splits) -> FaceSet:
     return known
 
 
-def _other_head(home: Path, out: Path, votes: Splits) -> None:
+def _other_head(home: Path, out: Path, votes: Splits, device: str | None) -> None:
     """The network that answers with the second head of the one in `home`, as a run folder of its own."""
     model, card = load_run(home)
     options = {**card.options, "classes": len(votes.classes), "second": 0}
@@ -241,7 +242,8 @@ def _other_head(home: Path, out: Path, votes: Splits) -> None:
     own = {name: value for name, value in weights.items() if not name.startswith(("linear.", "second."))}
     heads = {name: weights[name.replace("linear.", "second.")] for name in ("linear.weight", "linear.bias")}
     twin.load_state_dict({**own, **heads})
-    report = evaluate(twin, votes["val"], split="val")
+    report = evaluate(twin.to(pick_device(device)), votes["val"], split="val")
+    twin.cpu()
     other = card.model_copy(
         update={
             "options": options,

@@ -25,7 +25,7 @@ from mien.errors import CheckpointError, MienError, RecipeError
 from mien.evaluation.scores import evaluate, score
 from mien.labels import FERPLUS
 from mien.models import create_model, summarise
-from mien.release import OutOfTime, _Clock, release, spare
+from mien.release import OutOfTime, _Clock, _other_head, release, spare
 from mien.runs import held
 from mien.shards import INDEX, pack, unpack
 from mien.teachers import PROBABILITIES, leave_probabilities, taught
@@ -331,6 +331,23 @@ def test_faces_whose_label_is_in_doubt_are_learned_from(tmp_path: Path) -> None:
     assert [step.name for step in steps] == ["teacher-0", "teacher-0", "teacher-1", "teacher-1"]
     assert len(load_arrays(tmp_path / "teacher-0" / "probabilities.npz")["train"]) == len(train)
     assert list(release(plan("toy"), replace(splits, train=train), tmp_path, stage="students"))
+
+
+def test_the_other_head_is_judged_where_the_training_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    splits, asked = drawn_faces(70), []
+    model = create_model("flagship_small", stem=4, widths=[4, 8], depths=[1, 1], squeeze=False, second=8)
+    save_weights(model, tmp_path / "small" / "weights.safetensors")
+    sums = {"weights.safetensors": checksum(tmp_path / "small" / "weights.safetensors")}
+    Card(model="flagship_small", options=model.options, classes=splits.classes, checksums=sums).write(
+        tmp_path / "small" / CARD
+    )
+    voted = {
+        name: FaceSet(part.images, np.eye(8, dtype=np.float32)[part.labels], classes=FERPLUS) for name, part in splits
+    }
+    monkeypatch.setattr("mien.release.pick_device", lambda device: asked.append(device) or "cpu")
+    _other_head(tmp_path / "small", tmp_path / "other", replace(splits, **voted), "cuda")
+    assert asked == ["cuda"]
+    assert Card.read(tmp_path / "other").classes == FERPLUS
 
 
 def test_a_killed_call_keeps_what_was_packed_and_sigterm_ends_it_in_order(
