@@ -69,6 +69,9 @@ def test_every_stage_runs_and_goes_on_from_its_shards(mien, faces: tuple[Path, P
     known = load_arrays(tmp_path / "state" / "teacher-1" / "probabilities.npz")
     assert known["train"].shape == (294, 7)
     assert known["train"].dtype == "float16"
+    for number in (0, 1):  # the votes are learned beside the labels, and faces may be enlarged
+        assert Card.read(tmp_path / "state" / f"teacher-{number}").options["second"] == len(FERPLUS)
+    assert Card.read(tmp_path / "state" / "teacher-0").options["enlarge"] == 56
     assert not list((tmp_path / "state").rglob("*.safetensors"))  # teachers leave what they know, not their weights
     assert not list((tmp_path / "state").rglob("*.onnx"))
     assert not list((tmp_path / "state").rglob("figures"))
@@ -99,7 +102,10 @@ def test_every_stage_runs_and_goes_on_from_its_shards(mien, faces: tuple[Path, P
     boxed = Card.read(tmp_path / "done" / "box" / "small")
     assert boxed.calibration["n"] == len(val)
     assert boxed.temperature == boxed.calibration["temperature"] != 1
-    assert "0.7 of each of its training targets is the mean answer of 2: flagship_small, seed 0;" in boxed.notes
+    assert (
+        "0.7 of each of its training targets is the mean answer of 2: flagship, seed 0; flagship_small, seed 1."
+        in boxed.notes
+    )
     twin = Card.read(tmp_path / "done" / "box" / "small-ferplus")
     assert twin.classes == FERPLUS
     assert twin.data.checksums["val"] != boxed.data.checksums["val"]  # judged by other labels: on no board together
@@ -206,20 +212,38 @@ def test_a_budget_with_other_seeds() -> None:
         plan("cpu", seed=2**31)
 
 
+@pytest.mark.parametrize("second", [0, 8])
+def test_the_dry_run_does_what_the_gpu_budget_does(second: int) -> None:
+    """Every kind of network and every field of a recipe but sizes and rates."""
+
+    def paths(budget: str) -> set[str]:
+        chosen = plan(budget, second=second)
+        used = set()
+        for one in (*chosen.teachers, *chosen.students.values()):
+            assert isinstance(one, Recipe)
+            used |= {one.model, *(name for name, value in one.model_dump().items() if value not in (0, "", "none"))}
+            used |= {f"option {name}" for name, value in one.options.items() if value}
+        return used
+
+    missing = paths("gpu") - paths("toy")
+    assert missing == set()
+    assert ("option second" in paths("toy")) == (second > 0)
+
+
 def test_what_another_network_knows_is_not_taken(
     faces: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = ["release", "--budget", "toy", "--data", str(faces[0]), "--stage", "students", "--out", str(tmp_path)]
     seeds = [one for one in plan("toy").teachers if isinstance(one, Recipe)]
     left(tmp_path / "teacher-0", seeds[0].model_copy(update={"epochs": 9}), Splits.load(faces[0]))
-    trained = "teacher-0 holds the answers of the flagship_small of seed 0 that was trained there, but"
+    trained = "teacher-0 holds the answers of the flagship of seed 0 that was trained there, but"
     asked = "that was trained there is asked for"
     for words, said in (
         (
             ["--seed", "7"],
-            f"{trained} the flagship_small of seed 21 {asked} (other epochs, seed)",
+            f"{trained} the flagship of seed 21 {asked} (other epochs, seed)",
         ),
-        ([], f"{trained} the flagship_small of seed 0 {asked} (other epochs)"),
+        ([], f"{trained} the flagship of seed 0 {asked} (other epochs)"),
         (["--teacher", "small"], f"{trained} small is asked for: take another folder"),
     ):
         assert main([*line, *words]) == 1
