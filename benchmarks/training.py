@@ -83,7 +83,7 @@ class Bench:
         faces = self.some if faces is None else faces
         side = faces.images.shape[1]
         model = mien.create_model(recipe.model, classes=len(faces.classes), size=side, **recipe.options)
-        *_, epoch = mien.fit(model, faces, self.val[:BATCH], recipe, device=str(self.device))
+        *_, epoch = mien.fit(model, faces, resized(self.val[:BATCH], side), recipe, device=str(self.device))
         return epoch.faces_per_second
 
     def beside_plain(self) -> None:
@@ -168,6 +168,8 @@ def row(what: str, rates: dict[str, float]) -> None:
 
 
 def resized(faces: FaceSet, side: int) -> FaceSet:
+    if faces.images.shape[1] == side:
+        return faces
     images = [np.asarray(Image.fromarray(face).resize((side, side))) for face in faces.images]
     return FaceSet(np.stack(images), faces.targets, classes=faces.classes)
 

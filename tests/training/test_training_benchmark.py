@@ -2,6 +2,7 @@
 
 import importlib.util
 import random
+import re
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,3 +59,10 @@ def test_the_first_epoch_isnt_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = benchmark.Bench(draw(64), draw(32), torch.device("cpu"), Namespace(faces=64, compile=False))
     assert bench.rate(bench.recipe("logistic", batch=32)) == rates[1]
     assert len(rates) == 2
+
+
+def test_every_row_of_growing_work_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    given = Namespace(faces=16, compile=False)
+    benchmark.Bench(draw(32), draw(8), torch.device("cpu"), given).as_it_grows()
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    assert [len(re.findall(r": [\d,]+", row)) for row in rows] == [4, 3, 3, 3]
