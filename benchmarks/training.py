@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 import mien
 from mien.data.faces import FaceSet, Splits
@@ -41,6 +42,9 @@ from mien.training.recipe import Recipe
 HOME = Path(__file__).parents[1]
 sys.path.insert(0, str(HOME / "benchmarks"))
 from floor import BATCH, floor_seconds, matrix_rate, memory_rate, number_kind, told  # noqa: E402
+
+EACH = 20
+"""Batches that each worker of the plain way makes in an epoch."""
 
 
 def main() -> None:
@@ -129,15 +133,15 @@ class Bench:
         with tempfile.TemporaryDirectory() as home:
             Splits(self.some, self.val[:BATCH], self.val[:0]).save(f"{home}/some.npz")
             rates = {}
-            for count in (1, 2):
+            for processes in (1, 2):
                 words = ["-m", "mien", "train", "flagship_small", "--data", f"{home}/some.npz", "--epochs", "2"]
-                words += ["--batch", str(BATCH), "--start-size", "0", "--out", f"{home}/{count}"]
-                run = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"] if count > 1 else []
-                threads = {"OMP_NUM_THREADS": str(self.given.threads // count)}
+                words += ["--batch", str(BATCH), "--start-size", "0", "--out", f"{home}/{processes}"]
+                run = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"] if processes > 1 else []
+                threads = {"OMP_NUM_THREADS": str(self.given.threads // processes)}
                 subprocess.run(
                     [sys.executable, *run, *words], env=os.environ | threads, check=True, capture_output=True
                 )
-                rates[count] = history(Path(home) / str(count))[-1]["faces_per_second"]
+                rates[processes] = history(Path(home) / str(processes))[-1]["faces_per_second"]
         print(f"  one: {rates[1]:,.0f}  two: {rates[2]:,.0f}  ratio {rates[2] / rates[1]:.2f}")
 
     def to_accuracy(self, goals: list[float]) -> None:
@@ -208,25 +212,33 @@ class OneByOne(Dataset):
         return pixels, int(self.labels[at])
 
 
-def plain(faces: FaceSet, recipe: Recipe, device: torch.device, workers: int) -> float:
-    """Faces a second of the plain way, from the second batch on: starting the workers isn't counted."""
+def plain(faces: FaceSet, recipe: Recipe, device: torch.device, workers: int, least: float = 0.0) -> float:
+    """Faces a second of the plain way, over whole epochs that take `least` seconds: starting the workers isn't counted.
+
+    An epoch has `EACH` batches for each worker, or most of them would be first ones, which all come at once.
+    """
+    draws = RandomSampler(faces, num_samples=EACH * max(1, workers) * recipe.batch)
     loader = DataLoader(
-        OneByOne(faces, recipe), recipe.batch, shuffle=True, drop_last=True, num_workers=workers,
-        pin_memory=device.type == "cuda",
+        OneByOne(faces, recipe), recipe.batch, sampler=draws, drop_last=True, num_workers=workers,
+        persistent_workers=workers > 0, pin_memory=device.type == "cuda",
     )  # fmt: skip
-    model = mien.create_model(recipe.model, classes=len(faces.classes), **recipe.options).to(device)
+    size = faces.images.shape[1]
+    model = mien.create_model(recipe.model, classes=len(faces.classes), size=size, **recipe.options).to(device)
     optimiser = torch.optim.SGD(model.parameters(), recipe.lr, recipe.momentum, nesterov=True)
-    judge, seen, began = nn.CrossEntropyLoss(label_smoothing=recipe.smoothing), 0, 0.0
-    for step, (images, labels) in enumerate(loader):
-        if step == 1:
-            began = time.perf_counter()
-        loss = judge(model(images.to(device)), labels.to(device))
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        loss.item()
-        seen += len(images) if step else 0
-    return seen / (time.perf_counter() - began)
+    judge, seen, spent = nn.CrossEntropyLoss(label_smoothing=recipe.smoothing), 0, 0.0
+    for epoch in count():
+        batches, began = iter(loader), time.perf_counter()
+        for images, labels in batches if epoch else islice(batches, 2):
+            loss = judge(model(images.to(device)), labels.to(device))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            loss.item()
+        if epoch:
+            seen, spent = seen + len(draws), spent + time.perf_counter() - began
+            if spent >= least:
+                break
+    return seen / spent
 
 
 def header(device: torch.device, given: argparse.Namespace) -> str:

@@ -3,6 +3,7 @@
 import importlib.util
 import random
 import re
+import time
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +45,22 @@ def test_the_plain_way_changes_faces_within_the_recipe() -> None:
     assert 8 <= mirrored <= 24  # half of them, as the recipes that it is set beside do
     moved = benchmark.OneByOne(faces, mien.recipe("cnn"))
     assert len({moved[0][0].sum().item() for _ in range(4)}) == 4
-    assert benchmark.plain(faces, mien.recipe("logistic", batch=2), torch.device("cpu"), workers=0) > 0
+
+
+def test_the_plain_way_is_timed_once_it_has_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    class SlowAtFirst(benchmark.OneByOne):
+        def __getitem__(self, at: int) -> tuple[torch.Tensor, int]:
+            asked.append(at)
+            time.sleep(0.2 if len(asked) <= 4 else 0)
+            return super().__getitem__(at)
+
+    monkeypatch.setattr(benchmark, "OneByOne", SlowAtFirst)
+    rate = benchmark.plain(draw(8), mien.recipe("logistic", batch=2), torch.device("cpu"), workers=0)
+    assert rate > 40 / (4 * 0.2)
+    assert len(asked) == 4 + 40  # two batches to start with, then an epoch of 20
+    assert sorted(asked[4:]) == sorted([*range(8)] * 5)
 
 
 def test_the_first_epoch_isnt_measured(monkeypatch: pytest.MonkeyPatch) -> None:
