@@ -50,7 +50,10 @@ def main() -> None:
                 f"{name:24}{said if said != 'near' else 'identical and near':20}{here.sum():7,}{accuracy(table):10.4f}"
                 f"{low:10.4f} to {high:.4f}{balanced_accuracy(table):10.4f}"
             )
-        print(f"{'':24}{'right of the ' + str(only.sum()) + ' near ones':20}{right[only[answers.index]].mean():17.4f}")
+        if only.any():
+            print(
+                f"{'':24}{'right of the ' + str(only.sum()) + ' near ones':20}{right[only[answers.index]].mean():17.4f}"
+            )
 
 
 if __name__ == "__main__":
