@@ -1,13 +1,10 @@
-"""The main job: train the rungs one after another on the same faces, then compare them on one page."""
+"""The main job: the four rungs, trained on the same faces, compared on one page."""
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from mien.cards import CARD
 from mien.checkpoint import load_run
 from mien.data.faces import Splits
 from mien.environment import environment
@@ -16,60 +13,27 @@ from mien.evaluation.gallery import choose
 from mien.evaluation.ladder import Ladder, Rung
 from mien.evaluation.report import Report
 from mien.evaluation.scores import score
-from mien.experiment import named, train
+from mien.experiment import named
 from mien.files import atomic_write
 from mien.models import LADDER
 from mien.runs import history
-from mien.training.fit import Epoch
-from mien.training.recipe import Recipe, recipe
+from mien.training.device import pick_device
 
 REPORT = "report.html"
 
 
-def climb(
-    folder: str | os.PathLike[str],
-    splits: Splits,
-    preset: str = "tuned",
-    *,
-    models: Sequence[str] = LADDER,
-    device: str | None = None,
-    tick: Callable[[float], None] | None = None,
-    **fields: Any,
-) -> Iterator[tuple[Recipe, Epoch]]:
-    """Train each rung into its own run folder under `folder`, and yield every (recipe, Epoch) as it is done.
-
-    Called again after it was stopped, it goes on where it was: finished rungs aren't trained again.
-
-    Args:
-        preset: the preset that each rung is trained by.
-        models: the rungs, from the plainest up.
-        fields: recipe fields in place of the presets', the same for every rung.
-        device, tick: as in `mien.train`.
-
-    Raises:
-        RecipeError, UnknownModel, DataError: before anything is trained.
-        CheckpointError: the folder holds rungs of another recipe or of other data.
-    """
-    recipes = [recipe(model, preset, **fields) for model in models]
-    for each in recipes:
-        steps = train(Path(folder, each.model), splits, each, device=device, resume=True, tick=tick)
-        for epoch in steps:
-            yield each, epoch
-
-
-def compare_rungs(
-    folder: str | os.PathLike[str], splits: Splits, models: Sequence[str] = LADDER, device: str | None = None
-) -> Ladder:
+def compare_rungs(folder: str | os.PathLike[str], splits: Splits, device: str | None = None) -> Ladder:
     """Judge the trained rungs under `folder` on validation and, where there is one, on test; write the comparison.
 
-    Writes `ladder.json`, `ladder.md`, and with the extra `figures` `report.html`, a page that stands alone.
+    They are asked where they were trained: on `device`, without one on the fastest there is. Writes `ladder.json`,
+    `ladder.md`, and with the extra `figures` `report.html`, a page that stands alone.
 
     Raises:
         CheckpointError: a rung isn't finished, or its files were changed.
     """
     folder = Path(folder)
     ladder = Ladder(
-        rungs=tuple(_rung(folder / model, splits, device) for model in models),
+        rungs=tuple(_rung(folder / model, splits, device) for model in LADDER),
         source=named(splits),
         classes=splits.classes,
         counts=splits.counts,
@@ -88,15 +52,9 @@ def compare_rungs(
     return ladder
 
 
-def finished(folder: str | os.PathLike[str], models: Sequence[str] = LADDER) -> list[str]:
-    """Which of the rungs are trained already."""
-    return [model for model in models if Path(folder, model, CARD).exists()]
-
-
 def _rung(folder: Path, splits: Splits, device: str | None) -> Rung:
     model, card = load_run(folder)
-    if device:
-        model.to(device)
+    model.to(pick_device(device))
     judged = {name: score(model, faces, split=name) for name, faces in splits if name != "train" and faces.sure.any()}
     rows = history(folder)
     seconds = sum(row["seconds"] for row in rows)

@@ -99,7 +99,7 @@ def test_a_ladder_of_few_faces_begins_in_small_batches(
         asked.append((chosen.model, chosen.batch))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mien.ladder.train", stop)
+    monkeypatch.setattr("mien.experiment.train", stop)
     assert main(["ladder", "--data", str(mine), "--out", str(tmp_path / "small")]) == 130
     assert asked == [("logistic", 16)]
 

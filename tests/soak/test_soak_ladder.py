@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import mien
-from mien.ladder import climb, compare_rungs
+from mien.ladder import compare_rungs
+from mien.models import LADDER
 
 pytestmark = pytest.mark.soak
 
@@ -16,8 +17,9 @@ def test_each_rung_of_the_demo_is_better_than_the_last(tmp_path: Path) -> None:
     accuracies = []
     for seed in range(3):
         folder = tmp_path / str(seed)
-        for _ in climb(folder, splits, "demo", seed=seed):
-            pass
+        for model in LADDER:
+            for _ in mien.train(folder / model, splits, mien.recipe(model, "demo", seed=seed)):
+                pass
         ladder = compare_rungs(folder, splits)
         accuracies.append([rung.after["val"].accuracy for rung in ladder.rungs])
         print("seed", seed, *(f"{rung.model} {rung.after['val'].accuracy:.4f}" for rung in ladder.rungs))

@@ -83,23 +83,21 @@ def ladder(
 
 
 def _climb(folder: Path, splits: "Splits", preset: str, suit: bool, device: str | None, fields: dict[str, Any]) -> None:
-    from mien.ladder import climb, finished
+    from mien.cards import CARD
+    from mien.experiment import train
     from mien.models import LADDER
-    from mien.runs import history
+    from mien.runs import HISTORY, history
 
-    given = {name: value for name, value in fields.items() if value is not None}
-    ready = finished(folder)
-    if ready:
+    if ready := [model for model in LADDER if (folder / model / CARD).exists()]:
         note(f"Trained already: {', '.join(ready)}.")
     recipes = {model: make_recipe(model, preset, fields) for model in LADDER}
     if suit:
         recipes = _suited(folder, recipes, sum(splits["train"].counts.values()))
     for model, recipe in recipes.items():  # one at a time, so that each has a bar of its own
-        given |= {"batch": recipe.batch, "lr": recipe.lr}
-        done = len(history(folder / model)) if (folder / model / "history.csv").exists() else 0
+        run = folder / model
+        done = len(history(run)) if (run / HISTORY).exists() else 0
         with watch(model, recipe.epochs, done, several=True) as watcher:
-            steps = climb(folder, splits, preset, models=[model], device=device, tick=watcher.tick, **given)
-            for _, epoch in steps:
+            for epoch in train(run, splits, recipe, device=device, resume=True, tick=watcher.tick):
                 watcher.epoch(epoch)
 
 
