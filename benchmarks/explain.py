@@ -30,8 +30,9 @@ from mien.checkpoint import load_run
 from mien.data.drawn import draw
 from mien.data.faces import UNLABELLED, FaceSet
 from mien.data.load import load_faces
-from mien.evaluation.explanation import BLUR, Predictor, area, curve, order_of, random_orders, shares
-from mien.explain import METHOD, METHODS, heatmap, predictor
+from mien.evaluation.explanation import BLUR, area, curve, order_of, random_orders, shares
+from mien.evaluation.scores import Predictor, as_predictor
+from mien.explain import METHOD, METHODS, heatmap
 
 Heat = Callable[[NDArray[np.uint8], int], NDArray[np.floating]]
 FILLS = {"blur": BLUR, "mean": None}
@@ -75,26 +76,26 @@ def some_faces(data: Path | None, n: int) -> tuple[FaceSet, str]:
 
 def measured(faces: FaceSet, target: str) -> dict[str, Row]:
     model, card = load_run(target)
-    predict = predictor(model, card.temperature)
-    places = [int(predict(face[None, None])[0].argmax()) for face in faces.images]
-    ways: dict[str, Heat] = {name: _by(model, card.temperature, name) for name in METHODS}
-    rows = {name: Row() for name in (*METHODS, "random order", "middle first", "another face's")}
-    another = ways[METHOD](faces.images[-1], places[-1])
-    for number, (face, place) in enumerate(zip(faces.images, places, strict=True)):
-        heats = {"middle first": _middle(face), "another face's": another}
-        for name, way in ways.items():
-            start = time.perf_counter()
-            heats[name] = way(face, place)
-            rows[name].seconds += (time.perf_counter() - start) / len(faces)
-        another = heats[METHOD]
-        turns = {name: order_of(heat, face) for name, heat in heats.items()}
-        # 20 orders to be better than, and one that is judged as if it were a heatmap's
-        *orders, turns["random order"] = random_orders(len(turns[METHOD]), 21, seed=number)
-        chance = [_area(predict, face, order, place, "blur") for order in orders]
-        for name, row in rows.items():
-            for fill, insert in row.areas:
-                row.areas[fill, insert].append(_area(predict, face, turns[name], place, fill, insert=insert))
-            row.passed.append(row.areas["blur", False][-1] < min(chance) - 1e-6)
+    with as_predictor(model, card.temperature) as predict:
+        places = [int(predict(face[None, None])[0].argmax()) for face in faces.images]
+        ways: dict[str, Heat] = {name: _by(model, card.temperature, name) for name in METHODS}
+        rows = {name: Row() for name in (*METHODS, "random order", "middle first", "another face's")}
+        another = ways[METHOD](faces.images[-1], places[-1])
+        for number, (face, place) in enumerate(zip(faces.images, places, strict=True)):
+            heats = {"middle first": _middle(face), "another face's": another}
+            for name, way in ways.items():
+                start = time.perf_counter()
+                heats[name] = way(face, place)
+                rows[name].seconds += (time.perf_counter() - start) / len(faces)
+            another = heats[METHOD]
+            turns = {name: order_of(heat, face) for name, heat in heats.items()}
+            # 20 orders to be better than, and one that is judged as if it were a heatmap's
+            *orders, turns["random order"] = random_orders(len(turns[METHOD]), 21, seed=number)
+            chance = [_area(predict, face, order, place, "blur") for order in orders]
+            for name, row in rows.items():
+                for fill, insert in row.areas:
+                    row.areas[fill, insert].append(_area(predict, face, turns[name], place, fill, insert=insert))
+                row.passed.append(row.areas["blur", False][-1] < min(chance) - 1e-6)
     return rows
 
 

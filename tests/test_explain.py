@@ -16,7 +16,7 @@ from mien.cli.explain import explain as verb
 from mien.data.drawn import draw
 from mien.errors import CheckpointError, DataError, MediaError
 from mien.evaluation.explanation import scale
-from mien.explain import METHODS, _smooth, explain, heatmap, predictor
+from mien.explain import METHODS, _smooth, explain, heatmap
 from mien.models import create_model
 from mien.net import Net
 
@@ -78,12 +78,10 @@ def test_the_network_in_the_box() -> None:
     faces = draw(4, seed=3).images
     found = explain(model, faces, card.classes, temperature=card.temperature, orders=5)
     assert model.training
-    assert [one.label for one in found] == [
-        card.classes[int(answer.argmax())] for answer in predictor(model.eval())(faces[:, None])
-    ]
+    assert [one.label for one in found] == [card.classes[int(answer.argmax())] for answer in Net("small")(faces)]
     confidences = Net("small")(faces).max(1)
     assert [one.confidence for one in found] == pytest.approx(confidences.tolist(), abs=1e-4)
-    again = heatmap(model, faces[0], card.classes.index(found[0].label), temperature=card.temperature)
+    again = heatmap(model.eval(), faces[0], card.classes.index(found[0].label), temperature=card.temperature)
     np.testing.assert_array_equal(again, found[0].heatmap)
     assert np.mean([one.check.area for one in found]) < 0.75 * np.mean([one.check.areas.mean() for one in found])
 

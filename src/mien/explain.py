@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mien.errors import DataError, MissingExtra
-from mien.evaluation.explanation import ORDERS, Explanation, Predictor, check, scale, without
+from mien.evaluation.explanation import ORDERS, Explanation, check, scale, without
+from mien.evaluation.scores import as_predictor
+from mien.export import Probabilities
 from mien.images import channels_first
 
 Attribute = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]
@@ -60,19 +62,13 @@ def explain(
     if faces.dtype != np.uint8 or faces.ndim not in (3, 4) or (faces.ndim == 4 and faces.shape[3] != 3):
         raise DataError(f"Faces are uint8 (N, H, W) or (N, H, W, 3); found {faces.dtype} of shape {faces.shape}.")
     found = []
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        model.eval()
-        predict = predictor(model, temperature)
+    with as_predictor(model, temperature) as predict:
         for face in faces:
             answer = predict(channels_first(face[None]).copy())[0]
             place = int(answer.argmax()) if label is None else list(classes).index(label)
             heat = heatmap(model, face, place, method=method, temperature=temperature)
             tested = check(predict, face, heat, place, orders=orders, seed=seed)
             found.append(Explanation(face, classes[place], float(answer[place]), heat, method, tested))
-    finally:
-        for module, training in modes:
-            module.training = training
     return tuple(found)
 
 
@@ -87,14 +83,15 @@ def heatmap(
     Raises:
         DataError: the network hasn't the layers that the method needs. MissingExtra: captum isn't installed.
     """
-    device = _device(model)
+    parameter = next(model.parameters(), None)
+    device = torch.device("cpu") if parameter is None else parameter.device
     pixels, blurred = (
         torch.from_numpy(channels_first(seen[None]).copy()).to(device).float() for seen in (face, without(face))
     )
     pixels.requires_grad_()  # captum would do it, with a warning
     with warnings.catch_warnings():  # of a nearly black face, and of the steps towards one
         warnings.filterwarnings("ignore", "These pixels are floats")
-        asked = _Probabilities(model, temperature), pixels, blurred, torch.tensor([place], device=device)
+        asked = Probabilities(model, temperature), pixels, blurred, torch.tensor([place], device=device)
         heat = METHODS[method](*asked)
     heat = heat.detach().float().sum(1, keepdim=True)
     if heat.shape[2:] != face.shape[:2]:
@@ -102,30 +99,6 @@ def heatmap(
     values = heat[0, 0].cpu().numpy()
     highest = float(np.abs(values).max())
     return np.asarray(values / highest if highest > 0 else np.zeros_like(values), np.float32)
-
-
-def predictor(model: nn.Module, temperature: float = 1.0, *, most: int = 256) -> Predictor:
-    """The network as a function from pixels to probabilities; at most `most` faces at once."""
-    device = _device(model)
-
-    def predict(pixels: NDArray[np.uint8]) -> NDArray[np.floating]:
-        with torch.inference_mode():
-            parts = torch.from_numpy(pixels).split(most)
-            return np.concatenate([(model(part.to(device)).float() / temperature).softmax(1).cpu() for part in parts])
-
-    return predict
-
-
-class _Probabilities(nn.Module):
-    """What the check watches: unlike logits, probabilities know of the other classes, too."""
-
-    def __init__(self, model: nn.Module, temperature: float) -> None:
-        super().__init__()
-        self.model, self.temperature = model, temperature
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        logits: Tensor = self.model(pixels)
-        return (logits.float() / self.temperature).softmax(1)
 
 
 def integrated(net: nn.Module, faces: Tensor, blurred: Tensor, places: Tensor, *, points: int = 32) -> Tensor:
@@ -210,8 +183,3 @@ def _smooth(heat: Tensor, times: float) -> Tensor:
     line = (line / line.sum()).view(1, 1, 1, -1)
     single = nn.functional.pad(heat.sum(1, keepdim=True), (reach,) * 4, mode="reflect")
     return nn.functional.conv2d(nn.functional.conv2d(single, line), line.transpose(2, 3))
-
-
-def _device(model: nn.Module) -> torch.device:
-    parameter = next(model.parameters(), None)
-    return torch.device("cpu") if parameter is None else parameter.device

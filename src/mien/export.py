@@ -30,7 +30,7 @@ TOLERANCE = 1e-4
 are divided by almost nothing."""
 
 
-class _Probabilities(nn.Module):
+class Probabilities(nn.Module):
     """Pixels -> softmax(logits / temperature): what the ONNX file answers with."""
 
     def __init__(self, model: nn.Module, temperature: float) -> None:
@@ -40,7 +40,7 @@ class _Probabilities(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         logits: Tensor = self.model(pixels)
-        return (logits / self.temperature).softmax(1)
+        return (logits.float() / self.temperature).softmax(1)
 
 
 def export_onnx(
@@ -67,7 +67,7 @@ def export_onnx(
             within 1e-4); `path` is then left as it was.
     """
     twin = copy.deepcopy(getattr(model, "_orig_mod", model)).float().cpu()  # _orig_mod: what torch.compile wraps
-    network = _Probabilities(twin, card.temperature).eval()
+    network = Probabilities(twin, card.temperature).eval()
     pixels = _probe(card.input_shape)
     if faces is not None:
         faces = faces[:, None] if faces.ndim == 3 else faces

@@ -195,9 +195,10 @@ def test_answers_about_several_sets_become_one() -> None:
     assert joined(parts[:1]) is parts[0]
 
 
-def test_a_network_that_knows_more_classes_is_asked_about_those_of_the_faces() -> None:
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_a_network_that_knows_more_classes_is_asked_about_those_of_the_faces(kind: type) -> None:
     class Wider:
-        classes = ("b", "c", "a")
+        classes = kind(("b", "c", "a"))
 
         def __call__(self, pixels: np.ndarray) -> np.ndarray:
             return np.tile([0.2, 0.5, 0.3], (len(pixels), 1))
@@ -206,6 +207,17 @@ def test_a_network_that_knows_more_classes_is_asked_about_those_of_the_faces() -
     given = score(Wider(), faces)
     np.testing.assert_allclose(given.probabilities, [[0.6, 0.4]] * 3, rtol=1e-6)
     assert given.correct.tolist() == [True, False, True]
+
+
+def test_classes_that_are_no_names_say_nothing() -> None:
+    model = network()
+    model.classes = [3, 2, 1]  # type: ignore[assignment]
+    np.testing.assert_array_equal(score(model, faces()).probabilities, score(network(), faces()).probabilities)
+
+
+def test_a_softmax_too_many_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match="leave its last softmax out"):
+        score(nn.Sequential(network(), nn.Softmax(1)), faces())
 
 
 def test_a_temperature_softens_a_module_and_changes_no_answer() -> None:

@@ -9,7 +9,7 @@ What the check can't say: that the heatmap is about this face. Marking the middl
 them, since expressions are there (`benchmarks/explain.py`): one that fails is wrong, one that passes may be right.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from mien.errors import DataError
+from mien.evaluation.scores import Predictor
 from mien.images import channels_first
-
-Predictor = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
-"""Pixels uint8 `(B, C, H, W)` in, probabilities `(B, K)` out. A `mien.net.Net` is one."""
 
 SIDE = 48
 """Pixels. PATCH and BLUR are for faces of this side, and of others as much larger or smaller as the face is."""

@@ -2,6 +2,7 @@
 
 import math
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -92,7 +93,7 @@ def score(
     if not len(index):
         raise DataError(f"{faces.source or 'This set'} has no labelled faces{f' for {split!r}' if split else ''}.")
     given = np.empty((len(index), len(faces.classes)), np.float32)
-    with _as_predictor(model, temperature) as predict:
+    with as_predictor(model, temperature) as predict:
         for start in range(0, len(index), batch):  # in pieces, so that a memory-mapped set isn't read whole
             pixels = np.ascontiguousarray(channels_first(faces.images[index[start : start + batch]]))
             answers = [_answer(predict, seen(pixels, look), model, faces) for look in looks]
@@ -140,7 +141,9 @@ def evaluate(
 
     Args:
         model: an `nn.Module` that gives logits (asked in eval mode, on the device it is on, and left as it was),
-            a `mien.Net`, or any callable from pixels uint8 `(B, C, H, W)` to probabilities `(B, K)`.
+            a `mien.Net`, or any callable from pixels uint8 `(B, C, H, W)` to probabilities `(B, K)`. Its
+            attribute `classes`, a list or tuple of names, says what it answers for, in which order; without one that
+            is as in `faces`.
         faces: those in it that aren't `sure` are left out. A network that knows more classes, or the same in another
             order, is asked about these alone: its probabilities for them are scaled to add to 1.
         views: 1 asks about the face as it is, 2 also about its mirror image, 10 about those at other scales and places,
@@ -165,9 +168,11 @@ def evaluate(
 def _answer(predict: Predictor, pixels: NDArray[np.uint8], model: Any, faces: FaceSet) -> NDArray[np.floating]:
     answer = np.asarray(predict(pixels))
     named = getattr(model, "classes", None)
-    known = named if isinstance(named, tuple) else faces.classes
+    if not isinstance(named, (list, tuple)) or not all(isinstance(name, str) for name in named):
+        named = None  # of another kind, it is nothing that is meant here
+    known = faces.classes if named is None else tuple(named)
     if answer.shape != (len(pixels), len(known)) or not set(known) >= set(faces.classes):
-        found = ", ".join(known) if known is named else f"an answer of shape {answer.shape}"
+        found = f"an answer of shape {answer.shape}" if named is None else ", ".join(known)
         raise DataError(
             f"The network doesn't fit these faces: it has {found}; {len(pixels)} faces of the "
             f"{len(faces.classes)} classes {', '.join(faces.classes)} were asked for."
@@ -189,7 +194,8 @@ def _answer(predict: Predictor, pixels: NDArray[np.uint8], model: Any, faces: Fa
 
 
 @contextmanager
-def _as_predictor(model: Any, temperature: float) -> Iterator[Predictor]:
+def as_predictor(model: Any, temperature: float = 1.0) -> Iterator[Predictor]:
+    """`model` as a function from pixels to probabilities; an nn.Module is in eval mode meanwhile, then as before."""
     torch = sys.modules.get("torch")  # whoever holds an nn.Module has imported it
     if torch is None or not isinstance(model, torch.nn.Module):
         yield model
@@ -199,13 +205,20 @@ def _as_predictor(model: Any, temperature: float) -> Iterator[Predictor]:
     modes = [(module, module.training) for module in model.modules()]  # parts may be frozen on their own
 
     def predict(pixels: NDArray[np.uint8]) -> NDArray[np.floating]:
-        logits = model(torch.from_numpy(pixels).to(device))
+        with torch.inference_mode():
+            logits = model(torch.from_numpy(pixels).to(device))
+            if (logits >= 0).all() and ((logits.sum(1) - 1).abs() < 1e-3).all():
+                warnings.warn(
+                    "The network gives probabilities where logits are expected, and their softmax is nearly even: "
+                    "leave its last softmax out.",
+                    UserWarning,
+                    stacklevel=2,
+                )
         return np.asarray((logits.float() / temperature).softmax(1).cpu().numpy())
 
     try:
         model.eval()
-        with torch.inference_mode():
-            yield predict
+        yield predict
     finally:
         for module, training in modes:
             module.training = training
