@@ -77,7 +77,7 @@ def test_a_file_that_answers_otherwise_is_not_written(
 
 
 def test_it_is_calibrated_on_all_faces() -> None:
-    read = quantise._reader(FACES.pixels)
+    read = quantise._Reader(FACES.pixels)
     seen = [given["pixels"] for given in iter(read.get_next, None)]
     np.testing.assert_array_equal(np.concatenate(seen), FACES.pixels)
 

@@ -6,10 +6,13 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+from onnxruntime import quantization
+from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from mien.data.faces import FaceSet
 from mien.errors import CheckpointError
@@ -26,6 +29,17 @@ AGREEMENT = 0.95
 """The share of the calibration faces on which the int8 file must answer as the float32 one does."""
 
 
+class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
+    """Batches of 32 faces, until there are no more."""
+
+    def __init__(self, pixels: NDArray[np.uint8]) -> None:
+        self.batches: Iterator[NDArray[np.uint8]] = iter(np.array_split(pixels, max(1, len(pixels) // 32)))
+
+    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+        batch = next(self.batches, None)
+        return None if batch is None else {"pixels": batch}
+
+
 def export_int8(path: str | os.PathLike[str], out: str | os.PathLike[str], faces: FaceSet) -> float:
     """Write the int8 twin of an ONNX file of mien's, and return the share of `faces` looked at on which they agree.
 
@@ -39,9 +53,6 @@ def export_int8(path: str | os.PathLike[str], out: str | os.PathLike[str], faces
     Raises:
         CheckpointError: the two answer differently for more than 5 % of the sample; `out` is then left as it was.
     """
-    import onnxruntime.quantization as quantization
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
     pick = np.sort(np.random.default_rng(0).permutation(len(faces))[:CALIBRATION_FACES])
     pixels = np.ascontiguousarray(faces[pick].pixels)
     full = Net(path)
@@ -58,7 +69,7 @@ def export_int8(path: str | os.PathLike[str], out: str | os.PathLike[str], faces
                 quantization.quantize_static(
                     str(plain),
                     str(beside),
-                    _reader(pixels),
+                    _Reader(pixels),
                     quant_format=quantization.QuantFormat.QDQ,
                     op_types_to_quantize=[*LAYERS, "Relu"],
                     nodes_to_exclude=_in_float(plain),
@@ -82,8 +93,6 @@ def export_int8(path: str | os.PathLike[str], out: str | os.PathLike[str], faces
 
 def _in_float(path: Path) -> list[str]:
     """The first convolution, its ReLU, and each other that doesn't come right after a layer, but after a sum."""
-    import onnx
-
     nodes = onnx.load(path).graph.node
     first = [node for node in nodes if node.op_type == "Conv"][:1]
     after = {node.output[0] for node in nodes if node.op_type in LAYERS and node not in first}
@@ -96,9 +105,6 @@ def _on_grid(path: Path) -> None:
     The steps are powers of two, so large that float32 holds every product and sum exactly, and in whichever order: all
     builds of onnxruntime then give the same bits, and round to the same bytes after it. Values from -16 to 16 pass.
     """
-    import onnx
-    from onnx import helper, numpy_helper
-
     model = onnx.load(path)
     graph = model.graph
     conv = next((node for node in graph.node if node.op_type == "Conv"), None)
@@ -128,27 +134,11 @@ def _on_grid(path: Path) -> None:
     onnx.save(model, path)
 
 
-def _reader(pixels: NDArray[np.uint8]) -> Any:
-    from onnxruntime.quantization import CalibrationDataReader
-
-    class Reader(CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.batches: Iterator[NDArray[np.uint8]] = iter(np.array_split(pixels, max(1, len(pixels) // 32)))
-
-        def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
-            batch = next(self.batches, None)
-            return None if batch is None else {"pixels": batch}
-
-    return Reader()
-
-
 def _keep_card(source: Path, target: Path) -> None:
     """Pre-processing drops what stands in the file beside the graph; all weights are in the new one."""
-    import onnx
-
     kept = {prop.key: prop.value for prop in onnx.load(source, load_external_data=False).metadata_props}
     assert METADATA in kept  # Net has read it
     kept.pop(BESIDE, None)
     model = onnx.load(target)
-    onnx.helper.set_model_props(model, kept)
+    helper.set_model_props(model, kept)
     onnx.save(model, target)
