@@ -7,7 +7,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from mien import images
-from mien.files import files_below
+from mien.files import files_below, matching
 from mien.recognition.kinds import head_of, kind_of
 
 VIDEO_SUFFIXES = frozenset(
@@ -35,6 +35,7 @@ def kind_at(path: Path, *, asked: bool = False) -> str:
 
 
 def camera_of(name: str) -> int | None:
+    """The number of the camera that a name stands for; None where it is another name, or a file's."""
     return int(name) if name.isdecimal() and len(name) < 4 and not os.path.exists(name) else None
 
 
@@ -42,19 +43,21 @@ def files_of(name: str) -> Iterator[Path]:
     """The files that a name stands for, in the order of their names; hidden ones aren't looked for."""
     if os.path.isdir(name):
         unread: list[Path] = []
-        yield from files_below(
-            name, left_out=lambda inner: inner.startswith("."), unread=lambda e: unread.append(Path(e.filename))
-        )
+        yield from files_below(name, left_out=_hidden, unread=lambda error: unread.append(Path(error.filename)))
         yield from unread
     elif os.path.exists(name) or not glob.has_magic(name):
         yield Path(name)
     else:
         gone: set[tuple[str, str]] = set()  # `**` gives folders, and what lies in them besides
-        for path in sorted(glob.iglob(name, recursive=True)):
+        for path in sorted(matching(name, left_out=_hidden, unread=lambda error: None)):
             for found in files_of(path) if os.path.isdir(path) else [Path(path)]:
                 if (place := (os.path.realpath(found.parent), found.name)) not in gone:
                     gone.add(place)
                     yield found
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".")
 
 
 def below(source: str, names: Sequence[str]) -> Path:
@@ -75,6 +78,7 @@ def below(source: str, names: Sequence[str]) -> Path:
 
 
 def is_named_so(path: Path) -> bool:
+    """Whether a file is called as photos are."""
     return path.suffix.lower() in images.SUFFIXES
 
 
@@ -82,6 +86,7 @@ LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt")
 
 
 def what_is_wrong(name: str) -> str:
+    """Why nothing is read of this name, and what to do about it."""
     if os.path.isdir(name):
         return "no photo and no video in this folder."
     scheme, address, _ = name.partition("://")
@@ -99,6 +104,7 @@ def what_is_wrong(name: str) -> str:
 
 
 def same(one: Path, other: Path) -> bool:
+    """Whether both are one file; not where one isn't there."""
     try:
         return os.path.samefile(one, other)
     except (OSError, ValueError):  # ValueError: a NUL in the name

@@ -1,16 +1,15 @@
 """A source -> the list of its images: a number and an address, or the bytes, for each, written down once."""
 
-import glob
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from mien.errors import CheckpointError, DataError, MienError
-from mien.files import files_below, litter, replacing
+from mien.files import files_below, litter, matching, replacing
 from mien.images import SUFFIXES
 from mien.score.job import Job, from_root, undamaged
 
@@ -186,54 +185,21 @@ def _here(source: str) -> tuple[list[str], list[str]]:
     the folders that can't be read, which come as images that can't."""
     source = os.path.expanduser(source)  # a quoted pattern's is nobody else's to expand
     unread: list[str] = []
+
+    def note(error: OSError) -> None:
+        unread.append(str(error.filename))
+
     if os.path.isdir(source):
-        below = files_below(source, left_out=litter, unread=lambda error: unread.append(str(error.filename)))
-        return [str(path) for path in below], unread
+        return [str(path) for path in files_below(source, left_out=litter, unread=note)], unread
     if os.path.isfile(source):
         return [source], unread
     files: dict[tuple[str, str], str] = {}  # one of its names for each, the shortest: links may lead there, too
     real = lru_cache(maxsize=None)(os.path.realpath)
-    for name in sorted(_fitting(source, unread), key=lambda name: (len(name), name)):
+    for name in sorted(matching(source, left_out=litter, unread=note), key=lambda name: (len(name), name)):
         folder, last = os.path.split(name)
         if not litter(last):
             files.setdefault((real(folder), last), name)
     return [name for name in files.values() if os.path.isfile(name) or not os.path.exists(name)], unread
-
-
-def _fitting(pattern: str, unread: list[str]) -> Iterator[str]:
-    """What a pattern stands for, as `glob` has it, which goes round in circles of links; some of it more than once."""
-    ends = re.escape(os.sep + (os.altsep or ""))
-    found = re.search(rf"(?:^|(?<=[{ends}]))(?:\*\*(?:$|[{ends}]+))+", pattern)
-    if not found:
-        yield from glob.iglob(pattern)
-        return
-    rest = pattern[found.end() :] or "*"
-    for top in glob.iglob(pattern[: found.start()] or os.curdir):
-        for folder in _folders(top, unread):
-            yield from _fitting(os.path.join(glob.escape(folder), rest), unread)
-
-
-def _folders(top: str, unread: list[str]) -> Iterator[str]:
-    """It and the folders in it but for the hidden ones, each once, by its own name where it lies here; `unread` gets
-    those that can't be read."""
-    left, links, gone = [top], list[str](), set[str]()
-    while left or links:
-        folder = left.pop() if left else links.pop()
-        if (real := os.path.realpath(folder)) in gone:
-            continue
-        gone.add(real)
-        yield folder
-        try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    with suppress(OSError):  # of a link that leads to itself, say; the others are looked at
-                        if not litter(entry.name) and entry.is_dir():
-                            (links if entry.is_symlink() else left).append(entry.path)
-        except NotADirectoryError:
-            continue
-        except OSError:
-            unread.append(folder)
-        links.sort(reverse=True)
 
 
 def _elsewhere(daft: Any, job: Job) -> list[str]:
