@@ -26,6 +26,12 @@ Attribute = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]
 METHOD = "integrated"
 """The method that is taken when none is asked for."""
 
+POINTS = 32
+"""On the way from the blurred face to the face, at which integrated gradients are taken."""
+
+SQUARE, STEP = 8, 4
+"""Pixels of a face of 48: the side of the square that occlusion blurs, and how far it moves on."""
+
 
 def explain(
     model: nn.Module,
@@ -101,24 +107,19 @@ def heatmap(
     return np.asarray(values / highest if highest > 0 else np.zeros_like(values), np.float32)
 
 
-def integrated(net: nn.Module, faces: Tensor, blurred: Tensor, places: Tensor, *, points: int = 32) -> Tensor:
+def integrated(net: nn.Module, faces: Tensor, blurred: Tensor, places: Tensor) -> Tensor:
     """Integrated gradients (Sundararajan et al., 2017) from the blurred face to the face, smoothed.
 
     Single pixels of a gradient flicker; what the network sees is larger.
     """
-    found = _captum("IntegratedGradients")(net).attribute(faces, blurred, target=places, n_steps=points)
+    found = _captum("IntegratedGradients")(net).attribute(faces, blurred, target=places, n_steps=POINTS)
     return _smooth(found, scale(faces.shape[2:]))
 
 
-def occlusion(
-    net: nn.Module, faces: Tensor, blurred: Tensor, places: Tensor, *, side: int = 8, step: int = 4
-) -> Tensor:
-    """Occlusion (Zeiler and Fergus, 2014): what the answer loses when a square of the face is blurred.
-
-    `side` and `step` are in pixels of a face of 48.
-    """
+def occlusion(net: nn.Module, faces: Tensor, blurred: Tensor, places: Tensor) -> Tensor:
+    """Occlusion (Zeiler and Fergus, 2014): what the answer loses when a square of the face is blurred."""
     times = scale(faces.shape[2:])
-    side, step = (max(1, round(length * times)) for length in (side, step))
+    side, step = (max(1, round(length * times)) for length in (SQUARE, STEP))
     found: Tensor = _captum("Occlusion")(net).attribute(
         faces, (faces.shape[1], side, side), (1, step, step), blurred, places, perturbations_per_eval=64
     )

@@ -68,12 +68,12 @@ def unfollowed(name: str, flags: int) -> int:
     return regular(name, flags | getattr(os, "O_NOFOLLOW", 0))
 
 
-def read_small(path: str | os.PathLike[str], most: int = SMALL_BYTES) -> bytes:
-    """The bytes of a small file from anywhere. Raises OSError where it is none, or larger than `most` bytes."""
+def read_small(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a small file from anywhere. Raises OSError where it is none, or larger than SMALL_BYTES."""
     with open(path, "rb", opener=regular) as file:
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise OSError(errno.EFBIG, f"larger than {most:,} bytes", os.fspath(path))
+        content = file.read(SMALL_BYTES + 1)
+    if len(content) > SMALL_BYTES:
+        raise OSError(errno.EFBIG, f"larger than {SMALL_BYTES:,} bytes", os.fspath(path))
     return content
 
 

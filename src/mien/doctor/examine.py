@@ -22,6 +22,9 @@ from mien.errors import DataError, MissingExtra
 SLOW = ("nonfaces", "mislabels")
 """The examinations that take minutes; the others take seconds."""
 
+LISTED = 1000
+"""At most so many non-faces, and so many mislabels, stand in the JSON document one by one."""
+
 KINDS = ("copies", "near", "leaks", "leaking", "conflicts", "constant", "faint", "nonfaces", "mislabels")
 """What a face can be found to be; `leaking` are the training faces that the `leaks` are copies of."""
 
@@ -126,12 +129,12 @@ class Diagnosis:
     def _leaks(self, groups: Groups, name: str) -> NDArray[np.bool_]:
         return groups.shared(self.pool.split == self.pool.names.index(name), self.pool.split == 0)
 
-    def _nonfaces(self, none: NDArray[np.int64], most: int = 1000) -> list[dict[str, Any]]:
+    def _nonfaces(self, none: NDArray[np.int64]) -> list[dict[str, Any]]:
         assert self.faceness is not None
-        order = none[np.argsort(self.faceness[none], kind="stable")][:most]
+        order = none[np.argsort(self.faceness[none], kind="stable")][:LISTED]
         return [self.where(i) | {"detection": round(float(self.faceness[i]), 3)} for i in order]
 
-    def _mislabels(self, most: int = 1000) -> dict[str, Any] | None:
+    def _mislabels(self) -> dict[str, Any] | None:
         if (found := self.suspects) is None:
             return None
         faces = [
@@ -141,7 +144,7 @@ class Diagnosis:
                 "p_label": round(float(found.own[i]), 4),
                 "p_suggested": round(float(found.other[i]), 4),
             }
-            for i in found.order[: min(most, found.count)]
+            for i in found.order[: min(LISTED, found.count)]
         ]
         return {"count": found.count, "accuracy": found.accuracy, "faces": faces}
 

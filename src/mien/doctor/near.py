@@ -91,8 +91,8 @@ def _candidates(hashes: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:
                 yield np.stack([one[close], other[close]], 1)
 
 
-def _same(pool: Pool, pairs: NDArray[np.int64], piece: int = 512) -> NDArray[np.bool_]:
-    piece = pool.at_once(piece)
+def _same(pool: Pool, pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+    piece = pool.at_once(512)
     parts = [pairs[start : start + piece] for start in range(0, len(pairs), piece)]
     return np.concatenate([likeness(pool.take(part[:, 0]), pool.take(part[:, 1])) > SAME for part in parts])
 

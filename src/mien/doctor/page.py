@@ -16,6 +16,9 @@ from mien.files import atomic_write
 EACH = 48
 """At most so many faces, or groups of faces, are shown of each finding."""
 
+TOGETHER = 8
+"""At most so many of a group."""
+
 WIDEST = 96
 """Pixels. Larger faces are shrunk for the page."""
 
@@ -137,8 +140,8 @@ def _groups(found: Diagnosis, kind: str) -> Iterator[tuple[Thumb, ...]]:
         yield tuple(_thumb(found, int(number), kind) for number in numbers)
 
 
-def _together(found: Diagnosis, groups: Groups, first: int, most: int = 8) -> tuple[Thumb, ...]:
-    return tuple(_thumb(found, int(number), "") for number in np.flatnonzero(groups.first == first)[:most])
+def _together(found: Diagnosis, groups: Groups, first: int) -> tuple[Thumb, ...]:
+    return tuple(_thumb(found, int(number), "") for number in np.flatnonzero(groups.first == first)[:TOGETHER])
 
 
 def _thumb(found: Diagnosis, number: int, kind: str) -> Thumb:

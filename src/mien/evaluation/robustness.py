@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mien.data.faces import FaceSet
-from mien.evaluation.corruptions import CORRUPTIONS, Corruption, corrupted
+from mien.evaluation.corruptions import CORRUPTIONS, corrupted
 from mien.evaluation.markdown import markdown_table
 from mien.evaluation.scores import evaluate
 
@@ -45,7 +45,6 @@ def robustness(
     faces: FaceSet,
     *,
     seed: int = 0,
-    corruptions: tuple[Corruption, ...] = CORRUPTIONS,
     tick: Callable[[], None] | None = None,
 ) -> Robustness:
     """Judge a network on faces as they are and on each level of each corruption.
@@ -61,7 +60,7 @@ def robustness(
     faces = faces.judged
     clean = evaluate(model, faces)
     levels = []
-    for corruption in corruptions:
+    for corruption in CORRUPTIONS:
         for level in corruption.levels:
             report = evaluate(model, corrupted(faces, corruption, level, seed=seed))
             levels.append(Level(corruption.name, corruption.unit, level, report.accuracy, report.interval))

@@ -52,8 +52,8 @@ class _Track:
 class Tracker:
     """Follows the faces of one video or camera."""
 
-    def __init__(self, *, half_life: float = HALF_LIFE, patience: float = PATIENCE) -> None:
-        self.half_life, self.patience = half_life, patience
+    def __init__(self, *, half_life: float = HALF_LIFE) -> None:
+        self.half_life = half_life
         self._tracks: list[_Track] = []
         self._next = 1
         self._last, self._gap = -inf, inf  # when the last frame was, and how long after the one before
@@ -69,12 +69,12 @@ class Tracker:
         gap, before = time - self._last, self._gap
         self._last, self._gap = time, gap
         # the smaller of two: a camera that was asleep once isn't one that looks seldom
-        patience = max(self.patience, MISSED * min(gap, before))
+        patience = max(PATIENCE, MISSED * min(gap, before))
         self._tracks = [track for track in self._tracks if time - track.time <= patience]
         ids, smooth = [0] * len(faces), np.array(probabilities, np.float64)
-        matched = self._matched(time, faces)
-        for place, face in enumerate(faces):
-            points, size = np.array(face.landmarks), float(np.sqrt(max(face.box[2] * face.box[3], 1.0)))
+        seen = [(np.array(face.landmarks), float(np.sqrt(max(face.box[2] * face.box[3], 1.0)))) for face in faces]
+        matched = self._matched(time, seen)
+        for place, (points, size) in enumerate(seen):
             track = matched.get(place)
             if track is None:
                 track = _Track(self._next, time, points, np.zeros(2), size, smooth[place])
@@ -93,11 +93,10 @@ class Tracker:
             ids[place], smooth[place] = track.id, track.probabilities
         return ids, smooth
 
-    def _matched(self, time: float, faces: Sequence[Detection]) -> dict[int, _Track]:
-        """Which known face each of these is; the nearest pairs first, nobody twice."""
+    def _matched(self, time: float, seen: Sequence[tuple[NDArray[np.float64], float]]) -> dict[int, _Track]:
+        """Which known face each of these is, by landmarks and size; the nearest pairs first, nobody twice."""
         pairs = []
-        for place, face in enumerate(faces):
-            points, size = np.array(face.landmarks), float(np.sqrt(max(face.box[2] * face.box[3], 1.0)))
+        for place, (points, size) in enumerate(seen):
             for track in self._tracks:
                 larger, smaller = max(size, track.size), min(size, track.size)
                 distance = float(np.linalg.norm(points - track.expected(time), axis=1).mean()) / larger

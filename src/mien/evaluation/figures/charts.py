@@ -109,9 +109,7 @@ def confusion_matrix(counts: ArrayLike, classes: Sequence[str], *, title: str = 
     return sheet.content
 
 
-def confidence_picture(
-    labels: NDArray[np.int64], probabilities: NDArray[np.floating], *, title: str = "", kind: Kind = "svg"
-) -> bytes:
+def confidence_picture(labels: NDArray[np.int64], probabilities: NDArray[np.floating], *, kind: Kind = "svg") -> bytes:
     """Left: how often a network is right when it is so sure (15 bins of as many faces each, equal confidences in one;
     on the diagonal is honest).
     Right: the accuracy of its most confident answers, by the share of faces that it answers for."""
@@ -138,7 +136,6 @@ def confidence_picture(
         kept.set_ylim(min(0.98, float(accuracy[len(accuracy) // 20 :].min())) - 0.02, 1.005)
         for axes in (honest, kept):
             axes.grid()
-        sheet.figure.suptitle(title, size=11)
     return sheet.content
 
 

@@ -15,10 +15,10 @@ from mien.style import FAINT, INK, QUIET
 _RED_BLUE = np.array([(0.80, 0.15, 0.05), (0.0, 0.35, 0.75)])  # a heatmap's two sides
 
 
-def gallery(shown: Sequence[Shown], *, columns: int = 6, title: str = "", kind: Kind = "png") -> bytes:
+def gallery(shown: Sequence[Shown], *, columns: int = 6, kind: Kind = "png") -> bytes:
     """Faces with their true and predicted label; a tick and a cross say which are right, not the colour alone."""
     rows = -(-len(shown) // columns)
-    with sheet_of(1.35 * min(columns, max(len(shown), 1)), 1.75 * max(rows, 1) + 0.3 * bool(title), kind) as sheet:
+    with sheet_of(1.35 * min(columns, max(len(shown), 1)), 1.75 * max(rows, 1), kind) as sheet:
         cells = sheet.axes(max(rows, 1), min(columns, max(len(shown), 1)))
         for axes, face in zip(cells, shown, strict=False):
             show(axes, face.image)
@@ -33,7 +33,6 @@ def gallery(shown: Sequence[Shown], *, columns: int = 6, title: str = "", kind: 
             )
             axes.set_xlabel(f"true: {shortened(face.true, 12)}" if not face.right else "", size=9, labelpad=3)
         clear(cells)
-        sheet.figure.suptitle(title, size=11)
     return sheet.content
 
 
@@ -60,9 +59,9 @@ def batch_picture(faces: FaceSet, n: int = 64, *, seed: int = 0, kind: Kind = "p
     return sheet.content
 
 
-def class_samples(faces: FaceSet, each: int = 10, *, seed: int = 0, kind: Kind = "png") -> bytes:
+def class_samples(faces: FaceSet, each: int = 10, *, kind: Kind = "png") -> bytes:
     """A row of `each` faces for every class, drawn with a seed."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     room = max(1.1, 0.085 * max(width(shortened(name)) for name in faces.classes) + 0.2)
     with sheet_of(0.85 * each + room, 0.9 * len(faces.classes), kind) as sheet:
         cells = np.array(sheet.axes(len(faces.classes), each)).reshape(-1, each)
@@ -117,13 +116,13 @@ def corruption_picture(
     return sheet.content
 
 
-def explanation_picture(explained: Sequence[Explanation], *, title: str = "", kind: Kind = "png") -> bytes:
+def explanation_picture(explained: Sequence[Explanation], *, kind: Kind = "png") -> bytes:
     """A row for each face: its crop, the heatmap over it, and the deletion curve with the check's verdict above it.
 
     The gray band is where all the random orders lie, the dashed line their mean.
     """
     rows = max(len(explained), 1)
-    with sheet_of(9.6, 2.95 * rows + 0.35 * bool(title), kind) as sheet:
+    with sheet_of(9.6, 2.95 * rows, kind) as sheet:
         cells = np.array(sheet.axes(rows, 3, width_ratios=(1, 1, 2))).reshape(rows, 3)
         for (crop, heat, curve), one in zip(cells, explained, strict=False):
             check, orders = one.check, one.check.orders
@@ -151,5 +150,4 @@ def explanation_picture(explained: Sequence[Explanation], *, title: str = "", ki
             curve.legend(loc="upper right", fontsize=9)
         if not explained:
             clear(list(cells.ravel()))
-        sheet.figure.suptitle(title, size=11)
     return sheet.content
