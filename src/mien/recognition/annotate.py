@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from errno import ENOSPC
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -249,7 +250,7 @@ def _h264(path: Path, rate: float, size: tuple[int, ...], stack: ExitStack) -> A
     av = _av()
     container = av.open(for_ffmpeg(path), "w")
     stack.callback(container.close)
-    stream = container.add_stream("libx264", rate=_fraction(rate))
+    stream = container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1001))
     stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
 
     def write(pixels: NDArray[np.uint8]) -> None:
@@ -257,12 +258,6 @@ def _h264(path: Path, rate: float, size: tuple[int, ...], stack: ExitStack) -> A
 
     stack.callback(lambda: container.mux(stream.encode(None)))  # what the coder still holds; runs before close
     return write
-
-
-def _fraction(rate: float) -> Any:
-    from fractions import Fraction
-
-    return Fraction(rate).limit_denominator(1001)
 
 
 def _av() -> Any:
