@@ -15,10 +15,9 @@ from mien.errors import CheckpointError, UnknownModel, first_line
 from mien.files import atomic_write, regular
 from mien.models import create_model
 from mien.models.stem import GRAY
+from mien.net import STATE as STATE
 from mien.net import WEIGHTS
 from mien.shipped import find
-
-STATE = "state.pt"
 
 
 def load_run(folder: str | os.PathLike[str]) -> tuple[nn.Module, Card]:

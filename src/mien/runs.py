@@ -10,10 +10,12 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from mien.cards import CARD
 from mien.data.faces import FaceSet, Splits
 from mien.data.origin import DataPath
 from mien.errors import CheckpointError
 from mien.files import atomic_write, holding, read_small, regular
+from mien.net import MODEL, STATE, WEIGHTS
 from mien.training.recipe import Recipe, read_recipe
 
 RECIPE, DATA, HISTORY, LOCK = "recipe.json", "data.json", "history.csv", "run.lock"
@@ -35,7 +37,7 @@ def check_free(folder: str | os.PathLike[str]) -> None:
 
 def _check_unused(folder: Path) -> None:
     """Raise CheckpointError where a run that begins here would write over files that are none of a run's."""
-    written = [HISTORY, "card.json", "weights.safetensors", "model.onnx", "state.pt"]
+    written = [HISTORY, CARD, WEIGHTS, MODEL, STATE]
     written += [f"{FIGURES}/curves.svg", f"{FIGURES}/confusion.svg", *([] if _begun(folder / DATA) else [DATA])]
     if taken := [name for name in written if (folder / name).exists()]:
         raise CheckpointError(f"{folder}: a run would replace the {taken[0]} that is there. Choose another folder.")
@@ -118,9 +120,12 @@ def read_setup(folder: str | os.PathLike[str]) -> tuple[Recipe, DataPath | None]
     return read_recipe(recipe), DataPath(**known) if known else None
 
 
-def history(folder: str | os.PathLike[str]) -> tuple[dict[str, float], ...]:
-    """The rows of a run's `history.csv`, one for each epoch. Raises CheckpointError when there is none."""
+def history(folder: str | os.PathLike[str], *, missing_ok: bool = False) -> tuple[dict[str, float], ...]:
+    """The rows of a run's `history.csv`, one for each epoch. Raises CheckpointError when there is none, unless that is
+    `missing_ok`: it has no rows then."""
     path = Path(folder, HISTORY)
+    if missing_ok and not path.exists():
+        return ()
     try:
         with open(path, newline="", opener=regular) as file:
             return tuple({name: float(value) for name, value in row.items()} for row in csv.DictReader(file))

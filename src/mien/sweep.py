@@ -24,7 +24,7 @@ from mien.data.faces import Splits
 from mien.errors import CheckpointError, Diverged, RecipeError, TooLittleMemory, first_line
 from mien.experiment import train
 from mien.files import atomic_write, holding, read_small
-from mien.runs import HISTORY, check_own, history
+from mien.runs import check_own, history
 from mien.space import Space
 from mien.training.fit import Epoch
 from mien.training.recipe import Recipe, read_recipe
@@ -190,13 +190,13 @@ class Sweep:
             key = self._storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)
             live = optuna.trial.Trial(self._study, key)
             self._report(live, trial)
-            at, recipe = len(self._history(trial.folder)), trial.recipe
+            at, recipe = len(history(trial.folder, missing_ok=True)), trial.recipe
             steps = train(trial.folder, self.splits, recipe, device=self.device, resume=True, tick=tick)
             try:
                 while at == recipe.epochs or 3 * at < recipe.epochs or not self._behind(trial, at):
                     if (now := next(steps, None)) is None:
                         self._report(live, trial)
-                        best = max(row["val_accuracy"] for row in self._history(trial.folder))
+                        best = max(row["val_accuracy"] for row in history(trial.folder, missing_ok=True))
                         self._study.tell(trial.number, best)
                         return
                     live.report(now.val_accuracy, at := now.epoch)
@@ -223,7 +223,7 @@ class Sweep:
     def _report(self, live: optuna.trial.Trial, trial: Trial) -> None:
         """Report the epochs that were saved before the process was killed."""
         noted = self._study.get_trials()[trial.number].intermediate_values
-        for row in self._history(trial.folder):
+        for row in history(trial.folder, missing_ok=True):
             if (epoch := int(row["epoch"])) not in noted:
                 live.report(row["val_accuracy"], epoch)
 
@@ -250,10 +250,6 @@ class Sweep:
             max(accuracies, default=0),
             found.user_attrs.get(status, ""),
         )
-
-    @staticmethod
-    def _history(folder: Path) -> tuple[dict[str, float], ...]:
-        return history(folder) if (folder / HISTORY).exists() else ()
 
 
 @contextmanager

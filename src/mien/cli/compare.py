@@ -61,21 +61,20 @@ def compare(
             title="Accuracy on validation", kind=kind,
         ),
         asked=out is not None,
+        say=True,
     )  # fmt: skip
-    if picture:
-        note(f"The picture is {picture}.")
     return {"runs": rows, "picture": picture}
 
 
 def _row(run: str, card: "Card") -> dict[str, Any]:
     from mien.evaluation.leaderboard import check_judged, error_as_trained
-    from mien.runs import HISTORY, history
+    from mien.runs import history
     from mien.shipped import find
 
     folder = find(run)
     report = card.scores.get("after", {}).get("val", {})
     check_judged(run, card, report, "interval")
-    rows = history(folder) if (folder / HISTORY).exists() else ()  # a network in the box comes without its own
+    rows = history(folder, missing_ok=True)  # a network in the box comes without its own
     scores = ("accuracy", "interval", "balanced_accuracy", "macro_f1", "n")
     return {
         "run": run,

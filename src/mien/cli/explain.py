@@ -89,9 +89,8 @@ def explain(
         to,
         lambda figures: figures.explanation_picture(found, kind=kind),
         asked=out is not None,
+        say=True,
     )
-    if picture:
-        note(f"The picture is {picture}.")
     boxes = [face.box for face in reading.faces]
     faces = [one.as_json() | {"box": list(box) if box else None} for one, box in zip(found, boxes, strict=False)]
     return {"source": source, "model": model, "width": reading.width, "height": reading.height} | {

@@ -37,6 +37,7 @@ def export(
     from mien.checkpoint import load_run
     from mien.data.drawn import drawn_faces
     from mien.export import TOLERANCE, export_onnx
+    from mien.net import MODEL
 
     if out.suffix.lower() != ".onnx":
         raise DataError(f"{out}: an ONNX file's name ends in .onnx.")
@@ -61,7 +62,7 @@ def export(
         from mien.quantise import export_int8
 
         with tempfile.TemporaryDirectory(prefix="mien-") as folder:
-            plain = Path(folder, "model.onnx")
+            plain = Path(folder, MODEL)
             export_onnx(model, plain, card, faces)
             result["agreement"] = export_int8(plain, out, splits["train"])
         note(f"In int8 it answers as before for {result['agreement']:.1%} of the training faces looked at.")

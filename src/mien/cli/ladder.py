@@ -86,7 +86,7 @@ def _climb(folder: Path, splits: "Splits", preset: str, suit: bool, device: str 
     from mien.cards import CARD
     from mien.experiment import train
     from mien.models import LADDER
-    from mien.runs import HISTORY, history
+    from mien.runs import history
 
     if ready := [model for model in LADDER if (folder / model / CARD).exists()]:
         note(f"Trained already: {', '.join(ready)}.")
@@ -95,7 +95,7 @@ def _climb(folder: Path, splits: "Splits", preset: str, suit: bool, device: str 
         recipes = _suited(folder, recipes, sum(splits["train"].counts.values()))
     for model, recipe in recipes.items():  # one at a time, so that each has a bar of its own
         run = folder / model
-        done = len(history(run)) if (run / HISTORY).exists() else 0
+        done = len(history(run, missing_ok=True))
         with watch(model, recipe.epochs, done, several=True) as watcher:
             for epoch in train(run, splits, recipe, device=device, resume=True, tick=watcher.tick):
                 watcher.epoch(epoch)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from mien.evaluation.figures import Kind
 
 
-def write_picture(path: Path, draw: Callable[[ModuleType], bytes], *, asked: bool) -> str | None:
-    """Write the picture that `draw` makes with `mien.evaluation.figures`; returns its path.
+def write_picture(path: Path, draw: Callable[[ModuleType], bytes], *, asked: bool, say: bool = False) -> str | None:
+    """Write the picture that `draw` makes with `mien.evaluation.figures`, and with `say` where; returns its path.
 
     Without matplotlib: None and a note, or MissingExtra when the picture was `asked` for by name.
     """
@@ -29,6 +29,8 @@ def write_picture(path: Path, draw: Callable[[ModuleType], bytes], *, asked: boo
         note(f"No picture was drawn. {missing}")
         return None
     atomic_write(path, draw(figures))
+    if say:
+        note(f"The picture is {path}.")
     return str(path)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mien.cli.faces import asks_drawn, check_data, read_faces
-from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, check_out, note, open_net
+from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, check_out, open_net
 from mien.cli.pictures import figure_kind, write_picture
 from mien.cli.tables import print_table
 from mien.errors import DataError
@@ -41,6 +41,7 @@ def show(
     """Show faces with their true label and what a network says, as a picture and a table."""
     from mien.evaluation.gallery import show
     from mien.evaluation.scores import score
+    from mien.runs import FIGURES
 
     kind = figure_kind(out)
     if out:
@@ -69,12 +70,11 @@ def show(
     folder = Path(run) if Path(run).is_dir() else Path(run).parent
     drawn = "drawn-" if asks_drawn(run, data) else ""  # so that the picture of its own faces stays
     picture = write_picture(
-        out or folder / "figures" / f"show-{drawn}{split}.png",
+        out or folder / FIGURES / f"show-{drawn}{split}.png",
         lambda figures: figures.gallery(shown, columns=min(6, len(shown)), kind=kind),
         asked=out is not None,
+        say=True,
     )
-    if picture:
-        note(f"The picture is {picture}.")
     return {"run": run, "split": split, "faces": documents, "picture": picture}
 
 

@@ -206,7 +206,7 @@ def _train(
         say_changed(recipe.init, splits, "val", source.path)
     if suit:
         recipe = suited(recipe, sum(splits["train"].counts.values()))
-    done = len(history(folder)) if (folder / "history.csv").exists() else 0
+    done = len(history(folder, missing_ok=True))
     try:
         with _logged(folder, tensorboard) as log, watch(recipe.model, recipe.epochs, done) as watcher:
             for epoch in train(
@@ -239,7 +239,7 @@ def _result(folder: Path, source: "DataPath") -> dict[str, Any]:
     from mien.cards import Card
     from mien.environment import as_typed
     from mien.evaluation.report import Report
-    from mien.runs import history
+    from mien.runs import FIGURES, history
 
     card, rows = Card.read(folder), history(folder)
     after = card.scores["after"]["val"]
@@ -253,7 +253,7 @@ def _result(folder: Path, source: "DataPath") -> dict[str, Any]:
     given = as_words(source)
     tips = (["mien", "show", str(folder), *given], ["mien", "evaluate", str(folder), *given, "--views", "2"])
     use = ["mien", "predict", "photo.jpg", "--model", str(folder)]
-    curves, confusion = (folder / "figures" / f"{name}.svg" for name in ("curves", "confusion"))
+    curves, confusion = (folder / FIGURES / f"{name}.svg" for name in ("curves", "confusion"))
     if curves.exists():
         note(f"How it learned is drawn in {curves}, what it confuses in {confusion}.")
     note("\n  ".join([f"The run is in {folder}. Try next:", *map(as_typed, (*tips, use))]))
