@@ -7,30 +7,22 @@ beside them until the end, and put in place in one step.
 import csv
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mien.errors import DataError, MissingExtra, first_line
+from mien.errors import DataError
 from mien.files import alone, replacing, unfollowed
+from mien.recognition import flat
 from mien.recognition.noted import as_noted, forget_note, put_note
-from mien.recognition.records import LANDMARKS, Reading
+from mien.recognition.records import Reading
 
 _Place = tuple[int, int]
 """Where a line lies in the file, and how long it is without its end."""
 KINDS = (".jsonl", ".csv", ".parquet")
-_BOX = ("x", "y", "box_width", "box_height")
-_POINTS = tuple(f"{name}_{axis}" for name in LANDMARKS for axis in "xy")
-_INTS = ("frame", "face", "width", "height")
-_TEXTS = ("source", "status", "label", "error")
 _BEGIN = b'{"source": "'
 """What every line begins with."""
-_ESCAPED = re.compile(r"\\u(dc[89a-f][0-9a-f])")
-"""How a byte that is no text stands in a CSV or Parquet file; Python has it as this surrogate."""
-_PLAIN = ("source", "frame", "time", "status", "face", "label", "confidence", "uncertain")
 
 
 class RowWriter:
@@ -69,9 +61,8 @@ class RowWriter:
         if self.kind not in KINDS:
             raise DataError(f"{path}: rows are written to {', '.join(KINDS)} files.")
         if self.kind == ".parquet":
-            _pyarrow()
-        self.columns = (*_PLAIN, *_BOX, "detection", "width", "height", "error", *(f"p_{name}" for name in classes))
-        self.columns += _POINTS
+            flat.need_pyarrow()
+        self.columns = flat.columns_of(classes)
         self.classes = frozenset(classes)
         self.lines = self.path if self.kind == ".jsonl" else self.path.with_name(f".{self.path.name}.part.jsonl")
         self.job, self.unnoted = job, False
@@ -147,7 +138,7 @@ class RowWriter:
         self._opened().close()
         if self.kind != ".jsonl":
             with replacing(self.path) as beside:
-                (_write_csv if self.kind == ".csv" else _write_parquet)(beside, self._flat(), self.columns)
+                (flat.write_csv if self.kind == ".csv" else flat.write_parquet)(beside, self._flat(), self.columns)
             if kind is None:
                 self.lines.unlink()  # else --resume goes on with it
         elif self._blank:
@@ -207,11 +198,12 @@ class RowWriter:
 
     def _take_back(self) -> None:
         """The rows of a file that was finished, as lines again."""
-        rows = _read_csv(self.path, self.columns) if self.kind == ".csv" else _read_parquet(self.path)
+        rows = flat.read_csv(self.path, self.columns) if self.kind == ".csv" else flat.read_parquet(self.path)
         with replacing(self.lines) as beside, open(beside, "wb") as file:
             try:
                 for row in rows:
-                    if set(row) != set(self.columns) or _row(line := json.dumps(_nested(row)).encode() + b"\n") is None:
+                    line = json.dumps(flat.nested(row)).encode() + b"\n" if set(row) == set(self.columns) else b""
+                    if _row(line) is None:
                         raise self._unlike()
                     file.write(line)
             except (ValueError, TypeError, LookupError, csv.Error):  # no text, or no rows of values like mien's
@@ -223,7 +215,7 @@ class RowWriter:
         with open(self.lines, "rb", opener=unfollowed) as file:
             for line in file:
                 if row := _row(line):
-                    yield _flattened(row)
+                    yield flat.flattened(row)
 
 
 @contextmanager
@@ -271,81 +263,3 @@ def _has_parts(row: dict[str, Any]) -> bool:
 
 def _numbers(found: Any, count: int) -> bool:
     return isinstance(found, list) and len(found) == count and all(isinstance(value, int | float) for value in found)
-
-
-def _flattened(row: dict[str, Any]) -> dict[str, Any]:
-    flat = {name: row.get(name) for name in (*_PLAIN, "detection", "width", "height", "error")}
-    flat |= dict(zip(_BOX, row.get("box") or [None] * 4, strict=True))
-    flat |= {f"p_{name}": value for name, value in (row.get("probabilities") or {}).items()}
-    points = [value for point in row.get("landmarks") or [[None, None]] * 5 for value in point]
-    flat |= dict(zip(_POINTS, points, strict=True))
-    # names of files that aren't text can stand in no such file; otherwise a name stays as it is, even one that a
-    # spreadsheet would take for a formula: changed, it would name no file
-    return {name: v.encode(errors="backslashreplace").decode() if isinstance(v, str) else v for name, v in flat.items()}
-
-
-def _nested(flat: dict[str, Any]) -> dict[str, Any]:
-    """The opposite of `_flattened`."""
-    row = {name: flat[name] for name in (*_PLAIN, "detection", "width", "height", "error")}
-    row["source"] = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), row["source"])
-    chances = {name[2:]: value for name, value in flat.items() if name.startswith("p_")}
-    row["probabilities"] = chances if row["label"] else None
-    row["box"] = [flat[name] for name in _BOX] if flat["x"] is not None else None
-    points = [flat[name] for name in _POINTS]
-    row["landmarks"] = [points[i : i + 2] for i in range(0, 10, 2)] if points[0] is not None else None
-    return row
-
-
-def _write_csv(path: Path, rows: Iterator[dict[str, Any]], columns: Sequence[str]) -> None:
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _read_csv(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    with open(path, newline="", encoding="utf-8-sig") as file:  # with the mark that Excel puts there, or without
-        reader = csv.DictReader(file)
-        if reader.fieldnames and set(reader.fieldnames) != set(columns):
-            raise ValueError("other columns")
-        for row in reader:
-            if None in row or None in row.values():
-                raise ValueError("a row that is longer or shorter")
-            yield {name: _value(name, text) for name, text in row.items()}
-
-
-def _value(name: str, text: str) -> Any:
-    if text == "":
-        return None
-    if name in _TEXTS:
-        return text
-    if name == "uncertain":
-        return {"true": True, "false": False}[text.casefold()]  # Excel saves TRUE
-    return int(text) if name in _INTS else float(text)
-
-
-def _write_parquet(path: Path, rows: Iterator[dict[str, Any]], columns: Sequence[str]) -> None:
-    arrow = _pyarrow()
-    kinds = dict.fromkeys(_TEXTS, arrow.string()) | dict.fromkeys(_INTS, arrow.int64()) | {"uncertain": arrow.bool_()}
-    schema = arrow.schema([(name, kinds.get(name, arrow.float64())) for name in columns])
-    with arrow.parquet.ParquetWriter(path, schema) as writer:
-        while some := list(islice(rows, 4096)):
-            writer.write_table(arrow.Table.from_pylist(some, schema))
-
-
-def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
-    arrow = _pyarrow()
-    try:
-        with arrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(4096):
-                yield from batch.to_pylist()
-    except arrow.ArrowInvalid as error:
-        raise DataError(f"{path}: damaged, not a Parquet file ({first_line(error)}).") from None
-
-
-def _pyarrow() -> Any:
-    try:
-        import pyarrow.parquet
-    except ImportError:
-        raise MissingExtra("pyarrow", "parquet", "Writing Parquet files") from None
-    return pyarrow
