@@ -13,10 +13,11 @@ from PIL import ImageColor
 
 from mien.errors import MediaError
 from mien.labels import COLOURS
-from mien.recognition import annotate as drawing
-from mien.recognition.annotate import VideoWriter, annotate, save_picture
+from mien.recognition import video
+from mien.recognition.annotate import annotate, save_picture
 from mien.recognition.kinds import sign_video
 from mien.recognition.records import Face, Reading
+from mien.recognition.video import VideoWriter
 
 FACE = Face("happy", 0.9, True, {"sad": 0.1, "happy": 0.9}, (8.0, 6.0, 24.0, 30.0))
 
@@ -77,7 +78,7 @@ def test_a_disk_that_is_full_for_a_moment_leaves_no_half_of_a_drawing(
         full.close()  # there is room again
         sign_video(*what)
 
-    monkeypatch.setattr(drawing, "sign_video", sign)
+    monkeypatch.setattr(video, "sign_video", sign)
     writer = VideoWriter(path)
     with full:
         full.enter_context(room(500))
@@ -95,7 +96,7 @@ def test_a_picture_for_which_there_is_no_room_is_named(tmp_path: Path) -> None:
 
 
 def test_a_drawing_that_cant_grow_any_more_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawing, "LOOKED", 20)
+    monkeypatch.setattr(video, "LOOKED", 20)
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
     with VideoWriter(tmp_path / "a.webm") as writer:
         for number in range(30):  # they are buffered

@@ -10,8 +10,8 @@ import pytest
 
 import mien
 from mien.errors import DataError, MediaError
-from mien.recognition.annotate import VideoWriter
 from mien.recognition.sources import Sources
+from mien.recognition.video import VideoWriter
 
 
 @pytest.fixture(scope="module")

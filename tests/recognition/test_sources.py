@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from mien.errors import DataError, MediaError
-from mien.recognition.annotate import VideoWriter
 from mien.recognition.films import decoded
 from mien.recognition.kinds import is_cut_off, is_signed
 from mien.recognition.sources import Sources
+from mien.recognition.video import VideoWriter
 
 NOT_TEXT = os.fsdecode(b"caf\xe9")
 """As an old Latin-1 disk has it."""

@@ -13,8 +13,9 @@ import pyarrow.parquet
 import pytest
 
 from mien.errors import DataError
-from mien.recognition.annotate import VideoWriter, annotate, save_picture
+from mien.recognition.annotate import annotate, save_picture
 from mien.recognition.records import Face, Reading
+from mien.recognition.video import VideoWriter
 from mien.recognition.write import RowWriter
 
 CLASSES = ("sad", "happy")

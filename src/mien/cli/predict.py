@@ -75,9 +75,9 @@ def predict(
     A camera's faces go into a pipe as lines of JSON, as they come. Exit code 1 when something couldn't be read;
     the rest is done all the same.
     """
-    from mien.recognition.annotate import VIDEOS
     from mien.recognition.recognizer import Recognizer
     from mien.recognition.sources import Sources
+    from mien.recognition.video import VIDEOS
 
     recognizer = Recognizer(
         model, device=device, detect=detect, certain=certain, smooth=smooth, max_pixels=max_pixels

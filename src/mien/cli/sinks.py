@@ -40,7 +40,7 @@ def check_place(path: Path, *, folder: bool = False) -> None:
 
 def check_films(annotate: Path | None, timeline: Path | None, films: "Sources") -> None:
     """Raise DataError where what is read isn't what an output is drawn of."""
-    from mien.recognition.annotate import VIDEOS
+    from mien.recognition.video import VIDEOS
 
     videos = films.videos + len(films.cameras)
     if annotate and annotate.suffix.lower() in VIDEOS and films.photos:
@@ -59,9 +59,10 @@ def annotator(path: Path, stack: ExitStack, names: Sequence[str] = ()) -> Sink:
     come.
     """
     from mien.images import SUFFIXES
-    from mien.recognition.annotate import VIDEOS, VideoWriter, annotate, save_picture
+    from mien.recognition.annotate import annotate, save_picture
     from mien.recognition.kinds import signed_for
     from mien.recognition.named import VIDEO_SUFFIXES, below
+    from mien.recognition.video import VIDEOS, VideoWriter
 
     if not path.is_dir() and path.suffix.lower() in (SUFFIXES | VIDEO_SUFFIXES) - frozenset(VIDEOS):
         raise DataError(
@@ -96,9 +97,9 @@ def annotator(path: Path, stack: ExitStack, names: Sequence[str] = ()) -> Sink:
 
 def undrawn(path: Path, sources: Iterable[str], names: Sequence[str]) -> set[str]:
     """Of these sources those whose drawing by `annotator` isn't there."""
-    from mien.recognition.annotate import VIDEOS
     from mien.recognition.kinds import is_signed, signed_for
     from mien.recognition.named import below
+    from mien.recognition.video import VIDEOS
 
     if path.suffix.lower() in VIDEOS:
         return set() if is_signed(path) else set(sources)
