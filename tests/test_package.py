@@ -56,6 +56,23 @@ def test_importing_mien_loads_nothing_heavy() -> None:
     assert heavy.isdisjoint(loaded)
 
 
+def test_nothing_reports_to_anybody_and_nothing_is_kept_of_a_reading(photo: Path, tmp_path: Path) -> None:
+    """onnxruntime's telemetry, where it isn't switched off, keeps a number of this machine in the home folder."""
+    code = "import sys, mien; print(len(mien.Recognizer()(sys.argv[1])))"
+    home, kept = tmp_path / "home", tmp_path / "kept"
+    home.mkdir()
+    kept.mkdir()
+    told = ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME", "MPLCONFIGDIR")
+    environment = {name: value for name, value in os.environ.items() if name not in told}
+    environment |= {"HOME": str(home), "USERPROFILE": str(home), "TMPDIR": str(kept), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, photo], env=environment, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout == "1\n"
+    assert [*home.rglob("*"), *kept.rglob("*")] == []
+    assert done.stderr == ""
+
+
 def test_the_public_names_are_those_that_all_lists() -> None:
     assert len(mien.__all__) == len(set(mien.__all__))
     for name in mien.__all__:

@@ -206,11 +206,16 @@ def test_it_may_be_installed_as_links(box: Path, tmp_path: Path) -> None:
     assert Net(tmp_path / "tiny").card == Card.read(box / "tiny")
 
 
-def test_a_file_of_that_name_wins(installed: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_network_takes_its_name_from_the_one_in_the_box(
+    installed: None, box: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny").mkdir()  # thumbnails, say
+    assert Net("tiny").path.parent == box / "tiny"
     with pytest.raises(CheckpointError, match=r"no model\.onnx in this folder"):
-        Net("tiny")
+        Net("./tiny")
+    shutil.copytree(box / "tiny", tmp_path / "tiny", dirs_exist_ok=True)
+    assert Net("tiny").path.parent == Path("tiny")
 
 
 def test_no_such_network_is_an_error(installed: None) -> None:

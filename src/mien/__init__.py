@@ -3,6 +3,7 @@
 Importing this is fast and loads nothing heavy: each name below is fetched from its module when it is first used.
 """
 
+import os
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
     from mien.training.device import DeviceLoader, pick_device, to_device
     from mien.training.fit import Epoch, fit
     from mien.training.recipe import Recipe, recipe
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+"""onnxruntime, from 1.32 on, would report to Microsoft which programs and files ran it; it asks as it is loaded."""
 
 __version__ = _VERSION
 

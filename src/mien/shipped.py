@@ -21,17 +21,18 @@ def shipped() -> tuple[str, ...]:
 
 
 def find(target: str | os.PathLike[str]) -> Path:
-    """The file or folder that `target` names: what is there under that path, else a shipped network's.
+    """The file or folder that `target` names: a network there under that path, else a shipped one.
 
-    "small" is the folder of that network, "small:int8" its quantised ONNX file. A path that names nothing comes back as
-    it is, for the reader to complain about.
+    "small" is the folder of that network, "small:int8" its quantised ONNX file, unless in the current folder `small` is
+    a network, too: thumbnails or an empty file are none. "./small" names what is there. A path that names nothing comes
+    back as it is, for the reader to complain about.
 
     Raises:
         CheckpointError: the network comes without a quantised file.
     """
     path = Path(target)
     name, colon, kind = str(target).partition(":")
-    if path.exists() or name not in shipped() or (colon and kind != "int8"):
+    if name not in shipped() or (colon and kind != "int8") or (path / "card.json").is_file():
         return path
     if not colon:
         return BOX / name

@@ -58,7 +58,9 @@ def look() -> Iterator[None]:
 
     there, log = set(fontManager.get_font_names()), logging.getLogger("matplotlib.font_manager")
     fonts, level = {"font.family": [name for name in FONTS if name in there]}, log.level
-    with matplotlib.rc_context(STYLE | fonts), warnings.catch_warnings():
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        matplotlib.rcdefaults()  # not what somebody's matplotlibrc says, such as that pictures begin at the bottom
+        matplotlib.rcParams.update(STYLE | fonts)
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         log.setLevel(logging.ERROR)  # it says of each font that has no bold letters
         try:

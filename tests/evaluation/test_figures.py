@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from xml.etree import ElementTree
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -61,6 +62,16 @@ def test_as_svg(name: str, some_faces: FaceSet, some_ladder: Ladder) -> None:
     svg = DRAWN[name](some_faces, some_ladder, "svg")
     assert ElementTree.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
     assert DRAWN[name](some_faces, some_ladder, "svg") == svg
+
+
+@pytest.mark.parametrize("name", ["means", "counts"])
+def test_what_somebody_has_set_for_their_own_figures_changes_none_of_these(
+    name: str, some_faces: FaceSet, some_ladder: Ladder
+) -> None:
+    plain = DRAWN[name](some_faces, some_ladder, "png")
+    with matplotlib.rc_context({"image.origin": "lower", "axes.facecolor": "black", "font.size": 30}):
+        assert DRAWN[name](some_faces, some_ladder, "png") == plain
+        assert matplotlib.rcParams["font.size"] == 30  # theirs stay
 
 
 def test_pyplot_with_its_windows_is_never_imported() -> None:

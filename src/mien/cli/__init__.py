@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 an error that a person can mend, 2 wrong usage, 130 interrupted.
     """
     _fill_streams()
+    os.environ["MPLBACKEND"] = "agg"  # no window is opened, and a name that matplotlib doesn't know ends its import
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns where it can't keep its cache
     words = list(sys.argv[1:] if argv is None else argv)
     flags = {word for word in words if word in EVERYWHERE}
