@@ -97,6 +97,19 @@ def _again_flagship(head: dict[str, int]) -> Plan:
     return Plan(("flagship", "small"), {"flagship": flagship}, SHARE)
 
 
+def _finish(head: dict[str, int]) -> Plan:
+    """Both networks in the box see faces as they are, at a low rate: so far they saw all a little blurred, moved."""
+    own: dict[str, Any] = {
+        "epochs": 3, "lr": 0.008, "schedule": "cosine", "warmup": 0.0, "ema": 0.99, "start_size": 0, "plain": 1.0,
+        "smoothing": 0.0,
+    }  # fmt: skip
+    students = {
+        "flagship": _flagship_for_cpu(head, init="flagship", **own),
+        "small": recipe("flagship_small", options=head, init="small", **own),
+    }
+    return Plan(("flagship", "small"), students, SHARE)
+
+
 def _gpu(head: dict[str, int]) -> Plan:
     """Three flagships of different kinds, as seeds of one kind err on the same faces; a flagship and a `small` that
     they teach.
@@ -145,6 +158,7 @@ BUDGETS = {
     "taught": _taught,
     "again": _again,
     "again-flagship": _again_flagship,
+    "finish": _finish,
     "gpu": _gpu,
     "toy": _toy,
 }

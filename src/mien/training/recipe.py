@@ -84,6 +84,9 @@ class Recipe(BaseModel):
     clear: float = Field(
         default=0.0, ge=0, le=1, description="share of the epochs, the last ones, without blur and noise"
     )
+    plain: float = Field(
+        default=0.0, ge=0, le=1, description="share of the epochs, the last ones, without shift, scale and rotate"
+    )
     erase: float = Field(default=0.0, ge=0, le=1, description="share of faces in which a random rectangle is erased")
 
     start_size: int = Field(
