@@ -51,7 +51,8 @@ def sweep(
 ) -> dict[str, Any]:
     """Try recipes, each in a run folder of its own, and rank them by validation accuracy; test isn't looked at.
 
-    Ctrl-C, or a power cut, loses at most the epoch under way; the same command goes on. A higher --trials adds some.
+    Ctrl-C loses at most the epoch under way, a power cut a few where they are quick; the same command goes on. A
+    higher --trials adds some.
     """
     from mien.data.origin import DataPath
     from mien.space import read_space

@@ -63,7 +63,7 @@ def train(
 ) -> dict[str, Any]:
     """Train one network into a run folder: weights, ONNX file, card, history and figures.
 
-    Ctrl-C, or a power cut, loses at most the epoch under way; `--resume RUN` goes on.
+    Ctrl-C loses at most the epoch under way, a power cut a few where they are quick; `--resume RUN` goes on.
     """
     from mien.data.origin import DataPath
     from mien.runs import read_setup
