@@ -96,6 +96,9 @@ def test_faces_that_it_learned_from_or_of_other_classes_are_refused(run: Path, s
     few = FaceSet(splits.val.images[:2], [0, 1], classes=("yes", "no"))
     with pytest.raises(DataError, match=r"tells apart .*; the faces have yes, no"):
         calibrate(run, few)
+    small = splits.val.replaced(images=splits.val.images[:, :32, :32])
+    with pytest.raises(DataError, match="takes faces of 1×48×48; these are 1×32×32"):
+        calibrate(run, small)
     with pytest.raises(MienError, match="takes a FaceSet"):
         calibrate(run, "val")  # type: ignore[arg-type]
     with pytest.raises(CheckpointError, match="no run folder"):

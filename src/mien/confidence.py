@@ -46,6 +46,10 @@ def calibrate(run: str | os.PathLike[str], faces: FaceSet) -> Calibration:
                 f"{run} tells apart {', '.join(card.classes)}; the faces have {', '.join(faces.classes)}. Take faces "
                 "of all its classes."
             )
+        if (shape := faces.pixels.shape[1:]) != card.input_shape:
+            raise DataError(
+                f"{run} takes faces of {'×'.join(map(str, card.input_shape))}; these are {'×'.join(map(str, shape))}."
+            )
         if card.data.checksums.get("train") == faces.checksum:
             raise DataError(
                 f"{run} learned from these very faces, of which it is surer than of others: take its val, or others."

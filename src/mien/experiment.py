@@ -32,7 +32,7 @@ from mien.files import atomic_write
 from mien.models import create_model, summarise
 from mien.models.backbone import Backbone
 from mien.net import MODEL, WEIGHTS
-from mien.runs import COLUMNS, FIGURES, RECIPE, begin, check_free, held, write_history
+from mien.runs import COLUMNS, DATA, FIGURES, RECIPE, begin, check_free, held, read_note, write_history
 from mien.training.device import pick_device
 from mien.training.distributed import Team, join
 from mien.training.fit import Epoch, check_faces, check_network, enough_memory, fit
@@ -287,7 +287,7 @@ def _finish(
         macs=cost.macs,
         data=TrainedOn(
             source=named(splits),
-            checksums=splits.checksums,
+            checksums=read_note(folder / DATA)["checksums"],  # of what it was begun on
         ),
         scores={"before": {"val": before}, "after": {"val": report.as_json()}},
         epoch=int(best["epoch"]) if best else 0,

@@ -333,6 +333,8 @@ def matching(pattern: str, *, left_out: Callable[[str], bool], unread: Callable[
     rest = pattern[found.end() :] or "*"
     for top in glob.iglob(pattern[: found.start()] or os.curdir):
         for folder in _folders(top, left_out, unread):
+            if found.end() == len(pattern):  # as glob has it: the folders, too, each before what lies in it
+                yield folder
             yield from matching(os.path.join(glob.escape(folder), rest), left_out=left_out, unread=unread)
 
 

@@ -13,11 +13,12 @@ from mien.evaluation.gallery import choose
 from mien.evaluation.ladder import Ladder, Rung
 from mien.evaluation.report import Report
 from mien.evaluation.scores import score
-from mien.experiment import named
+from mien.experiment import EVALUATED, named
 from mien.files import atomic_write
 from mien.models import LADDER
-from mien.runs import history
+from mien.runs import history, read_setup
 from mien.training.device import pick_device
+from mien.training.fit import enough_memory
 
 REPORT = "report.html"
 
@@ -54,8 +55,14 @@ def compare_rungs(folder: str | os.PathLike[str], splits: Splits, device: str | 
 
 def _rung(folder: Path, splits: Splits, device: str | None) -> Rung:
     model, card = load_run(folder)
-    model.to(pick_device(device))
-    judged = {name: score(model, faces, split=name) for name, faces in splits if name != "train" and faces.sure.any()}
+    recipe, where = read_setup(folder)[0], pick_device(device)
+    with enough_memory(where, recipe, splits["train"]):
+        model.to(where)
+        judged = {
+            name: score(model, faces, split=name, batch=min(recipe.batch, EVALUATED))
+            for name, faces in splits
+            if name != "train" and faces.sure.any()
+        }
     rows = history(folder)
     seconds = sum(row["seconds"] for row in rows)
     shown = "test" if "test" in judged else "val"

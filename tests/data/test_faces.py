@@ -1,5 +1,7 @@
 """A FaceSet and its splits as they are used: changed in place, indexed, copied, saved."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -117,3 +119,20 @@ def test_targets_may_be_the_names_of_the_classes(kind):
         FaceSet(images, kind(["happy", "joy", "sad"]))
     with pytest.raises(DataError, match=r"3 faces of 7 classes need targets of shape \(3,\)"):
         FaceSet(images, kind(["happy", "sad"]))
+
+
+def test_an_empty_split_is_saved_as_one_of_the_others_kind(tmp_path: Path) -> None:
+    images = np.zeros((4, 48, 48), np.uint8)
+    own = FaceSet(images, [0, 1, 1, 0], classes=("a", "b"))
+    Splits(own, own, FaceSet(images[:0], [])).save(tmp_path / "own.npz")
+    assert Splits.load(tmp_path / "own.npz").train.counts == {"a": 2, "b": 2}
+    soft = FaceSet(images, np.eye(7, dtype=np.float32)[[0, 1, 1, 0]])
+    Splits(soft, soft, FaceSet(images[:0], [])).save(tmp_path / "soft.npz")
+    assert Splits.load(tmp_path / "soft.npz").val.soft
+
+
+def test_names_come_from_an_iterator_and_back_from_a_data_frame() -> None:
+    faces = FaceSet(np.zeros((3, 48, 48), np.uint8), [0, 1, -1], classes=iter("ab"))  # type: ignore[arg-type]
+    again = FaceSet(faces.images, faces.to_pandas().label, classes=faces.classes)
+    assert again.classes == ("a", "b")
+    assert again.targets.tolist() == [0, 1, -1]

@@ -35,3 +35,12 @@ def test_the_rows_of_a_stopped_run_are_called_as_they_were_asked_for(tmp_path: P
     with pytest.raises(DataError, match=r"rows\.csv: line 1 isn't") as found:
         RowWriter(path, classes=("happy",), resume=True)
     assert "part.jsonl" not in str(found.value)
+
+
+def test_a_pattern_for_all_that_is_below_gives_photos_their_own_names(photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "2023").mkdir()
+    for name in ("2023/x.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(photo.read_bytes())
+    (tmp_path / "00-best").symlink_to("2023")
+    found = [Path(frame.source).relative_to(tmp_path).as_posix() for frame in Sources([f"{tmp_path}/**"])]
+    assert sorted(found) == ["2023/x.jpg", "b.jpg"]

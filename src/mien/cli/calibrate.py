@@ -30,7 +30,7 @@ def calibrate(
     from mien.runs import RECIPE, read_setup
     from mien.shipped import shipped
 
-    if run.name in shipped() and not run.exists():
+    if str(run) in shipped() and not run.exists():
         raise CheckpointError(f"{run}: the networks in the box are calibrated. Name the folder of a run.")
     if not (run / RECIPE).exists():
         raise CheckpointError(f"{run}: no run folder. Name one that `mien train` made.")

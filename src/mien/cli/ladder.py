@@ -74,7 +74,7 @@ def ladder(
         compared = compare_rungs(folder, splits, device=device)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("every finished epoch is saved. The same command goes on where it was.") from None
-    if "test" not in splits.checksums and (few := int(splits.val.sure.sum())) < FEW:
+    if not len(splits.test) and (few := int(splits.val.sure.sum())) < FEW:
         note(f"Each is the best of its epochs by these {few:,} faces, which flatters where they are so few.")
     columns, rows = compared.table()
     kept = [place for place, name in enumerate(columns) if name in SHOWN]

@@ -77,9 +77,9 @@ class FaceSet(_Base):
                 f"{source or 'images'}: faces must be one array, not a {type(images).__name__}: numpy.stack."
             )
         self.images = images
-        self.targets = _checked_targets(targets, n, tuple(classes), source)
-        self.transform = transform
         self.classes = tuple(classes)
+        self.targets = _checked_targets(targets, n, self.classes, source)
+        self.transform = transform
         self.rows = np.arange(n) if rows is None else np.asarray(rows, np.int64)
         self.marks = np.full(n, "") if marks is None else np.asarray(marks, np.str_)
         self.source = source
@@ -304,6 +304,11 @@ class Splits:
         if len({faces.images.shape[1:] for faces in held.values()}) > 1:
             found = ", ".join(f"{faces._size} in {name}" for name, faces in held.items())
             raise DataError(f"{where}faces of several sizes: {found}. Splits have one size, all gray or all RGB.")
+        some = next(iter(held.values()), None)
+        for name, faces in self:
+            if some is not None and not len(faces):  # is of the others' kind, as it is saved with them
+                kind = some[:0].replaced(transform=faces.transform, source=faces.source)
+                object.__setattr__(self, name, kind)
 
     def __getitem__(self, name: str) -> FaceSet:
         """The split of that name. Raises DataError for another name, or when the source has no such faces."""
@@ -403,7 +408,7 @@ def _checked_targets(targets: ArrayLike, n: int, names: Sequence[str], source: s
     where, classes = source or "targets", len(names)
     array = np.asarray(targets)
     if array.size and array.ndim == 1 and array.dtype.kind in "OTU" and all(isinstance(one, str) for one in array):
-        number = {name: at for at, name in enumerate(names)}
+        number = {"unlabelled": UNLABELLED} | {name: at for at, name in enumerate(names)}  # as to_pandas has it
         if unknown := set(array.tolist()) - number.keys():
             raise DataError(f"{where}: label {min(unknown)!r} is none of the classes, {', '.join(names)}.")
         array = np.array([number[label] for label in array.tolist()])

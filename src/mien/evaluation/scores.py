@@ -207,7 +207,9 @@ def as_predictor(model: Any, temperature: float = 1.0) -> Iterator[Predictor]:
     def predict(pixels: NDArray[np.uint8]) -> NDArray[np.floating]:
         with torch.inference_mode():
             logits = model(torch.from_numpy(pixels).to(device))
-            if (logits >= 0).all() and ((logits.sum(1) - 1).abs() < 1e-3).all():
+            if not isinstance(logits, torch.Tensor) or logits.ndim != 2:
+                raise DataError(f"The network gives a {type(logits).__name__}; its logits are one tensor (B, K).")
+            if len(logits) and (logits >= 0).all() and ((logits.sum(1) - 1).abs() < 1e-3).all():
                 warnings.warn(
                     "The network gives probabilities where logits are expected, and their softmax is nearly even: "
                     "leave its last softmax out.",

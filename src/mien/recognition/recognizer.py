@@ -228,6 +228,8 @@ class Recognizer:
         Args:
             sources: a path, pattern or camera number, several of them, or `Sources`; or frames that you decode, an
                 iterable of (array, seconds), which are read as they come. every, after: as `Sources` has them.
+                Leaving the loop waits a second for the frame that is on its way, so close a film of your own only once
+                your iterator has ended.
             keep: give (frame, reading) instead of the reading alone, for those who draw on the pixels.
 
         Raises:
