@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from mien.data.drawn import drawn_faces
 from mien.data.faces import FaceSet, Splits
 from mien.errors import CheckpointError, DataError, MienError
 from mien.evaluation.calibration import Calibration
+from mien.evaluation.leaderboard import error_as_trained
 from mien.evaluation.metrics import log_loss
 from mien.evaluation.scores import score
 from mien.net import MODEL, Net
@@ -73,7 +75,23 @@ def test_a_calibrated_run_marks_what_it_is_unsure_of(run: Path, splits: Splits) 
     assert any(face.uncertain for face in read)
 
 
-def test_killed_between_its_two_files_it_is_done_again(
+def test_what_it_expects_of_each_answer_is_in_the_order_of_the_card(
+    run: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = replace(calibrate(run, splits.val), reliable_by_answer=(0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6))
+    monkeypatch.setattr(Calibration, "of", lambda labels, probabilities: found)
+    turned = splits.val.replaced(targets=6 - splits.val.targets, classes=splits.classes[::-1])
+    assert calibrate(run, turned) is found
+    assert Card.read(run).calibration["reliable_by_answer"] == [0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0]
+
+
+def test_of_other_faces_than_val_the_leaderboard_doesnt_take_the_error(run: Path, splits: Splits) -> None:
+    trained = error_as_trained(Card.read(run))
+    calibrate(run, splits.test)
+    assert error_as_trained(Card.read(run)) == trained
+
+
+def test_stopped_between_its_two_files_it_is_as_it_was(
     run: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(card: Card, path: Path) -> None:
@@ -83,8 +101,7 @@ def test_killed_between_its_two_files_it_is_done_again(
         patch.setattr(Card, "write", killed)
         with pytest.raises(KeyboardInterrupt):
             calibrate(run, splits.val)
-    with pytest.raises(CheckpointError):
-        Net(run)
+    assert Net(run).card.uncertain == 0  # as it was
     calibrate(run, splits.val)
     assert Net(run).card.uncertain > 0
 

@@ -1,6 +1,7 @@
 """A trained network's confidence set right: its run gets the temperature and threshold that its answers call for."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from mien.cards import CARD, Card, checksum
@@ -10,6 +11,7 @@ from mien.errors import CheckpointError, DataError, check_kind
 from mien.evaluation.calibration import Calibration
 from mien.evaluation.scores import score
 from mien.export import export_onnx
+from mien.files import atomic_write
 from mien.net import MODEL
 from mien.runs import RECIPE, held
 
@@ -56,11 +58,19 @@ def calibrate(run: str | os.PathLike[str], faces: FaceSet) -> Calibration:
             )
         raw = score(model, faces)
         found = Calibration.of(raw.labels, raw.probabilities)
-        card = calibrated(card, found)
+        order = [faces.classes.index(name) for name in card.classes]
+        by_answer = tuple(found.reliable_by_answer[place] for place in order)
+        card = calibrated(card, replace(found, reliable_by_answer=by_answer))
         if MODEL in card.checksums:
+            was = (folder / MODEL).read_bytes()
             export_onnx(model, folder / MODEL, card.model_copy(update={"checksums": {}}))
             card = card.model_copy(update={"checksums": card.checksums | {MODEL: checksum(folder / MODEL)}})
-        card.write(folder / CARD)
+        try:
+            card.write(folder / CARD)
+        except BaseException:
+            if MODEL in card.checksums:
+                atomic_write(folder / MODEL, was)  # that of the card that stays
+            raise
     return found
 
 

@@ -43,4 +43,7 @@ def events(run: Path) -> Iterator[Callable[[], None]]:
         yield update
     finally:
         if writer is not None:
-            writer.close()
+            try:
+                update()  # a run that is stopped saves its last epochs as it ends
+            finally:
+                writer.close()

@@ -9,7 +9,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -65,7 +65,7 @@ def release(
     device: str | None = None,
     tick: Callable[[float], None] | None = None,
     look: Callable[[str, float], None] | None = None,
-) -> Iterator[Step]:
+) -> Generator[Step, None, None]:
     """Train what `plan` asks for and isn't done yet in `folder`, and yield a Step after every epoch.
 
     What `mien.train` says of stopping it holds here, too; when the minutes are over, everything is saved.
@@ -193,13 +193,13 @@ def _train(
 ) -> Iterator[Step]:
     """Train one network into its run folder, or go on with it; a finished one yields nothing."""
     clock.check(0)
-    began = time.monotonic()
+    began, longest = time.monotonic(), 0.0
     with closing(train(home, splits, recipe, **how)) as epochs:  # which saves what isn't saved yet
         for epoch in epochs:
-            took = time.monotonic() - began  # without what the caller does with it
+            longest = max(longest, time.monotonic() - began)  # without what the caller does; some have a save in them
             yield Step(stage, home.name, epoch)
             if left := epoch.epochs - epoch.epoch:
-                clock.check(took, last=left == 1)
+                clock.check(longest, last=left == 1)
             began = time.monotonic()
             clock.mark()
     (home / STATE).unlink(missing_ok=True)  # nothing goes on from a finished run

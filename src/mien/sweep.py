@@ -8,8 +8,8 @@ so a sweep that was stopped and gone on with is the sweep that was never stopped
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -182,8 +182,8 @@ class Sweep:
             beside.sampler = random  # the other one would come back to what is good again and again
         return None
 
-    def run(self, trial: Trial, tick: Callable[[float], None] | None = None) -> Iterator[Epoch]:
-        """Train a trial, or go on with it, and yield each Epoch once it is saved; `tick` as in `mien.train`."""
+    def run(self, trial: Trial, tick: Callable[[float], None] | None = None) -> Generator[Epoch, None, None]:
+        """Train a trial, or go on with it, and yield each Epoch; `tick` as in `mien.train`."""
         check_own(trial.folder)
         with _going_on(self.folder / DATABASE):
             study_id = self._storage.get_study_id_from_name(self._study.study_name)
@@ -191,16 +191,20 @@ class Sweep:
             live = optuna.trial.Trial(self._study, key)
             self._report(live, trial)
             at, recipe = len(history(trial.folder, missing_ok=True)), trial.recipe
-            steps = train(trial.folder, self.splits, recipe, device=self.device, resume=True, tick=tick)
+            noted = self._study.get_trials()[trial.number].intermediate_values  # maybe more than was saved
             try:
-                while at == recipe.epochs or 3 * at < recipe.epochs or not self._behind(trial, at):
-                    if (now := next(steps, None)) is None:
-                        self._report(live, trial)
-                        best = max(row["val_accuracy"] for row in history(trial.folder, missing_ok=True))
-                        self._study.tell(trial.number, best)
-                        return
-                    live.report(now.val_accuracy, at := now.epoch)
-                    yield now
+                with closing(
+                    train(trial.folder, self.splits, recipe, device=self.device, resume=True, tick=tick)
+                ) as steps:  # which saves what isn't saved yet
+                    while at == recipe.epochs or 3 * at < recipe.epochs or not self._behind(trial, at):
+                        if (now := next(steps, None)) is None:
+                            self._report(live, trial)
+                            best = max(row["val_accuracy"] for row in history(trial.folder, missing_ok=True))
+                            self._study.tell(trial.number, best)
+                            return
+                        if (at := now.epoch) not in noted:
+                            live.report(now.val_accuracy, at)
+                        yield now
             except (Diverged, RecipeError) as error:
                 if isinstance(error, TooLittleMemory) and not {"batch", "accumulate"} & set(self.space):
                     raise  # another program may have it: the trial goes on later

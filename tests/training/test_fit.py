@@ -533,3 +533,17 @@ def test_a_step_in_parts_is_the_step_in_one(parts: int, weighed: str) -> None:
     torch.testing.assert_close(weights(split), weights(whole), atol=1e-4, rtol=1e-3)
     assert [one.train_loss for one in again] == pytest.approx([one.train_loss for one in epochs], rel=1e-3)
     assert [one.train_accuracy for one in again] == pytest.approx([one.train_accuracy for one in epochs], abs=0.02)
+
+
+def test_a_network_that_came_to_no_epoch_has_the_classes_it_had() -> None:
+    model, _ = load_run("small")
+    own = model.classes
+    names = tuple("abcdefg")
+    train, val = TRAIN.replaced(classes=names), VAL.replaced(classes=names)
+
+    def stop(share: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        next(fit(model, train, val, recipe("flagship_small", "demo"), device="cpu", tick=stop))
+    assert model.classes is own

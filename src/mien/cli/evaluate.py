@@ -139,7 +139,8 @@ def evaluate(
         own = [target for target, net in known if learned(target, net.card, splits, data)]
         say_of_calibration(found, own)
         result["calibration"] = found.as_json()
-        if len(parts) == 1 and views == 1 and (Path(targets[0]) / RECIPE).is_file() and not own:
+        calibrated = targets[0] in nets and nets[targets[0]].card.calibration
+        if len(parts) == 1 and views == 1 and (Path(targets[0]) / RECIPE).is_file() and not (own or calibrated):
             note(f"`{as_typed(['mien', 'calibrate', targets[0]])}` puts what its validation faces say into the run.")
     if figure and draw:
         atomic_write(figure, draw(scores))

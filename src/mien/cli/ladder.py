@@ -1,5 +1,6 @@
 """`mien ladder`: the four rungs trained on the same faces, and one page that compares them. The main job."""
 
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,7 +8,7 @@ import typer
 
 from mien.cli.faces import as_words, read_source, say_leaked
 from mien.cli.options import Data, Device, Groups, Rgb, Size, SkipBadRows, Votes, check_out, note
-from mien.cli.progress import watch
+from mien.cli.progress import ended_as_by_ctrl_c, watch
 from mien.cli.recipes import make_recipe, recipe_options
 from mien.cli.tables import print_table
 from mien.cli.train import FEW, fitted
@@ -96,8 +97,11 @@ def _climb(folder: Path, splits: "Splits", preset: str, suit: bool, device: str 
     for model, recipe in recipes.items():  # one at a time, so that each has a bar of its own
         run = folder / model
         done = len(history(run, missing_ok=True))
-        with watch(model, recipe.epochs, done, several=True) as watcher:
-            for epoch in train(run, splits, recipe, device=device, resume=True, tick=watcher.tick):
+        with ended_as_by_ctrl_c(), watch(model, recipe.epochs, done, several=True) as watcher, ExitStack() as held:
+            epochs = held.enter_context(
+                closing(train(run, splits, recipe, device=device, resume=True, tick=watcher.tick))
+            )
+            for epoch in epochs:
                 watcher.epoch(epoch)
 
 

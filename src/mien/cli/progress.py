@@ -1,6 +1,9 @@
 """How far a training is: a moving bar on a terminal, else a line for each epoch. Both on stderr."""
 
+import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -61,6 +64,22 @@ class Bar:
 
 def _before(accuracy: float) -> str:
     return f"before training: accuracy {accuracy:.3f} on val"
+
+
+@contextmanager
+def ended_as_by_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM end this as Ctrl-C does, which saves: `kill`, Slurm, and a machine that is taken back send it.
+
+    Not under torchrun, whose processes wait for each other in what can't be interrupted.
+    """
+    if "WORLD_SIZE" in os.environ or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

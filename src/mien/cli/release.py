@@ -1,12 +1,10 @@
 """`mien release`: the staged training of the weights in the box, on with what is there."""
 
 import os
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +12,7 @@ import typer
 
 from mien.cli.faces import read_source, say_leaked
 from mien.cli.options import Data, Device, SkipBadRows, Votes, note
-from mien.cli.progress import shares, watch
+from mien.cli.progress import ended_as_by_ctrl_c, shares, watch
 from mien.cli.sharded import files_of, sharded
 from mien.errors import CheckpointError, MienError
 from mien.files import atomic_write
@@ -101,7 +99,7 @@ def release(
     second = len(voted.classes) if voted else 0
     chosen = plan(budget, second=second, teachers=teacher or (), init=init, seed=seed)
     with ExitStack() as held:
-        held.enter_context(_ended_as_by_ctrl_c(signal.SIGTERM))
+        held.enter_context(ended_as_by_ctrl_c())
         work, shards = out, None
         if shard_mb:
             _check_writable(out)
@@ -113,14 +111,16 @@ def release(
         spare = min(6 * (minutes or 0), 10) if shards else 0  # seconds, for the last packing
         try:
             shown = _Shown()
-            for step in steps(
+            going = steps(
                 chosen, splits, work, stage=stage, votes=voted,
                 minutes=float("inf") if minutes is None else minutes - (time.monotonic() - began + spare) / 60,
                 device=device, tick=shown.tick, look=shown.look,
-            ):  # fmt: skip
-                if shards:
-                    shards.keep_up(step.name)
-                shown.step(step)
+            )  # fmt: skip
+            with closing(going):  # which saves what isn't saved yet, before it is packed
+                for step in going:
+                    if shards:
+                        shards.keep_up(step.name)
+                    shown.step(step)
             finished = True
         except OutOfTime:
             over = True
@@ -153,16 +153,6 @@ def release(
             "networks": _networks(work, (*chosen.students,)),
             "ensemble": _scores(together.as_json()) if together else None,
         }
-
-
-@contextmanager
-def _ended_as_by_ctrl_c(number: signal.Signals) -> Iterator[None]:
-    """Let a signal end this as Ctrl-C does: a machine that is taken back sends SIGTERM."""
-    before = signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
 
 
 def _check_writable(out: Path) -> None:

@@ -1,6 +1,7 @@
 """`mien sweep`: many short trainings in search of the recipe's best fields."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,7 +9,7 @@ import typer
 
 from mien.cli.faces import read_source, say_leaked
 from mien.cli.options import Data, Device, Groups, InitRgb, InitSize, SkipBadRows, Votes, check_out, note
-from mien.cli.progress import watch
+from mien.cli.progress import ended_as_by_ctrl_c, watch
 from mien.cli.recipes import NOT_OPTIONS, NetworkOption, Preset, recipe_options
 from mien.cli.tables import print_table
 from mien.cli.train import asked, suited, suits
@@ -75,7 +76,8 @@ def sweep(
         recipe = suited(recipe, sum(splits["train"].counts.values()))
     search = Sweep(folder, splits, recipe, space, device=device, spared=spare)
     try:
-        _run(search, trials)
+        with ended_as_by_ctrl_c():
+            _run(search, trials)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("every finished epoch is saved. The same command goes on where it was.") from None
     return _result(search, source, device)
@@ -83,9 +85,15 @@ def sweep(
 
 def _run(search: "Sweep", count: int) -> None:
     """Run the trials that are left, each with a bar of its own, and say how each one ended."""
+    from mien.runs import history
+
     for trial in search.trials(count):
-        with watch(f"trial {trial.number}", trial.recipe.epochs, trial.epochs, several=True) as watcher:
-            for epoch in search.run(trial, watcher.tick):
+        done = len(history(trial.folder, missing_ok=True))
+        with (
+            watch(f"trial {trial.number}", trial.recipe.epochs, done, several=True) as watcher,
+            closing(search.run(trial, watcher.tick)) as epochs,
+        ):
+            for epoch in epochs:
                 watcher.epoch(epoch)
         ended = next(one for one in search.ranked() if one.number == trial.number)
         at = "" if ended.accuracy is None else f" at {ended.accuracy:.4f} after epoch {ended.epochs}"

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, redirect_stderr
+from contextlib import AbstractContextManager, closing, nullcontext, redirect_stderr
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,7 +22,7 @@ from mien.cli.options import (  # fmt: skip
     check_out,
     note,
 )
-from mien.cli.progress import watch
+from mien.cli.progress import ended_as_by_ctrl_c, watch
 from mien.cli.recipes import NetworkOption, Preset, make_recipe, options_of, recipe_options
 from mien.cli.tables import print_report
 from mien.errors import CheckpointError, UnknownModel
@@ -208,11 +208,18 @@ def _train(
         recipe = suited(recipe, sum(splits["train"].counts.values()))
     done = len(history(folder, missing_ok=True))
     try:
-        with _logged(folder, tensorboard) as log, watch(recipe.model, recipe.epochs, done) as watcher:
-            for epoch in train(
-                folder, splits, recipe, device=device, resume=resume, tick=watcher.tick,
-                before=lambda report: watcher.before(report.accuracy),
-            ):  # fmt: skip
+        with (
+            ended_as_by_ctrl_c(),
+            _logged(folder, tensorboard) as log,
+            watch(recipe.model, recipe.epochs, done) as watcher,
+            closing(
+                train(
+                    folder, splits, recipe, device=device, resume=resume, tick=watcher.tick,
+                    before=lambda report: watcher.before(report.accuracy),
+                )
+            ) as epochs,
+        ):  # fmt: skip
+            for epoch in epochs:
                 watcher.epoch(epoch)
                 log()
             log()  # of a run that was finished already

@@ -155,11 +155,12 @@ def _epochs(
     learner = Learner(model, train, recipe, where, second, team)
     part = -(-learner.batch // (team.size * recipe.accumulate))  # of what a step computes at a time
     best, best_accuracy, best_epoch, start = _copy(model), -1.0, 0, 0
+    named, names = _names_classes(model), vars(model).get("classes")
     try:
         if state is not None:
             learner.load(state)
             best, best_accuracy, best_epoch, start = (state[key] for key in ("best", "accuracy", "best_epoch", "epoch"))
-        if _names_classes(model):
+        if named:
             model.classes = train.classes  # type: ignore[assignment]
         for epoch in range(start, recipe.epochs):
             if recipe.early_stop and epoch - best_epoch >= recipe.early_stop:
@@ -182,6 +183,10 @@ def _epochs(
                 training.clear()  # whoever keeps the epoch keeps no weights, and none that have changed since
     finally:
         model.load_state_dict(best)
+        if named and not best_epoch:  # it is what it was
+            model.classes = names  # type: ignore[assignment]
+            if names is None:
+                del model.classes
 
 
 @contextmanager
