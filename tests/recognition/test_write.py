@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -266,9 +267,25 @@ def test_a_link_that_another_put_there_leads_nowhere(tmp_path: Path, options: di
     writer.write(READINGS[0])
     writer.lines.unlink()
     writer.lines.symlink_to(victim)
-    with pytest.raises(OSError, match="links"):
+    with pytest.raises(DataError, match="replaced while it was written"):
         writer.__exit__(None, None, None)
     assert not victim.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="nobody removes an open file there")
+@pytest.mark.parametrize("kind", [".jsonl", ".csv"])
+@pytest.mark.parametrize("how", ["the folder is removed", "another file takes its place"])
+def test_rows_that_are_gone_when_they_are_written_are_told(tmp_path: Path, kind: str, how: str) -> None:
+    path = tmp_path / "out" / f"rows{kind}"
+    writer = RowWriter(path, classes=CLASSES)
+    writer.write(READINGS[0])
+    if how == "the folder is removed":
+        shutil.rmtree(path.parent)
+    else:
+        writer.lines.rename(tmp_path / "away")
+        writer.lines.write_text("")
+    with pytest.raises(DataError, match=rf"out/rows{kind}: it was removed or replaced while it was written"), writer:
+        writer.write(READINGS[1])
 
 
 def test_one_s_own_link_is_written_through(tmp_path: Path) -> None:

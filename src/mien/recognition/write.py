@@ -44,7 +44,7 @@ class RowWriter:
     Raises:
         DataError: another kind of file; or another command writes there; or nothing can be written there; or it
             exists, and neither `resume` nor `overwrite` was said, or it shall be gone on with and its rows aren't a
-            RowWriter's for these classes, or are of another job.
+            RowWriter's for these classes, or are of another job; or, at the end, what was written is gone.
         MissingExtra: a Parquet file without pyarrow.
     """
 
@@ -135,7 +135,12 @@ class RowWriter:
             if self._made:
                 self.lines.unlink()
             return
-        self._opened().close()
+        with self._opened() as file:
+            still = _lies_at(file, self.lines)
+        if not still:  # on Windows nobody can remove it meanwhile
+            raise DataError(
+                f"{self.path}: it was removed or replaced while it was written; its rows are lost. Write them again."
+            )
         if self.kind != ".jsonl":
             with replacing(self.path) as beside:
                 (flat.write_csv if self.kind == ".csv" else flat.write_parquet)(beside, self._flat(), self.columns)
@@ -216,6 +221,14 @@ class RowWriter:
             for line in file:
                 if row := _row(line):
                     yield flat.flattened(row)
+
+
+def _lies_at(file: BinaryIO, path: Path) -> bool:
+    """Whether that open file is still the one of this name."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 @contextmanager
