@@ -286,3 +286,23 @@ def test_a_drawn_video_is_signed_and_still_plays(tmp_path: Path, kind: str) -> N
         Sources([path], outputs=[tmp_path])
     with pytest.raises(MediaError, match="no photo and no video"):
         Sources([tmp_path], outputs=[tmp_path])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_no_drawings_are_mixed_into_a_folder_that_is_read(photo: Path, tmp_path: Path) -> None:
+    """Also where all its photos lie in folders within."""
+    card = tmp_path / "card"
+    for day in ("D1", "D2"):
+        (card / day).mkdir(parents=True)
+        shutil.copy(photo, card / day / "IMG_0001.JPG")
+    (tmp_path / "link").symlink_to(card)
+    (tmp_path / "rows.jsonl").touch()
+    for name in (card, tmp_path / "link", f"{card}/*/*.JPG", f"{card}/**"):
+        for output in (card, tmp_path):
+            with pytest.raises(DataError, match=f"{output}: .* is read, and drawings would lie among it"):
+                Sources([name], outputs=[output])
+        for output in (card / "drawn", card / "D1" / "drawn", tmp_path / "rows.jsonl"):
+            if output.suffix != ".jsonl":
+                output.mkdir(exist_ok=True)
+            assert Sources([name], outputs=[output]).photos == 2
+    assert Sources([card / "D1" / "IMG_0001.JPG"], outputs=[card]).photos == 1  # named itself

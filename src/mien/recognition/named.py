@@ -70,11 +70,16 @@ def below(source: str, names: Sequence[str]) -> Path:
     """
     path = Path(source)
     for name in names if source not in names else ():
-        parts = Path(name).parts
-        top = Path(*parts if os.path.isdir(name) else takewhile(lambda part: not glob.has_magic(part), parts))
+        top = top_of(name)
         if path != top and path.is_relative_to(top) and ".." not in path.relative_to(top).parts:
             return path.relative_to(top).parent / path.stem
     return Path(path.stem)
+
+
+def top_of(name: str) -> Path:
+    """The folder that is named, or what a pattern says for certain."""
+    parts = Path(name).parts
+    return Path(*parts if os.path.isdir(name) else takewhile(lambda part: not glob.has_magic(part), parts))
 
 
 def is_named_so(path: Path) -> bool:

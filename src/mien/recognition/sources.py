@@ -15,7 +15,7 @@ from mien import images
 from mien.errors import DataError, MediaError
 from mien.recognition.films import film, length
 from mien.recognition.kinds import HEAD, head_of, is_animated, is_signed, kind_of
-from mien.recognition.named import camera_of, files_of, is_named_so, kind_at, same, what_is_wrong
+from mien.recognition.named import camera_of, files_of, is_named_so, kind_at, same, top_of, what_is_wrong
 from mien.recognition.records import Frame
 
 Name = str | os.PathLike[str] | int
@@ -36,8 +36,8 @@ class Sources:
         after: for a source the last frame that is done already; those up to it are passed over, photos counted in
             `passed`.
         max_pixels: refuse larger pictures before decoding them.
-        outputs: files and folders that the run will write to, which no source may be, or lie right in. What comes to
-            lie there meanwhile isn't read.
+        outputs: files and folders that the run will write to, which no source may be, or lie right in, and from which
+            none may be searched for. What comes to lie there meanwhile isn't read.
 
     What can't be read comes as a Frame with an `error`, and the rest goes on. Of the files in folders some are left
     out: those that are neither photo nor video by their content nor by their name, counted in `others`, and what mien
@@ -103,6 +103,8 @@ class Sources:
                 videos += [path] if kind == "video" else []
             if kinds <= {"", "drawn"} or not (os.path.exists(name) or glob.has_magic(name)):
                 raise MediaError(f"{name}: {ONLY_DRAWN if 'drawn' in kinds else what_is_wrong(name)}")
+            if output := self._around(name):
+                raise DataError(f"{output}: {name} is read, and drawings would lie among it. Name another folder.")
         self.videos, self.photos = len(videos), count - len(videos)
         if self.live:
             return
@@ -144,6 +146,14 @@ class Sources:
         real = Path(os.path.realpath(path))
         places = (path, real, path.parent, real.parent)
         return next((output for output in self.outputs if any(same(place, output) for place in places)), None)
+
+    def _around(self, name: str) -> Path | None:
+        """The output that is the folder in which a name is searched for, or one above it; one within is fine."""
+        if os.path.exists(name) and not os.path.isdir(name):
+            return None
+        top = Path(os.path.realpath(top_of(name)))
+        folders = [output for output in self.outputs if output.is_dir()]
+        return next((output for output in folders if any(same(place, output) for place in (top, *top.parents))), None)
 
     def _photo(self, path: Path) -> Frame:
         if path.is_dir():
