@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -197,6 +197,35 @@ def test_a_reading_without_end_ends_with_the_drain(serve, crop_files: list[bytes
         thread.join(10)
     assert [(one.status_code, one.json()["error"]["code"]) for one in answers] == [(503, "not_ready")] * 2
     assert [(one["status"], one["refused"]) for one in served.log()] == [(503, "not_ready")] * 2
+    assert not [line for line in served.lines if "Traceback" in line or '"traceback"' in line]
+
+
+def test_ctrl_c_twice_is_no_fault(serve) -> None:
+    for seconds in (0.005, 0.05):
+        served = serve()
+        served.process.send_signal(signal.SIGINT)
+        time.sleep(seconds)
+        assert served.end(signal.SIGINT) == 130
+        assert served.log("ended")
+        assert not [line for line in served.lines if "Traceback" in line or '"traceback"' in line]
+
+
+def test_ctrl_c_twice_waits_for_no_reading(serve, crop_files: list[bytes]) -> None:
+    served = serve("--drain", "30", program=[sys.executable, "-c", NEVER_READS])
+
+    def ask() -> None:
+        with served.client() as client, suppress(httpx.HTTPError):
+            client.post("/v1/predict", content=crop_files[0])
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    time.sleep(1)
+    began = time.monotonic()
+    served.process.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    assert served.end(signal.SIGINT) == 1
+    assert time.monotonic() - began < 6
+    asking.join(10)
     assert not [line for line in served.lines if "Traceback" in line or '"traceback"' in line]
 
 

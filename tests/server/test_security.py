@@ -16,6 +16,7 @@ import pytest
 from mien.errors import MienError
 from mien.server.gate import Buckets, Gate
 from mien.server.refusal import Refusal
+from mien.server.run import _bind
 from mien.server.settings import Settings
 
 resource = pytest.importorskip("resource")  # Windows has none
@@ -29,6 +30,23 @@ def test_it_listens_to_this_machine_only(server) -> None:
     port = f"{int(server.address.rpartition(':')[2]):04X}"
     listening = [line.split()[1] for line in lines if line.split()[3] == "0A" and line.split()[1].endswith(port)]
     assert listening in ([f"0100007F:{port}"], [])
+
+
+def test_an_address_in_brackets_is_announced_as_it_is_asked(serve) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("no IPv6 here")
+    served = serve("--host", "[::1]")
+    assert served.address.startswith("http://[::1]:")
+    with served.client() as client:
+        assert client.get("/readyz").status_code == 200
+
+
+def test_an_address_that_is_taken_is_named_once(server) -> None:
+    port = int(server.address.rpartition(":")[2])
+    with pytest.raises(MienError, match=rf"^127\.0\.0\.1:{port}: can't listen there \([^()]+\)\. Choose another"):
+        _bind(Settings(port=port))
 
 
 def test_others_need_a_token_or_a_flag(serve, picture: bytes) -> None:

@@ -126,6 +126,10 @@ class Reader:
         """From now on the server ends, within `settings.drain` seconds."""
         self.draining, self._ends = True, time.monotonic() + self.settings.drain
 
+    def hurry(self) -> None:
+        """Whoever ends the server waits no longer."""
+        self._ends = time.monotonic()
+
     def close(self) -> None:
         """End the threads; what hasn't begun is dropped, so call it when all is answered.
 

@@ -20,9 +20,15 @@ from mien.server.tls import tls
 class Server(uvicorn.Server):
     """uvicorn's server, which says when it listens and turns clients away from the moment it is told to end."""
 
-    def __init__(self, config: uvicorn.Config, began: Callable[[], None], ending: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        began: Callable[[], None],
+        ending: Callable[[], None],
+        forced: Callable[[], None],
+    ) -> None:
         super().__init__(config)
-        self._began, self._ending = began, ending
+        self._began, self._ending, self._forced = began, ending, forced
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -32,6 +38,9 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._ending()
         await super().shutdown(sockets)
+        if self.force_exit:  # uvicorn doesn't tell the application then, which would fail when it is cancelled
+            self._forced()
+            await self.lifespan.shutdown()
 
 
 def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], None] = lambda address: None) -> int:
@@ -54,7 +63,8 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
     reader: Reader = app.state.reader
     listening = _bind(settings)
     scheme = "https" if context else "http"
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    host = settings.host.strip("[]")
+    host = f"[{host}]" if ":" in host else host
     address = f"{scheme}://{host}:{listening.getsockname()[1]}"
     config = uvicorn.Config(
         app,
@@ -79,7 +89,7 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
         reader.drain()
         log.info("ending", extra={"fields": {"waiting": reader.held}})
 
-    server = Server(config, began, ending)
+    server = Server(config, began, ending, reader.hurry)
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again at the end, which would be a death
     try:
         server.run(sockets=[listening])
@@ -95,7 +105,8 @@ def _bind(settings: Settings) -> socket.socket:
     try:
         return socket.create_server((settings.host.strip("[]"), settings.port), family=family, backlog=2048)
     except OSError as error:
+        why = str(error.strerror or error).partition(" (while ")[0]  # Python adds the address once more
         raise MienError(
-            f"{settings.host}:{settings.port}: can't listen there ({error.strerror or error}). "
+            f"{settings.host}:{settings.port}: can't listen there ({why}). "
             "Choose another with --port; 0 takes any that is free."
         ) from None
