@@ -1,5 +1,6 @@
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mien.cards import Card
+from mien.cli import main
 from mien.errors import CheckpointError
 from mien.export import export_onnx
 from mien.labels import FER2013
@@ -111,6 +113,19 @@ def test_a_graph_that_answers_otherwise_is_not_put_in_place(tmp_path: Path) -> N
         export_onnx(Restless(), path, Card(model="restless", classes=FER2013))
     assert path.read_bytes() == b"the old one"
     assert os.listdir(tmp_path) == ["model.onnx"]
+
+
+def test_a_place_that_cant_be_written_is_refused_before_anything_is_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setitem(sys.modules, "mien.checkpoint", None)  # so that loading a network fails
+    for out, said in (
+        (tmp_path / "file" / "a.onnx", "it can't be written there"),
+        (tmp_path / "a.txt", "ends in .onnx"),
+    ):
+        assert main(["export", "small", str(tmp_path / out)]) == 1
+        assert said in capsys.readouterr().err
 
 
 def test_a_card_of_other_classes_is_refused(tmp_path: Path) -> None:

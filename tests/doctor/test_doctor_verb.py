@@ -145,6 +145,20 @@ def test_wrong_use(data: Path, words: tuple, code: int, said: str, capsys: pytes
     assert "Traceback" not in message
 
 
+@pytest.mark.parametrize("words", [("--report", "a.html"), ("--drop", "copies", "--write-clean", "a.npz")])
+def test_a_place_that_cant_be_written_is_refused_before_anything_is_done(
+    data: Path,
+    words: tuple[str, ...],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("mien.doctor.examine.examine", None)  # so that looking at the faces fails
+    assert main(["data", "doctor", str(data), *words[:-1], str(tmp_path / "file" / words[-1])]) == 1
+    assert f"{words[-1]}: it can't be written there" in capsys.readouterr().err
+
+
 def test_ctrl_c_keeps_what_was_found(
     data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

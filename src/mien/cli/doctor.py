@@ -8,6 +8,7 @@ import typer
 from mien.cli.faces import read_source
 from mien.cli.options import Device, Groups, Rgb, Size, SkipBadRows, Votes, note
 from mien.cli.progress import shares
+from mien.cli.sinks import check_place
 from mien.cli.tables import print_table
 
 if TYPE_CHECKING:
@@ -77,10 +78,12 @@ def doctor(
         raise typer.BadParameter(
             f"--skip leaves {needed[0]} out, so it can't be dropped or moved.", param_hint="--skip"
         )
+    for place in filter(None, (report, write_clean)):
+        check_place(place)  # what is wrong is said before minutes of work, and what is missing
     if report:
         from mien.evaluation.page import jinja
 
-        jinja()  # what is missing is said before minutes of work
+        jinja()
     splits = read_source(DataPath(path, None, skip_bad_rows, size, bool(rgb), groups))
     joined = None
     if votes:

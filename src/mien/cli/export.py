@@ -9,6 +9,7 @@ import typer
 from mien.cards import CARD, Card
 from mien.cli.faces import read_faces
 from mien.cli.options import SkipBadRows, check_finished, note
+from mien.cli.sinks import check_place
 from mien.errors import CheckpointError, DataError
 
 COMPARED = 2048
@@ -32,13 +33,6 @@ def export(
     It must answer as PyTorch does, on drawn faces and on those of --data: every probability within 1e-4; in int8 with
     the same expression for 95 % of the training faces. Otherwise no file is written.
     """
-    import numpy as np
-
-    from mien.checkpoint import load_run
-    from mien.data.drawn import drawn_faces
-    from mien.export import TOLERANCE, export_onnx
-    from mien.net import MODEL
-
     if out.suffix.lower() != ".onnx":
         raise DataError(f"{out}: an ONNX file's name ends in .onnx.")
     if int8 and not data:
@@ -47,6 +41,15 @@ def export(
         raise DataError("--skip-bad-rows is about rows of --data, which isn't there.")
     check_finished(Path(target))
     _check_own(out)
+    check_place(out)  # before minutes of work, as all that can be refused
+
+    import numpy as np
+
+    from mien.checkpoint import load_run
+    from mien.data.drawn import drawn_faces
+    from mien.export import TOLERANCE, export_onnx
+    from mien.net import MODEL
+
     model, card = load_run(target)
     named = {"drawn faces": drawn_faces(420)["val"]}
     if data:
