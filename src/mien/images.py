@@ -152,7 +152,9 @@ def _bytes_of(path: Path, most: int) -> bytes:
     except FileNotFoundError:
         raise MediaError(f"{path}: no such file.") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise MediaError(f"{path}: can't be read ({error}).") from None
+        if path.is_dir():  # which Windows says otherwise
+            raise MediaError(f"{path}: a folder; name one picture in it.") from None
+        raise MediaError(f"{path}: can't be read ({getattr(error, 'strerror', None) or error}).") from None
     except MemoryError:
         raise MediaError(f"{path}: there is too little memory to read it.") from None
 
