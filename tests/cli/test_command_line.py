@@ -31,6 +31,30 @@ def bare(without_extras: str, tmp_path: Path) -> "Callable[..., subprocess.Compl
     return run
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full disk to print to")
+@pytest.mark.parametrize("words", [("--version",), ("models", "cnn", "--json")])
+def test_where_nothing_can_be_printed_it_says_so(words: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:
+        line = [sys.executable, "-m", "mien", *words]
+        asked = os.environ | {"PYTHONUNBUFFERED": ""}
+        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False, env=asked)
+    assert done.returncode != 0
+    assert "error: standard output: No space left on device." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such descriptors there")
+def test_what_daft_prints_itself_is_no_part_of_the_document(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from mien import cli; import mien.cli.app as app\n"
+        "app.run = lambda words: os.write(1, b'prose') and os.system('echo more') or (0, {'rows': 3})\n"
+        "code = cli.main(['--json']); os.write(1, b'after'); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout == '{\n  "rows": 3\n}\nafter'
+    assert done.stderr == "prosemore\n"
+
+
 def test_alone_it_says_what_to_try_first(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     said = capsys.readouterr()

@@ -11,11 +11,11 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn, TextIO
 
 from mien.errors import Incomplete, MienError, MissingExtra, Stopped
-from mien.files import printable
+from mien.files import naming, printable
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -100,18 +100,40 @@ def _run(words: list[str], document: TextIO | None) -> int:
     from mien.cli.app import run
 
     failure: Incomplete | Stopped | None = None
-    with contextlib.redirect_stdout(sys.stderr) if document else contextlib.nullcontext():
+    with _aside(document) if document else contextlib.nullcontext():
         try:
             code, result = run(words)
         except (Incomplete, Stopped) as error:
             code, result, failure = DONE, error.result, error
-        sys.stdout.flush()
+        with naming("standard output"):
+            sys.stdout.flush()
     if document and code == DONE and result is not None:
-        document.write(json.dumps(result, indent=2, allow_nan=False) + "\n")
-        document.flush()
+        with naming("standard output"):
+            document.write(json.dumps(result, indent=2, allow_nan=False) + "\n")
+            document.flush()
     if failure:
         raise failure
     return code
+
+
+@contextlib.contextmanager
+def _aside(document: TextIO) -> Iterator[None]:
+    """What is printed goes to stderr; also what isn't Python's, such as daft, and prints to the descriptor itself."""
+    with contextlib.redirect_stdout(sys.stderr), contextlib.ExitStack() as stack:
+        if _descriptor(document) == 1 and _descriptor(sys.stderr) == 2:
+            document.flush()
+            kept = os.dup(1)
+            stack.callback(os.close, kept)
+            stack.callback(os.dup2, kept, 1)
+            os.dup2(2, 1)
+        yield
+
+
+def _descriptor(stream: TextIO) -> int | None:
+    try:
+        return stream.fileno()
+    except (AttributeError, OSError, ValueError):  # a stream that a program or a test put there, or a closed one
+        return None
 
 
 def run() -> NoReturn:
@@ -130,14 +152,18 @@ def run() -> NoReturn:
 def _failed(message: str, code: int, flags: set[str]) -> int:
     if "--debug" in flags:
         traceback.print_exc()
-    with contextlib.suppress(BrokenPipeError):
+    try:
         sys.stdout.flush()  # what was printed before stands before the message
+    except OSError:  # it may be the one that the message is of
+        _discard_output()
     print("\n".join(map(printable, message.split("\n"))), file=sys.stderr)
     return code
 
 
 def _sentence(error: OSError) -> Any:
-    return f"{error.filename}: {error.strerror}." if error.filename and error.strerror else error
+    if not error.strerror:
+        return error
+    return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
 
 
 def _discard_output() -> None:
@@ -148,6 +174,6 @@ def _discard_output() -> None:
             with contextlib.suppress(OSError, ValueError):
                 try:
                     stream.flush()
-                except BrokenPipeError:
+                except OSError:
                     os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
