@@ -88,6 +88,40 @@ def test_a_copy_of_results_hides_no_missing_row(tmp_path: Path) -> None:
     assert numbers(out) == list(range(6))
 
 
+def test_results_that_are_removed_meanwhile_are_told(tmp_path: Path) -> None:
+    job, out = album(tmp_path / "faces", 6), tmp_path / "out"
+    going = score(job, out, workers=1, rows=2)
+    while next(going).done < 2:
+        pass
+    (out / "part-000000.parquet").unlink()
+    with pytest.raises(DataError, match=r"out: files of results were removed meanwhile; 2 rows are missing\. Give"):
+        list(going)
+    list(score(job, out, workers=1))
+    assert numbers(out) == list(range(6))
+
+
+def test_a_job_that_is_refused_leaves_nothing(tmp_path: Path) -> None:
+    job = album(tmp_path / "faces", 1)
+    taken = gray(tmp_path / "taken" / "a.txt").parent
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="there are other files in this folder"):
+        next(score(job, taken))
+    for out in (tmp_path / "new" / "out", tmp_path / "empty"):
+        with pytest.raises(DataError, match="nosuch: no images there"):
+            next(score(Job(str(tmp_path / "nosuch")), out))
+    assert [path.name for path in taken.iterdir()] == ["a.txt"]
+    assert list((tmp_path / "empty").iterdir()) == []
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs Linux's unshare")
+def test_shared_memory_that_cant_be_written_is_called_so(tmp_path: Path) -> None:
+    job = album(tmp_path / "faces", 2)
+    done = command(job.source, "--out", tmp_path / "out", before="mount -t tmpfs -o ro tmpfs /dev/shm")
+    assert done.returncode == 1
+    assert "error: The job was cut short (shared memory, /dev/shm: [Errno 30] Read-only file system" in done.stderr
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_workers_keep_to_the_network_that_the_job_began_with(there: bool, tmp_path: Path) -> None:
     job = album(tmp_path / "faces", 2)

@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -58,8 +58,25 @@ def claimed(job: Job, net: Net, out: Path) -> Iterator[dict[str, str]]:
             somebody's other files.
     """
     taken = f"{out}: another mien score is at work in this folder. Wait until it is done, or name another folder."
+    _check_own(out)
+    missing = [folder for folder in (out, *out.parents) if not folder.exists()]
     with holding(out / LOCK, DataError(taken)):
-        yield _note(job, net, out)
+        try:
+            yield _note(job, net, out)
+        finally:
+            if not (out / INPUTS).exists():  # nothing came of it
+                with suppress(OSError):
+                    (out / NOTE).unlink(missing_ok=True)
+                    (out / LOCK).unlink()  # while it is held, as `alone` does
+                    for folder in missing:
+                        folder.rmdir()
+
+
+def _check_own(out: Path) -> None:
+    """Raise DataError where the folder has somebody's other files; before anything is made in it."""
+    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if INPUTS not in names and any(name != NOTE and not litter(name) for name in names):
+        raise DataError(f"{out}: there are other files in this folder; results go into a folder of their own.")
 
 
 def from_root(address: str) -> str:
@@ -81,8 +98,6 @@ def _note(job: Job, net: Net, out: Path) -> dict[str, str]:
             left.unlink()
     note = out / NOTE
     if not (out / INPUTS).exists():  # nothing was done yet, so a job that couldn't begin makes way
-        if any(path.name != NOTE and not litter(path.name) for path in out.iterdir()):
-            raise DataError(f"{out}: there are other files in this folder; results go into a folder of their own.")
         atomic_write(note, json.dumps(asked | {"network": network, "classes": net.classes}, indent=2))
         return network
     try:

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from mien import session
-from mien.errors import MienError, MissingExtra
+from mien.errors import DataError, MienError, MissingExtra
 from mien.files import replacing
 from mien.recognition.recognizer import Recognizer
 from mien.score.inputs import exactly, largest, list_inputs, new_images, reason
 from mien.score.job import INPUTS, Job, Progress, claimed, counted, parts, scored
-from mien.score.worker import readings
+from mien.score.worker import SHARED, readings
 
 ROWS = 1000
 """In a file of results, at most. Whoever is killed loses at most so many, and starts them again."""
@@ -65,7 +65,7 @@ def score(
 
     Raises:
         DataError: nothing there, the folder of another job or network, one in which another command is at work, a copy
-            of a file of results in it, or a table without the column.
+            of a file of results in it, a file of results that was removed meanwhile, or a table without the column.
         MissingExtra: without daft, or on a cluster without Ray. MienError: no such cluster, or a worker was ended.
         CheckpointError: the network was replaced while it was read.
     """
@@ -99,6 +99,8 @@ def score(
         width = workers or session.workers()
 
         def failure(why: str) -> MienError:
+            if "'/psm_" in why:  # as multiprocessing calls it, where nobody would look for a file
+                why = f"shared memory, {SHARED}: {why}"
             return MienError(f"The job was cut short ({why}). What is done stays in {out}; the same command goes on.")
 
         found = readings(daft, job, frame, width, network=network, largest=held, failure=failure)
@@ -107,6 +109,9 @@ def score(
             done += len(table)
             unread += table["status"].to_pylist().count("failed")
             yield Progress(done, total, unread)
+        if missing := total - scored(out, total)[0]:
+            mend = "Give the same command again" if (out / INPUTS).exists() else "Name another folder"
+            raise DataError(f"{out}: files of results were removed meanwhile; {missing:,} rows are missing. {mend}.")
 
 
 def _daft() -> Any:
