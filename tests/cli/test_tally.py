@@ -1,9 +1,11 @@
 """What is shown at the end of `mien predict`, and when it says that not all is."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from mien.cli import main
 from mien.cli.tally import FOLLOWED, Tally
 from mien.recognition.records import Face, Reading
 
@@ -17,19 +19,69 @@ CROWD = [Reading("b.mp4", number, number / 25, 64, 48, (replace(FACE, id=number 
     [
         ([Reading(f"{number}.jpg", faces=(FACE,)) for number in range(40)], False),
         ([Reading(f"{number}.jpg", faces=(FACE,) * 3) for number in range(20)], True),
+        ([Reading(f"{number}.jpg", faces=(FACE,)) for number in range(41)], True),
+        ([Reading("a.jpg", faces=(FACE,) * 40)], False),
+        ([Reading("a.jpg", faces=(FACE,) * 41)], True),
+        ([Reading("a.jpg", faces=(FACE,) * 6), Reading("b.jpg")], True),
         ([Reading("a.jpg", faces=(FACE,)), *CLIP], False),
         (CROWD, True),
     ],
 )
+@pytest.mark.parametrize("kept", [False, True])
 def test_it_says_that_not_all_is_shown_when_that_is_so(
-    readings: list[Reading], hidden: bool, capsys: pytest.CaptureFixture[str]
+    readings: list[Reading], hidden: bool, kept: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tally = Tally("cpu", kept=kept)
+    for reading in readings:
+        tally.add(reading)
+    tally.print()
+    said = capsys.readouterr()
+    assert ("Not everything is shown" in said.out + said.err) == (hidden and not kept)
+
+
+def test_who_keeps_all_rows_isnt_told_how_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(41):
+        (tmp_path / f"{number}.pgm").write_bytes(b"P5 8 8 255 " + bytes(64))
+    line = ["predict", str(tmp_path), "--no-detect"]
+    for out, told in (([], True), (["--out", str(tmp_path / "a.csv")], False)):
+        assert main([*line, *out]) == 0
+        assert ("Not everything is shown" in capsys.readouterr().err) == told
+
+
+def test_a_picture_of_many_hides_no_other(capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally("cpu")
+    for name, faces in (("school.jpg", 50), ("a.jpg", 6), ("b.jpg", 5), ("c.jpg", 0)):
+        tally.add(Reading(name, faces=(FACE,) * faces))
+    tally.print()
+    said = [line.split("  ")[0].strip() for line in capsys.readouterr().out.splitlines()]
+    assert [said.count(name) for name in ("school.jpg", "a.jpg", "b.jpg", "c.jpg")] == [6, 6, 5, 1]
+    tally.print()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(maxsplit=1)[1].strip() for line in lines if " and " in line] == [
+        "and 45 more faces",
+        "and 1 more face",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("readings", "hint"),
+    [
+        ([Reading("a.jpg")], True),
+        ([Reading("a.mp4", 0, 0.0)], True),
+        ([Reading("a.jpg"), Reading("b.jpg", faces=(FACE,))], False),
+        ([Reading("a.jpg", error="damaged")], False),
+        ([], False),
+    ],
+)
+def test_who_finds_no_face_at_all_learns_what_may_help(
+    readings: list[Reading], hint: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tally = Tally("cpu")
     for reading in readings:
         tally.add(reading)
     tally.print()
-    said = capsys.readouterr()
-    assert ("Not everything is shown" in said.out + said.err) == hidden
+    said = capsys.readouterr().err
+    assert [word in said for word in ("--certain 0.4", "--no-detect")] == [hint] * 2
 
 
 def test_of_a_crowd_those_seen_longest_stay() -> None:

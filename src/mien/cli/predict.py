@@ -82,7 +82,7 @@ def predict(
     recognizer = Recognizer(
         model, device=device, detect=detect, certain=certain, smooth=smooth, max_pixels=max_pixels
     )  # before the files: a wrong name shows at once
-    tally = Tally(recognizer.device, calibrated=recognizer.net.card.uncertain > 0)
+    tally = Tally(recognizer.device, calibrated=recognizer.net.card.uncertain > 0, kept=bool(out))
     if resume and overwrite:
         raise typer.BadParameter("--resume goes on with --out, --overwrite replaces it: say one of them.")
     outputs = [path for path in (out, annotate, timeline, sheet) if path]

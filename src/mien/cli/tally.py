@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 SHOWN = 40
 """The most rows of photos, and of faces in videos, that are shown to people."""
 
+OF_A_PHOTO = 5
+"""The most faces of a photo among several: a picture of a whole school shall not hide the others."""
+
 FOLLOWED = 100
 """The most faces in videos that are kept for that; of more the one that was seen least is dropped."""
 
@@ -50,10 +53,11 @@ class Tally:
 
     Args:
         device: where the networks run. calibrated: whether the network has a threshold for what is uncertain.
+        kept: whether every row goes into a file, too.
     """
 
-    def __init__(self, device: str, *, calibrated: bool = True) -> None:
-        self.device, self.calibrated = device, calibrated
+    def __init__(self, device: str, *, calibrated: bool = True, kept: bool = False) -> None:
+        self.device, self.calibrated, self.kept = device, calibrated, kept
         self.began = time.perf_counter()
         self.entries = self.faces = self.faceless = self.uncertain = self.left_out = 0
         self.others = self.drawn = self.animations = 0  # files that the sources passed over, or read in part
@@ -65,8 +69,8 @@ class Tally:
         self.failures: list[str] = []
         self.failed = 0
         self.rows: list[dict[str, Any]] = []
-        self._photos: list[tuple[object, ...]] = []
-        self._hidden = 0  # rows of photos, and faces in videos, that are counted and no longer kept
+        self._photos: list[Reading] = []  # the first ones
+        self._hidden = 0  # photos, and faces in videos, that are counted and no longer kept
         self._seen: dict[tuple[str, int], _Seen] = {}
 
     @property
@@ -105,13 +109,10 @@ class Tally:
                 self.rows.append(row)
             else:
                 self.left_out += 1
-        if reading.time is None:
-            lines = [_line(reading, face) for face in reading] or [
-                (reading.source, "", "can't be read" if reading.error else "no face", "", "")
-            ]
-            room = SHOWN - len(self._photos)
-            self._photos += lines[:room]
-            self._hidden += len(lines[room:])
+        if reading.time is None and len(self._photos) < SHOWN:
+            self._photos.append(reading)
+        elif reading.time is None:
+            self._hidden += 1
         here = {(reading.source, face.id or 0) for face in reading}
         while len(self._seen) > FOLLOWED and (gone := [key for key in self._seen if key not in here]):
             seen = self._seen.pop(min(gone, key=lambda key: self._seen[key].labels.total()))
@@ -121,8 +122,9 @@ class Tally:
 
     def print(self) -> None:
         """The tables and the closing line, for people."""
-        if self._photos:
-            print_table(("source", "face at", "expression", "confidence", "next likeliest"), self._photos)
+        lines = self._lines()
+        if lines:
+            print_table(("source", "face at", "expression", "confidence", "next likeliest"), lines[:SHOWN])
         if self._seen:
             longest = sorted(self._seen.items(), key=lambda item: -item[1].labels.total())[:SHOWN]
             print_table(
@@ -144,6 +146,11 @@ class Tally:
         said += [_count(faces.total(), "face") + (f" ({uncertain:,} uncertain)" if self.calibrated else "")]
         said += [f"{self.faceless:,} without a face", f"{self.failed:,} failed"]
         print(", ".join(said) + f"; {self.rate:.1f} a second on {self.device}.")
+        if not self.faces and (self.photos or self.frames):
+            note(
+                "No face was found. A lower --certain, such as --certain 0.4, finds more; where each picture is one "
+                "cropped face, say --no-detect."
+            )
         if self.animations:
             files = _count(self.animations, "file")
             note(f"{files} of several pictures (animations, pages): only the first picture of each was read.")
@@ -151,8 +158,25 @@ class Tally:
             note(f"{_count(self.others, 'other file')}, neither photo nor video: passed over.")
         if self.drawn:
             note(f"{_count(self.drawn, 'drawing')} of mien's own: passed over; to read one, name it.")
-        if self._hidden or len(self._seen) > SHOWN:
+        folded = any(len(reading) > self._most for reading in self._photos)
+        if not self.kept and (folded or self._hidden or max(len(lines), len(self._seen)) > SHOWN):
             note("Not everything is shown; --out FILE.csv keeps every row.")
+
+    @property
+    def _most(self) -> int:
+        """How many faces of a photo have a row."""
+        return SHOWN if len(self._photos) == 1 else OF_A_PHOTO
+
+    def _lines(self) -> list[tuple[object, ...]]:
+        """The rows of the photos."""
+        lines: list[tuple[object, ...]] = []
+        for reading in self._photos:
+            lines += [_line(reading, face) for face in reading[: self._most]]
+            if len(reading) > self._most:
+                lines.append((reading.source, f"and {_count(len(reading) - self._most, 'more face')}", "", "", ""))
+            if not len(reading):
+                lines.append((reading.source, "", "can't be read" if reading.error else "no face", "", ""))
+        return lines
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain data, with the first KEPT rows."""
