@@ -117,9 +117,40 @@ def test_a_face_stands_in_the_middle_of_its_tile() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 25])
-def test_the_names_below_a_sheet_are_not_cut_off(drawn: list[Figure], count: int) -> None:
+@pytest.mark.parametrize("names", [["gpqy.jpg"], ["p/gpqy.jpg", "q/gpqy.jpg"]])
+def test_the_names_below_a_sheet_are_not_cut_off(drawn: list[Figure], count: int, names: list[str]) -> None:
     sheet = Sheet()
-    for _ in range(count):
-        sheet.add(Frame("gpqy.jpg", GRAY), Reading("gpqy.jpg", faces=(FACE,)))
+    for number in range(count * len(names)):
+        name = names[number % len(names)]
+        sheet.add(Frame(name, GRAY), Reading(name, faces=(FACE,)))
     sheet.picture("png")
     assert min(axis.xaxis.label.get_window_extent().y0 for axis in drawn[0].axes) >= 0
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["Day 1/I.JPG", "Day 2/I.JPG", "Day 2/J.JPG"], ["I.JPG\nDay 1", "I.JPG\nDay 2", "J"]),
+        (["/home/anna/pictures/in/I.JPG", "/home/anna/pictures/in/sub/I.JPG"], ["I.JPG\nin", "I.JPG\nsub"]),
+        (["in/./I.heic", "in/./I.jpg"], ["I.heic\nin", "I.jpg\nin"]),
+        (["in/I.jpg", "in/I.jpg"], ["I", "I"]),
+    ],
+)
+def test_a_sheet_tells_files_apart_that_are_called_alike(
+    drawn: list[Figure], names: list[str], said: list[str]
+) -> None:
+    sheet = Sheet()
+    for name in names:
+        sheet.add(Frame(name, GRAY), Reading(name, faces=(FACE,)))
+    sheet.picture("png")
+    assert [axis.get_xlabel() for axis in drawn[0].axes] == said
+
+
+def test_a_sheet_without_a_face_says_so(drawn: list[Figure]) -> None:
+    sheet = Sheet()
+    sheet.add(Frame("a.jpg", GRAY), Reading("a.jpg"))
+    sheet.picture("png")
+    title = drawn[0].get_suptitle()
+    assert title == "no face was found"
+    extent = drawn[0]._suptitle.get_window_extent()
+    assert 0 <= extent.x0 < extent.x1 <= drawn[0].bbox.width

@@ -5,8 +5,9 @@ Both gather what they need as the readings come, in bounded memory.
 
 import io
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -112,11 +113,11 @@ def _legend(figure: Figure, handles: Sequence[Any], names: Sequence[str]) -> Non
 
 @dataclass(frozen=True)
 class _Tile:
-    """A face of a sheet: its crop, and the name of the file that it is from."""
+    """A face of a sheet: its crop, and the file that it is from."""
 
     pixels: NDArray[np.uint8]
     face: Face
-    name: str
+    source: str
 
 
 class Sheet:
@@ -137,7 +138,7 @@ class Sheet:
             if face.id is not None and face.id <= known:
                 continue
             if frame.pixels is not None:
-                tile = _Tile(_tile(frame.pixels, face), face, Path(frame.source).stem)
+                tile = _Tile(_tile(frame.pixels, face), face, frame.source)
                 insort(self.kept.setdefault(face.label, []), tile, key=lambda tile: -tile.face.confidence)
                 self._drop()
 
@@ -157,9 +158,11 @@ class Sheet:
         order = self.shown
         columns = min(10, max(1, len(order)))
         rows = -(-max(1, len(order)) // columns)
+        names = _captions(tile.source for tile in order)
+        high = 1.75 if any("\n" in name for name in names.values()) else 1.6
         with look():
             layout = ConstrainedLayoutEngine(h_pad=0.08)  # inches; with less the names of the last row are cut off
-            figure = Figure(figsize=(1.1 * columns + 0.4, 1.6 * rows + 0.6), layout=layout, facecolor="white")
+            figure = Figure(figsize=(1.1 * columns + 0.4, high * rows + 0.6), layout=layout, facecolor="white")
             axes = figure.subplots(rows, columns, squeeze=False).ravel()
             for axis in axes:
                 axis.set(xticks=[], yticks=[])
@@ -168,8 +171,8 @@ class Sheet:
                 axis.imshow(tile.pixels)
                 said = f"{tile.face.label}{'?' if tile.face.uncertain else ''}\n{tile.face.confidence:.0%}"
                 axis.set_title(said, fontsize=8, loc="center")
-                axis.set_xlabel(_shown(tile.name, 14), fontsize=7, labelpad=2, parse_math=False)
-            said = f"{len(order)} face{'' if len(order) == 1 else 's'}"
+                axis.set_xlabel(names[tile.source], fontsize=7, labelpad=2, parse_math=False)
+            said = f"{len(order)} face{'' if len(order) == 1 else 's'}" if order else "no face was found"
             said += f"; {self.left_out} more aren't shown" if self.left_out else ""
             figure.suptitle(said, fontsize=9, color=QUIET)
             return _bytes(figure, kind)
@@ -179,6 +182,27 @@ def _names(videos: Sequence[str]) -> dict[str, str]:
     """What videos are called, without their folders, unless two are called alike."""
     names = {video: Path(video).name for video in videos}
     return names if len(set(names.values())) == len(names) else {video: video for video in names}
+
+
+def _captions(sources: Iterable[str]) -> dict[str, str]:
+    """What files are called on a sheet: without folder and ending, unless two are called alike; these have both, the
+    folder from where theirs part.
+
+    >>> list(_captions(["in/Day 1/a.JPG", "in/Day 2/a.JPG", "in/Day 2/b.JPG"]).values())
+    ['a.JPG\\nDay 1', 'a.JPG\\nDay 2', 'b']
+    """
+    alike: dict[str, dict[str, Path]] = {}
+    for source in sources:
+        alike.setdefault(Path(source).stem, {})[source] = Path(source)
+    captions = {}
+    for stem, paths in alike.items():
+        levels = zip(*(path.parent.parts for path in paths.values()), strict=False)
+        shared = len(list(takewhile(lambda folders: len(set(folders)) == 1, levels)))
+        for source, path in paths.items():
+            folder = "/".join(path.parent.parts[shared:]) or path.parent.name
+            both = f"{_shown(path.name, 14)}\n{_shown(folder, 14)}"
+            captions[source] = _shown(stem, 14) if len(paths) == 1 else both
+    return captions
 
 
 def _shown(name: str, most: int) -> str:
