@@ -7,7 +7,7 @@ import typer
 
 from mien.cli.options import check_finished, note
 from mien.cli.pictures import figure_kind, write_picture
-from mien.cli.tables import print_table
+from mien.cli.tables import place_of, print_table
 from mien.errors import DataError, MediaError
 
 if TYPE_CHECKING:
@@ -75,13 +75,14 @@ def explain(
             )  # fmt: skip
             tick()
     print_table(
-        ("face", "explained", "probability", "better than", "check"),
+        ("face", "face at", "explained", "probability", "better than", "check"),
         [
             (
-                place, one.label, f"{one.confidence:.3f}", f"{one.check.better_than} of {orders} random orders",
+                number, place_of(face.box), one.label, f"{one.confidence:.3f}",
+                f"{one.check.better_than} of {orders} random orders",
                 "passed" if one.check.passed else "don't believe it",
             )
-            for place, one in enumerate(found, 1)
+            for number, (one, face) in enumerate(zip(found, reading, strict=False), 1)
         ],
         f"{source}, {model}, {found[0].method}",
     )  # fmt: skip

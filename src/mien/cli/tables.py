@@ -8,6 +8,7 @@ from mien.files import printable
 
 if TYPE_CHECKING:
     from mien.evaluation.report import Report
+    from mien.recognition.records import Box
 
 
 WIDEST = 100_000
@@ -34,6 +35,23 @@ def print_table(
     if title:
         print(printable(title))
     Console(width=None if sys.stdout.isatty() else WIDEST, markup=False, highlight=False).print(table)
+
+
+def counted(number: int, what: str) -> str:
+    """
+    >>> counted(1, "face"), counted(1000, "face")
+    ('1 face', '1,000 faces')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def place_of(box: "Box | None") -> str:
+    """Where a face is, as a cell.
+
+    >>> place_of((0.4, 12.0, 30.5, 40.6))
+    '0, 12, 30 × 41'
+    """
+    return "all of it" if box is None else "{}, {}, {} × {}".format(*map(round, box))
 
 
 def print_report(report: "Report", title: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mien.cli.options import note
-from mien.cli.tables import print_table
+from mien.cli.tables import counted, place_of, print_table
 from mien.files import printable
 
 if TYPE_CHECKING:
@@ -141,9 +141,9 @@ class Tally:
                 [(name, f"{n:,}", f"{n / faces.total():.1%}") for name, n in faces.most_common()],
             )
         uncertain = self._once_uncertain + sum(seen.is_uncertain for seen in self._seen.values())
-        said = [_count(self.photos, "photo")] if self.photos or not self.videos else []
-        said += [f"{_count(self.frames, 'frame')} of {_count(self.videos, 'video')}"] if self.videos else []
-        said += [_count(faces.total(), "face") + (f" ({uncertain:,} uncertain)" if self.calibrated else "")]
+        said = [counted(self.photos, "photo")] if self.photos or not self.videos else []
+        said += [f"{counted(self.frames, 'frame')} of {counted(self.videos, 'video')}"] if self.videos else []
+        said += [counted(faces.total(), "face") + (f" ({uncertain:,} uncertain)" if self.calibrated else "")]
         said += [f"{self.faceless:,} without a face", f"{self.failed:,} failed"]
         print(", ".join(said) + f"; {self.rate:.1f} a second on {self.device}.")
         if not self.faces and (self.photos or self.frames):
@@ -152,12 +152,12 @@ class Tally:
                 "cropped face, say --no-detect."
             )
         if self.animations:
-            files = _count(self.animations, "file")
+            files = counted(self.animations, "file")
             note(f"{files} of several pictures (animations, pages): only the first picture of each was read.")
         if self.others:
-            note(f"{_count(self.others, 'other file')}, neither photo nor video: passed over.")
+            note(f"{counted(self.others, 'other file')}, neither photo nor video: passed over.")
         if self.drawn:
-            note(f"{_count(self.drawn, 'drawing')} of mien's own: passed over; to read one, name it.")
+            note(f"{counted(self.drawn, 'drawing')} of mien's own: passed over; to read one, name it.")
         folded = any(len(reading) > self._most for reading in self._photos)
         if not self.kept and (folded or self._hidden or max(len(lines), len(self._seen)) > SHOWN):
             note("Not everything is shown; --out FILE.csv keeps every row.")
@@ -173,7 +173,7 @@ class Tally:
         for reading in self._photos:
             lines += [_line(reading, face) for face in reading[: self._most]]
             if len(reading) > self._most:
-                lines.append((reading.source, f"and {_count(len(reading) - self._most, 'more face')}", "", "", ""))
+                lines.append((reading.source, f"and {counted(len(reading) - self._most, 'more face')}", "", "", ""))
             if not len(reading):
                 lines.append((reading.source, "", "can't be read" if reading.error else "no face", "", ""))
         return lines
@@ -201,18 +201,13 @@ class Tally:
 
 
 def _line(reading: "Reading", face: "Face") -> tuple[object, ...]:
-    where = "all of it" if face.box is None else "{}, {}, {} × {}".format(*map(round, face.box))
     second = sorted(face.probabilities.items(), key=lambda item: -item[1])[1]
     sure = f"{face.confidence:.2f}{' ?' if face.uncertain else ''}"
-    return reading.source, where, face.label, sure, f"{second[0]} {second[1]:.2f}"
+    return reading.source, place_of(face.box), face.label, sure, f"{second[0]} {second[1]:.2f}"
 
 
 def _share(labels: Counter[str]) -> str:
     return f"{labels.most_common(1)[0][1] / labels.total():.0%}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _clock(seconds: float) -> str:

@@ -119,15 +119,16 @@ def corruption_picture(
 def explanation_picture(explained: Sequence[Explanation], *, kind: Kind = "png") -> bytes:
     """A row for each face: its crop, the heatmap over it, and the deletion curve with the check's verdict above it.
 
-    The gray band is where all the random orders lie, the dashed line their mean.
+    The gray band is where all the random orders lie, the dashed line their mean. Several faces are numbered from 1.
     """
     rows = max(len(explained), 1)
     with sheet_of(9.6, 2.95 * rows, kind) as sheet:
         cells = np.array(sheet.axes(rows, 3, width_ratios=(1, 1, 2))).reshape(rows, 3)
-        for (crop, heat, curve), one in zip(cells, explained, strict=False):
+        for number, ((crop, heat, curve), one) in enumerate(zip(cells, explained, strict=False), 1):
+            which = f"face {number}\n" if len(explained) > 1 else ""
             check, orders = one.check, one.check.orders
             show(crop, one.face)
-            crop.set_title(f"{shortened(one.label, 14)} {one.confidence:.2f}", loc="center")
+            crop.set_title(f"{which}{shortened(one.label, 14)} {one.confidence:.2f}", loc="center")
             show(heat, one.face)
             shade = np.where(one.heatmap[..., None] > 0, _RED_BLUE[0], _RED_BLUE[1])
             heat.imshow(np.dstack([shade, 0.85 * np.abs(one.heatmap) ** 0.8]), interpolation="bilinear")
