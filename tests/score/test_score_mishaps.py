@@ -311,3 +311,14 @@ def test_a_pattern_ends_where_links_go_round_in_circles(tmp_path: Path) -> None:
         next(score(Job(str(tmp_path / pattern), detect=False), out))
         found = parquet.read_table(out / INPUTS)["source"].to_pylist()
         assert sorted(found) == [str(tmp_path / "loop" / name) for name in names], pattern
+
+
+def test_interrupted_before_the_first_image_it_counts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*words: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mien.score.run.score", stop)
+    assert main(["score", str(tmp_path), "--out", str(tmp_path / "out")]) == 130
+    assert capsys.readouterr().err == "interrupted\n"

@@ -62,6 +62,8 @@ def score(
             for at in run(job, out, workers=workers or None, ray=ray, rows=rows, again=again, note=note):
                 tick("scored", at.done / at.total)
         except KeyboardInterrupt:
+            if not at.total:  # there may be no such folder yet
+                raise
             raise KeyboardInterrupt(f"{at.done:,} of {at.total:,} are in {out}; the same command goes on.") from None
     print(f"{out}: {at.done:,} rows")
     result = {"out": str(out), "rows": at.done, "failed": at.failed}

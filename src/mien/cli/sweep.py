@@ -11,7 +11,7 @@ from mien.cli.faces import read_source, say_leaked
 from mien.cli.options import Data, Device, Groups, InitRgb, InitSize, SkipBadRows, Votes, check_out, note
 from mien.cli.progress import ended_as_by_ctrl_c, watch
 from mien.cli.recipes import NOT_OPTIONS, NetworkOption, Preset, recipe_options
-from mien.cli.tables import print_table
+from mien.cli.tables import counted, print_table
 from mien.cli.train import asked, suited, suits
 from mien.errors import Incomplete, RecipeError
 
@@ -100,7 +100,7 @@ def _run(search: "Sweep", count: int) -> None:
         why = f". {ended.why}" if ended.why else ""
         note(f"trial {trial.number}: {ended.status}{at}: {_said(trial.values)}{why}")
     if (tried := len(search.ranked())) < count:
-        note(f"All {tried} recipes that --field allows were tried; none is trained twice.")
+        note(f"--field allows only {counted(tried, 'recipe')}; none is trained twice.")
 
 
 def _result(search: "Sweep", source: "DataPath", device: str | None) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def _result(search: "Sweep", source: "DataPath", device: str | None) -> dict[str
             )
             for one in ranked[:SHOWN]
         ],
-        f"{search.folder}: {len(ranked)} trials, the best by validation",
+        f"{search.folder}: {counted(len(ranked), 'trial')}, the best by validation",
         left=(),
     )
     result: dict[str, Any] = {"sweep": str(search.folder), "trials": [one.as_json() for one in ranked]}
