@@ -90,3 +90,21 @@ def test_whose_rows_failed_is_one_sentence(tmp_path: Path, capsys: pytest.Captur
     said = capsys.readouterr().err
     assert said.count("failed") == 1
     assert "error: 1 of 1 couldn't be read; their rows have the status failed, and the error." in said
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "predict a.jpg --out", "predict a.jpg --annotate", "predict a.jpg --sheet", "predict a.mp4 --timeline",
+        "explain a.jpg --out", "score photos --out", "sweep cnn --out", "leaderboard runs/a --into",
+    ],
+)  # fmt: skip
+def test_a_variable_that_isnt_set_is_no_folder(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*line.split(), ""]) == 2
+    said = capsys.readouterr().err
+    assert line.split()[-1] in said
+    assert "the path is empty" in said
+    assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import check_finished, note
+from mien.cli.options import check_finished, given_path, note
 from mien.cli.pictures import figure_kind, write_picture
 from mien.cli.tables import place_of, print_table
 from mien.errors import DataError, MediaError
@@ -19,7 +19,11 @@ def explain(
     model: Annotated[str, typer.Option(metavar="NAME", help="A network in the box, or a run folder.")] = "small",
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The picture (.png, .svg); default PHOTO-explained.png in this folder."),
+        typer.Option(
+            parser=given_path,
+            metavar="FILE",
+            help="The picture (.png, .svg); default PHOTO-explained.png in this folder.",
+        ),
     ] = None,
     label: Annotated[
         str | None, typer.Option(metavar="CLASS", help="Explain this class; default each face's likeliest one.")

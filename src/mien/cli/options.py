@@ -25,6 +25,13 @@ def _known_split(name: str) -> str:
     return name
 
 
+def given_path(text: str) -> Path:
+    """The path of an option. An empty one, as "$OUT" is where OUT isn't set, would be this folder."""
+    if not text:
+        raise typer.BadParameter("the path is empty; for this folder say a dot.")
+    return Path(text)
+
+
 Data = Annotated[
     str | None,
     typer.Option(
@@ -74,7 +81,12 @@ Split = Annotated[
 ]
 Into = Annotated[
     Path | None,
-    typer.Option("--into", metavar="FILE.md", help="Also put the table between its marks in this Markdown file."),
+    typer.Option(
+        "--into",
+        parser=given_path,
+        metavar="FILE.md",
+        help="Also put the table between its marks in this Markdown file.",
+    ),
 ]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mien.cli.options import note
+from mien.cli.options import given_path, note
 from mien.cli.screen import live as bars
 from mien.cli.screen import progress
 from mien.cli.sinks import Sink, annotator, check_films, check_place, figure, undrawn
@@ -33,19 +33,24 @@ def predict(
         ),
     ] = DEFAULT,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A row for every face: .jsonl, .csv or .parquet.")
+        Path | None,
+        typer.Option(parser=given_path, metavar="FILE", help="A row for every face: .jsonl, .csv or .parquet."),
     ] = None,
     annotate: Annotated[
         Path | None,
         typer.Option(
-            metavar="PATH", help="Draw what was found: a folder for pictures, or for one video a .webm or .mp4 file."
+            parser=given_path,
+            metavar="PATH",
+            help="Draw what was found: a folder for pictures, or for one video a .webm or .mp4 file.",
         ),
     ] = None,
     timeline: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw a video's expressions over time (.svg, .png).")
+        Path | None,
+        typer.Option(parser=given_path, metavar="FILE", help="Draw a video's expressions over time (.svg, .png)."),
     ] = None,
     sheet: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the faces, sorted by expression (.svg, .png).")
+        Path | None,
+        typer.Option(parser=given_path, metavar="FILE", help="Draw the faces, sorted by expression (.svg, .png)."),
     ] = None,
     every: Annotated[int, typer.Option(min=1, metavar="N", help="Read only every N-th frame of a video.")] = 1,
     detect: Annotated[

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mien.cli.options import note
+from mien.cli.options import given_path, note
 from mien.cli.progress import shares
 from mien.errors import Incomplete
 from mien.shipped import DEFAULT
@@ -20,7 +20,9 @@ def score(
             "s3://..., https://...",
         ),
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the results, Parquet files.")],
+    out: Annotated[
+        Path, typer.Option(parser=given_path, metavar="DIR", help="The folder for the results, Parquet files.")
+    ],
     model: Annotated[
         str,
         typer.Option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mien.cli.faces import read_source, say_leaked
-from mien.cli.options import Data, Device, Groups, InitRgb, InitSize, SkipBadRows, Votes, check_out, note
+from mien.cli.options import Data, Device, Groups, InitRgb, InitSize, SkipBadRows, Votes, check_out, given_path, note
 from mien.cli.progress import ended_as_by_ctrl_c, watch
 from mien.cli.recipes import NOT_OPTIONS, NetworkOption, Preset, recipe_options
 from mien.cli.tables import counted, print_table
@@ -35,7 +35,9 @@ def sweep(
         ),
     ] = None,
     trials: Annotated[int, typer.Option(min=1, metavar="N", help="Trials in all, with those of earlier runs.")] = 20,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default runs/sweep-MODEL.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=given_path, metavar="DIR", help="Default runs/sweep-MODEL.")
+    ] = None,
     spare: Annotated[
         int, typer.Option(min=1, metavar="N", help="Trials that run to their end before the worse ones are cut short.")
     ] = 5,
