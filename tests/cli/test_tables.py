@@ -1,5 +1,9 @@
 """Tables as people see them."""
 
+import re
+import sys
+from collections import Counter
+
 import pytest
 
 from mien.cli.tables import print_table
@@ -16,3 +20,18 @@ def test_in_a_pipe_no_row_is_folded(capsys: pytest.CaptureFixture[str]) -> None:
 def test_no_word_of_a_table_steers_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(["a\x1b[2J"], [["b\x1b[2J"]], "c\x1b[2J")
     assert "\x1b" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("width", "whole"), [(80, True), (40, False)])
+def test_in_a_narrow_terminal_names_go_on_in_the_next_line_and_numbers_stay_whole(
+    width: int, whole: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in (("COLUMNS", str(width)), ("TERM", "xterm"), ("NO_COLOR", "1")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    cells = ("2026/in the mountains/IMG_20260131_175959.jpg", "179, 65, 90 × 109", "happy", "0.98 ?", "neutral 0.01")
+    print_table(("source", "face at", "expression", "confidence", "next likeliest"), [cells])
+    said = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+    assert max(map(len, said.splitlines())) <= width
+    assert all(cell in said for cell in cells[1:]) == whole
+    assert Counter(said.replace(" ", "")) >= Counter("".join(cells).replace(" ", ""))  # nothing is cut off

@@ -14,27 +14,40 @@ if TYPE_CHECKING:
 WIDEST = 100_000
 """Characters of a line where there is no terminal: as many as any table needs."""
 
+NARROWEST = 12
+"""Characters that are left to a column of names before numbers go on in the next line, too."""
+
 
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", *, left: Sequence[int] = (0,)
 ) -> None:
     """Print a table: the first column, or those of `left`, to the left, the others to the right.
 
-    Where no terminal is it gets as wide as it needs; in a narrow one a cell goes on in the next line.
+    Where no terminal is it gets as wide as it needs; in a narrow one a cell goes on in the next line, of the columns to
+    the right only where it must.
     """
     from rich.box import SIMPLE_HEAD
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
 
     unicode = (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
+    console = Console(width=None if sys.stdout.isatty() else WIDEST, markup=False, highlight=False)
     table = Table(box=SIMPLE_HEAD if unicode else None, pad_edge=False)
-    for place, column in enumerate(columns):
-        table.add_column(printable(column), justify="left" if place in left else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(printable(str(cell)) for cell in row))
+    cells = [[printable(str(cell)) for cell in row] for row in (columns, *rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=False)]
+    needed = [NARROWEST if place in left else width for place, width in enumerate(widths)]
+    whole = sum(needed) + 3 * len(needed) <= console.width  # rich would cut off what has no room and mayn't be folded
+    for place, column in enumerate(cells[0]):
+        if place in left:
+            table.add_column(column, overflow="fold")
+        else:
+            table.add_column(column, justify="right", overflow="fold", no_wrap=whole)
+    for row in cells[1:]:
+        table.add_row(*row)
     if title:
         print(printable(title))
-    Console(width=None if sys.stdout.isatty() else WIDEST, markup=False, highlight=False).print(table)
+    console.print(table)
 
 
 def counted(number: int, what: str) -> str:
