@@ -16,3 +16,9 @@ def test_names_of_expressions_dont_steer_the_terminal() -> None:
         Console(file=screen, force_terminal=True, width=100).print(picture(Reading("cam", 0, 0.0, 10, 10, (face,)), 1))
     assert "\x1b]" not in screen.getvalue()
     assert "face 1: x[/bold]" in screen.getvalue()
+
+
+def test_one_face_is_one() -> None:
+    screen = io.StringIO()
+    Console(file=screen, width=100).print(picture(Reading("cam", 0, 0.0, 10, 10, (Face("a", 1, False, {"a": 1}),)), 1))
+    assert "1 face." in screen.getvalue()

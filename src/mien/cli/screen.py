@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from mien.cli.tables import counted
+
 if TYPE_CHECKING:
     from mien.cli.tally import Tally
     from mien.recognition.records import Reading
@@ -75,5 +77,5 @@ def picture(reading: "Reading", rate: float) -> Any:
         # names are a network's, from anybody: neither rich's marks nor signs that steer the terminal
         title = Text(f"face {face.id}: {'uncertain' if face.uncertain else printable(face.label)}")
         panels.append(Panel(lines, title=title, width=BAR + 19))
-    clock = f"{reading.time or 0:.1f} s, {rate:.1f} frames a second, {len(reading)} faces. Ctrl-C ends it."
+    clock = f"{reading.time or 0:.1f} s, {rate:.1f} frames a second, {counted(len(reading), 'face')}. Ctrl-C ends it."
     return Group(Columns(panels) if panels else Text("no face"), Text(clock))
