@@ -59,6 +59,8 @@ def plan(budget: str, *, second: int = 0, teachers: Sequence[str] = (), init: st
     if init:
         if not all(student.init for student in chosen.students.values()):
             raise MienError(f"The budget {budget!r} starts from nothing, not from {init}; the again budgets go on.")
+        if len(chosen.students) > 1:
+            raise MienError(f"The budget {budget!r} goes on with both networks in the box, not from {init}.")
         changes["init"] = init
     students = {
         name: student.model_copy(update={"seed": student.seed + seed, **changes})

@@ -29,6 +29,7 @@ from mien.release import OutOfTime, _Clock, _other_head, release, spare
 from mien.runs import held
 from mien.shards import INDEX, pack, unpack
 from mien.teachers import PROBABILITIES, leave_probabilities, taught
+from mien.training.learner import _changes
 from mien.training.recipe import Recipe, recipe
 
 USAGES = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}
@@ -468,6 +469,19 @@ def test_the_again_budgets_go_on_from_what_is_said() -> None:
     assert chosen.teachers == ("runs/a", "flagship")
     assert chosen.students["flagship"].init == "runs/a"
     assert plan("again-flagship").students["flagship"].init == "flagship"
+
+
+def test_the_last_step_is_of_both_networks_and_of_faces_that_are_not_moved() -> None:
+    students = plan("finish").students
+    assert {name: student.init for name, student in students.items()} == {"flagship": "flagship", "small": "small"}
+    for student in students.values():
+        changed = _changes(student, 0)
+        assert (changed.shift, changed.scale, changed.rotate, changed.flip) == (0, 0, 0, True)
+        assert changed.erase > 0
+    half = students["small"].model_copy(update={"epochs": 4, "plain": 0.5})
+    assert [_changes(half, epoch).rotate > 0 for epoch in range(4)] == [True, True, False, False]
+    with pytest.raises(MienError, match="goes on with both networks in the box, not from runs/a"):
+        plan("finish", init="runs/a")
 
 
 def test_a_look_of_the_teachers_ends_in_time(mien, faces: tuple[Path, Path], tmp_path: Path) -> None:
