@@ -147,7 +147,8 @@ def test_by_default_it_reads_as_many_side_by_side_as_it_may_use_cores(
 
     monkeypatch.setattr("mien.session.cores", lambda: 3)
     monkeypatch.setattr("mien.score.run.readings", readings)
-    list(score(Job(str(tmp_path / "faces"), detect=False), tmp_path / "out"))
+    with pytest.raises(DataError, match="1 rows are missing"):  # as nothing read it
+        list(score(Job(str(tmp_path / "faces"), detect=False), tmp_path / "out"))
     assert asked == [3]
 
 
