@@ -1,6 +1,6 @@
 """`mien ladder`: the four rungs trained on the same faces, and one page that compares them. The main job."""
 
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -97,10 +97,11 @@ def _climb(folder: Path, splits: "Splits", preset: str, suit: bool, device: str 
     for model, recipe in recipes.items():  # one at a time, so that each has a bar of its own
         run = folder / model
         done = len(history(run, missing_ok=True))
-        with ended_as_by_ctrl_c(), watch(model, recipe.epochs, done, several=True) as watcher, ExitStack() as held:
-            epochs = held.enter_context(
-                closing(train(run, splits, recipe, device=device, resume=True, tick=watcher.tick))
-            )
+        with (
+            ended_as_by_ctrl_c(),
+            watch(model, recipe.epochs, done, several=True) as watcher,
+            closing(train(run, splits, recipe, device=device, resume=True, tick=watcher.tick)) as epochs,
+        ):
             for epoch in epochs:
                 watcher.epoch(epoch)
 
