@@ -63,7 +63,8 @@ def test_two_processes_train_as_one_does(mien, faces_file: Path, tmp_path: Path)
 
 
 def test_batch_norm_and_an_average_are_shared_too(faces_file: Path, tmp_path: Path) -> None:
-    done = torchrun(tmp_path, "train", "flagship_small", "--data", faces_file, *LINE, "--ema", "0.5", "--out", "run")
+    norms = ("--ema", "0.5", "--norm-faces", "64")
+    done = torchrun(tmp_path, "train", "flagship_small", "--data", faces_file, *LINE, *norms, "--out", "run")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["epochs"] == 2

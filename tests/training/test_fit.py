@@ -351,9 +351,10 @@ def test_what_a_network_of_ones_own_calls_classes_stays(own: Any) -> None:
     list(fit(Fixed(), TRAIN, VAL, made, device="cpu"))
 
 
-@pytest.mark.parametrize("ema", [0.0, 0.9])
-def test_frozen_norms_stay_as_they_are(ema: float) -> None:
-    made = recipe("cnn", "demo", epochs=2, batch=16, ema=ema, options={"widths": [8] * 3})
+@pytest.mark.parametrize(("ema", "norm_faces"), [(0.0, 0), (0.9, 0), (0.0, 32), (0.9, 32)])
+def test_frozen_norms_stay_as_they_are(ema: float, norm_faces: int) -> None:
+    options = {"widths": [8] * 3}
+    made = recipe("cnn", "demo", epochs=2, batch=16, ema=ema, norm_faces=norm_faces, options=options)
     model = fresh(made)
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     norms[0].requires_grad_(False)

@@ -68,6 +68,9 @@ def plain(two_heads: bool, *fields: tuple[str, Any]) -> torch.Tensor:
         ({"erase": 0.5}, {}),
         ({"clear": 1.0, "blur": 0.1}, {"blur": 0.1}),
         ({"clear": 1.0, "noise": 0.1}, {"noise": 0.1}),
+        ({"plain": 1.0, "shift": 0.2}, {"shift": 0.2}),
+        ({"plain": 1.0, "scale": 0.3}, {"scale": 0.3}),
+        ({"plain": 1.0, "rotate": 30}, {"rotate": 30}),
         ({"start_size": 12}, {}),
         ({"mixup": 0.4}, {}),
         ({"cutmix": 1.0}, {}),
@@ -169,6 +172,35 @@ def test_the_last_epochs_faces_are_clear(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(learner_module, "augment", spy)
     trained(blur=0.1, noise=0.2, clear=0.25, epochs=4, batch=48)
     assert asked == [*[(0.1, 0.2)] * 3, (0.0, 0.0)]
+
+
+def first_norm(model: nn.Module) -> nn.BatchNorm2d:
+    return next(module for module in model.modules() if isinstance(module, nn.BatchNorm2d))
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.5])
+def test_the_norms_can_be_those_of_faces_as_they_are(ema: float) -> None:
+    """All 48 faces in one batch, so what the first norm knows is their mean and variance after the first layer."""
+    changed = {"shift": 0.3, "erase": 1.0, "noise": 0.5, "ema": ema, **ONE_STEP}
+    _, without, _ = trained(**changed)
+    _, measured, _ = trained(**changed, norm_faces=48)
+    for mine, its in zip(without.parameters(), measured.parameters(), strict=True):
+        assert torch.equal(mine, its)
+    norm, other = (first_norm(model) for model in (measured, without))
+    seen: list[torch.Tensor] = []
+    handle = norm.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    with torch.no_grad():
+        measured.eval()(torch.from_numpy(FACES.pixels))
+    handle.remove()
+    expected = seen[0].transpose(0, 1).flatten(1)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    assert other.running_var is not None
+    torch.testing.assert_close(norm.running_mean, expected.mean(1), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(norm.running_var, expected.var(1), rtol=1e-4, atol=1e-5)
+    assert float((norm.running_var / other.running_var - 1).abs().max()) > 0.1
+    assert norm.momentum == 0.1
+    assert not measured.training
 
 
 def test_balanced_sampling_shows_every_class_as_often(monkeypatch: pytest.MonkeyPatch) -> None:

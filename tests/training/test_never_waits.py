@@ -46,8 +46,9 @@ class _Dice(torch.Generator):
         {"options": SMALL, "mixup": 0.0, "cutmix": 0.0, "clip": 1.0, "accumulate": 2},
         {"options": SMALL, "blur": 0.02, "noise": 0.1, "brightness": 0.1, "contrast": 0.2},
         {"options": SMALL, "optimiser": "adamw", "ema": 0.0, "start_size": 0},
+        {"options": SMALL, "norm_faces": 48},
     ],
-    ids=["tuned", "votes", "mixup", "parts", "camera", "adamw"],
+    ids=["tuned", "votes", "mixup", "parts", "camera", "adamw", "norms"],
 )
 def test_an_epoch_reads_nothing_from_the_device_before_its_end(
     fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch

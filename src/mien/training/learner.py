@@ -3,11 +3,11 @@
 import copy
 import math
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from mien.data.faces import UNLABELLED, FaceSet
 from mien.errors import CheckpointError, Diverged, first_line
@@ -17,6 +17,7 @@ from mien.training.device import OnDevice
 from mien.training.distributed import Team, check_divides
 from mien.training.losses import class_weights, cross_entropy
 from mien.training.mixing import mix
+from mien.training.norms import measure_, statistics, train_mode
 from mien.training.recipe import Recipe
 from mien.training.schedule import rate
 
@@ -91,7 +92,7 @@ class Learner:
         dice = generator if self.where.type == "cpu" else torch.Generator().manual_seed(generator.initial_seed())
         balanced = self.recipe.sampling == "balanced"
         sums = torch.zeros(2, device=self.where)  # loss, right ones: read once an epoch, so a GPU never waits
-        _train_mode(self.live)
+        train_mode(self.live)
         with torch.random.fork_rng(devices=[self.where] if self.where.type == "cuda" else []):
             torch.manual_seed(generator.initial_seed() + self.team.rank)  # dropout draws from here
             for step, (images, targets) in enumerate(self.faces.shuffled(self.batch, generator, balanced)):
@@ -103,11 +104,20 @@ class Learner:
                     average_(self.model, self.live, self.recipe.ema, number * self.steps + step)
                 if tick:
                     tick((step + 1) / self.steps)
-        self.team.mean_([sums, *_norms(self.live), *(_norms(self.model) if self.recipe.ema else ())])
+        if self.recipe.norm_faces:
+            self._measure_norms(generator)
+        self.team.mean_([sums, *statistics(self.live), *(statistics(self.model) if self.recipe.ema else ())])
         loss, accuracy = (sums / self.steps).tolist()
         if not math.isfinite(loss):
             raise Diverged(f"The loss is {loss} after epoch {number + 1}: lower lr (now {self.recipe.lr}) or set clip.")
         return loss, accuracy
+
+    def _measure_norms(self, generator: torch.Generator) -> None:
+        """The means and variances of the network that is judged, from faces as they are."""
+        parts = max(1, self.recipe.norm_faces // self.batch)
+        batches = (self.team.share(images) for images, _ in islice(self.faces.shuffled(self.batch, generator), parts))
+        with torch.autocast(self.where.type, torch.bfloat16, enabled=self.half):
+            measure_(self.model, batches)
 
     def _step(
         self,
@@ -195,20 +205,6 @@ def _changes(recipe: Recipe, epoch: int) -> Recipe:
     if epoch >= recipe.epochs * (1 - recipe.plain):
         still |= {"shift": 0.0, "scale": 0.0, "rotate": 0.0}
     return recipe.model_copy(update=still) if still else recipe
-
-
-def _train_mode(model: nn.Module) -> None:
-    """Put the network into train mode, but for the norms that are frozen: their running means stay what they were."""
-    model.train()
-    for module in model.modules():
-        own = list(module.parameters(recurse=False))
-        if isinstance(module, _BatchNorm) and own and not any(parameter.requires_grad for parameter in own):
-            module.eval()
-
-
-def _norms(model: nn.Module) -> list[Tensor]:
-    """The running means and variances."""
-    return [buffer for buffer in model.buffers() if buffer.is_floating_point()]
 
 
 def hard(targets: Tensor, classes: int) -> Tensor:

@@ -82,6 +82,7 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
         "erase": 0.5,
         "ema": 0.999,
         "start_size": 32,
+        "norm_faces": 2048,
     },
     ("flagship", "tuned"): {
         **_WARP,
@@ -94,6 +95,7 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
         "mixup": 0.2,
         "ema": 0.999,
         "start_size": 32,
+        "norm_faces": 2048,
     },
     ("flagship_small", "tuned"): {
         **_WARP,
@@ -102,6 +104,7 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
         "erase": 0.3,
         "ema": 0.998,
         "start_size": 24,
+        "norm_faces": 2048,
     },
     ("logistic", "demo"): {"epochs": 10, "lr": 0.01, "flip": True},
     ("feedforward", "demo"): {

@@ -87,6 +87,12 @@ class Recipe(BaseModel):
     plain: float = Field(
         default=0.0, ge=0, le=1, description="share of the epochs, the last ones, without shift, scale and rotate"
     )
+    norm_faces: int = Field(
+        default=0,
+        ge=0,
+        description="training faces that the norms' means and variances are measured on anew after each epoch, as they "
+        "are; 0: they stay those of moved ones",
+    )
     erase: float = Field(default=0.0, ge=0, le=1, description="share of faces in which a random rectangle is erased")
 
     start_size: int = Field(
