@@ -33,9 +33,10 @@ from mien.models import create_model, summarise
 from mien.models.backbone import Backbone
 from mien.net import MODEL, WEIGHTS
 from mien.runs import COLUMNS, DATA, FIGURES, RECIPE, begin, check_free, held, read_note, write_history
+from mien.training.checks import check_faces, check_network, enough_memory
 from mien.training.device import pick_device
 from mien.training.distributed import Team, join
-from mien.training.fit import Epoch, check_faces, check_network, enough_memory, fit
+from mien.training.fit import Epoch, fit
 from mien.training.recipe import TIMM, Recipe
 
 ENVIRONMENT = "environment.json"

@@ -17,8 +17,8 @@ from mien.experiment import EVALUATED, named
 from mien.files import atomic_write
 from mien.models import LADDER
 from mien.runs import history, read_setup
+from mien.training.checks import enough_memory
 from mien.training.device import pick_device
-from mien.training.fit import enough_memory
 
 REPORT = "report.html"
 

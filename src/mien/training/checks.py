@@ -1,0 +1,145 @@
+"""What a training is asked before it begins: whether these faces, this network and this memory will do."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mien.data.faces import UNLABELLED, FaceSet, check_untransformed
+from mien.errors import DataError, RecipeError, TooLittleMemory, check_kind, first_line
+from mien.training.distributed import Team
+from mien.training.learner import side
+from mien.training.recipe import Recipe
+
+
+def check_faces(train: FaceSet, val: FaceSet, second: FaceSet | None = None) -> None:
+    """Raise DataError where `fit` can't train on these faces; quick, to be asked before anything is written."""
+    for name, faces in (("train", train), ("val", val)):
+        check_kind(
+            faces, FaceSet, DataError,
+            f"fit takes a FaceSet as {name}, such as splits.{name}; with a DataLoader's batches train in a loop of "
+            "your own (lesson 1).",
+        )  # fmt: skip
+        check_untransformed(faces)
+    known = train.labels != UNLABELLED, val.sure
+    for name, usable, purpose in (("train", known[0], "learn from"), ("val", known[1], "judge by")):
+        if not len(usable):
+            raise DataError(
+                f"The set to {purpose} ({name}) is empty: its source has no such faces. splits[{name!r}] says which "
+                "splits there are."
+            )
+        if not usable.any():
+            raise DataError(f"There are no labelled faces to {purpose} ({name}).")
+    if len(of := np.unique(train.labels[known[0]])) < 2:
+        only = train.classes[of[0]]
+        raise DataError(f"All faces to learn from (train) are {only!r}; it takes two classes or more to tell apart.")
+    if train.classes != val.classes:
+        raise DataError(f"train has the classes {', '.join(train.classes)}; val has {', '.join(val.classes)}.")
+    if train.images.shape[1:] != val.images.shape[1:]:
+        found = ("×".join(map(str, faces.images.shape[1:])) for faces in (train, val))
+        raise DataError("The faces of train are {}, those of val {}: bring them to one size and kind.".format(*found))
+    if second is not None and not (second.soft and np.array_equal(second.images, train.images)):
+        raise DataError("The second labelling must be shares of classes for the very faces of train, in their order.")
+
+
+@torch.inference_mode()
+def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: FaceSet | None, team: Team) -> None:
+    """Raise DataError or RecipeError where `fit` can't train this network so; quick, to be asked like `check_faces`.
+
+    Empty faces of the smallest and of the full size go through it in eval mode, which changes nothing in it.
+    """
+    if recipe.class_weights == recipe.sampling == "balanced":  # either makes the classes even; both turn the odds round
+        raise RecipeError(
+            "class_weights and sampling are both balanced, so rare classes would count for more than common ones: one "
+            "is enough. Leave out class_weights or sampling."
+        )
+    name = getattr(model, "name", type(model).__name__)
+    forward = model if second is None else getattr(model, "joint", None)
+    if forward is None:
+        raise DataError(f"The {name} has no second head, so it can't learn a second labelling.")
+    share = min(recipe.batch, sum(train.counts.values())) // team.size
+    part = share // min(recipe.accumulate, max(share, 1))
+    if part == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
+        raise RecipeError(
+            f"The {name} has batch normalisation, which needs two faces or more at a time; a batch of {share} in "
+            f"{recipe.accumulate} {'part' if recipe.accumulate == 1 else 'parts'} is fewer: raise batch (--batch), or "
+            "lower accumulate (--accumulate)."
+        )
+    full, parameter, training = train.images.shape[1], next(model.parameters(), None), model.training
+    model.eval()
+    try:
+        for size in (full, side(recipe, full, 0)):
+            faces = torch.zeros(2, train.pixels.shape[1], size, size, dtype=torch.uint8)
+            given = forward(faces.to("cpu" if parameter is None else parameter.device))
+    except torch.OutOfMemoryError as error:
+        raise TooLittleMemory(f"There is no memory left for a single face ({first_line(error)}).") from None
+    except (RuntimeError, AssertionError) as error:
+        if size == full and not type(model).__module__.startswith("mien."):  # what is wrong may be anything
+            raise RecipeError(
+                f"The {name} fails on uint8 faces of shape {tuple(faces.shape)}: {first_line(error)}"
+            ) from error
+        larger = "larger ones (--size)" if size == full else "a larger start_size (--start-size)"
+        raise RecipeError(
+            f"The {name} can't take faces of {size} pixels; give it {larger}. ({first_line(error)})"
+        ) from None
+    finally:
+        model.train(training)
+    own, others = len(train.classes), len(second.classes) if second is not None else 0
+    if not isinstance(given, Tensor) or given.ndim != 2 or len(given) != 2 or (not others and given.shape[1] != own):
+        found = f"shape {tuple(given.shape)}" if isinstance(given, Tensor) else f"a {type(given).__name__}"
+        raise DataError(
+            f"The {name} gives {found} for 2 faces; it must give logits of shape (2, {own + others}), one for each "
+            f"class: {', '.join(train.classes)}."
+        )
+    if second is not None and (heads := given.shape[1] - own) != others:
+        raise DataError(
+            f"The {name}'s second head answers for {heads} classes; the second labelling has {len(second.classes)}: "
+            f"{', '.join(second.classes)}."
+        )
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise RecipeError(
+            f"The {name} has nothing to train: {'it has no parameters' if parameter is None else 'all of it is frozen'}"
+            ". Thaw some of it, such as its last layer: model.linear.requires_grad_(True)."
+        )
+
+
+def warn_of_another(model: nn.Module, recipe: Recipe) -> None:
+    """Warn where `create_model` made another network than the recipe is for, or was told none of its options.
+
+    An option that was asked for by name is somebody's choice; a network of one's own is nobody else's.
+    """
+    name, own, chosen = (getattr(model, key, None) for key in ("name", "options", "chosen"))
+    if chosen is None or not isinstance(own, dict):
+        return
+    found = [] if name == recipe.model else [f"it is a {name}, not a {recipe.model}"]
+    for key, value in recipe.options.items():
+        if key in own and key not in chosen and _listed(own[key]) != _listed(value):
+            found.append(f"its {key} is {own[key]!r}, not {value!r}")
+    if found:
+        warnings.warn(
+            f"The recipe is for another network than this one: {'; '.join(found)}. "
+            f"mien.create_model({recipe.model!r}, **recipe.options) makes the recipe's.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+@contextmanager
+def enough_memory(where: torch.device, recipe: Recipe, train: FaceSet) -> Iterator[None]:
+    """Say in a sentence, as a TooLittleMemory, when the memory of the device is too small for what is done with it."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise TooLittleMemory(
+            f"The memory of {where} is too small for {min(recipe.batch, sum(train.counts.values()))} faces in "
+            f"{recipe.accumulate} {'part' if recipe.accumulate == 1 else 'parts'}: choose a smaller batch (--batch) or "
+            "more parts (--accumulate)."
+        ) from None
