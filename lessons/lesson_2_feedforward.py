@@ -169,9 +169,9 @@ print(f"{parameters:,} parameters for {len(splits.train):,} faces: {parameters /
 # faces on the device (lesson 0), it gives an `Epoch` with all figures after each epoch, and *you* own the loop:
 # print, draw, or stop. Mind one thing: `mien.fit(...)` alone trains nothing. Each turn of a loop over it trains one
 # epoch. `list(mien.fit(...))` is the shortest such loop: it asks for all epochs and keeps them in a list. All settings
-# together are a **recipe**. ("demo" is a ready one for drawn faces, of which we
-# change what stands in `PLAIN`; "adamw" is Adam with weight decay, put beside its step and not, as in exercise 1.2,
-# into the loss; here it is 0.)
+# together are a **recipe**. ("demo" is a ready one for drawn faces, of which we change what stands in `PLAIN`; "adamw"
+# is Adam with weight decay, put beside its step and not, as in exercise 1.2, into the loss; here it is 0.) Where there
+# is a GPU `mien.fit` takes it by itself and leaves the network there; ours are so small that we stay on the CPU.
 
 # %%
 PLAIN = {"optimiser": "adamw", "lr": 0.001, "weight_decay": 0.0, "schedule": "constant", "batch": 64, "flip": False}
@@ -180,7 +180,7 @@ PLAIN = {"optimiser": "adamw", "lr": 0.001, "weight_decay": 0.0, "schedule": "co
 def train(model, faces=splits.train, seed=0, **settings):
     """Train by a recipe; gives the list of its Epochs. The model is left at its best validation epoch."""
     recipe = mien.recipe("feedforward", "demo", seed=seed, precision="float32", **PLAIN | settings)
-    return list(mien.fit(model, faces, splits.val, recipe))
+    return list(mien.fit(model, faces, splits.val, recipe, device="cpu"))
 
 
 torch.manual_seed(0)

@@ -203,7 +203,8 @@ SETTINGS = {"optimiser": "adamw", "lr": 0.002, "weight_decay": 0.05, "batch": 64
 
 
 def train(model, epochs):
-    return list(mien.fit(model, splits.train, splits.val, mien.recipe("cnn", "demo", **SETTINGS | {"epochs": epochs})))
+    recipe = mien.recipe("cnn", "demo", **SETTINGS | {"epochs": epochs})
+    return list(mien.fit(model, splits.train, splits.val, recipe, device="cpu"))
 
 
 def parameters(model):

@@ -79,7 +79,7 @@ SETTINGS = {"optimiser": "adamw", "lr": 0.002, "weight_decay": 0.0, "batch": 50,
 def train(model, train=train_small, val=val_small, **settings):
     name = getattr(model, "name", "cnn")  # our own have none
     recipe = mien.recipe(name, "demo", options={}, **{"epochs": 8, **SETTINGS, **settings})
-    return list(mien.fit(model, train, val, recipe))
+    return list(mien.fit(model, train, val, recipe, device="cpu"))
 
 
 def deep(depth, **switches):
@@ -341,7 +341,7 @@ assert np.mean(late["onecycle"]) > np.mean(late["constant"])
 floor = max(splits.val.counts.values()) / len(splits.val)
 before = mien.evaluate(resnet, splits.val).accuracy
 recipe = mien.recipe("resnet", "demo", epochs=10, batch=32, precision="float32")
-history = list(mien.fit(resnet, splits.train, splits.val, recipe))
+history = list(mien.fit(resnet, splits.train, splits.val, recipe, device="cpu"))
 curves({"resnet": history})
 plt.show()
 report = mien.evaluate(resnet, splits.val)

@@ -89,7 +89,7 @@ def run(changes, seed):
     )  # fmt: skip
     recipe = mien.recipe("flagship", "demo", **{"options": {}, "epochs": EPOCHS, "seed": seed, **BEST, **changes})
     judged, right = [], []
-    for epoch in mien.fit(model, train, val, recipe):
+    for epoch in mien.fit(model, train, val, recipe, device="cpu"):
         judged.append(epoch.val_accuracy)
         right.append(answers(model, test).argmax(1) == test.labels)  # section 4 says why we shouldn't
     return model, judged, np.array(right)

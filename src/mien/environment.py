@@ -115,7 +115,18 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):  # on ARM it has no such line
-        return platform.processor() or platform.machine()
+        return _arm() or platform.processor() or platform.machine()
+
+
+def _arm() -> str:
+    """What a Mac, or a board such as a Raspberry Pi, calls itself; "" of others."""
+    try:
+        if sys.platform == "darwin":
+            asked = ("/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string")
+            return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+        return Path("/proc/device-tree/model").read_text(encoding="utf-8").strip("\0\n ")
+    except (OSError, UnicodeDecodeError, subprocess.SubprocessError):
+        return ""
 
 
 def _commit() -> str | None:

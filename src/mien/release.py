@@ -29,7 +29,7 @@ from mien.export import export_onnx
 from mien.files import atomic_write
 from mien.models import create_model, summarise
 from mien.net import MODEL, WEIGHTS
-from mien.runs import RELEASE
+from mien.runs import LOCK, RELEASE
 from mien.shipping import ship
 from mien.teachers import PROBABILITIES, check_same, leave_probabilities, name_teachers, taught
 from mien.training.device import pick_device
@@ -159,7 +159,8 @@ def spare(folder: Path) -> set[Path]:
     """Files in the folder of a release that needn't travel: what is in others, too, and isn't read to go on."""
     under_way = [path for path in folder.glob(f"*/{STATE}") if not path.with_name(CARD).exists()]
     weights = (path.with_name(WEIGHTS) for path in under_way)  # a state holds the best ones itself
-    return {path for path in (*weights, *folder.glob(f"*/{MODEL}")) if path.exists()}
+    locks = folder.glob(f"*/{LOCK}")  # which Windows lets nobody read while they are held
+    return {path for path in (*weights, *locks, *folder.glob(f"*/{MODEL}")) if path.exists()}
 
 
 class _Clock:

@@ -1,6 +1,9 @@
 """An ONNX file ready to run: on which device, with how many threads; what onnxruntime complains of, in a line."""
 
 import os
+import subprocess
+import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +39,7 @@ def open_session(
     """
     import onnxruntime  # 60 ms: not for those who only read a card
 
+    onnxruntime.disable_telemetry_events()  # Windows' before 1.32 doesn't heed ORT_DISABLE_TELEMETRY
     there = [name for name, provider in PROVIDERS.items() if provider in onnxruntime.get_available_providers()]
     device = device or "cpu"
     if device not in there:
@@ -83,15 +87,28 @@ def workers() -> int:
 
 
 def cores() -> int:
-    """The cores that this process may use, hyper-threads counted once; 0 (let onnxruntime choose) off Linux.
+    """The cores that this process may use, hyper-threads counted once; on a Mac the fast ones, as each call waits for
+    the slowest. 0 (let onnxruntime choose) elsewhere.
 
     Where onnxruntime chooses it ties each of its threads to a core, and one tied to the core that the caller runs on
     does nothing: a call then took a third longer, for as long as the caller stayed there.
     """
+    if sys.platform == "darwin":
+        return _fast_cores()
     try:
         own = [f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list" for core in os.sched_getaffinity(0)]
         return len({Path(siblings).read_text() for siblings in own})
     except (AttributeError, OSError):
+        return 0
+
+
+@cache
+def _fast_cores() -> int:
+    """What a Mac says of its performance cores; 0 where it doesn't."""
+    asked = ("/usr/sbin/sysctl", "-n", "hw.perflevel0.physicalcpu")
+    try:
+        return int(subprocess.run(asked, capture_output=True, check=True, timeout=5).stdout)
+    except (OSError, subprocess.SubprocessError, ValueError):
         return 0
 
 

@@ -19,7 +19,7 @@ from mien.evaluation.scores import Scores, score
 from mien.files import atomic_write
 from mien.net import WEIGHTS
 from mien.shipped import shipped
-from mien.training.device import pick_device
+from mien.training.device import layout, pick_device
 from mien.training.learner import bfloat16
 from mien.training.recipe import Recipe, read_recipe
 
@@ -47,7 +47,7 @@ def leave_probabilities(
             f"{', '.join(splits.classes)}. Choose a --teacher that knows all of these."
         )
     where = pick_device(device)
-    model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.to(where, memory_format=layout(where))  # type: ignore[call-overload]
     with torch.autocast(where.type, torch.bfloat16, enabled=bfloat16(read_recipe(card.recipe), where)):
         asked = {"train": _certain(splits["train"]), "val": splits["val"]}
         answers = {name: score(model, faces, views=VIEWS, tick=tick) for name, faces in asked.items()}

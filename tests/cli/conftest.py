@@ -27,9 +27,10 @@ def mien(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Run `mien` with these words in this folder, in a process of its own.
 
     Each begins as a copy of Python's fork server, which has loaded `LOADED` once. It begins from nothing where Python
-    has no such server (Windows), in the tests that start `mien` themselves, and in those of the pages' commands.
+    has no such server (Windows) or copies mustn't use the GPU (macOS), in the tests that start `mien` themselves, and
+    in those of the pages' commands.
     """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    if "forkserver" not in multiprocessing.get_all_start_methods() or sys.platform == "darwin":
         return started
     copies, streams = multiprocessing.get_context("forkserver"), tmp_path_factory.mktemp("streams")
     copies.set_forkserver_preload(LOADED)

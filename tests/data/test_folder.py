@@ -1,5 +1,6 @@
 import os
 import sys
+import unicodedata
 
 import numpy as np
 import pytest
@@ -124,6 +125,15 @@ def test_class_names(tmp_path, folders, classes, labels):
     splits = load_folder(tmp_path)
     assert splits.classes == classes
     assert splits.train.labels.tolist() == sorted(labels, key=lambda label: folders[labels.index(label)])
+
+
+def test_a_class_is_one_class_however_its_letters_are_composed(tmp_path):
+    put(tmp_path, f"train/{unicodedata.normalize('NFD', 'fröhlich')}/1.png", 1)  # as Finder writes it
+    put(tmp_path, f"val/{unicodedata.normalize('NFC', 'fröhlich')}/1.png", 2)
+    put(tmp_path, "train/müde/1.png", 3)
+    splits = load_folder(tmp_path)
+    assert splits.classes == ("fröhlich", "müde")
+    assert splits.val.labels.tolist() == [0]
 
 
 def test_other_sizes_are_resized_and_litter_is_passed_over(tmp_path):

@@ -1,5 +1,6 @@
 """Subjects: nobody stands in two splits, and every class keeps about its share."""
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,13 @@ def test_whole_subjects_or_a_reason(rows: list[tuple[int, int]], seed: int) -> N
     assert not set(subjects[chosen]) & set(subjects[~chosen])
     assert set(labels[chosen]) - {-1} <= set(labels[~chosen])  # every class can still be learned
     assert np.array_equal(chosen, grouped(labels, subjects, 0.2, seed))
+
+
+def test_a_file_is_found_however_its_letters_are_composed(tmp_path: Path) -> None:
+    apart, whole = (unicodedata.normalize(form, "glücklich/é.png") for form in ("NFD", "NFC"))
+    table = tmp_path / "subjects.csv"
+    table.write_text(f"file,subject\n{whole},anna\n", encoding="utf-8")
+    assert Groups.read(table).of([apart]).tolist() == ["anna"]
 
 
 def test_many_subjects_give_every_class_its_share() -> None:

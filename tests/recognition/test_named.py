@@ -37,6 +37,18 @@ def test_the_rows_of_a_stopped_run_are_called_as_they_were_asked_for(tmp_path: P
     assert "part.jsonl" not in str(found.value)
 
 
+def test_what_a_system_keeps_on_a_drive_isn_t_read(photo: Path, tmp_path: Path) -> None:
+    for name in ("a.jpg", "$RECYCLE.BIN/S-1-5/$R1.jpg", "System Volume Information/x.jpg", "__MACOSX/a.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(photo.read_bytes())
+    assert [Path(frame.source).name for frame in Sources([tmp_path])] == ["a.jpg"]
+
+
+def test_a_name_that_ends_in_the_middle_of_a_line() -> None:
+    with pytest.raises(MediaError, match=r"leave the last \\ off"):
+        Sources(['.\\my photos" --out faces.csv'])
+
+
 def test_a_pattern_for_all_that_is_below_gives_photos_their_own_names(photo: Path, tmp_path: Path) -> None:
     (tmp_path / "2023").mkdir()
     for name in ("2023/x.jpg", "b.jpg"):

@@ -1,10 +1,12 @@
 """What files are taken for, which of them are read, and what is said of those that are damaged."""
 
+import math
 import os
 import shutil
 import threading
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -269,6 +271,28 @@ def test_a_cameras_time_begins_with_its_first_picture(film: Path) -> None:
         assert next(frames).time == pytest.approx(number / 15, abs=0.002)
     with pytest.raises(MediaError, match="camera 7: it gives no more"):
         next(frames)
+
+
+def test_where_a_camera_has_no_clock_it_is_the_programs(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a Mac, where OpenCV says 0 for every picture, and nothing that is true of the rate."""
+
+    class Camera:
+        video = cv2.VideoCapture(str(film))
+
+        def get(self, what: int) -> float:
+            return math.nan if what == cv2.CAP_PROP_FPS else 0.0
+
+        def grab(self) -> bool:
+            return bool(self.video.grab())
+
+        def retrieve(self) -> Any:
+            return self.video.retrieve()
+
+    clock = iter([1000.0, 1000.25, 1000.75, 1000.75])
+    monkeypatch.setattr("mien.recognition.films.monotonic", lambda: next(clock))
+    monkeypatch.setattr("sys.platform", "darwin")
+    frames = decoded("7", Camera(), every=1, last=-1, live=True)
+    assert [next(frames).time for _ in range(4)] == [0, 0.25, 0.75, 0.79]
 
 
 @pytest.mark.parametrize("kind", [".webm", ".mp4"])

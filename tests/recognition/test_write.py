@@ -52,6 +52,23 @@ def write_all(path: Path) -> None:
             writer.write(reading)
 
 
+@pytest.mark.parametrize("kind", [".csv", ".parquet"])
+def test_rows_that_another_program_keeps_from_being_written_arent_lost(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def held(*_: object) -> None:
+        raise PermissionError(13, "The process cannot access the file")
+
+    path = tmp_path / f"rows{kind}"
+    with monkeypatch.context() as patch:
+        patch.setattr("mien.files.put_in_place", held)
+        with pytest.raises(DataError, match=r"No row is lost: .* --resume"):
+            write_all(path)
+    with RowWriter(path, classes=CLASSES, resume=True):
+        pass
+    assert rows(path) == EXPECTED
+
+
 @pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet"])
 def test_all_rows_come_back_and_a_stopped_run_goes_on(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"rows{kind}"

@@ -53,6 +53,23 @@ def test_weights_of_an_epoch_that_was_never_recorded_dont_stay(tmp_path: Path) -
         assert torch.equal(value, state["fit"]["best"][name]), name
 
 
+def test_a_history_that_another_program_holds_ends_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Excel does on Windows with what it shows."""
+    tries: list[int] = []
+
+    def held(folder: Path, rows: Any) -> None:
+        tries.append(len(rows))
+        if len(tries) < 4:
+            raise PermissionError(13, "The process cannot access the file")
+        write_history(folder, rows)
+
+    monkeypatch.setattr("mien.experiment.write_history", held)
+    monkeypatch.setattr("mien.experiment.SAVING", 0)
+    assert len(list(train(tmp_path, drawn_faces(140), recipe("logistic", "demo", epochs=3), device="cpu"))) == 3
+    assert tries == [1, 2, 3, 3]
+    assert [row["epoch"] for row in history(tmp_path)] == [1, 2, 3]
+
+
 @pytest.mark.parametrize("name", ["figures", "tensorboard"])
 def test_a_run_writes_nothing_where_a_link_in_its_folder_leads(tmp_path: Path, name: str) -> None:
     splits, made = drawn_faces(140), recipe("logistic", "demo", epochs=1)

@@ -6,6 +6,8 @@ the result, as one JSON document, to stdout. Nothing heavy is imported before a 
 
 import atexit
 import contextlib
+import errno
+import glob
 import json
 import logging
 import os
@@ -51,6 +53,12 @@ VERB_EXTRAS = {"explain": "explain"}
 """Verbs that need more than one of them, and the extra that brings all of these."""
 
 
+PATTERNS = ("predict", "score")
+"""Verbs that take patterns of files."""
+
+WINDOWS = os.name == "nt"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; `argv` without the program's name, default `sys.argv[1:]`.
 
@@ -60,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _fill_streams()
     os.environ["MPLBACKEND"] = "agg"  # no window is opened, and a name that matplotlib doesn't know ends its import
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns where it can't keep its cache
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = _expanded(sys.argv[1:]) if argv is None and WINDOWS else list(sys.argv[1:] if argv is None else argv)
     flags = {word for word in words if word in EVERYWHERE}
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # a stream that a test put there
@@ -75,6 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MienError as error:
         return _failed(f"error: {error}", FAILED, flags)
     except OSError as error:
+        if WINDOWS and error.errno == errno.EINVAL and error.filename is None:  # a pipe that was left
+            _discard_output()
+            return FAILED
         return _failed(f"error: {_sentence(error)}", FAILED, flags)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
@@ -83,6 +94,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         verb = next((word for word in words if not word.startswith("-")), "")
         extra = VERB_EXTRAS.get(verb, EXTRAS[package])
         return _failed(f"error: {MissingExtra(package, extra, 'This')}", FAILED, flags)
+    except ImportError as error:
+        if not WINDOWS or "DLL load failed" not in str(error):
+            raise
+        return _failed(
+            f"error: Windows lacks what a package needs ({error}). Install the Visual C++ runtime "
+            "(https://aka.ms/vs/17/release/vc_redist.x64.exe), and on Windows N the Media Feature Pack (Settings, "
+            "Optional features). --debug shows more.",
+            FAILED, flags,
+        )  # fmt: skip
+
+
+def _expanded(words: Sequence[str]) -> list[str]:
+    """What a shell makes of `runs/*` and `~` elsewhere, for Windows, whose shells leave that to the program.
+
+    The verbs that read pictures know patterns themselves.
+    """
+    verb = next((word for word in words if not word.startswith("-")), "")
+    kept = [os.path.expanduser(word) if word[:2] in ("~", "~/", "~\\") else word for word in words]
+    if verb in PATTERNS:
+        return kept
+    found = [sorted(glob.glob(word)) if glob.has_magic(word) and word[0] != "-" else [] for word in kept]
+    return [name for word, names in zip(kept, found, strict=True) for name in names or [word]]
 
 
 def _fill_streams() -> None:

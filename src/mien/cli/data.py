@@ -21,13 +21,14 @@ def get(
 ) -> dict[str, Any]:
     """Say where FER2013 and FER+ come from, under which terms, and fetch and check them where that is possible."""
     from mien.data.obtain import WHERE, fetch
+    from mien.environment import as_typed
 
     note(WHERE)
     fetched = fetch(dest)
     print(f"In place and checked: {fetched.images}, {fetched.votes}")
     for checked in fetched.checked:
         print(f"  {checked}")
-    note(f"Try next: mien ladder --data {fetched.images}")
+    note(f"Try next: {as_typed(['mien', 'ladder', '--data', str(fetched.images)])}")
     return {"images": str(fetched.images), "votes": str(fetched.votes), "checked": list(fetched.checked)}
 
 

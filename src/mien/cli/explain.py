@@ -9,6 +9,7 @@ from mien.cli.options import check_finished, given_path, note
 from mien.cli.pictures import figure_kind, write_picture
 from mien.cli.tables import place_of, print_table
 from mien.errors import DataError, MediaError
+from mien.files import composed
 
 if TYPE_CHECKING:
     from mien.evaluation.explanation import Explanation
@@ -63,6 +64,7 @@ def explain(
         whole = f"name {box}" if box in shipped() else "name its run folder"
         raise DataError(f"{model}: heatmaps need PyTorch's weights, which an ONNX file hasn't; {whole}.")
     check_finished(Path(model))
+    label = label and composed(label)
     network, card = load_run(model)
     reading, crops = Recognizer(model, detect=detect).crops(source)
     if not len(crops):

@@ -10,6 +10,7 @@ from mien.cards import CARD, Card
 from mien.cli.faces import read_faces
 from mien.cli.options import SkipBadRows, check_finished, note
 from mien.cli.sinks import check_place
+from mien.environment import as_typed
 from mien.errors import CheckpointError, DataError
 
 COMPARED = 2048
@@ -75,7 +76,7 @@ def export(
     counts = (f"{count} {'faces of ' if name == data else ''}{name}" for name, count in result["compared"].items())
     seen = " and ".join(counts) or "noise"
     print(f"{out}: {size / 1e6:.1f} MB, {len(card.classes)} classes; compared with PyTorch on {seen}.")
-    print(f"Use it with: mien predict photo.jpg --model {out}")
+    print(f"Use it with: {as_typed(['mien', 'predict', 'photo.jpg', '--model', str(out)])}")
     return result
 
 

@@ -74,7 +74,8 @@ Groups = Annotated[
     ),
 ]  # fmt: skip
 Device = Annotated[
-    str | None, typer.Option("--device", metavar="NAME", help="cpu, cuda, mps; without it the fastest there is.")
+    str | None,
+    typer.Option("--device", metavar="NAME", help="cpu, cuda, mps; without it an NVIDIA GPU, else the CPU."),
 ]
 Split = Annotated[
     str, typer.Option("--split", metavar="|".join(SPLITS), callback=_known_split, help="Which faces of the data.")
@@ -106,8 +107,15 @@ def check_out(out: Path, data: str | os.PathLike[str] | None) -> None:
         taken = "lie among them" if out.suffix.lower() in (".png", ".svg") else "be taken for one of the classes"
         raise DataError(
             f"{out} lies in the folder of the pictures, {data}, where it would {taken}. Say "
-            f"where else it shall go, such as {os.path.relpath(pictures.parent / 'runs' / out.name)}."
+            f"where else it shall go, such as {_from_here(pictures.parent / 'runs' / out.name)}."
         )
+
+
+def _from_here(path: Path) -> str:
+    try:
+        return os.path.relpath(path)
+    except ValueError:  # Windows: it lies on another drive
+        return str(path)
 
 
 def open_net(target: str) -> "Net":

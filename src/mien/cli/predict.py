@@ -63,7 +63,7 @@ def predict(
         float, typer.Option(min=0, metavar="SECONDS", help="Half-life of the smoothing in videos; 0 for none.")
     ] = 0.25,
     device: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Where onnxruntime runs the networks: cpu, cuda, coreml, ...")
+        str | None, typer.Option(metavar="NAME", help="Where onnxruntime runs the networks: cpu, cuda, ...")
     ] = None,
     max_pixels: Annotated[
         int, typer.Option(min=1, metavar="N", help="Refuse pictures of more pixels, before decoding them.")

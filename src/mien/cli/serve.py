@@ -66,7 +66,7 @@ def serve(
         float, typer.Option(min=0.05, max=1, metavar="0..1", help="How sure the detector must be of a face.")
     ] = 0.6,
     device: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Where onnxruntime runs the networks: cpu, cuda, coreml, ...")
+        str | None, typer.Option(metavar="NAME", help="Where onnxruntime runs the networks: cpu, cuda, ...")
     ] = None,
     certificate: Annotated[Path | None, typer.Option(metavar="FILE", help="Serve https with this (PEM).")] = None,
     key: Annotated[Path | None, typer.Option(metavar="FILE", help="The certificate's key (PEM).")] = None,

@@ -34,6 +34,8 @@ def check_place(path: Path, *, folder: bool = False) -> None:
             pass
         if not folder and path.is_dir():
             raise IsADirectoryError(EISDIR, "a folder is called like that")
+        if os.name == "nt" and not folder and path.exists():
+            path.open("r+b").close()  # another program may hold it, as Excel does what it shows
     except OSError as error:
         raise DataError(f"{path}: it can't be written there ({error.strerror}). Name another place.") from None
 

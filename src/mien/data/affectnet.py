@@ -109,7 +109,7 @@ def _row(root: Path, table: Path, cells: list[str], split: int) -> tuple[int, Li
     label = int(expression) if len(expression) <= 9 and expression.isdecimal() else -1
     if not where:
         return -1, Listed(split, UNLABELLED, table, problem="no file is named")
-    if Path(where).is_absolute() or ".." in Path(where).parts:
+    if Path(where).anchor or ".." in Path(where).parts:  # on Windows "/a" and "C:a" lead elsewhere, too
         return -1, Listed(split, UNLABELLED, table, problem=f"{where!r} leads out of the data set")
     picture = next((path for folder in _PICTURES if (path := root / folder / where).exists()), root / where)
     if not 0 <= label < len(LABELS) + len(MARKS):

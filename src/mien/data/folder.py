@@ -16,7 +16,7 @@ from mien.data.origin import DataPath
 from mien.data.rafdb import list_rafdb, numbers_of
 from mien.data.split import VAL_SHARE
 from mien.errors import DataError
-from mien.files import files_below, litter
+from mien.files import composed, files_below, litter
 from mien.images import SUFFIXES
 from mien.labels import FER2013, FERPLUS, SPLITS
 
@@ -186,7 +186,7 @@ def _files_of_classes(folder: Path, split: int) -> Iterable[_File]:
         names: dict[Path, set[str]] = {}
         for file in files_below(of_class, left_out=litter, unread=_unread):
             names.setdefault(file.parent, set()).add(file.name)
-            yield _File(split, of_class.name, file)
+            yield _File(split, composed(of_class.name), file)
         if results := [place for place, inside in names.items() if any(its <= inside for its in _RESULTS)]:
             raise DataError(
                 f"{results[0]}: what mien wrote lies among the pictures here, and {of_class.name!r} would be a class. "

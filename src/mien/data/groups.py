@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import DataError
+from mien.files import composed
 
 _NAME = ("file", "name", "filename", "path", "image")
 _ROW = ("row", "index")
@@ -56,6 +57,7 @@ class Groups:
         """
         if self.by_row:
             return self.of_rows(range(len(names)))
+        names = [*map(composed, names)]
         often = Counter(name.rpartition("/")[2] for name in names)
         found: list[str] = []
         missing: list[str] = []
@@ -100,7 +102,7 @@ def _pairs(path: Path, rows: Iterable[list[str]], key: int, subject: int, by_row
             raise DataError(f"{path}: line {number:,} has an empty {'subject' if name else 'name'}.")
         if by_row and not (len(name) <= 9 and name.isdecimal()):
             raise DataError(f"{path}: line {number:,}: {name[:20]!r} is no row number.")
-        name = str(int(name)) if by_row else name.replace("\\", "/").removeprefix("./")
+        name = str(int(name)) if by_row else composed(name.replace("\\", "/").removeprefix("./"))
         if seen.setdefault(name, who) != who:
             raise DataError(f"{path}: line {number:,}: {name} has two subjects, {seen[name]} and {who}.")
         yield name, who

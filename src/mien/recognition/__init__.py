@@ -5,3 +5,6 @@ import os
 # What goes wrong is told as errors, not on stderr. Read as OpenCV is loaded, so it stands before all that load it.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+
+# Windows looks for help from the graphics chip first, and may take a minute to open a camera.
+os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")

@@ -4,11 +4,14 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 S = TypeVar("S")
 T = TypeVar("T")
+
+TURN = 0.5
+"""Seconds that are waited at a time."""
 
 
 class _End:
@@ -46,7 +49,7 @@ def ahead(items: Iterable[T], depth: int = 4, patience: float = 10.0) -> Iterato
     thread = threading.Thread(target=work, name="mien ahead", daemon=True)
     thread.start()
     try:
-        while not isinstance(item := ready.get(), _End):
+        while not isinstance(item := _next(ready), _End):
             yield item
         if item.error:
             raise item.error
@@ -71,15 +74,30 @@ def side_by_side(work: Callable[[S], T], items: Iterable[S], workers: int, depth
             for item in items:
                 waiting.append(pool.submit(work, item))
                 while len(waiting) >= depth(item):
-                    yield waiting.popleft().result()
+                    yield _result(waiting.popleft())
             while waiting:
-                yield waiting.popleft().result()
+                yield _result(waiting.popleft())
         finally:
             for one in waiting:
                 one.cancel()
             close = getattr(items, "close", None)
             if close:
                 close()
+
+
+def _next(ready: "queue.Queue[T | _End]") -> "T | _End":
+    """Wait in turns: on Windows Ctrl-C is heard between them alone."""
+    while True:
+        try:
+            return ready.get(timeout=TURN)
+        except queue.Empty:
+            continue
+
+
+def _result(one: "Future[T]") -> T:
+    while not one.done():
+        wait([one], TURN)
+    return one.result()
 
 
 def _put(ready: "queue.Queue[T | _End]", item: "T | _End", left: threading.Event) -> bool:

@@ -1,9 +1,11 @@
 """A video's file, or a camera -> its frames, one at a time, as they are shown: turned, and of square pixels."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import cv2
@@ -51,7 +53,8 @@ def length(path: str) -> int:
 
 def decoded(name: str, video: Any, *, every: int, last: int, live: bool) -> Iterator[Frame]:
     """The frames that an opened video gives. Raises MediaError where it gives none, or a `live` one no more."""
-    count, rate = int(video.get(cv2.CAP_PROP_FRAME_COUNT)), video.get(cv2.CAP_PROP_FPS) or 25.0
+    count, rate = int(video.get(cv2.CAP_PROP_FRAME_COUNT)), video.get(cv2.CAP_PROP_FPS)
+    rate = rate if rate > 0 else 25.0  # neither 0 nor NaN
     index = broken = failed = 0
     time = start = 0.0
     aspect: float | None = None
@@ -65,7 +68,8 @@ def decoded(name: str, video: Any, *, every: int, last: int, live: bool) -> Iter
         index, broken, failed = index + failed, broken + failed, 0
         aspect = aspect or _aspect(video)  # PyAV knows it of a frame alone
         at = video.get(cv2.CAP_PROP_POS_MSEC) / 1000
-        if live:  # on Linux a camera's clock is the kernel's
+        if live:  # on Linux a camera's clock is the kernel's; on a Mac it has none
+            at = at if sys.platform == "linux" else monotonic()
             start = start if index else at
             at -= start
         elif not index:
@@ -104,7 +108,9 @@ def opened(what: str | int) -> Iterator[Any]:
     try:
         if not video.isOpened():
             if isinstance(what, int):
-                raise MediaError(f"There is no camera {what}, or another program has it.")
+                allowed = " Or this terminal may not use it yet: see Privacy & Security in the System Settings."
+                said = f"There is no camera {what}, or another program has it."
+                raise MediaError(said + allowed * (sys.platform == "darwin"))
             empty = not os.path.getsize(what)
             raise MediaError("empty, 0 bytes." if empty else "no picture in it, damaged, or of a kind that isn't read.")
         if not isinstance(what, int) and (codec := other_codec(video)):

@@ -7,7 +7,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from mien import images
-from mien.files import files_below, matching
+from mien.files import files_below, litter, matching
 from mien.recognition.kinds import head_of, kind_of
 
 VIDEO_SUFFIXES = frozenset(
@@ -43,21 +43,17 @@ def files_of(name: str) -> Iterator[Path]:
     """The files that a name stands for, in the order of their names; hidden ones aren't looked for."""
     if os.path.isdir(name):
         unread: list[Path] = []
-        yield from files_below(name, left_out=_hidden, unread=lambda error: unread.append(Path(error.filename)))
+        yield from files_below(name, left_out=litter, unread=lambda error: unread.append(Path(error.filename)))
         yield from unread
     elif os.path.exists(name) or not glob.has_magic(name):
         yield Path(name)
     else:
         gone: set[tuple[str, str]] = set()  # `**` gives folders, and what lies in them besides
-        for path in sorted(matching(name, left_out=_hidden, unread=lambda error: None)):
+        for path in sorted(matching(name, left_out=litter, unread=lambda error: None)):
             for found in files_of(path) if os.path.isdir(path) else [Path(path)]:
                 if (place := (os.path.realpath(found.parent), found.name)) not in gone:
                     gone.add(place)
                     yield found
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith(".")
 
 
 def below(source: str, names: Sequence[str]) -> Path:
@@ -103,6 +99,8 @@ def what_is_wrong(name: str) -> str:
         return "name a file" + (
             "; what comes through a pipe is /dev/stdin (photos only)." if os.path.lexists("/dev/stdin") else "."
         )
+    if '"' in name:  # Windows lets no file be called so
+        return "no such file or folder. After a \\ a closing quote counts as part of the name: leave the last \\ off."
     if name.endswith(","):
         return "no such file or folder; names are separated by spaces."
     return "nothing has a name like that." if glob.has_magic(name) else "no such file or folder."

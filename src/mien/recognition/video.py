@@ -162,7 +162,10 @@ def _vp9(path: Path, rate: float, size: tuple[int, ...], stack: ExitStack) -> An
 
 @contextmanager
 def _silenced() -> Iterator[None]:
-    """Nothing that native code says reaches stderr meanwhile."""
+    """Nothing that native code says reaches stderr meanwhile; but on Windows, where a progress bar would fail."""
+    if os.name == "nt":
+        yield
+        return
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)

@@ -142,8 +142,14 @@ class RowWriter:
                 f"{self.path}: it was removed or replaced while it was written; its rows are lost. Write them again."
             )
         if self.kind != ".jsonl":
-            with replacing(self.path) as beside:
-                (flat.write_csv if self.kind == ".csv" else flat.write_parquet)(beside, self._flat(), self.columns)
+            try:
+                with replacing(self.path) as beside:
+                    (flat.write_csv if self.kind == ".csv" else flat.write_parquet)(beside, self._flat(), self.columns)
+            except PermissionError as error:
+                raise DataError(
+                    f"{self.path}: can't be written ({error.strerror}); another program may hold it. No row is lost: "
+                    "the same command with --resume writes them."
+                ) from None
             if kind is None:
                 self.lines.unlink()  # else --resume goes on with it
         elif self._blank:

@@ -211,7 +211,17 @@ def _elsewhere(daft: Any, job: Job) -> list[str]:
         found = frame.to_pydict()["path"] if len(frame) else []  # of no rows daft can't make one
     except Exception as error:
         raise DataError(f"{job.source}: can't be listed ({reason(error)}).") from None
-    return [name.removeprefix("file://") for name in found if not litter(os.path.basename(name))]
+    return [from_address(name) for name in found if not litter(os.path.basename(name))]
+
+
+def from_address(name: str) -> str:
+    """The path that a `file://` address stands for, on Windows without the `/` before its drive; others stay.
+
+    >>> from_address("file:///photos/a.jpg"), from_address("s3://photos/a.jpg")
+    ('/photos/a.jpg', 's3://photos/a.jpg')
+    """
+    path = name.removeprefix("file://")
+    return path[1:] if os.name == "nt" and re.match("/[A-Za-z]:", path) else path
 
 
 def _image(name: str) -> bool:

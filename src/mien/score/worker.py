@@ -1,5 +1,6 @@
 """A worker: a recogniser of its own, images in, a row for each of them out."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ from mien.images import MAX_BYTES
 from mien.recognition.ahead import side_by_side
 from mien.recognition.recognizer import Recognizer
 from mien.recognition.records import Reading
-from mien.score.inputs import access, batches, opened, reason
+from mien.score.inputs import access, batches, from_address, opened, reason
 from mien.score.job import Job, checksums
 
 FEW, MANY = 16, 64
@@ -51,7 +52,7 @@ def readings(
     config = access(daft, job)
     at_once = _at_once(FEW if job.detect else MANY, largest, workers)
 
-    @daft.cls(max_concurrency=workers)
+    @daft.cls(**_processes(workers))
     class Worker:
         def __init__(self) -> None:
             self.recognizer = _recognizer(job, network)
@@ -67,6 +68,12 @@ def readings(
     names = [daft.col("found").get(name).alias(name) for name in schema.names[2:]]
     for batch in batches(frame.select("row", "source", *names), failure):
         yield arrow.Table.from_batches([batch]).cast(schema)
+
+
+def _processes(workers: int) -> dict[str, int]:
+    """How daft is told of the workers. On Windows it can't reach processes of its own, as it asks for sockets that
+    Python doesn't have there, so the work is done in this one."""
+    return {} if os.name == "nt" else {"max_concurrency": workers}
 
 
 def _recognizer(job: Job, network: Mapping[str, str]) -> Recognizer:
@@ -141,7 +148,7 @@ def _read(recognizer: Recognizer, names: Sequence[str], given: Sequence[Any], co
 
 def _fetched(name: str, config: Any) -> bytes:
     """No more of it than shows that it is too large. What lies elsewhere is asked for twice, for that may help."""
-    place = name.removeprefix("file://")
+    place = from_address(name)
     if "://" not in place:
         with open(opened(place), "rb", opener=regular) as here:
             return here.read(MAX_BYTES + 1)

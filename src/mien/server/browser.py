@@ -3,8 +3,6 @@
 onnxruntime-web isn't part of mien: `make browser` takes it from npm into build/browser, and it is served from there.
 """
 
-import os
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -106,5 +104,5 @@ def _runtime() -> Path:
         return folder
     raise MienError(
         f"onnxruntime-web isn't in {folder}. `make browser` puts it there; without make: npm install --prefix "
-        f"{shlex.quote(os.fspath(folder.parents[2]))}, and the rest as docs/how-to/page.md has it."
+        f'"{folder.parents[2]}", and the rest as docs/how-to/page.md has it.'
     )

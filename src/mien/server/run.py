@@ -77,6 +77,8 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
         timeout_graceful_shutdown=max(1, round(settings.drain)),
         http=BoundedHead,
         ws=Frames,
+        # Windows' own loop stops listening when a client resets its connection too early (cpython issue 93821)
+        loop="asyncio:SelectorEventLoop" if os.name == "nt" else "auto",
     )
     config.load()
     config.ssl = context

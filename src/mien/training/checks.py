@@ -75,9 +75,9 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
         for size in (full, side(recipe, full, 0)):
             faces = torch.zeros(2, train.pixels.shape[1], size, size, dtype=torch.uint8)
             given = forward(faces.to("cpu" if parameter is None else parameter.device))
-    except torch.OutOfMemoryError as error:
-        raise TooLittleMemory(f"There is no memory left for a single face ({first_line(error)}).") from None
     except (RuntimeError, AssertionError) as error:
+        if no_memory(error):
+            raise TooLittleMemory(f"There is no memory left for a single face ({first_line(error)}).") from None
         if size == full and not type(model).__module__.startswith("mien."):  # what is wrong may be anything
             raise RecipeError(
                 f"The {name} fails on uint8 faces of shape {tuple(faces.shape)}: {first_line(error)}"
@@ -105,6 +105,11 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
             f"The {name} has nothing to train: {'it has no parameters' if parameter is None else 'all of it is frozen'}"
             ". Thaw some of it, such as its last layer: model.linear.requires_grad_(True)."
         )
+
+
+def no_memory(error: Exception) -> bool:
+    """Whether torch says by it that the memory is too small; of Apple's GPU it does so in words alone."""
+    return isinstance(error, torch.OutOfMemoryError) or "MPS backend out of memory" in str(error)
 
 
 def warn_of_another(model: nn.Module, recipe: Recipe) -> None:
@@ -137,7 +142,9 @@ def enough_memory(where: torch.device, recipe: Recipe, train: FaceSet) -> Iterat
     """Say in a sentence, as a TooLittleMemory, when the memory of the device is too small for what is done with it."""
     try:
         yield
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not no_memory(error):
+            raise
         raise TooLittleMemory(
             f"The memory of {where} is too small for {min(recipe.batch, sum(train.counts.values()))} faces in "
             f"{recipe.accumulate} {'part' if recipe.accumulate == 1 else 'parts'}: choose a smaller batch (--batch) or "

@@ -18,7 +18,9 @@ T = TypeVar("T")
 
 
 def pick_device(name: str | torch.device | None = None) -> torch.device:
-    """The device of that name; without a name a CUDA GPU when there is one, else Apple's, else the CPU.
+    """The device of that name; without a name a CUDA GPU when there is one, else the CPU.
+
+    Apple's GPU, "mps", has to be asked for: nobody has tried it yet.
 
     Under torchrun "cuda", named or not, is the GPU of this process.
 
@@ -28,14 +30,18 @@ def pick_device(name: str | torch.device | None = None) -> torch.device:
     name = None if name is None else str(name)
     if name in (None, "cuda") and torch.cuda.is_available():
         name = f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"  # torchrun: a GPU each
-    if name is None:
-        name = "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        device = torch.device(name)
+        device = torch.device(name or "cpu")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise MienError(f"There is no device {name!r} here ({first_line(error)}). Try 'cpu'.") from None
     return device
+
+
+def layout(device: torch.device) -> torch.memory_format:
+    """How convolutions have their numbers lie there: channels side by side, but for Apple's GPU, on which torch can't
+    go back through batch normalisation of such (its issues 175189 and 188371)."""
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
 def to_device(thing: T, device: torch.device | str) -> T:
@@ -107,6 +113,8 @@ class OnDevice:
         self.images: Tensor | None = None
         if not mapped(faces.images) or faces.images.nbytes <= RESIDENT:
             self.images = _planes(faces.images if keep.all() else faces.images[keep]).to(device)
+            if device.type == "mps":  # of colour faces the channels lie side by side, see `layout`
+                self.images = self.images.contiguous()
             return
         self._map, self._places = faces.images, np.flatnonzero(keep)
         if faces.images.nbytes <= room(device):  # piece by piece: the machine itself may have less memory than its GPU

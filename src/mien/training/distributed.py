@@ -78,10 +78,12 @@ def join(device: torch.device) -> Team:
     """The team that torchrun made this process part of, through nccl on GPUs and gloo elsewhere; else a team of one.
 
     Raises:
-        MienError: the others don't come.
+        MienError: the others don't come, or can't exchange anything on this device.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 and "TORCHELASTIC_RUN_ID" not in os.environ:
         return Team()
+    if device.type == "mps":
+        raise MienError("torchrun's processes can't exchange anything on Apple's GPU: leave out --device, or give cpu.")
     if device.type != "cuda":
         return _join("gloo")
     if device.index is not None:

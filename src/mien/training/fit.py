@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mien.data.faces import FaceSet
 from mien.errors import CheckpointError, RecipeError, UnknownModel, check_kind
 from mien.training.checks import check_faces, check_network, enough_memory, warn_of_another
-from mien.training.device import OnDevice, pick_device, to_device
+from mien.training.device import OnDevice, layout, pick_device, to_device
 from mien.training.distributed import Team, join
 from mien.training.learner import Learner, hard
 from mien.training.losses import cross_entropy
@@ -148,7 +148,7 @@ def _epochs(
     second: FaceSet | None,
 ) -> Generator[Epoch, None, None]:
     judge = OnDevice(val, where, judged=True)
-    model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.to(where, memory_format=layout(where))  # type: ignore[call-overload]
     check_network(model, train, recipe, second, team)
     learner = Learner(model, train, recipe, where, second, team)
     part = -(-learner.batch // (team.size * recipe.accumulate))  # of what a step computes at a time

@@ -93,7 +93,7 @@ class Learner:
         balanced = self.recipe.sampling == "balanced"
         sums = torch.zeros(2, device=self.where)  # loss, right ones: read once an epoch, so a GPU never waits
         train_mode(self.live)
-        with torch.random.fork_rng(devices=[self.where] if self.where.type == "cuda" else []):
+        with torch.random.fork_rng(devices=[] if self.where.type == "cpu" else [self.where]):
             torch.manual_seed(generator.initial_seed() + self.team.rank)  # dropout draws from here
             for step, (images, targets) in enumerate(self.faces.shuffled(self.batch, generator, balanced)):
                 done = (number + step / self.steps) / self.recipe.epochs

@@ -1,0 +1,106 @@
+"""What mien does on Windows and on a Mac, as far as that can be tried on another system."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import mien.cli as cli
+from mien.cli.options import check_out
+from mien.errors import DataError, MienError
+from mien.session import _fast_cores, cores
+from mien.training.checks import no_memory
+from mien.training.device import layout, pick_device
+from mien.training.distributed import join
+
+
+@pytest.fixture
+def windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "WINDOWS", True)
+
+
+def test_patterns_of_run_folders_are_filled_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME" if os.name != "nt" else "USERPROFILE", str(tmp_path / "home"))
+    for name in ("runs/b", "runs/a"):
+        (tmp_path / name).mkdir(parents=True)
+    words = ["compare", "runs/*", "--option", "widths=[1,2]", "none/*", "~/x"]
+    assert cli._expanded(words) == [
+        "compare", str(Path("runs/a")), str(Path("runs/b")), "--option", "widths=[1,2]", "none/*",
+        str(tmp_path / "home" / "x").replace("\\x", "/x"),
+    ]  # fmt: skip
+    assert cli._expanded(["predict", "runs/*"]) == ["predict", "runs/*"]  # it knows patterns, `**` too
+
+
+def fails(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(cli, "_run", run)
+
+
+@pytest.mark.usefixtures("windows")
+def test_what_windows_lacks_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    fails(ImportError("DLL load failed while importing cv2: The specified module could not be found."), monkeypatch)
+    assert cli.main(["predict", "a.jpg"]) == 1
+    assert "Windows lacks what a package needs (DLL load failed while importing cv2" in capsys.readouterr().err
+    fails(ImportError("cannot import name 'a' from 'b'"), monkeypatch)  # a fault of the program's
+    with pytest.raises(ImportError):
+        cli.main(["predict", "a.jpg"])
+
+
+@pytest.mark.usefixtures("windows")
+def test_a_pipe_that_was_left_is_no_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(cli, "_discard_output", lambda: None)
+    fails(OSError(errno.EINVAL, "Invalid argument"), monkeypatch)
+    assert cli.main(["models"]) == 1
+    assert capsys.readouterr().err == ""
+    fails(OSError(errno.EINVAL, "Invalid argument", "a?.csv"), monkeypatch)
+    assert cli.main(["models"]) == 1
+    assert "a?.csv: Invalid argument" in capsys.readouterr().err
+
+
+def test_pictures_on_another_drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def relpath(*_: Any) -> str:
+        raise ValueError("path is on mount 'D:', start on mount 'C:'")
+
+    (tmp_path / "happy").mkdir()
+    monkeypatch.setattr(os.path, "relpath", relpath)
+    with pytest.raises(DataError, match=r"such as .*runs") as found:
+        check_out(tmp_path / "happy" / "out", tmp_path)
+    assert str(tmp_path.parent / "runs" / "out") in str(found.value)
+
+
+def test_apples_gpu_is_used_where_it_is_asked_for_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert pick_device() == torch.device("cpu")
+    assert layout(torch.device("mps")) == torch.contiguous_format
+    assert layout(torch.device("cpu")) == torch.channels_last
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(MienError, match="can't exchange anything on Apple's GPU"):
+        join(torch.device("mps"))
+
+
+def test_too_little_memory_is_known_by_its_words() -> None:
+    assert no_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert no_memory(RuntimeError("MPS backend out of memory (MPS allocated: 8 GB)"))
+    assert not no_memory(RuntimeError("shape '[2, 3]' is invalid"))
+
+
+def test_the_fast_cores_of_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sysctl(words: Any, **_: Any) -> "subprocess.CompletedProcess[bytes]":
+        assert words[1:] == ("-n", "hw.perflevel0.physicalcpu")
+        return subprocess.CompletedProcess(words, 0, b"4\n")
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    for run, expected in ((subprocess.run, 0), (sysctl, 4)):  # the first: there is no such program here
+        _fast_cores.cache_clear()
+        monkeypatch.setattr(subprocess, "run", run)
+        assert cores() == expected
+    _fast_cores.cache_clear()
