@@ -32,7 +32,7 @@ from mien.files import atomic_write
 from mien.models import create_model, summarise
 from mien.models.backbone import Backbone
 from mien.net import MODEL, WEIGHTS
-from mien.runs import COLUMNS, DATA, FIGURES, RECIPE, begin, check_free, held, read_note, write_history
+from mien.runs import COLUMNS, DATA, FIGURES, HISTORY, RECIPE, begin, check_free, held, read_note, write_history
 from mien.training.checks import check_faces, check_network, enough_memory
 from mien.training.device import pick_device
 from mien.training.distributed import Team, join
@@ -164,7 +164,13 @@ def _train(
         keeper.save()
     if not leads:
         return
-    write_history(folder, rows)  # if it couldn't be, above
+    try:
+        write_history(folder, rows)  # if it couldn't be, above
+    except PermissionError as error:
+        raise CheckpointError(
+            f"{folder / HISTORY}: can't be written ({error.strerror}); another program may hold it. All epochs are "
+            "saved: close it, and go on with --resume."
+        ) from None
     save_weights(model, folder / WEIGHTS)  # those there may be of an epoch that was done again, and otherwise
     _finish(folder, model, splits, recipe, started, before, rows, export)
 

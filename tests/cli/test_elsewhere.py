@@ -49,6 +49,11 @@ def test_what_windows_lacks_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     fails(ImportError("DLL load failed while importing cv2: The specified module could not be found."), monkeypatch)
     assert cli.main(["predict", "a.jpg"]) == 1
     assert "Windows lacks what a package needs (DLL load failed while importing cv2" in capsys.readouterr().err
+    lacking = OSError(errno.EINVAL, 'Error loading "c10.dll" or one of its dependencies.')
+    lacking.winerror = 126  # type: ignore[attr-defined]
+    fails(lacking, monkeypatch)
+    assert cli.main(["train", "cnn"]) == 1
+    assert "Windows lacks what a package needs" in capsys.readouterr().err
     fails(ImportError("cannot import name 'a' from 'b'"), monkeypatch)  # a fault of the program's
     with pytest.raises(ImportError):
         cli.main(["predict", "a.jpg"])
@@ -99,7 +104,11 @@ def test_the_fast_cores_of_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
         return subprocess.CompletedProcess(words, 0, b"4\n")
 
     monkeypatch.setattr(sys, "platform", "darwin")
-    for run, expected in ((subprocess.run, 0), (sysctl, 4)):  # the first: there is no such program here
+
+    def none(*_: Any, **__: Any) -> Any:
+        raise FileNotFoundError
+
+    for run, expected in ((none, 0), (sysctl, 4)):
         _fast_cores.cache_clear()
         monkeypatch.setattr(subprocess, "run", run)
         assert cores() == expected

@@ -89,6 +89,7 @@ def test_a_command_is_written_as_the_system_takes_it(monkeypatch: pytest.MonkeyP
 
 def test_a_processor_that_linux_has_no_name_for_is_called_by_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "read_text", lambda path, **how: "processor\t: 0\nBogoMIPS\t: 50.00\n")
+    monkeypatch.setattr(environment, "_arm", lambda: "")
     monkeypatch.setattr(environment.platform, "processor", lambda: "")
     monkeypatch.setattr(environment.platform, "machine", lambda: "aarch64")
     assert environment.installation(())["processor"] == "aarch64"

@@ -44,7 +44,8 @@ def test_what_a_system_keeps_on_a_drive_isn_t_read(photo: Path, tmp_path: Path) 
     assert [Path(frame.source).name for frame in Sources([tmp_path])] == ["a.jpg"]
 
 
-def test_a_name_that_ends_in_the_middle_of_a_line() -> None:
+def test_a_name_that_ends_in_the_middle_of_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mien.recognition.named.WINDOWS", True)
     with pytest.raises(MediaError, match=r"leave the last \\ off"):
         Sources(['.\\my photos" --out faces.csv'])
 

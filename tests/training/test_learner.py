@@ -178,6 +178,21 @@ def first_norm(model: nn.Module) -> nn.BatchNorm2d:
     return next(module for module in model.modules() if isinstance(module, nn.BatchNorm2d))
 
 
+def test_norms_are_measured_in_parts_as_steps_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    own = learner_module.measure_
+    monkeypatch.setattr(
+        learner_module, "measure_", lambda model, batches: own(model, (noted(each) for each in batches))
+    )
+
+    def noted(faces: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(faces))
+        return faces
+
+    trained(batch=20, accumulate=3, norm_faces=48)
+    assert sizes == [6, 6, 6] * 2
+
+
 @pytest.mark.parametrize("ema", [0.0, 0.5])
 def test_the_norms_can_be_those_of_faces_as_they_are(ema: float) -> None:
     """All 48 faces in one batch, so what the first norm knows is their mean and variance after the first layer."""

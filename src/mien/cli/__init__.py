@@ -58,6 +58,12 @@ PATTERNS = ("predict", "score")
 
 WINDOWS = os.name == "nt"
 
+_LACKING = (
+    "error: Windows lacks what a package needs ({}). Install the Visual C++ runtime "
+    "(https://aka.ms/vs/17/release/vc_redist.x64.exe), and on Windows N the Media Feature Pack (Settings, Optional "
+    "features). --debug shows more."
+)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; `argv` without the program's name, default `sys.argv[1:]`.
@@ -83,8 +89,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MienError as error:
         return _failed(f"error: {error}", FAILED, flags)
     except OSError as error:
-        if WINDOWS and error.errno == errno.EINVAL and error.filename is None:  # a pipe that was left
-            _discard_output()
+        if WINDOWS and error.filename is None and "or one of its dependencies" in str(error):  # what torch says
+            return _failed(_LACKING.format(error), FAILED, flags)
+        if (
+            WINDOWS
+            and error.errno == errno.EINVAL
+            and (error.filename, getattr(error, "winerror", None)) == (None, None)
+        ):
+            _discard_output()  # a pipe that was left
             return FAILED
         return _failed(f"error: {_sentence(error)}", FAILED, flags)
     except ModuleNotFoundError as error:
@@ -97,12 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ImportError as error:
         if not WINDOWS or "DLL load failed" not in str(error):
             raise
-        return _failed(
-            f"error: Windows lacks what a package needs ({error}). Install the Visual C++ runtime "
-            "(https://aka.ms/vs/17/release/vc_redist.x64.exe), and on Windows N the Media Feature Pack (Settings, "
-            "Optional features). --debug shows more.",
-            FAILED, flags,
-        )  # fmt: skip
+        return _failed(_LACKING.format(error), FAILED, flags)
 
 
 def _expanded(words: Sequence[str]) -> list[str]:

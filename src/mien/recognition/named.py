@@ -10,6 +10,8 @@ from mien import images
 from mien.files import files_below, litter, matching
 from mien.recognition.kinds import head_of, kind_of
 
+WINDOWS = os.name == "nt"
+
 VIDEO_SUFFIXES = frozenset(
     (
         *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".m2ts", ".wmv", ".flv", ".ogv"),
@@ -99,7 +101,7 @@ def what_is_wrong(name: str) -> str:
         return "name a file" + (
             "; what comes through a pipe is /dev/stdin (photos only)." if os.path.lexists("/dev/stdin") else "."
         )
-    if '"' in name:  # Windows lets no file be called so
+    if '"' in name and WINDOWS:  # which lets no file be called so
         return "no such file or folder. After a \\ a closing quote counts as part of the name: leave the last \\ off."
     if name.endswith(","):
         return "no such file or folder; names are separated by spaces."

@@ -72,7 +72,7 @@ def readings(
 
 def _processes(workers: int) -> dict[str, int]:
     """How daft is told of the workers. On Windows it can't reach processes of its own, as it asks for sockets that
-    Python doesn't have there, so the work is done in this one."""
+    Python doesn't have there, so the work is done in this one, by as many threads as daft chooses."""
     return {} if os.name == "nt" else {"max_concurrency": workers}
 
 

@@ -1,6 +1,7 @@
 """A connection in bounded memory and time: uvicorn's parser takes as much as comes, however slowly."""
 
 import asyncio
+import os
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -9,6 +10,8 @@ from mien.server.unread import Unread
 
 HEAD_BYTES = 64 << 10
 HEAD_SECONDS = 10.0
+CONNECTIONS = 480
+"""At a time, on Windows, whose `select` would end the server at 512."""
 
 
 class BoundedHead(Unread, HttpToolsProtocol):
@@ -21,6 +24,8 @@ class BoundedHead(Unread, HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if os.name == "nt" and len(self.connections) > CONNECTIONS:
+            transport.abort()
         self._size, self._in_head, self._heads = 0, True, 0
         self._timer: asyncio.TimerHandle | None = self.loop.call_later(HEAD_SECONDS, self._give_up)
 

@@ -31,7 +31,7 @@ def pick_device(name: str | torch.device | None = None) -> torch.device:
     if name in (None, "cuda") and torch.cuda.is_available():
         name = f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"  # torchrun: a GPU each
     try:
-        device = torch.device(name or "cpu")
+        device = torch.device("cpu" if name is None else name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise MienError(f"There is no device {name!r} here ({first_line(error)}). Try 'cpu'.") from None
@@ -112,9 +112,7 @@ class OnDevice:
         self._labels = faces.labels[keep]
         self.images: Tensor | None = None
         if not mapped(faces.images) or faces.images.nbytes <= RESIDENT:
-            self.images = _planes(faces.images if keep.all() else faces.images[keep]).to(device)
-            if device.type == "mps":  # of colour faces the channels lie side by side, see `layout`
-                self.images = self.images.contiguous()
+            self.images = self._placed(faces.images if keep.all() else faces.images[keep])
             return
         self._map, self._places = faces.images, np.flatnonzero(keep)
         if faces.images.nbytes <= room(device):  # piece by piece: the machine itself may have less memory than its GPU
@@ -139,7 +137,12 @@ class OnDevice:
         for at in range(0, len(places), LOOKED_AT):
             found[at : at + LOOKED_AT] = self._map[places[at : at + LOOKED_AT]]
             let_go(self._map)
-        return _planes(found).to(self.device)
+        return self._placed(found)
+
+    def _placed(self, images: NDArray[np.uint8]) -> Tensor:
+        """These on the device, `(N, C, H, W)`; of colour faces the channels lie side by side, see `layout`."""
+        held = _planes(images).to(self.device)
+        return held.contiguous() if self.device.type == "mps" else held
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """(images, targets) in order, the last batch as large as it comes."""

@@ -93,7 +93,7 @@ class Learner:
         balanced = self.recipe.sampling == "balanced"
         sums = torch.zeros(2, device=self.where)  # loss, right ones: read once an epoch, so a GPU never waits
         train_mode(self.live)
-        with torch.random.fork_rng(devices=[] if self.where.type == "cpu" else [self.where]):
+        with torch.random.fork_rng(devices=[self.where] if self.where.type in ("cuda", "mps") else []):
             torch.manual_seed(generator.initial_seed() + self.team.rank)  # dropout draws from here
             for step, (images, targets) in enumerate(self.faces.shuffled(self.batch, generator, balanced)):
                 done = (number + step / self.steps) / self.recipe.epochs
@@ -114,10 +114,15 @@ class Learner:
 
     def _measure_norms(self, generator: torch.Generator) -> None:
         """The means and variances of the network that is judged, from faces as they are."""
-        parts = max(1, self.recipe.norm_faces // self.batch)
-        batches = (self.team.share(images) for images, _ in islice(self.faces.shuffled(self.batch, generator), parts))
+        batches = islice(self.faces.shuffled(self.batch, generator), max(1, self.recipe.norm_faces // self.batch))
+        shares = (self.team.share(images) for images, _ in batches)
         with torch.autocast(self.where.type, torch.bfloat16, enabled=self.half):
-            measure_(self.model, batches)
+            measure_(self.model, (part for share in shares for part in self._parts(share)))
+
+    def _parts(self, faces: Tensor) -> tuple[Tensor, ...]:
+        """What a step computes at a time of these faces, in parts of one size; the last few may be left out."""
+        size = max(1, len(faces) // self.recipe.accumulate)
+        return tuple(faces[: len(faces) // size * size].split(size))
 
     def _step(
         self,

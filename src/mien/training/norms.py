@@ -28,18 +28,27 @@ def measure_(model: nn.Module, batches: Iterable[Tensor]) -> None:
     While a network is trained they are those of moved, half erased faces and of weights that change; what it is asked
     about later are faces as they are. Source: Wu and Johnson, 2021.
     """
+    train_mode(model)
+    moving = {norm: norm.momentum for norm in _norms(model) if norm.training and norm.running_mean is not None}
     model.eval()
-    moving = [norm for norm in _norms(model) if norm.running_mean is not None and not _frozen(norm)]
-    had = [norm.momentum for norm in moving]
-    for norm in moving:
-        norm.train()
-    for number, pixels in enumerate(batches) if moving else ():
+    uses = dict.fromkeys(moving, 0)
+
+    def count(norm: nn.Module, *_: object) -> None:
+        uses[norm] += 1  # type: ignore[index]
+        norm.momentum = 1 / uses[norm]  # type: ignore[index,assignment] # torch's None would read from the device
+
+    hooks = [norm.register_forward_pre_hook(count) for norm in moving]
+    try:
         for norm in moving:
-            norm.momentum = 1 / (number + 1)  # torch's own None would read a count from the device
-        model(pixels)
-    for norm, momentum in zip(moving, had, strict=True):
-        norm.momentum = momentum
-        norm.eval()
+            norm.train()
+        for pixels in batches if moving else ():
+            model(pixels)
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for norm, momentum in moving.items():
+            norm.momentum = momentum
+            norm.eval()
 
 
 def _norms(model: nn.Module) -> list[_BatchNorm]:
