@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from mien.version import VERSION
 
 TAUGHT = "of each of its training targets is the mean answer of"
 """Words in the notes of a network that learned what others answer, before the names of those."""
+
 
 CARD = "card.json"
 """The card's name in a run folder."""
@@ -188,6 +189,11 @@ def _no_run(path: Path) -> str:
         return f"{path}: no such run. Name a run folder that mien wrote, or a network in the box, such as small."
     inside = sorted(str(found.parent) for found in path.glob(f"*/{CARD}"))
     return f"{path}: no finished run in this folder" + (f"; it holds {', '.join(inside)}." if inside else ".")
+
+
+def taught_by(share: float, names: Sequence[str]) -> str:
+    """What the notes of a card say of these teachers; "" where there are none."""
+    return f" {share:g} {TAUGHT} {len(names)}: {'; '.join(names)}." if names else ""
 
 
 def checksum(path: str | os.PathLike[str]) -> str:

@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mien.cards import CARD, Card, TrainedOn, checksum
+from mien.cards import CARD, Card, TrainedOn, checksum, taught_by
 from mien.checkpoint import STATE, load_run, load_state, load_weights, save_state, save_weights, start_from
 from mien.data.faces import FaceSet, Splits
 from mien.data.split import DRAWN
@@ -33,7 +33,7 @@ from mien.models import create_model, summarise
 from mien.models.backbone import Backbone
 from mien.net import MODEL, WEIGHTS
 from mien.runs import COLUMNS, DATA, FIGURES, HISTORY, RECIPE, begin, check_free, held, read_note, write_history
-from mien.training.checks import check_faces, check_network, enough_memory
+from mien.training.checks import check_faces, check_network, check_teachers, enough_memory
 from mien.training.device import pick_device
 from mien.training.distributed import Team, join
 from mien.training.fit import Epoch, fit
@@ -100,6 +100,9 @@ def train(
             found = "×".join(map(str, splits[name].images.shape[1:3]))
             raise DataError(f"The faces must be square; those in {name} have {found} pixels. Resize or pad them first.")
     check_faces(splits["train"], splits["val"], second)  # what is wrong is said before a folder is made
+    teachers = [] if (folder / CARD).exists() else [load_run(name)[0] for name in recipe.teachers]
+    if teachers:
+        check_teachers(teachers, splits["train"], recipe)
     kept = _options(folder) if recipe.init else None
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
         model = create_model(recipe.model, **kept) if kept else fresh(recipe, splits)
@@ -109,8 +112,9 @@ def train(
         _rehearse(model, recipe, splits)
     with held(folder) if leads else nullcontext():
         yield from _train(
-            folder, model, splits, recipe, team, device=device, tick=tick, second=second, export=export, say=before
-        )
+            folder, model, splits, recipe, team,
+            device=device, tick=tick, second=second, teachers=teachers, export=export, say=before,
+        )  # fmt: skip
 
 
 def _train(
@@ -123,6 +127,7 @@ def _train(
     device: str | torch.device | None,
     tick: Callable[[float], None] | None,
     second: FaceSet | None,
+    teachers: Sequence[nn.Module],
     export: bool,
     say: Callable[[Report], None] | None,
 ) -> Generator[Epoch, None, None]:
@@ -154,7 +159,7 @@ def _train(
     try:
         for epoch in fit(
             model, splits["train"], splits["val"], recipe,
-            device=device, state=state and state["fit"], tick=tick, second=second,
+            device=device, state=state and state["fit"], tick=tick, second=second, teachers=teachers,
         ):  # fmt: skip
             rows.append({name: getattr(epoch, name) for name in COLUMNS})
             if leads:
@@ -282,7 +287,7 @@ def _finish(
         report = evaluate(model, splits["val"], split="val", batch=min(recipe.batch, EVALUATED))
     model.cpu()
     best = max(rows, key=lambda row: row["val_accuracy"], default=None)
-    cost = summarise(model)
+    cost, teachers = summarise(model), [os.path.basename(name) for name in recipe.teachers]
     options: Any = model.options
     card = Card(
         model=recipe.model,
@@ -290,7 +295,7 @@ def _finish(
         classes=splits.classes,
         input_shape=(options["channels"], options["size"], options["size"]),
         preset=recipe.preset,
-        recipe=recipe.model_dump() | {"init": os.path.basename(recipe.init)},
+        recipe=recipe.model_dump() | {"init": os.path.basename(recipe.init), "teachers": teachers},
         init=started,
         parameters=cost.parameters,
         macs=cost.macs,
@@ -300,7 +305,8 @@ def _finish(
         ),
         scores={"before": {"val": before}, "after": {"val": report.as_json()}},
         epoch=int(best["epoch"]) if best else 0,
-        notes="The best epoch by validation accuracy. The test split was not looked at.",
+        notes="The best epoch by validation accuracy. The test split was not looked at."
+        + taught_by(recipe.distil, teachers),
     )
     if export:
         export_onnx(model, folder / MODEL, card)

@@ -10,6 +10,7 @@ from torch import nn
 
 import mien.training.learner as learner_module
 from mien.data.faces import FaceSet
+from mien.errors import DataError, RecipeError
 from mien.models import create_model
 from mien.training.fit import Epoch, fit
 from mien.training.losses import class_weights
@@ -216,6 +217,99 @@ def test_the_norms_can_be_those_of_faces_as_they_are(ema: float) -> None:
     assert float((norm.running_var / other.running_var - 1).abs().max()) > 0.1
     assert norm.momentum == 0.1
     assert not measured.training
+
+
+MIDDLE = float(np.median(FACES.images.mean((1, 2))))
+
+
+class Sure(nn.Module):
+    """A teacher that answers `shares` for every bright face, the same backwards for a dark one; keeps what it sees."""
+
+    def __init__(self, *shares: float) -> None:
+        super().__init__()
+        self.register_buffer("logits", torch.tensor(shares).log())
+        self.shown: list[torch.Tensor] = []
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Sure":
+        return self  # so that the test sees what the copy sees
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        self.shown.append(pixels)
+        bright = pixels.float().mean((1, 2, 3)) > MIDDLE
+        return torch.where(bright[:, None], self.logits, self.logits.flip(0))
+
+
+def taught(*teachers: nn.Module, **fields: Any) -> torch.Tensor:
+    """How far each parameter goes with these teachers, or, without any, with 0.6, 0.3, 0.1 as targets, or backwards."""
+    made = Recipe(**PLAIN | ONE_STEP | fields)
+    bright, shares = FACES.images.mean((1, 2)) > MIDDLE, np.float32([0.6, 0.3, 0.1])
+    faces = (
+        FACES if teachers else FaceSet(FACES.images, np.where(bright[:, None], shares, shares[::-1]), classes=CLASSES)
+    )
+    torch.manual_seed(0)
+    model = create_model(made.model, classes=3, size=SIDE, **made.options)
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    list(fit(model, faces, VAL, made, device="cpu", teachers=teachers))
+    return torch.cat([(its - was).detach().flatten() for was, its in zip(before, model.parameters(), strict=True)])
+
+
+def test_a_target_is_the_teachers_mean_answer_as_far_as_the_recipe_says() -> None:
+    told = taught()
+    both = Sure(0.8, 0.1, 0.1), Sure(0.4, 0.5, 0.1)
+    torch.testing.assert_close(taught(*both, distil=1.0), told)
+    torch.testing.assert_close(taught(*both, distil=0.0), moved(**ONE_STEP))
+    half = (told + moved(**ONE_STEP)) / 2  # one step's gradient is linear in the targets
+    torch.testing.assert_close(taught(*both, distil=0.5), half, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(("fields", "side"), [({}, 16), ({"start_size": 8, "epochs": 4}, 16), ({"accumulate": 3}, 16)])
+def test_a_teacher_sees_each_face_as_the_network_sees_it_at_full_size(fields: dict[str, Any], side: int) -> None:
+    teacher, seen = Sure(0.8, 0.1, 0.1), []
+    made = Recipe(**PLAIN | {"batch": 48, "flip": True, "shift": 0.3, "erase": 1.0, "mixup": 0.5} | fields)
+    model = create_model(made.model, classes=3, size=SIDE, **made.options)
+    model.register_forward_pre_hook(lambda module, given: seen.append(given[0]) if module.training else None)
+    list(fit(model, FACES, VAL, made, device="cpu", teachers=[teacher]))
+    shown = teacher.shown[1:]  # the first are empty ones: what it gives is looked at
+    assert len(shown) == len(seen) == made.epochs * made.accumulate
+    assert {faces.shape[-1] for faces in shown} == {side}
+    assert torch.equal(shown[-1], seen[-1])
+    assert not torch.equal(shown[-1], torch.from_numpy(FACES.pixels).float()[: len(shown[-1])])
+
+
+def test_a_teacher_stays_as_it_is() -> None:
+    teacher = create_model("cnn", classes=3, size=SIDE, widths=[4], depths=[1])
+    before = {name: value.clone() for name, value in teacher.state_dict().items()}
+    taught(teacher.train(), norm_faces=48)
+    assert teacher.training
+    assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("teacher", "said"),
+    [
+        ("flagship", r"A teacher is a network, such as .*\. Found a str"),
+        (nn.Flatten(), r"Teacher 0, a Flatten, gives shape \(2, 256\) for 2 faces; it must give .* \(2, 3\)"),
+        (nn.Linear(2, 3), "Teacher 0, a Linear, fails on uint8 faces of shape"),
+        (Sure(0.5, 0.5), r"gives shape \(2, 2\) for 2 faces"),
+    ],
+)
+def test_a_teacher_that_can_t_answer_is_refused(teacher: Any, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        taught(teacher)
+
+
+def test_a_teacher_of_other_classes_is_refused() -> None:
+    teacher = Sure(0.8, 0.1, 0.1)
+    teacher.classes = ("happy", "angry", "sad")  # type: ignore[assignment]
+    with pytest.raises(DataError, match="Teacher 0, a Sure, tells apart happy, angry, sad; the faces are angry, happy"):
+        taught(teacher)
+
+
+def test_teachers_that_the_recipe_names_must_be_given() -> None:
+    made = Recipe(**PLAIN, teachers=["flagship"])
+    model = create_model(made.model, classes=3, size=SIDE, **made.options)
+    with pytest.raises(RecipeError, match=r"The recipe's teachers are flagship; fit takes the networks themselves"):
+        list(fit(model, FACES, VAL, made, device="cpu"))
 
 
 def test_balanced_sampling_shows_every_class_as_often(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from mien.errors import RecipeError
 from mien.training.recipe import Recipe, recipe
 
-NOT_OPTIONS = ("model", "preset", "options")
+NOT_OPTIONS = ("model", "preset", "options", "teachers")
 """Fields that verbs give another way."""
 
 PRESETS = "article|tuned|demo|finetune"

@@ -56,6 +56,13 @@ def train(
     skip_bad_rows: SkipBadRows = False,
     device: Device = None,
     option: NetworkOption = None,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NETWORK",
+            help="A trained network that teaches this one (--distil): a run folder, or one in the box. Repeatable.",
+        ),
+    ] = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write the epochs' scalars into RUN/tensorboard, too.")
     ] = False,
@@ -76,11 +83,13 @@ def train(
     if resume is None:
         source = DataPath(data, votes, skip_bad_rows, size, bool(rgb), groups)
         suit = suits(source, preset, fields)
+        fields["teachers"] = [_network(name) for name in teacher] if teacher else None
         recipe, source = asked(model, preset, source, rgb, fields, option or ())
         folder = out or Path("runs", recipe.model)
         check_out(folder, source.path)
     else:
         given: dict[str, Any] = {"MODEL": model, "--preset": preset, "--out": out, "--option": option or None}
+        given |= {"--teacher": teacher or None}
         given |= {"--size": size, "--rgb": rgb}
         given |= {"--" + name.replace("_", "-"): value for name, value in fields.items()}
         if wrong := [name for name, value in given.items() if value is not None]:
@@ -141,11 +150,18 @@ def _start(fields: dict[str, Any]) -> "Card":
     from mien.cards import Card
     from mien.shipped import find
 
-    check_finished(Path(fields["init"]))
-    card = Card.read(find(fields["init"]))
-    if Path(fields["init"]).exists():
-        fields["init"] = os.path.abspath(fields["init"])  # it may be resumed from another folder
-    return card
+    fields["init"] = _network(fields["init"])
+    return Card.read(find(fields["init"]))
+
+
+def _network(name: str) -> str:
+    """A trained network as a recipe names it: a path from the root, for a run may be resumed from another folder."""
+    from mien.cards import Card
+    from mien.shipped import find
+
+    check_finished(Path(name))
+    Card.read(find(name))
+    return os.path.abspath(name) if Path(name).exists() else name
 
 
 def _shapeless(options: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a training is asked before it begins: whether these faces, this network and this memory will do."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -110,6 +110,42 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
 def no_memory(error: Exception) -> bool:
     """Whether torch says by it that the memory is too small; of Apple's GPU it does so in words alone."""
     return isinstance(error, torch.OutOfMemoryError) or "MPS backend out of memory" in str(error)
+
+
+@torch.inference_mode()
+def check_teachers(teachers: Sequence[nn.Module], train: FaceSet, recipe: Recipe) -> None:
+    """Raise DataError where a teacher doesn't answer for the classes of `train`, RecipeError where those that the
+    recipe names aren't here."""
+    if recipe.teachers and not teachers:
+        raise RecipeError(
+            f"The recipe's teachers are {', '.join(recipe.teachers)}; fit takes the networks themselves, such as "
+            f"teachers=[mien.load_run({recipe.teachers[0]!r})[0]]. mien.train reads them by itself."
+        )
+    for number, teacher in enumerate(teachers):
+        check_kind(teacher, nn.Module, DataError, "A teacher is a network, such as mien.load_run('flagship')[0].")
+        name, names = getattr(teacher, "name", type(teacher).__name__), getattr(teacher, "classes", train.classes)
+        if tuple(names) != train.classes:
+            raise DataError(
+                f"Teacher {number}, a {name}, tells apart {', '.join(names)}; the faces are "
+                f"{', '.join(train.classes)}. A teacher answers for the same classes in the same order."
+            )
+        parameter, training = next(teacher.parameters(), None), teacher.training
+        teacher.eval()
+        try:
+            faces = torch.zeros(2, *train.pixels.shape[1:], dtype=torch.uint8)
+            given = teacher(faces.to("cpu" if parameter is None else parameter.device))
+        except (RuntimeError, AssertionError) as error:
+            raise DataError(
+                f"Teacher {number}, a {name}, fails on uint8 faces of shape {tuple(faces.shape)}: {first_line(error)}"
+            ) from None
+        finally:
+            teacher.train(training)
+        if not isinstance(given, Tensor) or given.shape != (2, len(train.classes)):
+            found = f"shape {tuple(given.shape)}" if isinstance(given, Tensor) else f"a {type(given).__name__}"
+            raise DataError(
+                f"Teacher {number}, a {name}, gives {found} for 2 faces; it must give logits of shape "
+                f"(2, {len(train.classes)})."
+            )
 
 
 def warn_of_another(model: nn.Module, recipe: Recipe) -> None:

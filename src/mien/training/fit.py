@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import InitVar, dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mien.data.faces import FaceSet
 from mien.errors import CheckpointError, RecipeError, UnknownModel, check_kind
-from mien.training.checks import check_faces, check_network, enough_memory, warn_of_another
+from mien.training.checks import check_faces, check_network, check_teachers, enough_memory, warn_of_another
 from mien.training.device import OnDevice, layout, pick_device, to_device
 from mien.training.distributed import Team, join
 from mien.training.learner import Learner, hard
@@ -82,6 +82,7 @@ def fit(
     state: dict[str, Any] | None = None,
     tick: Callable[[float], None] | None = None,
     second: FaceSet | None = None,
+    teachers: Sequence[nn.Module] = (),
 ) -> Generator[Epoch, None, None]:
     """Train `model` on `train` by `recipe`, and yield an Epoch after every epoch.
 
@@ -107,11 +108,13 @@ def fit(
         tick: called after every step with the share of the epoch that is done, for progress bars.
         second: the faces of `train`, row by row, with another labelling, such as FER+'s votes; a face without one there
             counts with its first alone. `model` needs a head for it: `model.joint(pixels)` gives the logits of both.
+        teachers: trained networks, pixels in and logits for the same classes out, whose mean answer for each changed
+            face is `recipe.distil` of its target. They stay as they are. `mien.load_run("flagship")[0]` is one.
 
     Raises:
         DataError: when either set has no labelled face or has a transform, `train` has faces of one class alone, the
             two have other classes or faces of another shape, `second` has other faces than `train`, the model has no
-            head for it, or it gives something else than a logit for each class.
+            head for it, or it or a teacher gives something else than a logit for each class.
         UnknownModel: a network's name was given for the network.
         RecipeError: a preset's name was given for the recipe; the model can't take faces as these, or as small as the
             recipe's `start_size`, all of it is frozen, its batch normalisation would see single faces, or the memory of
@@ -131,9 +134,10 @@ def fit(
     warn_of_another(model, recipe)
     where = pick_device(device)
     check_faces(train, val, second)
+    check_teachers(teachers, train, recipe)
     team = join(where)
     with enough_memory(where, recipe, train):
-        yield from _epochs(model, train, val, recipe, where, team, state, tick, second)
+        yield from _epochs(model, train, val, recipe, where, team, state, tick, second, teachers)
 
 
 def _epochs(
@@ -146,11 +150,12 @@ def _epochs(
     state: dict[str, Any] | None,
     tick: Callable[[float], None] | None,
     second: FaceSet | None,
+    teachers: Sequence[nn.Module],
 ) -> Generator[Epoch, None, None]:
     judge = OnDevice(val, where, judged=True)
     model.to(where, memory_format=layout(where))  # type: ignore[call-overload]
     check_network(model, train, recipe, second, team)
-    learner = Learner(model, train, recipe, where, second, team)
+    learner = Learner(model, train, recipe, where, second, team, teachers)
     part = -(-learner.batch // (team.size * recipe.accumulate))  # of what a step computes at a time
     best, best_accuracy, best_epoch, start = _copy(model), -1.0, 0, 0
     named, names = _names_classes(model), vars(model).get("classes")

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -13,7 +13,7 @@ from mien.data.faces import UNLABELLED, FaceSet
 from mien.errors import CheckpointError, Diverged, first_line
 from mien.training.augment import augment
 from mien.training.averaging import average_
-from mien.training.device import OnDevice
+from mien.training.device import OnDevice, layout
 from mien.training.distributed import Team, check_divides
 from mien.training.losses import class_weights, cross_entropy
 from mien.training.mixing import mix
@@ -33,6 +33,7 @@ class Learner:
         where: torch.device,
         second: FaceSet | None,
         team: Team,
+        teachers: Sequence[nn.Module] = (),
     ) -> None:
         self.recipe, self.where, self.classes, self.team = recipe, where, len(train.classes), team
         self.faces = OnDevice(train, where)
@@ -43,6 +44,9 @@ class Learner:
             torch.compiler.reset()
             forward = torch.compile(forward, dynamic=False)  # for each size of faces, of which there are two then
         self.forward = forward
+        self.teachers = [copy.deepcopy(teacher).eval() for teacher in teachers]  # the caller's stay as they are
+        for teacher in self.teachers:
+            teacher.to(where, memory_format=layout(where))  # type: ignore[call-overload]
         self.optimiser = _optimiser(self.live, recipe)
         balanced = recipe.class_weights == "balanced"
         self.weights = class_weights(self.faces.targets, self.classes) if balanced else None
@@ -157,10 +161,25 @@ class Learner:
             given = self.forward(pixels)  # (B, K), or with a second labelling (B, K + K2), goals and targets likewise
         own = slice(self.classes)
         logits, first = given[:, own], goals[:, own] if goals.ndim == 2 else goals
+        if self.teachers:
+            first = self._taught(pixels, first)
         loss = cross_entropy(logits, first, self.recipe.smoothing, self.weights)
         if given.shape[1] > self.classes:
             loss = loss + self.recipe.second * cross_entropy(given[:, self.classes :], goals[:, self.classes :])
         return loss, (logits.argmax(1) == hard(targets, self.classes)).float().mean()
+
+    @torch.no_grad()
+    def _taught(self, pixels: Tensor, goals: Tensor) -> Tensor:
+        """`(B, K)`: of the goals, and of what the teachers answer on average for these very faces, each its share.
+
+        Cross-entropy is linear in its targets, so this is the usual sum of two losses at temperature 1 (Hinton et al.,
+        2015). That teachers see what the network sees is from Beyer et al., 2022.
+        """
+        if pixels.shape[-1] != (full := self.faces.side):  # teachers know faces of full size
+            pixels = nn.functional.interpolate(pixels, (full, full), mode="bilinear", align_corners=False)
+        with torch.autocast(self.where.type, torch.bfloat16, enabled=self.half):
+            answers = [teacher(pixels).float().softmax(1) for teacher in self.teachers]
+        return torch.lerp(_soft(goals, self.classes), torch.stack(answers).mean(0), self.recipe.distil)
 
 
 def bfloat16(recipe: Recipe, device: torch.device) -> bool:

@@ -33,6 +33,17 @@ class Recipe(BaseModel):
         description="weights to start from (`mien.train` does): a run folder, a network in the box such as small, or "
         "timm's for a backbone",
     )
+    teachers: list[str] = Field(
+        default_factory=list,
+        description="trained networks that teach (`mien.train` asks them): run folders, or networks in the box",
+    )
+    distil: float = Field(
+        default=0.7,
+        ge=0,
+        le=1,
+        description="share of a target that is the teachers' mean answer for the face as the network sees it; its "
+        "label is the rest",
+    )
     epochs: int = Field(default=20, ge=1, description="passes over the training faces")
     batch: int = Field(default=128, ge=1, description="faces in a step")
     accumulate: int = Field(
