@@ -2,6 +2,7 @@
 
 import io
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import typer
 from mien.cli import main
 from mien.cli.progress import watch
 from mien.cli.recipes import make_recipe
+from mien.runs import read_setup
 from mien.training.fit import Epoch
 from mien.training.recipe import Recipe
 
@@ -18,7 +20,8 @@ def test_every_recipe_field_is_an_option_of_train(capsys: pytest.CaptureFixture[
     assert main(["train", "--help"]) == 0
     said = capsys.readouterr().out
     for name in Recipe.model_fields:
-        flag = {"model": "[MODEL]", "options": "--option "}.get(name, f"--{name.replace('_', '-')} ")
+        other = {"model": "[MODEL]", "options": "--option ", "teachers": "--teacher "}
+        flag = other.get(name, f"--{name.replace('_', '-')} ")
         assert flag in said, name
 
 
@@ -89,3 +92,22 @@ def test_a_log_gets_a_line_for_each_epoch(several: bool, start: str, capsys: pyt
     assert said.out == ""
     assert said.err.startswith(start)
     assert said.err.count("\n") == 1
+
+
+def test_a_network_that_teaches_is_named_from_the_root(
+    faces_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = ["train", "logistic", "--preset", "demo", "--data", str(faces_file), "--epochs", "1"]
+    assert main([*line, "--out", "first"]) == 0
+    assert main([*line, "--teacher", "first", "--teacher", "small", "--distil", "0.5", "--out", "second"]) == 0
+    made = read_setup(Path("second"))[0]
+    assert (made.teachers, made.distil) == ([str(tmp_path / "first"), "small"], 0.5)
+    capsys.readouterr()
+    for words, code, said in (
+        ([*line, "--teacher", "nobody", "--out", "third"], 1, "nobody"),
+        (["train", "--resume", "second", "--teacher", "small"], 2, "leave out --teacher"),
+    ):
+        assert main(words) == code
+        assert said in capsys.readouterr().err
+    assert not Path("third").exists()

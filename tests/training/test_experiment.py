@@ -2,6 +2,7 @@
 
 import shutil
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from mien.cards import CARD, Card, checksum
 from mien.checkpoint import load_run, load_state, load_weights, save_state, save_weights
 from mien.data.drawn import drawn_faces
 from mien.data.faces import FaceSet
-from mien.errors import CheckpointError, Diverged, RecipeError, TooLittleMemory
+from mien.errors import CheckpointError, DataError, Diverged, RecipeError, TooLittleMemory
 from mien.experiment import fresh, train
 from mien.models import create_model
 from mien.net import WEIGHTS
@@ -68,6 +69,36 @@ def test_a_history_that_another_program_holds_ends_no_training(tmp_path: Path, m
     assert len(list(train(tmp_path, drawn_faces(140), recipe("logistic", "demo", epochs=3), device="cpu"))) == 3
     assert tries == [1, 2, 3, 3]
     assert [row["epoch"] for row in history(tmp_path)] == [1, 2, 3]
+
+
+def test_teachers_are_read_by_their_names_and_the_card_names_them(tmp_path: Path) -> None:
+    splits, teacher = drawn_faces(140), tmp_path / "some" / "teacher"
+    list(train(teacher, splits, recipe("logistic", "demo", epochs=2, seed=5), device="cpu"))
+    made = recipe("logistic", "demo", epochs=2, teachers=[str(teacher), "flagship"], distil=0.9)
+    list(train(tmp_path / "taught", splits, made, device="cpu"))
+    for _ in train(tmp_path / "stopped", splits, made, device="cpu"):
+        break
+    assert len(list(train(tmp_path / "stopped", splits, made, device="cpu", resume=True))) == 1
+    list(train(tmp_path / "alone", splits, recipe("logistic", "demo", epochs=2), device="cpu"))
+    known = [load_run(tmp_path / name)[0].linear.weight for name in ("taught", "stopped", "alone")]
+    assert torch.equal(known[0], known[1])
+    assert not torch.allclose(known[0], known[2], atol=1e-3)
+    card = Card.read(tmp_path / "taught")
+    assert "0.9 of each of its training targets is the mean answer of 2: teacher; flagship." in card.notes
+    assert card.recipe["teachers"] == ["teacher", "flagship"]  # where they lie is nobody's business
+    shutil.rmtree(teacher)
+    assert list(train(tmp_path / "taught", splits, made, device="cpu", resume=True)) == []
+    with pytest.raises(CheckpointError, match="teacher"):
+        next(train(tmp_path / "none", splits, made, device="cpu"))
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_teacher_of_other_classes_begins_no_run(tmp_path: Path) -> None:
+    splits = drawn_faces(140)
+    other = replace(splits, **{name: faces.replaced(classes=splits.classes[::-1]) for name, faces in splits})
+    with pytest.raises(DataError, match="Teacher 0, a flagship, tells apart angry"):
+        next(train(tmp_path / "run", other, recipe("logistic", "demo", teachers=["flagship"]), device="cpu"))
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("name", ["figures", "tensorboard"])
