@@ -10,20 +10,25 @@ from mien.training.recipe import Recipe, recipe
 SHARE = 0.7
 """The share of a taught network's targets that comes from its teachers; the labels are the rest."""
 
-_CAMERA: dict[str, Any] = {"blur": 0.025, "noise": 0.06}
-"""What a poor camera does to faces: up to 1.2 pixels and a deviation of 15."""
+_AGAIN: dict[str, Any] = {
+    "lr": 0.03, "warmup": 0.1, "ema": 0.998, "start_size": 0, "smoothing": 0.0,
+    "blur": 0.025, "noise": 0.06, "clear": 0.15, "plain": 0.15,
+    "teachers": ["flagship", "small"], "distil": 0.9,
+}  # fmt: skip
+"""How a network in the box goes on: gently, or it forgets what it knows. Poor cameras blur by up to 1.2 pixels, and
+have a noise of a deviation of up to 15."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """What is trained.
 
-    `teachers` are the recipes whose networks teach, or networks that are trained already, by their
-    folder or name in the box; `students` the recipes of what is shipped, by its name in the box; `distil` the share
-    (0..1) of a student's targets that comes from the teachers.
+    `teachers` are the recipes whose networks teach, by what they answer for the training faces; `students` the recipes
+    of what is shipped, by its name in the box; `distil` the share (0..1) of a student's targets that comes from these
+    teachers. Networks that are trained already teach where a recipe names them.
     """
 
-    teachers: tuple[Recipe | str, ...]
+    teachers: tuple[Recipe, ...]
     students: dict[str, Recipe]
     distil: float = 0.0
 
@@ -45,22 +50,16 @@ def plan(budget: str, *, second: int = 0, teachers: Sequence[str] = (), init: st
     if budget not in BUDGETS:
         raise MienError(f"There is no budget {budget!r}; the budgets are {', '.join(BUDGETS)}.")
     chosen = BUDGETS[budget]({"second": second} if second else {})
-    trained = [each for each in chosen.teachers if isinstance(each, Recipe)]
-    seed *= len(trained) + len(chosen.students)
-    own = tuple(
-        each if isinstance(each, str) else each.model_copy(update={"seed": each.seed + seed})
-        for each in chosen.teachers
-    )
+    seed *= len(chosen.teachers) + len(chosen.students)
+    own = tuple(each.model_copy(update={"seed": each.seed + seed}) for each in chosen.teachers)
     chosen = replace(chosen, teachers=own)
     changes: dict[str, Any] = {}
     if teachers:
-        changes["smoothing"] = 0.0
-        chosen = replace(chosen, teachers=tuple(teachers), distil=SHARE)
+        changes |= {"smoothing": 0.0, "teachers": list(teachers)}
+        chosen = replace(chosen, teachers=(), distil=0.0)
     if init:
         if not all(student.init for student in chosen.students.values()):
             raise MienError(f"The budget {budget!r} starts from nothing, not from {init}; the again budgets go on.")
-        if len(chosen.students) > 1:
-            raise MienError(f"The budget {budget!r} goes on with both networks in the box, not from {init}.")
         changes["init"] = init
     students = {
         name: student.model_copy(update={"seed": student.seed + seed, **changes})
@@ -74,42 +73,14 @@ def _cpu(head: dict[str, int]) -> Plan:
     return Plan((), {"flagship": _flagship_for_cpu(head, epochs=64)})
 
 
-def _taught_flagship(head: dict[str, int]) -> Plan:
-    """Such a flagship from nothing, taught by both networks in the box."""
-    return Plan(("flagship", "small"), {"flagship": _flagship_for_cpu(head, epochs=80, smoothing=0.0)}, SHARE)
-
-
-def _taught(head: dict[str, int]) -> Plan:
-    """`small` from nothing, taught by both networks in the box."""
-    small = recipe("flagship_small", epochs=200, smoothing=0.0, options=head)
-    return Plan(("flagship", "small"), {"small": small}, SHARE)
-
-
 def _again(head: dict[str, int]) -> Plan:
-    """The `small` in the box goes on, taught by both, with what a poor camera does to faces."""
-    own: dict[str, Any] = {"lr": 0.05, "warmup": 0.1, "start_size": 32, "clear": 0.25, **_CAMERA}
-    small = recipe("flagship_small", epochs=120, smoothing=0.0, options=head, init="small", **own)
-    return Plan(("flagship", "small"), {"small": small}, SHARE)
+    """The `small` in the box goes on, taught by both, with what a poor camera does to faces until near the end."""
+    return Plan((), {"small": recipe("flagship_small", epochs=64, options=head, init="small", **_AGAIN)})
 
 
 def _again_flagship(head: dict[str, int]) -> Plan:
-    """The `flagship` in the box goes on likewise, but gently: a high rate or small faces undo what it knows."""
-    own: dict[str, Any] = {"lr": 0.03, "warmup": 0.1, "start_size": 0, "clear": 0.4, **_CAMERA}
-    flagship = _flagship_for_cpu(head, epochs=30, smoothing=0.0, init="flagship", **own)
-    return Plan(("flagship", "small"), {"flagship": flagship}, SHARE)
-
-
-def _finish(head: dict[str, int]) -> Plan:
-    """Both networks in the box see faces as they are, at a low rate: so far they saw all a little blurred, moved."""
-    own: dict[str, Any] = {
-        "epochs": 3, "lr": 0.008, "schedule": "cosine", "warmup": 0.0, "ema": 0.99, "start_size": 0, "plain": 1.0,
-        "smoothing": 0.0,
-    }  # fmt: skip
-    students = {
-        "flagship": _flagship_for_cpu(head, init="flagship", **own),
-        "small": recipe("flagship_small", options=head, init="small", **own),
-    }
-    return Plan(("flagship", "small"), students, SHARE)
+    """The `flagship` in the box goes on likewise."""
+    return Plan((), {"flagship": _flagship_for_cpu(head, epochs=20, init="flagship", **_AGAIN)})
 
 
 def _gpu(head: dict[str, int]) -> Plan:
@@ -156,11 +127,8 @@ def _flagship_for_cpu(head: dict[str, int], **fields: Any) -> Recipe:
 # Taught networks have no label smoothing: what teachers answer is smooth, and twice gives rare classes too much.
 BUDGETS = {
     "cpu": _cpu,
-    "taught-flagship": _taught_flagship,
-    "taught": _taught,
     "again": _again,
     "again-flagship": _again_flagship,
-    "finish": _finish,
     "gpu": _gpu,
     "toy": _toy,
 }
