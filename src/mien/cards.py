@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from mien.errors import CheckpointError
 from mien.files import atomic_write, plain_name, read_small, regular
-from mien.shipped import find
+from mien.shipped import find, shipped
 from mien.version import VERSION
 
 TAUGHT = "of each of its training targets is the mean answer of"
@@ -193,7 +193,10 @@ def _no_run(path: Path) -> str:
 
 def taught_by(share: float, names: Sequence[str]) -> str:
     """What the notes of a card say of these teachers; "" where there are none."""
-    return f" {share:g} {TAUGHT} {len(names)}: {'; '.join(names)}." if names else ""
+    if not names:
+        return ""
+    before = "; as they were in the box before it" if set(names) <= set(shipped()) else ""
+    return f" {share:g} {TAUGHT} {len(names)}: {'; '.join(names)}{before}."
 
 
 def checksum(path: str | os.PathLike[str]) -> str:

@@ -79,8 +79,7 @@ def release(
         look: called with a teacher's name and the share of a split that it was asked about: training, then validation.
 
     Raises:
-        MienError: an unknown stage, votes for other faces, a folder where other networks taught, or a teacher that
-            knows other classes.
+        MienError: an unknown stage, votes for other faces, or a folder where other networks taught.
         CheckpointError: students are asked for before their teachers are done, or shipping before the students are; or
             the folder was begun on other data or votes.
         OutOfTime: the minutes were over first.
@@ -100,10 +99,8 @@ def release(
             home = folder / f"teacher-{number}"
             if (home / PROBABILITIES).exists():
                 continue
-            if isinstance(chosen, Recipe):
-                yield from _train("teachers", home, splits, chosen, clock, {**how, "export": False})
-            tell = partial(_look, clock, look, home.name)
-            leave_probabilities(home if isinstance(chosen, Recipe) else chosen, home, splits, device, tell)
+            yield from _train("teachers", home, splits, chosen, clock, {**how, "export": False})
+            leave_probabilities(home, splits, device, partial(_look, clock, look, home.name))
             clock.finished()
     if stage in ("students", "all"):
         homes = [folder / f"teacher-{number}" for number in range(len(plan.teachers))]

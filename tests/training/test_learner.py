@@ -239,13 +239,9 @@ class Sure(nn.Module):
         return torch.where(bright[:, None], self.logits, self.logits.flip(0))
 
 
-def taught(*teachers: nn.Module, **fields: Any) -> torch.Tensor:
-    """How far each parameter goes with these teachers, or, without any, with 0.6, 0.3, 0.1 as targets, or backwards."""
+def taught(*teachers: nn.Module, faces: FaceSet = FACES, **fields: Any) -> torch.Tensor:
+    """How far each parameter goes in one step with these teachers."""
     made = Recipe(**PLAIN | ONE_STEP | fields)
-    bright, shares = FACES.images.mean((1, 2)) > MIDDLE, np.float32([0.6, 0.3, 0.1])
-    faces = (
-        FACES if teachers else FaceSet(FACES.images, np.where(bright[:, None], shares, shares[::-1]), classes=CLASSES)
-    )
     torch.manual_seed(0)
     model = create_model(made.model, classes=3, size=SIDE, **made.options)
     before = [parameter.detach().clone() for parameter in model.parameters()]
@@ -253,12 +249,18 @@ def taught(*teachers: nn.Module, **fields: Any) -> torch.Tensor:
     return torch.cat([(its - was).detach().flatten() for was, its in zip(before, model.parameters(), strict=True)])
 
 
+def told(bright: list[float], dark: list[float]) -> FaceSet:
+    """The faces with these shares as targets."""
+    is_bright = FACES.images.mean((1, 2)) > MIDDLE
+    return FaceSet(FACES.images, np.where(is_bright[:, None], np.float32(bright), np.float32(dark)), classes=CLASSES)
+
+
 def test_a_target_is_the_teachers_mean_answer_as_far_as_the_recipe_says() -> None:
-    told = taught()
+    alone = taught(faces=told([0.6, 0.3, 0.1], [0.1, 0.3, 0.6]))
     both = Sure(0.8, 0.1, 0.1), Sure(0.4, 0.5, 0.1)
-    torch.testing.assert_close(taught(*both, distil=1.0), told)
+    torch.testing.assert_close(taught(*both, distil=1.0), alone)
     torch.testing.assert_close(taught(*both, distil=0.0), moved(**ONE_STEP))
-    half = (told + moved(**ONE_STEP)) / 2  # one step's gradient is linear in the targets
+    half = (alone + moved(**ONE_STEP)) / 2  # one step's gradient is linear in the targets
     torch.testing.assert_close(taught(*both, distil=0.5), half, rtol=1e-3, atol=1e-6)
 
 
@@ -298,10 +300,17 @@ def test_a_teacher_that_can_t_answer_is_refused(teacher: Any, said: str) -> None
         taught(teacher)
 
 
+def test_a_teacher_may_know_the_classes_in_another_order_and_more_of_them() -> None:
+    teacher = Sure(0.2, 0.5, 0.05, 0.25)
+    teacher.classes = ["none", "happy", "sad", "angry"]  # type: ignore[assignment]
+    faces = told([0.3125, 0.625, 0.0625], [4 / 15, 1 / 15, 10 / 15])  # 0.25, 0.05, 0.5, 0.2 for a dark one
+    torch.testing.assert_close(taught(teacher, distil=1.0), taught(faces=faces), rtol=1e-3, atol=1e-5)
+
+
 def test_a_teacher_of_other_classes_is_refused() -> None:
     teacher = Sure(0.8, 0.1, 0.1)
-    teacher.classes = ("happy", "angry", "sad")  # type: ignore[assignment]
-    with pytest.raises(DataError, match="Teacher 0, a Sure, tells apart happy, angry, sad; the faces are angry, happy"):
+    teacher.classes = ("happy", "angry", "fear")  # type: ignore[assignment]
+    with pytest.raises(DataError, match="Teacher 0, a Sure, tells apart happy, angry, fear; the faces are"):
         taught(teacher)
 
 

@@ -31,11 +31,9 @@ def release(
     budget: Annotated[
         str,
         typer.Option(
-            metavar="cpu|taught-flagship|taught|again-flagship|again|finish|gpu|toy",
-            help="cpu: a flagship that a CPU can train. taught-flagship, taught: such a flagship, or small, taught by "
-            "those in the box. again-flagship, again: train those in the box further, with blurred and noisy faces. "
-            "finish: the same, three epochs with faces that aren't moved. "
-            "gpu: teachers, then students. toy: a dry run.",
+            metavar="cpu|again-flagship|again|gpu|toy",
+            help="cpu: a flagship that a CPU can train. again-flagship, again: the flagship or the small in the box is "
+            "trained further, taught by both. gpu: teachers, then students. toy: a dry run.",
         ),
     ] = "cpu",
     teacher: Annotated[

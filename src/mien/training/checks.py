@@ -124,10 +124,10 @@ def check_teachers(teachers: Sequence[nn.Module], train: FaceSet, recipe: Recipe
     for number, teacher in enumerate(teachers):
         check_kind(teacher, nn.Module, DataError, "A teacher is a network, such as mien.load_run('flagship')[0].")
         name, names = getattr(teacher, "name", type(teacher).__name__), getattr(teacher, "classes", train.classes)
-        if tuple(names) != train.classes:
+        if not set(names) >= set(train.classes):
             raise DataError(
                 f"Teacher {number}, a {name}, tells apart {', '.join(names)}; the faces are "
-                f"{', '.join(train.classes)}. A teacher answers for the same classes in the same order."
+                f"{', '.join(train.classes)}. A teacher has to know all of these."
             )
         parameter, training = next(teacher.parameters(), None), teacher.training
         teacher.eval()
@@ -140,11 +140,11 @@ def check_teachers(teachers: Sequence[nn.Module], train: FaceSet, recipe: Recipe
             ) from None
         finally:
             teacher.train(training)
-        if not isinstance(given, Tensor) or given.shape != (2, len(train.classes)):
+        if not isinstance(given, Tensor) or given.shape != (2, len(names)):
             found = f"shape {tuple(given.shape)}" if isinstance(given, Tensor) else f"a {type(given).__name__}"
             raise DataError(
                 f"Teacher {number}, a {name}, gives {found} for 2 faces; it must give logits of shape "
-                f"(2, {len(train.classes)})."
+                f"(2, {len(names)})."
             )
 
 

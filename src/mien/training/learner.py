@@ -47,6 +47,10 @@ class Learner:
         self.teachers = [copy.deepcopy(teacher).eval() for teacher in teachers]  # the caller's stay as they are
         for teacher in self.teachers:
             teacher.to(where, memory_format=layout(where))  # type: ignore[call-overload]
+        known = [list(getattr(teacher, "classes", train.classes)) for teacher in teachers]
+        self.places = [
+            [names.index(name) for name in train.classes] for names in known
+        ]  # of the classes in its answers
         self.optimiser = _optimiser(self.live, recipe)
         balanced = recipe.class_weights == "balanced"
         self.weights = class_weights(self.faces.targets, self.classes) if balanced else None
@@ -178,7 +182,8 @@ class Learner:
         if pixels.shape[-1] != (full := self.faces.side):  # teachers know faces of full size
             pixels = nn.functional.interpolate(pixels, (full, full), mode="bilinear", align_corners=False)
         with torch.autocast(self.where.type, torch.bfloat16, enabled=self.half):
-            answers = [teacher(pixels).float().softmax(1) for teacher in self.teachers]
+            given = [teacher(pixels).float() for teacher in self.teachers]
+        answers = [logits[:, places].softmax(1) for logits, places in zip(given, self.places, strict=True)]
         return torch.lerp(_soft(goals, self.classes), torch.stack(answers).mean(0), self.recipe.distil)
 
 
