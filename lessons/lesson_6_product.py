@@ -33,7 +33,8 @@ CLASSES = splits.classes
 
 # %%
 folder = MADE / "cnn"
-for epoch in mien.train(folder, splits, mien.recipe("cnn", "demo", epochs=8, batch=32, precision="float32")):
+recipe = mien.recipe("cnn", "demo", epochs=8, batch=32, precision="float32")
+for epoch in mien.train(folder, splits, recipe, device="cpu", resume=True):  # resume: this cell may be run again
     print(epoch)
 print("\nin the folder:", ", ".join(sorted(path.name for path in folder.iterdir())))
 card = mien.Card.read(folder)

@@ -33,7 +33,7 @@ def load_run(folder: str | os.PathLike[str]) -> tuple[nn.Module, Card]:
     card = Card.read(folder)
     card.verify(folder, [WEIGHTS])
     try:
-        with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):  # the caller's random numbers stay as they are
             model = create_model(card.model, **card.options)
     except (UnknownModel, TypeError) as error:
         raise CheckpointError(f"{folder}: its card asks for another model than mien has: {error}") from None

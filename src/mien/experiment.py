@@ -37,6 +37,7 @@ from mien.training.checks import check_faces, check_network, check_teachers, eno
 from mien.training.device import pick_device
 from mien.training.distributed import Team, join
 from mien.training.fit import Epoch, fit
+from mien.training.learner import bfloat16
 from mien.training.recipe import TIMM, Recipe
 
 ENVIRONMENT = "environment.json"
@@ -104,7 +105,7 @@ def train(
     if teachers:
         check_teachers(teachers, splits["train"], recipe)
     kept = _options(folder) if recipe.init else None
-    with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):  # the caller's random numbers stay as they are
         model = create_model(recipe.model, **kept) if kept else fresh(recipe, splits)
     check_network(model, splits["train"], recipe, second, team)
     others = isinstance(model, Backbone) or not type(model).__module__.startswith("mien.")
@@ -141,7 +142,7 @@ def _train(
     if finished:
         return
     if leads and not (folder / ENVIRONMENT).exists():
-        atomic_write(folder / ENVIRONMENT, json.dumps(environment(), indent=2))
+        atomic_write(folder / ENVIRONMENT, json.dumps(environment() | computed(recipe, device), indent=2))
     where = pick_device(device)
     started = state.get("started", "") if state else _started(recipe)
     if state:
@@ -239,6 +240,13 @@ def _options(folder: Path) -> dict[str, Any] | None:
     if (folder / CARD).exists():
         return Card.read(folder).options
     return load_state(folder / STATE)["options"] if (folder / STATE).exists() else None
+
+
+def computed(recipe: Recipe, device: str | torch.device | None = None) -> dict[str, str]:
+    """On which device a training by this recipe is done, and how exactly it computes there."""
+    where = pick_device(device)
+    name = f"{where} ({torch.cuda.get_device_name(where)})" if where.type == "cuda" else str(where)
+    return {"device": name, "precision": "bfloat16" if bfloat16(recipe, where) else "float32"}
 
 
 def _started(recipe: Recipe) -> str:

@@ -61,6 +61,8 @@ def explain(
             method needs.
         MissingExtra: captum isn't installed.
     """
+    if torch.is_inference_mode_enabled():
+        raise DataError("explain needs gradients: call it outside of torch.inference_mode.")
     if label is not None and label not in classes:
         raise DataError(f"There is no class {label!r}; this network has {', '.join(classes)}.")
     if method not in METHODS:

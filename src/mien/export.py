@@ -66,7 +66,10 @@ def export_onnx(
         CheckpointError: the model doesn't fit the card, or the file doesn't answer as PyTorch does (every probability
             within 1e-4); `path` is then left as it was.
     """
-    twin = copy.deepcopy(getattr(model, "_orig_mod", model)).float().cpu()  # _orig_mod: what torch.compile wraps
+    model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
+    if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+        model = model.module
+    twin = copy.deepcopy(model).float().cpu()
     network = Probabilities(twin, card.temperature).eval()
     pixels = _probe(card.input_shape)
     if faces is not None:

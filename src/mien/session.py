@@ -51,10 +51,15 @@ def open_session(
     model = content or _named(path)
     if isinstance(model, bytes):  # what lies beside it would be looked for in the folder that one happens to be in
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", _folder(path))
-    wanted = list(dict.fromkeys([PROVIDERS[device], PROVIDERS["cpu"]]))  # the CPU does what the other can't
+    wanted: list[Any] = list(dict.fromkeys([PROVIDERS[device], PROVIDERS["cpu"]]))  # the CPU does what the other can't
+    if device == "cuda":
+        onnxruntime.preload_dlls()  # NVIDIA's libraries may have come as packages, with torch
+        wanted[0] = (PROVIDERS["cuda"], {"cudnn_conv_algo_search": "HEURISTIC"})  # else it searches for each batch size
     try:
         session = onnxruntime.InferenceSession(model, options, providers=wanted, enable_fallback=0)
     except Exception as error:  # onnxruntime's own errors share no other root
+        if device != "cpu":
+            raise MienError(f"{path}: can't be run on {device} ({first_line(error)}). Try the device cpu.") from None
         raise CheckpointError(
             f"{path}: not an ONNX file, or damaged ({first_line(error)}). Copy or export it again."
         ) from None

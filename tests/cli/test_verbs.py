@@ -45,7 +45,10 @@ def test_train_answers_with_its_run(trained: "subprocess.CompletedProcess[str]",
     assert set(document["after"]["val"]) == set(document["before"]["val"]) == REPORT
     lines = [line for line in trained.stderr.splitlines() if line.startswith("epoch")]
     assert [line.split()[1] for line in lines] == ["1/3", "2/3", "3/3"]
-    first, *_ = trained.stderr.splitlines()
+    where, first, *_ = trained.stderr.splitlines()
+    noted = json.loads((finished / "environment.json").read_text())
+    assert where == f"On {noted['device']}, in {noted['precision']}."
+    assert noted["device"] == "cpu"
     untrained = document["before"]["val"]["accuracy"]
     assert first == f"before training: accuracy {untrained:.3f} on val"
     curves, confusion = (Path("runs", "logistic", "figures", name) for name in ("curves.svg", "confusion.svg"))

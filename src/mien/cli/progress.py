@@ -70,16 +70,21 @@ def _before(accuracy: float) -> str:
 def ended_as_by_ctrl_c() -> Iterator[None]:
     """Let SIGTERM end this as Ctrl-C does, which saves: `kill`, Slurm, and a machine that is taken back send it.
 
+    SIGHUP, too, which comes when a terminal closes, unless whoever started this wants it to go on (nohup).
+
     Not under torchrun, whose processes wait for each other in what can't be interrupted.
     """
     if "WORLD_SIZE" in os.environ or threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, signal.default_int_handler)}
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -32,7 +32,8 @@ def print_table(
     from rich.table import Table
 
     unicode = (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
-    console = Console(width=None if sys.stdout.isatty() else WIDEST, markup=False, highlight=False)
+    shown = sys.stdout.isatty()  # a notebook asks for colours in pipes and files, too
+    console = Console(width=None if shown else WIDEST, force_terminal=shown, markup=False, highlight=False)
     table = Table(box=SIMPLE_HEAD if unicode else None, pad_edge=False)
     cells = [[printable(str(cell)) for cell in row] for row in (columns, *rows)]
     widths = [max(map(cell_len, column)) for column in zip(*cells, strict=False)]

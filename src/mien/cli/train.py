@@ -208,7 +208,7 @@ def _train(
 ) -> None:
     """Train, or go on; a line that goes on after Ctrl-C takes `along` what the run folder doesn't know."""
     from mien.environment import as_typed
-    from mien.experiment import train
+    from mien.experiment import computed, train
     from mien.runs import RECIPE, check_free, history
     from mien.training.distributed import leave
 
@@ -223,6 +223,8 @@ def _train(
     if suit:
         recipe = suited(recipe, sum(splits["train"].counts.values()))
     done = len(history(folder, missing_ok=True))
+    if leads and done < recipe.epochs:
+        note("On {device}, in {precision}.".format(**computed(recipe, device)))
     try:
         with (
             ended_as_by_ctrl_c(),

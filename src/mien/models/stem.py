@@ -31,13 +31,16 @@ class Pixels(nn.Module):
         if normalise not in ("none", "image"):
             raise TypeError(f"normalise={normalise!r} is neither 'none' nor 'image'")
         self.channels, self.size, self.normalise = channels, size, normalise
+        self.looked = False  # at the range of its first pixels
         self.register_buffer("gray", torch.tensor(GRAY).view(1, 3, 1, 1), persistent=False)
 
     gray: Tensor
 
     def forward(self, pixels: Tensor) -> Tensor:
-        if not self.training and pixels.dtype.is_floating_point and pixels.device.type == "cpu":
-            _warn_of_divided(pixels)  # elsewhere it would wait for the device
+        each = not self.training and pixels.device.type == "cpu"  # elsewhere it would wait for the device each time
+        if pixels.dtype.is_floating_point and (each or not self.looked) and not torch.compiler.is_compiling():
+            self.looked = True
+            _warn_of_divided(pixels)
         x = pixels.float() / 255  # (B, C, H, W), 0..1
         if x.shape[1] != self.channels:
             x = (x * self.gray).sum(1, keepdim=True) if self.channels == 1 else x.expand(-1, self.channels, -1, -1)

@@ -1,8 +1,9 @@
 """What a training is asked before it begins: whether these faces, this network and this memory will do."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from traceback import clear_frames
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from mien.data.faces import UNLABELLED, FaceSet, check_untransformed
 from mien.errors import DataError, RecipeError, TooLittleMemory, check_kind, first_line
+from mien.training.device import layout
 from mien.training.distributed import Team
 from mien.training.learner import side
 from mien.training.recipe import Recipe
@@ -73,14 +75,17 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
     model.eval()
     try:
         for size in (full, side(recipe, full, 0)):
-            faces = torch.zeros(2, train.pixels.shape[1], size, size, dtype=torch.uint8)
-            given = forward(faces.to("cpu" if parameter is None else parameter.device))
+            where = "cpu" if parameter is None else parameter.device
+            faces = torch.zeros(2, train.pixels.shape[1], size, size, dtype=torch.uint8, device=where)
+            given = forward(faces)
     except (RuntimeError, AssertionError) as error:
         if no_memory(error):
             raise TooLittleMemory(f"There is no memory left for a single face ({first_line(error)}).") from None
-        if size == full and not type(model).__module__.startswith("mien."):  # what is wrong may be anything
+        if size == full and not _takes_larger(forward, faces):  # what is wrong may be anything
+            kind = torch.float32 if parameter is None else parameter.dtype
+            said = "" if kind == torch.float32 else f" Its weights are {kind}; fit trains float32 ones: model.float()."
             raise RecipeError(
-                f"The {name} fails on uint8 faces of shape {tuple(faces.shape)}: {first_line(error)}"
+                f"The {name} fails on uint8 faces of shape {tuple(faces.shape)}: {first_line(error)}{said}"
             ) from error
         larger = "larger ones (--size)" if size == full else "a larger start_size (--start-size)"
         raise RecipeError(
@@ -108,8 +113,30 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
 
 
 def no_memory(error: Exception) -> bool:
-    """Whether torch says by it that the memory is too small; of Apple's GPU it does so in words alone."""
-    return isinstance(error, torch.OutOfMemoryError) or "MPS backend out of memory" in str(error)
+    """Whether torch says by it that the memory is too small; what Apple and NVIDIA's libraries say has no class."""
+    said = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in said or "ALLOC_FAILED" in said
+
+
+def _takes_larger(forward: Callable[[Tensor], Any], faces: Tensor) -> bool:
+    try:
+        forward(faces.repeat(1, 1, 3, 3))
+    except Exception:
+        return False
+    return True
+
+
+@torch.no_grad()  # not inference_mode, in which parameters would be laid out that nothing can be learned with
+def arrange(model: nn.Module, where: torch.device, train: FaceSet) -> None:
+    """Lay a network's weights out as suits the chip, where it bears that: `.view` after a convolution doesn't."""
+    training = model.training
+    model.eval().to(memory_format=layout(where))  # type: ignore[call-overload]
+    try:
+        model(torch.zeros(2, *train.pixels.shape[1:], dtype=torch.uint8, device=where))
+    except RuntimeError:
+        model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    finally:
+        model.train(training)
 
 
 @torch.inference_mode()
@@ -132,8 +159,9 @@ def check_teachers(teachers: Sequence[nn.Module], train: FaceSet, recipe: Recipe
         parameter, training = next(teacher.parameters(), None), teacher.training
         teacher.eval()
         try:
-            faces = torch.zeros(2, *train.pixels.shape[1:], dtype=torch.uint8)
-            given = teacher(faces.to("cpu" if parameter is None else parameter.device))
+            where = "cpu" if parameter is None else parameter.device
+            faces = torch.zeros(2, *train.pixels.shape[1:], dtype=torch.uint8, device=where)
+            given = teacher(faces)
         except (RuntimeError, AssertionError) as error:
             raise DataError(
                 f"Teacher {number}, a {name}, fails on uint8 faces of shape {tuple(faces.shape)}: {first_line(error)}"
@@ -181,8 +209,17 @@ def enough_memory(where: torch.device, recipe: Recipe, train: FaceSet) -> Iterat
     except RuntimeError as error:
         if not no_memory(error):
             raise
+        clear_frames(error.__traceback__)  # a notebook keeps the last error, and with it all that was held
         raise TooLittleMemory(
             f"The memory of {where} is too small for {min(recipe.batch, sum(train.counts.values()))} faces in "
             f"{recipe.accumulate} {'part' if recipe.accumulate == 1 else 'parts'}: choose a smaller batch (--batch) or "
-            "more parts (--accumulate)."
+            "more parts (--accumulate)." + _large(where, train)
         ) from None
+
+
+def _large(where: torch.device, train: FaceSet) -> str:
+    """What to do where the faces themselves take up much of a GPU."""
+    size = train.images.nbytes / 1e9
+    if where.type == "cpu" or size < 1:
+        return ""
+    return f" The faces alone take {size:.1f} GB there; as a .faces folder (`mien data convert`) they stay on the disk."

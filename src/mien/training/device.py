@@ -2,6 +2,7 @@
 
 import copy
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -27,14 +28,20 @@ def pick_device(name: str | torch.device | None = None) -> torch.device:
     Raises:
         MienError: when the named device isn't there.
     """
-    name = None if name is None else str(name)
+    asked = name is not None
+    name = str(name) if asked else None
     if name in (None, "cuda") and torch.cuda.is_available():
         name = f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"  # torchrun: a GPU each
     try:
         device = torch.device("cpu" if name is None else name)
-        torch.empty(1, device=device)
+        tried = torch.ones(1, device=device) + 1
+        if device.type == "cuda":
+            tried.item()  # torch lists GPUs that it has no programs for, and fails at the first
     except (RuntimeError, AssertionError) as error:
-        raise MienError(f"There is no device {name!r} here ({first_line(error)}). Try 'cpu'.") from None
+        if not asked:
+            warnings.warn(f"The GPU can't be used ({first_line(error)}); this is done on the CPU.", stacklevel=2)
+            return torch.device("cpu")
+        raise MienError(f"There is no device {name!r} that works here ({first_line(error)}). Try 'cpu'.") from None
     return device
 
 

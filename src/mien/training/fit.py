@@ -11,8 +11,15 @@ from torch import Tensor, nn
 
 from mien.data.faces import FaceSet
 from mien.errors import CheckpointError, RecipeError, UnknownModel, check_kind
-from mien.training.checks import check_faces, check_network, check_teachers, enough_memory, warn_of_another
-from mien.training.device import OnDevice, layout, pick_device, to_device
+from mien.training.checks import (
+    arrange,
+    check_faces,
+    check_network,
+    check_teachers,
+    enough_memory,
+    warn_of_another,
+)
+from mien.training.device import OnDevice, pick_device, to_device
 from mien.training.distributed import Team, join
 from mien.training.learner import Learner, hard
 from mien.training.losses import cross_entropy
@@ -133,6 +140,8 @@ def fit(
         if not {"model", "live", "optimiser", "best", "accuracy", "best_epoch", "epoch"} <= state.keys():
             raise CheckpointError("What `state` holds is no Epoch's state, so there is nothing to go on from.")
     warn_of_another(model, recipe)
+    if torch.is_inference_mode_enabled() or not torch.is_grad_enabled():
+        raise RecipeError("fit needs gradients: call it outside of torch.no_grad and torch.inference_mode.")
     where = pick_device(device)
     check_faces(train, val, second)
     check_teachers(teachers, train, recipe)
@@ -154,8 +163,9 @@ def _epochs(
     teachers: Sequence[nn.Module],
 ) -> Generator[Epoch, None, None]:
     judge = OnDevice(val, where, judged=True)
-    model.to(where, memory_format=layout(where))  # type: ignore[call-overload]
+    model.to(where)
     check_network(model, train, recipe, second, team)
+    arrange(model, where, train)
     learner = Learner(model, train, recipe, where, second, team, teachers)
     part = -(-learner.batch // (team.size * recipe.accumulate))  # of what a step computes at a time
     best, best_accuracy, best_epoch, start = _copy(model), -1.0, 0, 0

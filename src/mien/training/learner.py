@@ -2,6 +2,7 @@
 
 import copy
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
@@ -102,7 +103,7 @@ class Learner:
         sums = torch.zeros(2, device=self.where)  # loss, right ones: read once an epoch, so a GPU never waits
         train_mode(self.live)
         with torch.random.fork_rng(devices=[self.where] if self.where.type in ("cuda", "mps") else []):
-            torch.manual_seed(generator.initial_seed() + self.team.rank)  # dropout draws from here
+            _seed(self.where, generator.initial_seed() + self.team.rank)
             for step, (images, targets) in enumerate(self.faces.shuffled(self.batch, generator, balanced)):
                 done = (number + step / self.steps) / self.recipe.epochs
                 for group in self.optimiser.param_groups:
@@ -187,13 +188,29 @@ class Learner:
         return torch.lerp(_soft(goals, self.classes), torch.stack(answers).mean(0), self.recipe.distil)
 
 
-def bfloat16(recipe: Recipe, device: torch.device) -> bool:
-    """Whether a training by `recipe` on `device` computes in bfloat16 (weights stay float32)."""
-    if recipe.precision != "auto":
-        return recipe.precision == "bfloat16"
+def _seed(device: torch.device, seed: int) -> None:
+    """Seed what dropout on this device draws from; `torch.manual_seed` would seed every GPU."""
+    torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         with torch.cuda.device(device):
-            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+            torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
+
+
+def bfloat16(recipe: Recipe, device: torch.device) -> bool:
+    """Whether a training by `recipe` on `device` computes in bfloat16 (weights stay float32)."""
+    if recipe.precision == "float32":
+        return False
+    asked = recipe.precision == "bfloat16"
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            has = bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        if asked and not has:
+            warnings.warn(f"{device} has no bfloat16 and emulates it: float32 is quicker there.", stacklevel=2)
+        return asked or has
+    if asked:
+        return True
     return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
 
