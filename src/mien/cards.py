@@ -12,12 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from mien.errors import CheckpointError
 from mien.files import atomic_write, plain_name, read_small, regular
-from mien.shipped import find, shipped
+from mien.shipped import find
 from mien.version import VERSION
 
 TAUGHT = "of each of its training targets is the mean answer of"
 """Words in the notes of a network that learned what others answer, before the names of those."""
-
 
 CARD = "card.json"
 """The card's name in a run folder."""
@@ -191,11 +190,11 @@ def _no_run(path: Path) -> str:
     return f"{path}: no finished run in this folder" + (f"; it holds {', '.join(inside)}." if inside else ".")
 
 
-def taught_by(share: float, names: Sequence[str]) -> str:
-    """What the notes of a card say of these teachers; "" where there are none."""
+def taught_by(share: float, names: Sequence[str], *, boxed: bool = False) -> str:
+    """What the notes of a card say of these teachers; "" where there are none. `boxed`: they are those in the box."""
     if not names:
         return ""
-    before = "; as they were in the box before it" if set(names) <= set(shipped()) else ""
+    before = "; as they were in the box then" if boxed else ""
     return f" {share:g} {TAUGHT} {len(names)}: {'; '.join(names)}{before}."
 
 

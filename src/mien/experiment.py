@@ -33,6 +33,7 @@ from mien.models import create_model, summarise
 from mien.models.backbone import Backbone
 from mien.net import MODEL, WEIGHTS
 from mien.runs import COLUMNS, DATA, FIGURES, HISTORY, RECIPE, begin, check_free, held, read_note, write_history
+from mien.shipped import shipped
 from mien.training.checks import check_faces, check_network, check_teachers, enough_memory
 from mien.training.device import pick_device
 from mien.training.distributed import Team, join
@@ -145,6 +146,12 @@ def _train(
         atomic_write(folder / ENVIRONMENT, json.dumps(environment() | computed(recipe, device), indent=2))
     where = pick_device(device)
     started = state.get("started", "") if state else _started(recipe)
+    sums = [Card.read(name).checksums[WEIGHTS] for name in recipe.teachers]
+    if state and state.get("teachers", sums) != sums:
+        raise CheckpointError(
+            f"{folder}: this run was begun with other weights of its teachers ({', '.join(recipe.teachers)}) than are "
+            "there now. Put those back, or choose another folder."
+        )
     if state:
         before = state["before"]
     else:
@@ -155,8 +162,9 @@ def _train(
             say(first)
     rows: list[dict[str, float]] = state["history"] if state else []
     if leads and state:
-        write_history(folder, rows)  # whoever was killed after the state was saved may not have come to it
-    keeper = _Keeper(folder, {"before": before, "options": model.options, "started": started})
+        with suppress(PermissionError):  # see `_Keeper.save`
+            write_history(folder, rows)  # whoever was killed after the state was saved may not have come to it
+    keeper = _Keeper(folder, {"before": before, "options": model.options, "started": started, "teachers": sums})
     try:
         for epoch in fit(
             model, splits["train"], splits["val"], recipe,
@@ -178,7 +186,7 @@ def _train(
             "saved: close it, and go on with --resume."
         ) from None
     save_weights(model, folder / WEIGHTS)  # those there may be of an epoch that was done again, and otherwise
-    _finish(folder, model, splits, recipe, started, before, rows, export)
+    _finish(folder, model, splits, recipe, started, sums, before, rows, export)
 
 
 class _Keeper:
@@ -242,6 +250,11 @@ def _options(folder: Path) -> dict[str, Any] | None:
     return load_state(folder / STATE)["options"] if (folder / STATE).exists() else None
 
 
+def _known(names: Sequence[str], sums: Sequence[str]) -> list[str]:
+    """Teachers as a card names them: by their checksums, too, for every other run's folder is called `best`."""
+    return [f"{name} {checksum[:8]}" for name, checksum in zip(names, sums, strict=True)]
+
+
 def computed(recipe: Recipe, device: str | torch.device | None = None) -> dict[str, str]:
     """On which device a training by this recipe is done, and how exactly it computes there."""
     where = pick_device(device)
@@ -286,6 +299,7 @@ def _finish(
     splits: Splits,
     recipe: Recipe,
     started: str,
+    taught_with: Sequence[str],
     before: dict[str, Any],
     rows: list[dict[str, float]],
     export: bool,
@@ -295,7 +309,7 @@ def _finish(
         report = evaluate(model, splits["val"], split="val", batch=min(recipe.batch, EVALUATED))
     model.cpu()
     best = max(rows, key=lambda row: row["val_accuracy"], default=None)
-    cost, teachers = summarise(model), [os.path.basename(name) for name in recipe.teachers]
+    cost, teachers = summarise(model), [Path(name).name for name in recipe.teachers]
     options: Any = model.options
     card = Card(
         model=recipe.model,
@@ -303,7 +317,7 @@ def _finish(
         classes=splits.classes,
         input_shape=(options["channels"], options["size"], options["size"]),
         preset=recipe.preset,
-        recipe=recipe.model_dump() | {"init": os.path.basename(recipe.init), "teachers": teachers},
+        recipe=recipe.model_dump() | {"init": Path(recipe.init).name, "teachers": _known(teachers, taught_with)},
         init=started,
         parameters=cost.parameters,
         macs=cost.macs,
@@ -314,7 +328,7 @@ def _finish(
         scores={"before": {"val": before}, "after": {"val": report.as_json()}},
         epoch=int(best["epoch"]) if best else 0,
         notes="The best epoch by validation accuracy. The test split was not looked at."
-        + taught_by(recipe.distil, teachers),
+        + taught_by(recipe.distil, teachers, boxed=set(recipe.teachers) <= set(shipped())),
     )
     if export:
         export_onnx(model, folder / MODEL, card)

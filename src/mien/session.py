@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def open_session(
 
     Raises:
         CheckpointError: the file is damaged.
-        MienError: there is no such device in this build of onnxruntime, or it doesn't work here.
+        MienError: there is no such device in this build of onnxruntime, or it doesn't work here, with this file.
     """
     import onnxruntime  # 60 ms: not for those who only read a card
 
@@ -53,7 +54,8 @@ def open_session(
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", _folder(path))
     wanted: list[Any] = list(dict.fromkeys([PROVIDERS[device], PROVIDERS["cpu"]]))  # the CPU does what the other can't
     if device == "cuda":
-        onnxruntime.preload_dlls()  # NVIDIA's libraries may have come as packages, with torch
+        with redirect_stdout(sys.stderr):  # where it says what it doesn't find
+            onnxruntime.preload_dlls()  # NVIDIA's libraries may have come as packages, with torch
         wanted[0] = (PROVIDERS["cuda"], {"cudnn_conv_algo_search": "HEURISTIC"})  # else it searches for each batch size
     try:
         session = onnxruntime.InferenceSession(model, options, providers=wanted, enable_fallback=0)

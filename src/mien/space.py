@@ -8,7 +8,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from mien.errors import RecipeError
 from mien.training.recipe import Recipe, read_recipe
 
-FIELDS = tuple(name for name in Recipe.model_fields if name not in ("model", "preset", "options", "init", "teachers"))
+FIELDS = tuple(
+    name for name in Recipe.model_fields if name not in ("model", "preset", "options", "init", "teachers", "distil")
+)
 """The fields that can be swept."""
 
 Space = dict[str, BaseDistribution]

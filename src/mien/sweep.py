@@ -134,6 +134,7 @@ class Sweep:
             return
         with _going_on(path, OSError, ValueError, LookupError, TypeError, RecursionError):
             was = json.loads(read_small(path))
+            was["recipe"] = read_recipe(was["recipe"]).model_dump(mode="json")  # older ones lack fields
             changed = [name for name in plan if was[name] != plan[name]]
         if changed:
             raise CheckpointError(

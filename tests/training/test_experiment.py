@@ -85,7 +85,17 @@ def test_teachers_are_read_by_their_names_and_the_card_names_them(tmp_path: Path
     assert not torch.allclose(known[0], known[2], atol=1e-3)
     card = Card.read(tmp_path / "taught")
     assert "0.9 of each of its training targets is the mean answer of 2: teacher; flagship." in card.notes
-    assert card.recipe["teachers"] == ["teacher", "flagship"]  # where they lie is nobody's business
+    sums = [Card.read(name).checksums[WEIGHTS][:8] for name in (teacher, "flagship")]
+    assert card.recipe["teachers"] == [
+        f"teacher {sums[0]}",
+        f"flagship {sums[1]}",
+    ]
+    for _ in train(tmp_path / "replaced", splits, made, device="cpu"):
+        break
+    shutil.rmtree(teacher)
+    list(train(teacher, splits, recipe("logistic", "demo", epochs=2, seed=6), device="cpu"))
+    with pytest.raises(CheckpointError, match="begun with other weights of its teachers"):
+        next(train(tmp_path / "replaced", splits, made, device="cpu", resume=True))
     shutil.rmtree(teacher)
     assert list(train(tmp_path / "taught", splits, made, device="cpu", resume=True)) == []
     with pytest.raises(CheckpointError, match="teacher"):
@@ -95,7 +105,8 @@ def test_teachers_are_read_by_their_names_and_the_card_names_them(tmp_path: Path
 
 def test_a_teacher_of_other_classes_begins_no_run(tmp_path: Path) -> None:
     splits = drawn_faces(140)
-    other = replace(splits, **{name: faces.replaced(classes=splits.classes[::-1]) for name, faces in splits})
+    names = [*splits.classes[:-1], "bored"]
+    other = replace(splits, **{name: faces.replaced(classes=names) for name, faces in splits})
     with pytest.raises(DataError, match="Teacher 0, a flagship, tells apart angry"):
         next(train(tmp_path / "run", other, recipe("logistic", "demo", teachers=["flagship"]), device="cpu"))
     assert not (tmp_path / "run").exists()

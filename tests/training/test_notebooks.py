@@ -49,6 +49,7 @@ def test_a_network_that_flattens_by_view_is_trained_and_judged() -> None:
     (epoch,) = fit(model, SPLITS.train, SPLITS.val, QUICK, device="cpu")
     assert epoch.train_loss > 0
     assert model(torch.zeros(2, 1, 48, 48)).shape == (2, 7)
+    list(fit(create_model("cnn", **QUICK.options), SPLITS.train, SPLITS.val, QUICK, device="cpu", teachers=[model]))
 
 
 @pytest.mark.parametrize("around", [torch.no_grad, torch.inference_mode])

@@ -33,13 +33,14 @@ NetworkOption = Annotated[
 ]
 
 
-def recipe_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: give a verb that takes `**fields` an option for each of these fields (all of them by default)."""
+def recipe_options(*names: str, without: Sequence[str] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: give a verb that takes `**fields` an option for each of these fields; by default for all, `without`
+    some."""
 
     def add(verb: Callable[..., Any]) -> Callable[..., Any]:
         signature = inspect.signature(verb)
         own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-        fields = names or tuple(name for name in Recipe.model_fields if name not in NOT_OPTIONS)
+        fields = names or tuple(name for name in Recipe.model_fields if name not in (*NOT_OPTIONS, *without))
         added = [_parameter(name, Recipe.model_fields[name]) for name in fields]
         verb.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
         return verb

@@ -24,7 +24,7 @@ SHOWN = 10
 """Trials in the closing table; `--json` has them all."""
 
 
-@recipe_options()
+@recipe_options(without=["distil"])  # sweeps have no teachers
 def sweep(
     model: Annotated[str | None, typer.Argument(metavar="MODEL", help="A name from `mien models`.")] = None,
     field: Annotated[

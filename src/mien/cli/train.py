@@ -83,6 +83,8 @@ def train(
     if resume is None:
         source = DataPath(data, votes, skip_bad_rows, size, bool(rgb), groups)
         suit = suits(source, preset, fields)
+        if fields["distil"] is not None and not teacher:
+            raise typer.BadParameter("it is the share of teachers, and goes with --teacher.", param_hint="--distil")
         fields["teachers"] = [_network(name) for name in teacher] if teacher else None
         recipe, source = asked(model, preset, source, rgb, fields, option or ())
         folder = out or Path("runs", recipe.model)
@@ -161,7 +163,7 @@ def _network(name: str) -> str:
 
     check_finished(Path(name))
     Card.read(find(name))
-    return os.path.abspath(name) if Path(name).exists() else name
+    return os.path.abspath(name) if find(name) == Path(name) else name
 
 
 def _shapeless(options: dict[str, Any]) -> dict[str, Any]:
@@ -207,6 +209,7 @@ def _train(
     along: Sequence[str],
 ) -> None:
     """Train, or go on; a line that goes on after Ctrl-C takes `along` what the run folder doesn't know."""
+    from mien.cards import CARD
     from mien.environment import as_typed
     from mien.experiment import computed, train
     from mien.runs import RECIPE, check_free, history
@@ -223,7 +226,7 @@ def _train(
     if suit:
         recipe = suited(recipe, sum(splits["train"].counts.values()))
     done = len(history(folder, missing_ok=True))
-    if leads and done < recipe.epochs:
+    if leads and not (folder / CARD).exists():
         note("On {device}, in {precision}.".format(**computed(recipe, device)))
     try:
         with (

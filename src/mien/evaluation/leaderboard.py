@@ -207,9 +207,15 @@ def error_as_trained(card: Card) -> float:
 def _same(card: Card) -> str:
     """What two runs of one row share: the network, the recipe but its seed, the weights that it went on from, the
     training faces, having teachers."""
-    recipe = {name: value for name, value in card.recipe.items() if name != "seed"} | {"init": _init(card)}
+    recipe = {name: value for name, value in _recipe(card).items() if name != "seed"} | {"init": _init(card)}
     faces, taught = card.data.checksums.get("train"), TAUGHT in card.notes
     return repr((card.model, card.options, sorted(recipe.items(), key=str), faces, taught))
+
+
+def _recipe(card: Card) -> dict[str, Any]:
+    """The recipe of a card with the fields that older ones lack, at what they stood for then."""
+    recipe = {"plain": 0.0, "norm_faces": 0, "teachers": [], "distil": 0.0} | card.recipe
+    return recipe if recipe["teachers"] else recipe | {"distil": 0.0}  # which is of no account
 
 
 def _init(card: Card) -> str:
@@ -231,7 +237,7 @@ def _titles(cards: Sequence[Card]) -> list[str]:
 
 def _fields(card: Card) -> dict[str, Any]:
     """What tells a row from others of its preset."""
-    fields = {name: value for name, value in card.recipe.items() if name not in ("seed", "options")} | card.options
+    fields = {name: value for name, value in _recipe(card).items() if name not in ("seed", "options")} | card.options
     fields["init"] = _init(card)
     fields["training faces"] = card.data.checksums.get("train", "unknown")[:8]
     return fields | {"taught": "yes" if TAUGHT in card.notes else "no"}

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from mien.data.faces import UNLABELLED, FaceSet, check_untransformed
 from mien.errors import DataError, RecipeError, TooLittleMemory, check_kind, first_line
-from mien.training.device import layout
 from mien.training.distributed import Team
-from mien.training.learner import side
+from mien.training.learner import classes_of, side
 from mien.training.recipe import Recipe
 
 
@@ -126,31 +125,20 @@ def _takes_larger(forward: Callable[[Tensor], Any], faces: Tensor) -> bool:
     return True
 
 
-@torch.no_grad()  # not inference_mode, in which parameters would be laid out that nothing can be learned with
-def arrange(model: nn.Module, where: torch.device, train: FaceSet) -> None:
-    """Lay a network's weights out as suits the chip, where it bears that: `.view` after a convolution doesn't."""
-    training = model.training
-    model.eval().to(memory_format=layout(where))  # type: ignore[call-overload]
-    try:
-        model(torch.zeros(2, *train.pixels.shape[1:], dtype=torch.uint8, device=where))
-    except RuntimeError:
-        model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    finally:
-        model.train(training)
-
-
 @torch.inference_mode()
 def check_teachers(teachers: Sequence[nn.Module], train: FaceSet, recipe: Recipe) -> None:
     """Raise DataError where a teacher doesn't answer for the classes of `train`, RecipeError where those that the
     recipe names aren't here."""
-    if recipe.teachers and not teachers:
+    if isinstance(teachers, nn.Module):
+        raise DataError("fit takes a list of teachers, such as [mien.load_run('flagship')[0]].")
+    if recipe.teachers and len(teachers) != len(recipe.teachers):
         raise RecipeError(
             f"The recipe's teachers are {', '.join(recipe.teachers)}; fit takes the networks themselves, such as "
             f"teachers=[mien.load_run({recipe.teachers[0]!r})[0]]. mien.train reads them by itself."
         )
     for number, teacher in enumerate(teachers):
         check_kind(teacher, nn.Module, DataError, "A teacher is a network, such as mien.load_run('flagship')[0].")
-        name, names = getattr(teacher, "name", type(teacher).__name__), getattr(teacher, "classes", train.classes)
+        name, names = getattr(teacher, "name", type(teacher).__name__), classes_of(teacher, train.classes)
         if not set(names) >= set(train.classes):
             raise DataError(
                 f"Teacher {number}, a {name}, tells apart {', '.join(names)}; the faces are "

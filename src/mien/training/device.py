@@ -3,7 +3,7 @@
 import copy
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -38,11 +38,25 @@ def pick_device(name: str | torch.device | None = None) -> torch.device:
         if device.type == "cuda":
             tried.item()  # torch lists GPUs that it has no programs for, and fails at the first
     except (RuntimeError, AssertionError) as error:
-        if not asked:
+        if not (asked or "LOCAL_RANK" in os.environ or isinstance(error, torch.OutOfMemoryError)):
             warnings.warn(f"The GPU can't be used ({first_line(error)}); this is done on the CPU.", stacklevel=2)
             return torch.device("cpu")
         raise MienError(f"There is no device {name!r} that works here ({first_line(error)}). Try 'cpu'.") from None
     return device
+
+
+@torch.no_grad()  # not inference_mode, in which parameters would be laid out that nothing can be learned with
+def arrange(model: nn.Module, device: torch.device, shape: Sequence[int]) -> None:
+    """Move a network to the device, its weights laid out as suits it, if the network bears that with faces of this
+    shape `(C, H, W)`: `.view` after a convolution doesn't."""
+    training = model.training
+    model.eval().to(device, memory_format=layout(device))  # type: ignore[call-overload]
+    try:
+        model(torch.zeros(2, *shape, dtype=torch.uint8, device=device))
+    except RuntimeError:
+        model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    finally:
+        model.train(training)
 
 
 def layout(device: torch.device) -> torch.memory_format:

@@ -12,14 +12,13 @@ from torch import Tensor, nn
 from mien.data.faces import FaceSet
 from mien.errors import CheckpointError, RecipeError, UnknownModel, check_kind
 from mien.training.checks import (
-    arrange,
     check_faces,
     check_network,
     check_teachers,
     enough_memory,
     warn_of_another,
 )
-from mien.training.device import OnDevice, pick_device, to_device
+from mien.training.device import OnDevice, arrange, pick_device, to_device
 from mien.training.distributed import Team, join
 from mien.training.learner import Learner, hard
 from mien.training.losses import cross_entropy
@@ -165,7 +164,7 @@ def _epochs(
     judge = OnDevice(val, where, judged=True)
     model.to(where)
     check_network(model, train, recipe, second, team)
-    arrange(model, where, train)
+    arrange(model, where, train.pixels.shape[1:])
     learner = Learner(model, train, recipe, where, second, team, teachers)
     part = -(-learner.batch // (team.size * recipe.accumulate))  # of what a step computes at a time
     best, best_accuracy, best_epoch, start = _copy(model), -1.0, 0, 0

@@ -14,7 +14,7 @@ from mien.data.faces import UNLABELLED, FaceSet
 from mien.errors import CheckpointError, Diverged, first_line
 from mien.training.augment import augment
 from mien.training.averaging import average_
-from mien.training.device import OnDevice, layout
+from mien.training.device import OnDevice, arrange
 from mien.training.distributed import Team, check_divides
 from mien.training.losses import class_weights, cross_entropy
 from mien.training.mixing import mix
@@ -47,8 +47,8 @@ class Learner:
         self.forward = forward
         self.teachers = [copy.deepcopy(teacher).eval() for teacher in teachers]  # the caller's stay as they are
         for teacher in self.teachers:
-            teacher.to(where, memory_format=layout(where))  # type: ignore[call-overload]
-        known = [list(getattr(teacher, "classes", train.classes)) for teacher in teachers]
+            arrange(teacher, where, train.pixels.shape[1:])
+        known = [classes_of(teacher, train.classes) for teacher in teachers]
         self.places = [
             [names.index(name) for name in train.classes] for names in known
         ]  # of the classes in its answers
@@ -166,16 +166,18 @@ class Learner:
             given = self.forward(pixels)  # (B, K), or with a second labelling (B, K + K2), goals and targets likewise
         own = slice(self.classes)
         logits, first = given[:, own], goals[:, own] if goals.ndim == 2 else goals
+        smoothing = self.recipe.smoothing
         if self.teachers:
-            first = self._taught(pixels, first)
-        loss = cross_entropy(logits, first, self.recipe.smoothing, self.weights)
+            first, smoothing = self._taught(pixels, first), 0.0
+        loss = cross_entropy(logits, first, smoothing, self.weights)
         if given.shape[1] > self.classes:
             loss = loss + self.recipe.second * cross_entropy(given[:, self.classes :], goals[:, self.classes :])
         return loss, (logits.argmax(1) == hard(targets, self.classes)).float().mean()
 
     @torch.no_grad()
     def _taught(self, pixels: Tensor, goals: Tensor) -> Tensor:
-        """`(B, K)`: of the goals, and of what the teachers answer on average for these very faces, each its share.
+        """`(B, K)`: of the smoothed goals, and of what the teachers answer on average for these very faces, each its
+        share. What teachers answer is smooth.
 
         Cross-entropy is linear in its targets, so this is the usual sum of two losses at temperature 1 (Hinton et al.,
         2015). That teachers see what the network sees is from Beyer et al., 2022.
@@ -185,7 +187,9 @@ class Learner:
         with torch.autocast(self.where.type, torch.bfloat16, enabled=self.half):
             given = [teacher(pixels).float() for teacher in self.teachers]
         answers = [logits[:, places].softmax(1) for logits, places in zip(given, self.places, strict=True)]
-        return torch.lerp(_soft(goals, self.classes), torch.stack(answers).mean(0), self.recipe.distil)
+        smoothing = self.recipe.smoothing
+        own = _soft(goals, self.classes) * (1 - smoothing) + smoothing / self.classes
+        return torch.lerp(own, torch.stack(answers).mean(0), self.recipe.distil)
 
 
 def _seed(device: torch.device, seed: int) -> None:
@@ -255,6 +259,13 @@ def _changes(recipe: Recipe, epoch: int) -> Recipe:
 
 def hard(targets: Tensor, classes: int) -> Tensor:
     return targets[:, :classes].argmax(1) if targets.ndim == 2 else targets
+
+
+def classes_of(network: nn.Module, otherwise: Sequence[str]) -> list[str]:
+    """The classes that a network answers for, in the order of its answers: its `classes`, if these are names."""
+    own = getattr(network, "classes", None)
+    named = isinstance(own, (tuple, list)) and all(isinstance(name, str) for name in own)
+    return list(own if named else otherwise)  # type: ignore[arg-type]
 
 
 def _soft(targets: Tensor, classes: int) -> Tensor:
