@@ -276,7 +276,7 @@ def test_the_page_runs_no_program_from_the_folder_that_one_is_in(
         (tmp_path / "here" / browser.BUILD / name).touch()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setattr(browser, "__file__", str(tmp_path / "there" / "src" / "mien" / "server" / "browser.py"))
-    with pytest.raises(MienError, match=r"--prefix \".*there\", and"):
+    with pytest.raises(MienError, match=r"--prefix \".*there.build.browser\", and"):
         browser._runtime()
 
 
