@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 import mien
 from mien.training.device import pick_device
-from mien.training.learner import bfloat16
+from mien.training.precision import number_kind as kind_of
 
 CALLS = 10
 """Calls on a GPU that are timed as one."""
@@ -50,7 +50,7 @@ def batch_on(device: torch.device) -> int:
 
 def number_kind(device: torch.device) -> torch.dtype:
     """What recipes compute with there."""
-    return torch.bfloat16 if bfloat16(mien.recipe("resnet"), device) else torch.float32
+    return kind_of(mien.recipe("resnet"), device)
 
 
 def told(kind: torch.dtype, products: float, bandwidth: float) -> str:

@@ -38,7 +38,7 @@ from mien.training.checks import check_faces, check_network, check_teachers, eno
 from mien.training.device import pick_device
 from mien.training.distributed import Team, join
 from mien.training.fit import Epoch, fit
-from mien.training.learner import bfloat16
+from mien.training.precision import number_kind, told
 from mien.training.recipe import TIMM, Recipe
 
 ENVIRONMENT = "environment.json"
@@ -259,7 +259,7 @@ def computed(recipe: Recipe, device: str | torch.device | None = None) -> dict[s
     """On which device a training by this recipe is done, and how exactly it computes there."""
     where = pick_device(device)
     name = f"{where} ({torch.cuda.get_device_name(where)})" if where.type == "cuda" else str(where)
-    return {"device": name, "precision": "bfloat16" if bfloat16(recipe, where) else "float32"}
+    return {"device": name, "precision": told(number_kind(recipe, where))}
 
 
 def _started(recipe: Recipe) -> str:

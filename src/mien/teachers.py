@@ -18,7 +18,7 @@ from mien.evaluation.report import Report
 from mien.evaluation.scores import Scores, score
 from mien.net import WEIGHTS
 from mien.training.device import layout, pick_device
-from mien.training.learner import bfloat16
+from mien.training.precision import number_kind
 from mien.training.recipe import Recipe, read_recipe
 
 PROBABILITIES = "probabilities.npz"
@@ -34,7 +34,8 @@ def leave_probabilities(home: Path, splits: Splits, device: str | None, tick: Ca
     model, card = load_run(home)
     where = pick_device(device)
     model.to(where, memory_format=layout(where))  # type: ignore[call-overload]
-    with torch.autocast(where.type, torch.bfloat16, enabled=bfloat16(read_recipe(card.recipe), where)):
+    kind = number_kind(read_recipe(card.recipe), where)
+    with torch.autocast(where.type, kind, enabled=kind != torch.float32):
         asked = {"train": _certain(splits["train"]), "val": splits["val"]}
         answers = {name: score(model, faces, views=VIEWS, tick=tick) for name, faces in asked.items()}
     known = {name: answer.probabilities.astype(np.float16) for name, answer in answers.items()}

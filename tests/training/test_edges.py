@@ -1,6 +1,7 @@
 """Where the parts of training meet their edges: weights with shares, both ways of mixing, the ends of a training."""
 
 import io
+import math
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,13 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from mien.data.drawn import draw
-from mien.errors import DataError, RecipeError
+from mien.data.faces import FaceSet
+from mien.errors import CheckpointError, DataError, RecipeError
 from mien.models import create_model
 from mien.training.augment import augment
+from mien.training.distributed import Team
 from mien.training.fit import Epoch, fit
+from mien.training.learner import Learner
 from mien.training.losses import cross_entropy
 from mien.training.mixing import mix
 from mien.training.presets import PRESETS
@@ -28,7 +32,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def small(**fields: Any) -> tuple[nn.Module, Recipe]:
-    made = recipe("cnn", "demo", batch=16, options={"widths": [8, 8], "depths": [1, 1]}, **fields)
+    made = recipe("cnn", "demo", options={"widths": [8, 8], "depths": [1, 1]}, **{"batch": 16} | fields)
     torch.manual_seed(0)
     return create_model(made.model, **made.options), made
 
@@ -181,16 +185,37 @@ def test_a_loss_that_is_no_number_leaves_the_best_weights() -> None:
     assert all(value.isfinite().all() for value in model.state_dict().values())
 
 
-def test_bfloat16_learns_nearly_as_float32_does_and_keeps_its_weights_in_it() -> None:
+@pytest.mark.parametrize(("precision", "clip"), [("bfloat16", 0.0), ("float16", 0.0), ("float16", 0.5)])
+def test_narrow_numbers_learn_nearly_as_float32_does_and_weights_stay_in_it(precision: str, clip: float) -> None:
     # torch.compile isn't tried here: on a CPU it wants a C++ compiler and takes a minute
-    losses = []
-    for precision in ("float32", "bfloat16"):
-        model, made = small(epochs=6, precision=precision, lr=0.02)
-        losses.append([epoch.train_loss for epoch in fit(model, TRAIN, VAL, made, device="cpu")])
+    faces, losses = FaceSet(TRAIN.images[:, ::2, ::2], TRAIN.targets), []  # small, as most CPUs emulate these numbers
+    for kind in ("float32", precision):
+        model, made = small(epochs=4, precision=kind, lr=0.02, clip=clip)
+        losses.append([epoch.train_loss for epoch in fit(model, faces, faces[:8], made, device="cpu")])
         assert {value.dtype for value in model.parameters()} == {torch.float32}
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
     assert losses[1] != losses[0]
     assert losses[1][-1] < losses[1][0]
+
+
+@pytest.mark.parametrize("clip", [0.0, 0.5])
+def test_in_float16_a_step_with_infinite_gradients_is_left_out_and_the_next_is_scaled_less(clip: float) -> None:
+    model, made = small(epochs=1, precision="float16", batch=len(TRAIN), clip=clip)
+    before = [value.clone() for value in model.parameters()]
+    learner = Learner(model, TRAIN, made, torch.device("cpu"), None, Team())
+    learner.scaler = torch.amp.GradScaler("cpu", init_scale=1e30)
+    loss, _ = learner.epoch(0, None)
+    assert math.isfinite(loss)
+    assert all(torch.equal(*pair) for pair in zip(before, model.parameters(), strict=True))
+    assert learner.state()["scaler"]["scale"] == pytest.approx(5e29)
+
+
+def test_a_state_of_other_numbers_is_refused() -> None:
+    model, made = small(epochs=2, precision="float32")
+    state = next(epochs := fit(model, TRAIN, VAL, made, device="cpu")).state
+    epochs.close()
+    with pytest.raises(CheckpointError, match="the model and recipe that it was taken with"):
+        next(fit(model, TRAIN, VAL, made.model_copy(update={"precision": "float16"}), device="cpu", state=state))
 
 
 def test_only_the_recipes_seed_decides_and_each_epoch_drops_other_units() -> None:

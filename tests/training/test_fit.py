@@ -96,7 +96,7 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(optimiser: str) -> Non
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_stopped_and_resumed_is_never_stopped_bit_for_bit(optimiser: str, precision: str) -> None:
     made = recipe("cnn", optimiser=optimiser, lr=0.01, precision=precision, **EVERYTHING)
     whole, epochs = trained(made)

@@ -2,7 +2,6 @@
 
 import copy
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
@@ -19,6 +18,7 @@ from mien.training.distributed import Team, check_divides
 from mien.training.losses import class_weights, cross_entropy
 from mien.training.mixing import mix
 from mien.training.norms import measure_, statistics, train_mode
+from mien.training.precision import number_kind
 from mien.training.recipe import Recipe
 from mien.training.schedule import rate
 
@@ -60,7 +60,9 @@ class Learner:
         if second is not None:  # both labellings side by side, so that they are shuffled and mixed as one
             others = torch.from_numpy(second.targets[train.labels != UNLABELLED]).to(where)
             self.faces.targets = torch.cat([_soft(self.faces.targets, self.classes), others], 1)
-        self.half = bfloat16(recipe, where)
+        self.kind = number_kind(recipe, where)
+        # float16 ends at 6e-8: losses are scaled, so that small gradients aren't lost (Micikevicius et al., 2018)
+        self.scaler = torch.amp.GradScaler(where.type, enabled=self.kind == torch.float16)
         self.batch = min(recipe.batch, len(self.faces))
         check_divides(self.batch, team)
         self.steps = len(self.faces) // self.batch
@@ -73,6 +75,8 @@ class Learner:
     def state(self) -> dict[str, Any]:
         """What `load` takes: live tensors, not copies."""
         parts: dict[str, Any] = {"model": self.model, "live": self.live, "optimiser": self.optimiser}
+        if self.scaler.is_enabled():
+            parts["scaler"] = self.scaler
         return {name: part.state_dict() for name, part in parts.items()}
 
     def load(self, state: dict[str, Any]) -> None:
@@ -88,6 +92,8 @@ class Learner:
             self.optimiser.load_state_dict(state["optimiser"])
             if any(own - set(group) for own, group in zip(had, self.optimiser.param_groups, strict=True)):
                 raise ValueError("another optimiser's")
+            if self.scaler.is_enabled():
+                self.scaler.load_state_dict(state["scaler"])
         except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(
                 f"The state is of another network or optimiser than this training's ({first_line(error)}): give fit "
@@ -125,8 +131,11 @@ class Learner:
         """The means and variances of the network that is judged, from faces as they are."""
         batches = islice(self.faces.shuffled(self.batch, generator), max(1, self.recipe.norm_faces // self.batch))
         shares = (self.team.share(images) for images, _ in batches)
-        with torch.autocast(self.where.type, torch.bfloat16, enabled=self.half):
+        with self._narrow():
             measure_(self.model, (part for share in shares for part in self._parts(share)))
+
+    def _narrow(self) -> torch.autocast:
+        return torch.autocast(self.where.type, self.kind, enabled=self.kind != torch.float32)
 
     def _parts(self, faces: Tensor) -> tuple[Tensor, ...]:
         """What a step computes at a time of these faces, in parts of one size; the last few may be left out."""
@@ -152,17 +161,19 @@ class Learner:
         for part in zip(*(whole.tensor_split(parts) for whole in (pixels, goals, targets)), strict=True):
             loss, right = self._loss(*part)
             share = len(part[0]) / len(pixels)
-            (loss * share).backward()
+            self.scaler.scale(loss * share).backward()
             sums += torch.stack([loss.detach(), right]) * share
         self.team.mean_(p.grad for p in self.live.parameters() if p.grad is not None)
         if self.recipe.clip:
+            self.scaler.unscale_(self.optimiser)
             nn.utils.clip_grad_norm_(self.live.parameters(), self.recipe.clip)
-        self.optimiser.step()
+        self.scaler.step(self.optimiser)  # with float16 it reads whether a gradient is infinite, and then leaves it out
+        self.scaler.update()
         return sums
 
     def _loss(self, pixels: Tensor, goals: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The loss on these faces, and the share of them that are right."""
-        with torch.autocast(self.where.type, torch.bfloat16, enabled=self.half):
+        with self._narrow():
             given = self.forward(pixels)  # (B, K), or with a second labelling (B, K + K2), goals and targets likewise
         own = slice(self.classes)
         logits, first = given[:, own], goals[:, own] if goals.ndim == 2 else goals
@@ -184,7 +195,7 @@ class Learner:
         """
         if pixels.shape[-1] != (full := self.faces.side):  # teachers know faces of full size
             pixels = nn.functional.interpolate(pixels, (full, full), mode="bilinear", align_corners=False)
-        with torch.autocast(self.where.type, torch.bfloat16, enabled=self.half):
+        with self._narrow():
             given = [teacher(pixels).float() for teacher in self.teachers]
         answers = [logits[:, places].softmax(1) for logits, places in zip(given, self.places, strict=True)]
         smoothing = self.recipe.smoothing
@@ -200,22 +211,6 @@ def _seed(device: torch.device, seed: int) -> None:
             torch.cuda.manual_seed(seed)
     elif device.type == "mps":
         torch.mps.manual_seed(seed)
-
-
-def bfloat16(recipe: Recipe, device: torch.device) -> bool:
-    """Whether a training by `recipe` on `device` computes in bfloat16 (weights stay float32)."""
-    if recipe.precision == "float32":
-        return False
-    asked = recipe.precision == "bfloat16"
-    if device.type == "cuda":
-        with torch.cuda.device(device):
-            has = bool(torch.cuda.is_bf16_supported(including_emulation=False))
-        if asked and not has:
-            warnings.warn(f"{device} has no bfloat16 and emulates it: float32 is quicker there.", stacklevel=2)
-        return asked or has
-    if asked:
-        return True
-    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

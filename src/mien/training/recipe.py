@@ -112,8 +112,10 @@ class Recipe(BaseModel):
     early_stop: int = Field(
         default=0, ge=0, description="stop after this many epochs without a better one; 0 never stops early"
     )
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        default="auto", description="auto: bfloat16 where the chip has it (CUDA, AVX512-BF16 or AMX), else float32"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto",
+        description="auto: bfloat16 where the chip has it (CUDA, AVX512-BF16 or AMX), else float32; float16 is for "
+        "GPUs without bfloat16, such as the T4",
     )
     compile: bool = Field(default=False, description="torch.compile the network (CUDA)")
 
