@@ -46,8 +46,9 @@ print(train, val, test, sep="\n")
 #
 # The fifth is the schedule of lesson 4. You have seen what it does, so it stays on.
 #
-# (The full-size flagship has more: it blends pictures, erases patches of them, grows the faces as it learns, and learns
-# from ten people's votes at once. `mien.recipe("flagship")` lists everything.)
+# (The full-size flagship's recipe has more: it blends pictures, erases patches of them, and grows the faces as it
+# learns. `mien.recipe("flagship")` lists everything. The flagship that comes with mien had no blends: it learned from
+# ten people's votes and from the answers of other networks instead.)
 #
 # ## 2. What does each buy? An ablation
 #
