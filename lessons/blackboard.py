@@ -16,7 +16,7 @@ import numpy as np
 import mien
 from mien.labels import COLOURS
 
-DATA = os.environ.get("MIEN_DATA")  # or a path, such as "data/fer2013.csv"
+DATA = os.environ.get("MIEN_DATA")  # or its whole path, such as "/home/me/mien/data/fer2013.csv"
 
 _MADE = tempfile.TemporaryDirectory(prefix="mien-lesson-", ignore_cleanup_errors=True)
 atexit.register(_MADE.cleanup)

@@ -55,7 +55,8 @@ def build(name: str, out: Path = OUT, run: bool = True) -> None:
         (out / path).write_bytes(content)
     was = "that was run" if run else "that wasn't run, so its results are missing"
     end = (
-        f"*This page is a notebook {was}: [{name}.ipynb]({name}.ipynb). It runs in the folder `lessons` of a checkout.*"
+        f"*This page is a notebook {was}: [{name}.ipynb]({name}.ipynb). "
+        "It runs in the folder `lessons` of mien's sources.*"
     )
     page = re.sub(r"(\]\(lesson_\w+)\.ipynb\)", r"\1.md)", _guess_first(_described(page, _alts(name, notebook))))
     (out / f"{name}.md").write_text(f"{page.rstrip()}\n\n---\n\n{end}\n", encoding="utf-8")

@@ -14,7 +14,7 @@
 # stops the lesson if what it says isn't true.
 #
 # Nothing is downloaded. If you don't have the real data set, `mien` draws faces, the same ones on every machine. To use
-# the real one, write its path into `DATA` in `blackboard.py`.
+# the real one, write its whole path, such as `"/home/me/mien/data/fer2013.csv"`, into `DATA` in `blackboard.py`.
 
 # %%
 import time
