@@ -11,7 +11,7 @@ from mien.doctor.pool import Pool
 from mien.recognition.detect import SIDE, Detector
 
 NO_FACE = 0.3
-"""Below this score of the detector, 0..1, a crop counts as no face. Chosen by FER+'s votes (docs/how-to/doctor.md)."""
+"""Below this score of the detector, 0..1, a crop counts as no face. Chosen by FER+'s votes (docs/doctor.md)."""
 
 GRIDS = (4, 3)
 """Each crop is looked at on sheets of 4 × 4 and 3 × 3: a face that is missed in one size is often found in another."""
