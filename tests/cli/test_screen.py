@@ -1,10 +1,14 @@
 """The faces of the newest frame on a terminal, of a network whose names are somebody's who means ill."""
 
 import io
+import json
+import sys
 
+import pytest
 from rich.console import Console
 
-from mien.cli.screen import picture
+from mien.cli.screen import live, picture
+from mien.cli.tally import Tally
 from mien.recognition.records import Face, Reading
 
 
@@ -22,3 +26,13 @@ def test_one_face_is_one() -> None:
     screen = io.StringIO()
     Console(file=screen, width=100).print(picture(Reading("cam", 0, 0.0, 10, 10, (Face("a", 1, False, {"a": 1}),)), 1))
     assert "1 face." in screen.getvalue()
+
+
+def test_a_terminal_that_only_adds_lines_gets_rows_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setenv("TERM", "dumb")
+    with live(Tally("cpu")) as show:
+        show(Reading("cam", 0, 0.0, 10, 10, (Face("a", 1, False, {"a": 1}),)))
+        assert json.loads(screen.getvalue())["label"] == "a"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from mien.cli.progress import can_move
 from mien.cli.tables import counted
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ BAR = 24
 @contextmanager
 def progress(films: "Sources", tally: "Tally") -> Iterator[Show]:
     """A bar with pictures a second and the time left, on a terminal; else nothing. Without a total it only counts."""
-    if not sys.stderr.isatty():
+    if not can_move(sys.stderr):
         yield lambda reading: None
         return
     from rich.console import Console
@@ -42,7 +43,7 @@ def progress(films: "Sources", tally: "Tally") -> Iterator[Show]:
 @contextmanager
 def live(tally: "Tally") -> Iterator[Show]:
     """On a terminal the faces of the newest frame as bars; into a pipe a line of JSON for each face."""
-    if not sys.stdout.isatty():
+    if not can_move(sys.stdout):
         yield _print_rows
         return
     from rich.live import Live
