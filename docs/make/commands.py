@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-PLAIN = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
-COLOURED = ("FORCE_COLOR", "PY_COLORS", "CLICOLOR_FORCE", "GITHUB_ACTIONS", "TTY_COMPATIBLE", "TERMINAL_WIDTH")
+WIDTH = 80
+"""Columns, which fit the page."""
 
 HEAD = """\
 # The command line
@@ -29,9 +29,7 @@ Completion of verbs and options in bash, zsh, fish and PowerShell: `mien --insta
 
 def commands() -> str:
     """The whole page."""
-    for name in COLOURED:  # whoever runs this, on whatever terminal: the page has 100 columns and no colours
-        os.environ.pop(name, None)
-    os.environ.update(PLAIN)
+    os.environ["COLUMNS"] = str(WIDTH)  # whoever runs this, on whatever terminal
     from typer.main import get_command
 
     from mien.cli.app import build

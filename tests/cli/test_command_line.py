@@ -68,9 +68,33 @@ def test_alone_it_says_what_to_try_first(capsys: pytest.CaptureFixture[str]) -> 
 def test_a_flag_names_no_type_in_its_help(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(line.split()) == 0
     said = capsys.readouterr().out
-    assert "--help" in said
-    assert " -h " in said
+    assert " -h, --help " in said
     assert "bool" not in said.lower()
+
+
+@pytest.mark.parametrize("width", [40, 80, 100])
+def test_help_cuts_nothing_off_and_is_plain_text(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert main(["train", "-h"]) == main([]) == 0
+    said = capsys.readouterr().out
+    assert said.isascii()
+    assert "Recipe (any field, in place of the preset's):" in said
+    for part in ("--preset article|tuned|demo|finetune", "--weight-decay <float>", "(0 or more, at most 2147483647)"):
+        assert part in " ".join(said.split())
+    assert "without torch; keeps only what you ask for." in " ".join(said.split())  # a verb's first paragraph
+    if width > 40:
+        assert max(map(len, said.splitlines())) <= width
+
+
+def test_a_shell_gets_a_line_for_each_completion() -> None:
+    asked = {"_MIEN_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args", "COLUMNS": "60"}
+    for words, found in (("mien ex", ["explain", "export"]), ("mien predict --mo", ["--model"])):
+        line = [sys.executable, "-m", "mien"]
+        settings = os.environ | asked | {"_TYPER_COMPLETE_ARGS": words}
+        done = subprocess.run(line, env=settings, capture_output=True, text=True, timeout=120, check=True)
+        assert [line.partition("\t")[0] for line in done.stdout.splitlines()] == found
 
 
 def test_data_alone_lists_its_verbs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from mien.cli import main
-from mien.cli.progress import watch
+from mien.cli.progress import count, watch
 from mien.cli.recipes import make_recipe
 from mien.runs import read_setup
 from mien.training.fit import Epoch
@@ -25,10 +25,9 @@ def test_every_recipe_field_is_an_option_of_train(capsys: pytest.CaptureFixture[
         assert flag in said, name
 
 
-def test_help_tells_the_bounds(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+def test_help_tells_the_bounds(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--help"]) == 0
-    said = capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
     assert "largest shift, as a share of the face's side (0 or more, at most 0.5)" in said
     assert "highest learning rate (above 0)" in said
     assert "onecycle|cosine|constant" in said
@@ -92,6 +91,17 @@ def test_a_log_gets_a_line_for_each_epoch(several: bool, start: str, capsys: pyt
     assert said.out == ""
     assert said.err.startswith(start)
     assert said.err.count("\n") == 1
+
+
+def test_a_terminal_that_only_adds_lines_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "dumb")  # Emacs' shell and Emacspeak
+    with watch("cnn", 4) as watcher, count("faces", 2) as step:
+        watcher.epoch(epoch(2))
+        step()
+        assert terminal.getvalue().startswith("epoch   2/4")
+    assert terminal.getvalue().count("\n") == 1
 
 
 def test_a_network_that_teaches_is_named_from_the_root(

@@ -119,9 +119,19 @@ def test_a_table_that_says_nothing(tmp_path: Path, lines: list[str], found: str)
 def test_no_table(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="can't be read"):
         Groups.read(tmp_path / "none.csv")
-    (tmp_path / "bytes.csv").write_bytes(b"file,subject\n\xff\xfe\x00,x\n")
-    with pytest.raises(DataError, match="can't be read"):
-        Groups.read(tmp_path / "bytes.csv")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_a_table_that_isnt_utf_8(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "who.csv").write_text("file,subject\na.png,Zoë\n", encoding)
+    with pytest.raises(DataError, match=r'who\.csv: it isn\'t UTF-8.*save it as "CSV UTF-8"'):
+        Groups.read(tmp_path / "who.csv")
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_what_a_spreadsheet_has_for_commas(tmp_path: Path, mark: str) -> None:
+    who = table(tmp_path / "who.csv", f"\ufefffile{mark}subject", f'"a, b; c\td.png"{mark}Zoë, 8')
+    assert Groups.read(who).subjects == {"a, b; c\td.png": "Zoë, 8"}
 
 
 def test_a_subject_in_two_given_splits_is_told(tmp_path: Path) -> None:

@@ -345,6 +345,9 @@ def test_a_table_that_a_spreadsheet_saved_is_gone_on_with(tmp_path: Path) -> Non
     with RowWriter(path, classes=CLASSES, resume=True):
         pass
     assert path.read_text() == before
+    path.write_text(saved.replace(",", ";").replace("0.", "0,"), encoding="utf-8")  # as in German
+    with pytest.raises(DataError, match="spreadsheet saved it with semicolons or decimal commas"):
+        RowWriter(path, classes=CLASSES, resume=True)
 
 
 @pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet"])

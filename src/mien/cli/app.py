@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -9,6 +10,7 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 from typer.main import get_command
 
 from mien.cli import DONE
@@ -39,12 +41,30 @@ COMPLETE = "_MIEN_COMPLETE"
 """Set by the shell's completion script, which `--install-completion` puts in place."""
 
 
+LEAST, NARROW, MOST = 20, 60, 100
+"""Columns of help: fewer and more there never are, and few leave no room for explanations beside the options."""
+
+
 class _Said(typer.Exit):
     """Leave, done, with a result for `--json`."""
 
     def __init__(self, result: dict[str, Any]) -> None:
         super().__init__(DONE)
         self.result = result
+
+
+class _Verb(TyperCommand):
+    """A verb whose options stand below the headings that they were given: typer has them in its boxes only."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        told: dict[str, list[tuple[str, str]]] = {}
+        for option in self.get_params(ctx):
+            heading = "Arguments" if option.param_type_name == "argument" else "Options"
+            if record := option.get_help_record(ctx):
+                told.setdefault(getattr(option, "rich_help_panel", None) or heading, []).append(record)
+        for heading, records in told.items():
+            with formatter.section(heading):
+                formatter.write_dl(records, col_max=30 if formatter.width > NARROW else 6)
 
 
 def _root(
@@ -115,10 +135,15 @@ def _group(
         epilog=epilog,
         add_completion=completion,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        rich_markup_mode=None,  # its boxes are read aloud by screen readers, and cut options off in narrow terminals
+        context_settings={
+            "help_option_names": ["-h", "--help"],
+            "terminal_width": min(max(LEAST, shutil.get_terminal_size().columns), MOST) - 2,
+        },
     )
     for name, verb in verbs.items():
-        group.command(name, help=_flowing(inspect.getdoc(verb) or ""))(_with_flags(verb))
+        said = _flowing(inspect.getdoc(verb) or "")
+        group.command(name, cls=_Verb, help=said, short_help=said.partition("\n")[0])(_with_flags(verb))
     return group
 
 
@@ -133,7 +158,7 @@ def build(only: str | None = None) -> typer.Typer:
     app = _group(_root, {name: getattr(import_module(f"mien.cli.{name}"), name) for name in names}, FIRST, True)
     if only not in VERBS:
         data = {name: getattr(import_module(f"mien.cli.{module}"), name) for name, module in DATA_VERBS.items()}
-        app.add_typer(_group(_data, data), name="data")
+        app.add_typer(_group(_data, data), name="data", short_help=_data.__doc__)
     return app
 
 
@@ -158,6 +183,7 @@ def run(words: Sequence[str]) -> tuple[int, Any]:
     Errors of the verb itself come out as they are.
     """
     if COMPLETE in os.environ:  # a shell asks what could stand next: answered on stdout, then it leaves
+        os.environ["COLUMNS"] = "10000"  # an answer is a line, and typer would break it as the terminal does
         _command().main(prog_name="mien")
     command = _command(next((word for word in words if not word.startswith("-")), None))
     try:

@@ -1,4 +1,4 @@
-"""How far a training is: a moving bar on a terminal, else a line for each epoch. Both on stderr."""
+"""How far a training is: a moving bar where one can be, else a line for each epoch. Both on stderr."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -66,6 +66,11 @@ def _before(accuracy: float) -> str:
     return f"before training: accuracy {accuracy:.3f} on val"
 
 
+def can_move(stream: TextIO) -> bool:
+    """Whether bars can move there: on a terminal, unless it only adds lines, as the shell in Emacs does."""
+    return stream.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")  # as rich has it
+
+
 @contextmanager
 def ended_as_by_ctrl_c() -> Iterator[None]:
     """Let SIGTERM end this as Ctrl-C does, which saves: `kill`, Slurm, and a machine that is taken back send it.
@@ -90,7 +95,7 @@ def ended_as_by_ctrl_c() -> Iterator[None]:
 @contextmanager
 def watch(name: str, epochs: int, done: int = 0, *, several: bool = False) -> Iterator[Watcher]:
     """Show a training of `epochs` epochs, `done` of which were done earlier; `several`: others come after it."""
-    if not sys.stderr.isatty():
+    if not can_move(sys.stderr):
         yield Lines(name if several else "")
         return
     from rich.console import Console
@@ -109,7 +114,7 @@ def watch(name: str, epochs: int, done: int = 0, *, several: bool = False) -> It
 @contextmanager
 def count_to(name: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on a terminal, else nothing, from the first call of what it yields: (pieces done, all pieces)."""
-    if not sys.stderr.isatty():
+    if not can_move(sys.stderr):
         yield lambda done, total: None
         return
     from rich.console import Console
@@ -123,7 +128,7 @@ def count_to(name: str) -> Iterator[Callable[[int, int], None]]:
 @contextmanager
 def count(name: str, total: int) -> Iterator[Callable[[], None]]:
     """A bar for `total` pieces of work on a terminal, else nothing; call what it yields after each piece."""
-    if not sys.stderr.isatty():
+    if not can_move(sys.stderr):
         yield lambda: None
         return
     from rich.console import Console
@@ -137,7 +142,7 @@ def count(name: str, total: int) -> Iterator[Callable[[], None]]:
 @contextmanager
 def shares() -> Iterator[Callable[[str, float], None]]:
     """A bar on a terminal for each piece of work that is named, with the share of it that is done; else nothing."""
-    if not sys.stderr.isatty():
+    if not can_move(sys.stderr):
         yield lambda name, share: None
         return
     from rich.console import Console

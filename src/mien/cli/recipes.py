@@ -86,7 +86,7 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
         help=f"{(field.description or name).strip()}{_bounds(field)}",
         metavar=choices,
         show_default=False,
-        rich_help_panel="Recipe: any field, in place of the preset's",
+        rich_help_panel="Recipe (any field, in place of the preset's)",
     )
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]

@@ -1,7 +1,8 @@
 """Tables for people."""
 
+import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mien.files import printable
@@ -15,7 +16,10 @@ WIDEST = 100_000
 """Characters of a line where there is no terminal: as many as any table needs."""
 
 NARROWEST = 12
-"""Characters that are left to a column of names before numbers go on in the next line, too."""
+"""Characters that are left to a column of names before other columns go into a table below."""
+
+GAP = 3
+"""Characters between columns."""
 
 
 def print_table(
@@ -23,8 +27,9 @@ def print_table(
 ) -> None:
     """Print a table: the first column, or those of `left`, to the left, the others to the right.
 
-    Where no terminal is it gets as wide as it needs; in a narrow one a cell goes on in the next line, of the columns to
-    the right only where it must.
+    Where no terminal is it gets as wide as it needs. In a narrow one the names on the left go on in the next line, and
+    columns that have no room stand in a table below, beside the first once more, as pandas has it: a number that went
+    on in the next line would be read as two.
     """
     from rich.box import SIMPLE_HEAD
     from rich.cells import cell_len
@@ -33,22 +38,39 @@ def print_table(
 
     unicode = (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
     shown = sys.stdout.isatty()  # a notebook asks for colours in pipes and files, too
-    console = Console(width=None if shown else WIDEST, force_terminal=shown, markup=False, highlight=False)
-    table = Table(box=SIMPLE_HEAD if unicode else None, pad_edge=False)
+    room = shutil.get_terminal_size().columns if shown else WIDEST
     cells = [[printable(str(cell)) for cell in row] for row in (columns, *rows)]
-    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=False)]
-    needed = [NARROWEST if place in left else width for place, width in enumerate(widths)]
-    whole = sum(needed) + 3 * len(needed) <= console.width  # rich would cut off what has no room and mayn't be folded
-    for place, column in enumerate(cells[0]):
-        if place in left:
-            table.add_column(column, overflow="fold")
-        else:
-            table.add_column(column, justify="right", overflow="fold", no_wrap=whole)
-    for row in cells[1:]:
-        table.add_row(*row)
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    needed = [GAP + (min(width, NARROWEST) if place in left else width) for place, width in enumerate(widths)]
     if title:
         print(printable(title))
-    console.print(table)
+    for places in _parts(needed, room):
+        table = Table(box=SIMPLE_HEAD if unicode else None, pad_edge=False)
+        for place in places:
+            if place in left:
+                table.add_column(cells[0][place], overflow="fold")
+            else:
+                table.add_column(cells[0][place], justify="right", no_wrap=True)
+        for row in cells[1:]:
+            table.add_row(*(row[place] for place in places))
+        width = max(room, sum(needed[place] for place in places))
+        # a height, too: without one rich takes Emacs' shell to have 80 columns
+        Console(width=width, height=25, force_terminal=shown, markup=False, highlight=False).print(table)
+
+
+def _parts(needed: Sequence[int], room: int) -> Iterator[list[int]]:
+    """The places of the columns that stand side by side: the first, and as many others as there is room for.
+
+    >>> [*_parts([10, 20, 20, 20], 50)]
+    [[0, 1, 2], [0, 3]]
+    """
+    part = [0]
+    for place in range(1, len(needed)):
+        if len(part) > 1 and sum(needed[at] for at in (*part, place)) > room:
+            yield part
+            part = [0]
+        part.append(place)
+    yield part
 
 
 def counted(number: int, what: str) -> str:

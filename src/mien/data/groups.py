@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +31,16 @@ class Groups:
     def read(cls, path: str | os.PathLike[str]) -> "Groups":
         """Read a CSV file with a header: `file,subject`, or `row,subject` with rows counted from 0.
 
+        Semicolons or tabs may stand for the commas, as spreadsheets of many languages save them.
+
         Raises:
-            DataError: no such file, other columns, an empty subject, or a file with two subjects.
+            DataError: no such file, no UTF-8, other columns, an empty subject, or a file with two subjects.
         """
         path = Path(path)
         try:
             with path.open(newline="", encoding="utf-8-sig") as file:
-                rows = csv.reader(file)
+                first = file.readline()
+                rows = csv.reader(chain([first], file), delimiter=max(",;\t", key=first.count))
                 header = [cell.strip().lower() for cell in next(rows, [])]
                 key, subject = (_column(header, names) for names in ((*_NAME, *_ROW), _SUBJECT))
                 if key is None or subject is None:
@@ -46,7 +50,9 @@ class Groups:
                     )
                 by_row = header[key] in _ROW
                 return cls(path, dict(_pairs(path, rows, key, subject, by_row)), by_row)
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
+        except UnicodeDecodeError:
+            raise DataError(f'{path}: it isn\'t UTF-8. In a spreadsheet, save it as "CSV UTF-8".') from None
+        except (OSError, csv.Error) as error:
             raise DataError(f"{path}: the subjects can't be read ({error}).") from None
 
     def of(self, names: Sequence[str]) -> NDArray[np.str_]:

@@ -202,9 +202,14 @@ class RowWriter:
         return row
 
     def _unlike(self) -> DataError:
+        saved = (
+            " Or a spreadsheet saved it with semicolons or decimal commas: save it with commas and decimal points."
+            if self.kind == ".csv"
+            else ""
+        )
         return DataError(
             f"{self.path}: its rows aren't mien's, or of a network that knows other expressions. Name another file "
-            "for --out."
+            f"for --out.{saved}"
         )
 
     def _take_back(self) -> None:
