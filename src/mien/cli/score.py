@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from mien.cli.options import given_path, note
-from mien.cli.progress import shares
+from mien.cli.progress import ended_as_by_ctrl_c, shares
 from mien.errors import Incomplete
 from mien.shipped import DEFAULT
 
@@ -58,7 +58,7 @@ def score(
     from mien.score.run import score as run
 
     at = Progress(0, 0, 0)
-    with shares() as tick:
+    with ended_as_by_ctrl_c(), shares() as tick:
         try:
             job = Job(source, model, detect, column, endpoint)
             for at in run(job, out, workers=workers or None, ray=ray, rows=rows, again=again, note=note):
