@@ -106,7 +106,8 @@ async def predict_batch(request: Request, asked: Annotated[Asked, Query()]) -> R
             request, most=settings.max_pictures, most_bytes=settings.max_batch_bytes, seconds=settings.timeout
         )
         with reader.slots(max(0, len(sent) - places)):
-            items = await _in_time(request, asyncio.gather(*(_item(reader, one, served, asked.detect) for one in sent)))
+            each = (_item(request, one, served, asked.detect) for one in sent)
+            items = await _in_time(request, asyncio.gather(*each))
     _count(request, [reading for _, reading in items if reading])
     answer = {"pictures": [item for item, _ in items], "request_id": request.state.request_id}
     return as_json(head(served) | answer)
@@ -191,11 +192,12 @@ def body(reading: Reading, timings: Timings) -> dict[str, Any]:
 
 
 async def _item(
-    reader: Reader, picture: Picture, served: Served, detect: bool
+    request: Request, picture: Picture, served: Served, detect: bool
 ) -> tuple[dict[str, Any], Reading | None]:
     try:
-        reading, timings = await reader.read(picture.data, served, detect=detect)
+        reading, timings = await reader_of(request).read(picture.data, served, detect=detect)
     except Refusal as refusal:
+        _metrics(request).refused(refusal.code).inc()
         return {"name": picture.name, "error": {"code": refusal.code, "message": refusal.message}}, None
     return {"name": picture.name} | body(reading, timings), reading
 
