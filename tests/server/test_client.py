@@ -181,14 +181,15 @@ def test_an_answer_with_more_in_it_is_taken(answering, photo: Path) -> None:
         assert list(client.predict_many([photo, b""])) == [expected, mien.Reading("bytes", error="torn")]
 
 
+@pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(("wait", "least", "most"), [("0", 3, 5), ("9", 1, 1)])
 def test_a_busy_server_is_asked_again_when_it_says_and_not_all_the_time(
-    answering, photo: Path, wait: str, least: int, most: int
+    answering, photo: Path, wait: str, least: int, most: int, status: int
 ) -> None:
     """Where it says 0, after 0, 0.1, 0.3, 0.7 and 1.5 seconds; not at all where that is beyond one's patience."""
     body = b'{"error": {"code": "busy", "message": "full"}}'
     with (
-        mien.Client(answering(body, {"retry-after": wait}, 429), patience=1.5) as client,
+        mien.Client(answering(body, {"retry-after": wait}, status), patience=1.5) as client,
         pytest.raises(mien.ServerError, match="full"),
     ):
         client(photo)

@@ -199,7 +199,8 @@ class Calls:
             told = response.headers.get("retry-after", "")
             wait = max(least, float(told) if told.isdecimal() else 1.0)  # a proxy may say a date, or 0
             least = min(2 * least, MOST)
-            if response.status_code != 429 or time.monotonic() + wait > until:
+            busy = response.status_code == 429 or (response.status_code == 503 and told.isdecimal())
+            if not busy or time.monotonic() + wait > until:
                 raise _error(response)
             yield wait
 
