@@ -1,5 +1,6 @@
 """Who may use a server, and what it does with what it is sent."""
 
+import json
 import math
 import os
 import socket
@@ -129,6 +130,7 @@ def test_nobody_says_that_a_request_comes_from_elsewhere(serve) -> None:
         client.get("/healthz", headers={"x-forwarded-for": "198.51.100.7"})
     served.end()
     assert [one["client"] for one in served.log()] == ["127.0.0.1"]
+    assert [json.loads(line)["event"] for line in served.lines] == ["ready", "request", "ending", "ended"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no limits of resources")
