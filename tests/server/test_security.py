@@ -18,7 +18,7 @@ from mien.errors import MienError
 from mien.server.gate import Buckets, Gate
 from mien.server.refusal import Refusal
 from mien.server.run import _bind
-from mien.server.settings import Settings
+from mien.server.settings import Settings, loopback
 
 resource = pytest.importorskip("resource")  # Windows has none
 
@@ -42,6 +42,16 @@ def test_an_address_in_brackets_is_announced_as_it_is_asked(serve) -> None:
     assert served.address.startswith("http://[::1]:")
     with served.client() as client:
         assert client.get("/readyz").status_code == 200
+
+
+def test_all_of_ipv6_has_ipv4_too() -> None:
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("no IPv6 here")
+    with _bind(Settings(host="::", port=0, open_to_all=True)) as listening:
+        socket.create_connection(("127.0.0.1", listening.getsockname()[1]), 10).close()
+        accepted, (address, *_) = listening.accept()
+        accepted.close()
+    assert loopback(address)  # the rate of this machine isn't limited
 
 
 def test_an_address_that_is_taken_is_named_once(server) -> None:
