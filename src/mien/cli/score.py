@@ -57,7 +57,7 @@ def score(
     from mien.score.job import Job, Progress
     from mien.score.run import score as run
 
-    at = Progress(0, 0, 0)
+    at = Progress(0, 0, 0, 0)
     with ended_as_by_ctrl_c(), shares() as tick:
         try:
             job = Job(source, model, detect, column, endpoint)
@@ -68,7 +68,7 @@ def score(
                 raise
             raise KeyboardInterrupt(f"{at.done:,} of {at.total:,} are in {out}; the same command goes on.") from None
     print(f"{out}: {at.done:,} rows")
-    result = {"out": str(out), "rows": at.done, "failed": at.failed}
+    result = {"out": str(out), "rows": at.done, "failed": at.failed, "new": at.new}
     if at.failed:
         whose = f"{at.failed:,} of {at.total:,} couldn't be read"
         told = "their rows have the status failed, and the error. --again tries them once more."
