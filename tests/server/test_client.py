@@ -122,6 +122,33 @@ def test_many_pictures_for_a_server_that_takes_few_at_once(serve, photo: Path) -
         assert [len(one) for one in client.predict_many([photo] * 7)] == [1] * 7
 
 
+def test_many_pictures_past_a_proxy_that_takes_small_requests() -> None:
+    """As nginx does by default; one alone that is too large for it has its error, which says what to raise."""
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            sent = self.rfile.read(int(self.headers["content-length"]))
+            pictures = [{"width": 9, "height": 8, "faces": []}] * sent.count(b"filename=")
+            large = len(sent) > 1 << 20
+            body = b"<html>" if large else json.dumps({"pictures": pictures}).encode()
+            self.send_response(413 if large else 200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *words: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        threading.Thread(target=proxy.serve_forever, args=(0.02,), daemon=True).start()
+        with mien.Client(f"http://127.0.0.1:{proxy.server_port}") as client:
+            readings = list(client.predict_many([bytes(300_000), bytes(2 << 20), *[bytes(300_000)] * 6]))
+            assert [one.width for one in readings] == [9, 0, *[9] * 6]
+            assert "HTTP 413: a proxy before it takes less; raise its limit (nginx: client_max" in readings[1].error
+            with pytest.raises(mien.ServerError, match="client_max_body_size 65m"):
+                client(bytes(2 << 20))
+        proxy.shutdown()
+
+
 @pytest.fixture
 def answering() -> Iterator[Callable[[bytes, dict[str, str]], str]]:
     """Starts servers that say the same to everyone; gives the address, and `asked`: what was sent."""
