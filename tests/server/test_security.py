@@ -3,6 +3,8 @@
 import json
 import math
 import os
+import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -354,3 +356,37 @@ print(sorted({"torch", "onnx", "matplotlib", "pandas"} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def hung_up_on() -> dict[str, object]:
+    """How a process is started on which SIGHUP has its effect, whoever started the tests."""
+    return {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)}
+
+
+def test_sighup_ends_it_as_sigterm_does(serve) -> None:
+    served = serve("--model", "small:int8", **hung_up_on())
+    assert served.end(signal.SIGHUP) == 0
+    assert served.log("ended")
+
+
+def test_sighup_takes_up_a_renewed_certificate(serve, certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    first, key = (shutil.copy(path, tmp_path) for path in certificate)
+    served = serve("--model", "small:int8", "--certificate", first, "--key", key, **hung_up_on())
+    address = "127.0.0.1", int(served.address.rpartition(":")[2])
+
+    def told(event: str) -> str:
+        served.process.send_signal(signal.SIGHUP)
+        until = time.monotonic() + 20
+        while not served.log(event) and time.monotonic() < until:
+            time.sleep(0.01)
+        assert served.log(event)
+        return ssl.get_server_certificate(address)
+
+    before = ssl.get_server_certificate(address)
+    subprocess.run(["openssl", "req", "-x509", "-key", key, "-subj", "/CN=renewed", "-out", first], check=True)
+    renewed = told("certificate read again")
+    assert renewed == Path(first).read_text() != before
+    Path(key).write_text("nothing")
+    assert told("certificate kept") == renewed
+    assert "not a certificate and its key" in served.log("certificate kept")[0]["why"]
+    assert served.end() == 0
