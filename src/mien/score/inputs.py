@@ -116,7 +116,7 @@ def _noted(path: Path, key: str) -> str:
     import pyarrow.parquet as parquet
 
     with undamaged(path):
-        return (parquet.read_metadata(path).metadata or {}).get(key.encode(), b"").decode()
+        return bytes((parquet.read_metadata(path).metadata or {}).get(key.encode(), b"")).decode()
 
 
 def _checksum(job: Job) -> str:

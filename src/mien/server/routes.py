@@ -47,7 +47,7 @@ _REFUSED: Responses = {
         422: "An unknown or wrong parameter",
         429: "The queue is full, or too many requests: try again after Retry-After seconds",
         500: "Something went wrong: the server's log has it by its request_id",
-        503: "The server is ending; /readyz: or its queue is full",
+        503: "The server is ending; /readyz: its queue is full",
         504: "It took too long",
     }.items()
 }
@@ -150,10 +150,10 @@ async def healthz() -> Response:
 
 @router.get("/readyz", response_class=Response, responses={200: {"model": Status}, **_OPEN})
 async def readyz(request: Request) -> Response:
-    """Whether it takes pictures now: 503 while it ends, or while its queue is full."""
+    """Whether it takes pictures now: 503 while its queue is full. While it ends it takes no connections."""
     reader = reader_of(request)
-    if reader.draining or reader.held >= reader.settings.queue:
-        raise Refusal("not_ready", "It is ending." if reader.draining else "Its queue is full.", retry_after=1)
+    if reader.held >= reader.settings.queue:
+        raise Refusal("not_ready", "Its queue is full.", retry_after=1)
     return as_json({"status": "ready"})
 
 
