@@ -74,7 +74,7 @@ class Running:
     def __init__(self, line: list[str], address: str | None = None) -> None:
         self.process = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
         self.address = address or next(
-            told[1] for text in self.process.stderr if (told := re.match(r"mien is at (\S+) ", text))
+            told[1] for text in self.process.stderr if (told := re.search(r'"address": "([^"]+)"', text))
         )
 
     def wait(self) -> None:

@@ -11,9 +11,11 @@ itself = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # whose certificate is for the
 itself.check_hostname, itself.verify_mode = False, ssl.CERT_NONE
 no_proxy = urllib.request.ProxyHandler({})  # one wouldn't find this container
 ask = urllib.request.build_opener(no_proxy, urllib.request.HTTPSHandler(context=itself)).open
+port = os.environ.get("MIEN_PORT", "8000")
+port = "8000" if port.startswith("tcp://") else port  # Kubernetes', where a Service is called mien
 said = []
 for scheme in ("http", "https"):
-    address = f"{scheme}://127.0.0.1:{os.environ.get('MIEN_PORT', '8000')}/healthz"
+    address = f"{scheme}://127.0.0.1:{port}/healthz"
     try:
         with ask(address, timeout=2) as answer:
             sys.exit(answer.status != 200)

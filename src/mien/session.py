@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -94,8 +94,8 @@ def workers() -> int:
 
 
 def cores() -> int:
-    """The cores that this process may use, hyper-threads counted once; on a Mac the fast ones, as each call waits for
-    the slowest. 0 (let onnxruntime choose) elsewhere.
+    """The cores that this process may use, hyper-threads counted once, and no more than a container's limit has time
+    for; on a Mac the fast ones, as each call waits for the slowest. 0 (let onnxruntime choose) elsewhere.
 
     Where onnxruntime chooses it ties each of its threads to a core, and one tied to the core that the caller runs on
     does nothing: a call then took a third longer, for as long as the caller stayed there.
@@ -104,9 +104,28 @@ def cores() -> int:
         return _fast_cores()
     try:
         own = [f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list" for core in os.sched_getaffinity(0)]
-        return len({Path(siblings).read_text() for siblings in own})
+        return min(len({Path(siblings).read_text() for siblings in own}), quota())
     except (AttributeError, OSError):
         return 0
+
+
+def quota(root: Path = Path("/")) -> int:
+    """Of how many cores this process's control groups allow it the time, as `docker run --cpus`, Kubernetes' limits and
+    systemd's CPUQuota say it, rounded up."""
+    allowed = [sys.maxsize]
+    with suppress(OSError):
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
+            _, kinds, path = line.split(":", 2)
+            if kinds and "cpu" not in kinds.split(","):
+                continue
+            names = ("cpu.cfs_quota_us", "cpu.cfs_period_us") if kinds else ("cpu.max",)  # version 1, version 2
+            group = root / "sys/fs/cgroup" / ("cpu" if kinds else "") / path[1:]
+            for folder in (group, *group.parents):  # a container may see its own group alone, as the topmost one
+                with suppress(OSError):
+                    time, period = " ".join((folder / name).read_text() for name in names).split()
+                    if time not in ("max", "-1"):
+                        allowed.append(-(-int(time) // int(period)))
+    return min(allowed)
 
 
 @cache

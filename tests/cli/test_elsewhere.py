@@ -13,7 +13,7 @@ import torch
 import mien.cli as cli
 from mien.cli.options import check_out
 from mien.errors import DataError, MienError
-from mien.session import _fast_cores, cores
+from mien.session import _fast_cores, cores, quota
 from mien.training.checks import no_memory
 from mien.training.device import layout, pick_device
 from mien.training.distributed import join
@@ -113,3 +113,23 @@ def test_the_fast_cores_of_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(subprocess, "run", run)
         assert cores() == expected
     _fast_cores.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "expected"),
+    [
+        ("0::/", {"cpu.max": "50000 100000"}, 1),
+        ("0::/", {"cpu.max": "max 100000"}, sys.maxsize),
+        ("0::/", {}, sys.maxsize),
+        ("0::/a.slice/b", {"a.slice/cpu.max": "250000 100000", "a.slice/b/cpu.max": "max 100000"}, 3),
+        ("3:cpu,cpuacct:/docker/1\n0::/", {"cpu/cpu.cfs_quota_us": "150000", "cpu/cpu.cfs_period_us": "100000"}, 2),
+        ("4:cpuset:/\n3:cpu:/", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, sys.maxsize),
+    ],
+)
+def test_the_processor_time_that_a_container_is_allowed(
+    groups: str, files: dict[str, str], expected: int, tmp_path: Path
+) -> None:
+    for name, text in {"proc/self/cgroup": groups, **{f"sys/fs/cgroup/{file}": files[file] for file in files}}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    assert quota(tmp_path) == expected

@@ -397,6 +397,22 @@ def test_kill_9(kills: int, tmp_path: Path) -> None:
     assert [path.name for path in out.glob(".*")] == [".lock"]  # and nothing half done is left
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process at once")
+def test_sigterm_ends_it_as_ctrl_c_does(tmp_path: Path) -> None:
+    for number in range(3000):
+        gray(tmp_path / f"faces/{number}.pgm")
+    out = tmp_path / "out"
+    line = [sys.executable, "-m", "mien", "score", str(tmp_path / "faces"), "--out", str(out), "--no-detect"]
+    line += ["--rows", "20", "--workers", "1"]
+    with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        while not list(out.glob("part-*")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.terminate()
+        said = process.stderr.read()
+    assert (process.returncode, said.endswith(f"of 3,000 are in {out}; the same command goes on.\n")) == (130, True)
+
+
 def test_killed_before_it_had_begun(album: Path, tmp_path: Path) -> None:
     """What a kill in the first instant leaves isn't taken for somebody's files."""
     out = tmp_path / "out"

@@ -277,6 +277,31 @@ def test_images_that_came_too_late_are_told(tmp_path: Path) -> None:
     assert told[2] == "2 images have come since the list was written; score them into another folder."
 
 
+def test_a_table_that_changed_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    album(tmp_path / "faces", 2)
+    first, second = sorted((tmp_path / "faces").rglob("*.pgm"))[:2]
+    table = tmp_path / "list.csv"
+    table.write_text(f"path\n{first}\n")
+    line = ["score", str(table), "--column", "path", "--out", str(tmp_path / "out"), "--no-detect", "--workers", "1"]
+    for _ in range(2):
+        assert main([*line, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["new"] == 0
+    table.write_text(f"path\n{second}\n")  # as long as before
+    for _ in range(2):
+        assert main(line) == 1
+        assert "list.csv: the table has changed since its list was written, or is gone. Name" in capsys.readouterr().err
+        table.unlink(missing_ok=True)
+
+
+def test_the_document_says_how_many_images_came_too_late(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    job = album(tmp_path / "faces", 2)
+    line = ["score", job.source, "--out", str(tmp_path / "out"), "--no-detect", "--workers", "1", "--json"]
+    for new in (0, 1):
+        assert main(line) == 0
+        assert json.loads(capsys.readouterr().out)["new"] == new
+        gray(tmp_path / "faces/one more.pgm")
+
+
 def test_files_that_are_left_out_are_counted_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     job = album(tmp_path / "faces", 1)
     for name in ("notes.txt", "deep/film.mp4", ".hidden.txt", "Thumbs.db", ".trash/a.txt"):

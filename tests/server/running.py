@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -57,8 +56,8 @@ def start(
     def read() -> None:
         for text in process.stderr:
             served.lines.append(text)
-            if told := re.match(r"mien is at (\S+) ", text):
-                served.address = told[1]
+            if '"event": "ready"' in text:
+                served.address = json.loads(text)["address"]
                 listening.set()
         listening.set()
 

@@ -122,6 +122,33 @@ def test_many_pictures_for_a_server_that_takes_few_at_once(serve, photo: Path) -
         assert [len(one) for one in client.predict_many([photo] * 7)] == [1] * 7
 
 
+def test_many_pictures_past_a_proxy_that_takes_small_requests() -> None:
+    """As nginx does by default; one alone that is too large for it has its error, which says what to raise."""
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            sent = self.rfile.read(int(self.headers["content-length"]))
+            pictures = [{"width": 9, "height": 8, "faces": []}] * sent.count(b"filename=")
+            large = len(sent) > 1 << 20
+            body = b"<html>" if large else json.dumps({"pictures": pictures}).encode()
+            self.send_response(413 if large else 200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *words: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        threading.Thread(target=proxy.serve_forever, args=(0.02,), daemon=True).start()
+        with mien.Client(f"http://127.0.0.1:{proxy.server_port}") as client:
+            readings = list(client.predict_many([bytes(300_000), bytes(2 << 20), *[bytes(300_000)] * 6]))
+            assert [one.width for one in readings] == [9, 0, *[9] * 6]
+            assert "HTTP 413: a proxy before it takes less; raise its limit (nginx: client_max" in readings[1].error
+            with pytest.raises(mien.ServerError, match="client_max_body_size 65m"):
+                client(bytes(2 << 20))
+        proxy.shutdown()
+
+
 @pytest.fixture
 def answering() -> Iterator[Callable[[bytes, dict[str, str]], str]]:
     """Starts servers that say the same to everyone; gives the address, and `asked`: what was sent."""
@@ -181,14 +208,15 @@ def test_an_answer_with_more_in_it_is_taken(answering, photo: Path) -> None:
         assert list(client.predict_many([photo, b""])) == [expected, mien.Reading("bytes", error="torn")]
 
 
+@pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(("wait", "least", "most"), [("0", 3, 5), ("9", 1, 1)])
 def test_a_busy_server_is_asked_again_when_it_says_and_not_all_the_time(
-    answering, photo: Path, wait: str, least: int, most: int
+    answering, photo: Path, wait: str, least: int, most: int, status: int
 ) -> None:
     """Where it says 0, after 0, 0.1, 0.3, 0.7 and 1.5 seconds; not at all where that is beyond one's patience."""
     body = b'{"error": {"code": "busy", "message": "full"}}'
     with (
-        mien.Client(answering(body, {"retry-after": wait}, 429), patience=1.5) as client,
+        mien.Client(answering(body, {"retry-after": wait}, status), patience=1.5) as client,
         pytest.raises(mien.ServerError, match="full"),
     ):
         client(photo)

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from running import start
 
+from mien.cli import main
+
 resource = pytest.importorskip("resource")  # Windows has none
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +42,19 @@ def test_the_health_check_asks_no_proxy_and_the_server_takes_the_same_port(serve
     second = [sys.executable, "-m", "mien", "serve"]
     done = subprocess.run(second, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, f"127.0.0.1:{port}: can't listen" in done.stderr) == (1, True)
+
+
+def test_the_address_that_kubernetes_calls_mien_port_is_no_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every pod has it where a Service is called mien."""
+    asked: list[int] = []
+    monkeypatch.setattr("mien.server.run.serve", lambda settings, **how: asked.append(settings.port))
+    for given in ("9000", "tcp://10.96.0.7:8000"):
+        monkeypatch.setenv("MIEN_PORT", given)
+        assert main(["serve"]) == 0
+    assert asked == [9000, 8000]
+    healthy = [sys.executable, ROOT / "docker" / "healthy.py"]
+    environment = os.environ | {"MIEN_PORT": given}
+    assert "tcp" not in subprocess.run(healthy, env=environment, capture_output=True, text=True, check=False).stderr
 
 
 @pytest.mark.soak

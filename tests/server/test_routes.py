@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import mimetypes
+import re
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from pictures import png
 from PIL import Image
+from websockets.asyncio.client import connect
 
 import mien
 from mien.cli import main
@@ -163,6 +165,12 @@ def test_a_form_that_is_wrong_is_told_how_it_is_right(client: httpx.Client, sent
         ("/v1/predict?detct=false", {"content": b"x"}, 422, "bad_parameter"),
         ("/v1/predict?detect=perhaps", {"content": b"x"}, 422, "bad_parameter"),
         ("/v1/nothing", {"content": b"x"}, 404, "not_found"),
+        (
+            "/v1/predict/",
+            {"content": b"x"},
+            404,
+            "not_found",
+        ),  # a proxy may have another path for it
         ("/v1/models", {"content": b"x"}, 405, "wrong_method"),
     ],
 )
@@ -205,6 +213,23 @@ def test_the_metrics_count(client: httpx.Client, picture: bytes) -> None:
     for name in ("mien_faces_total", "mien_pictures_total", 'mien_refused_total{code="bad_picture"}'):
         assert after[name] == before.get(name, 0) + 1
     assert after["mien_queue_limit"] == 128
+
+
+def test_the_metrics_count_pictures_that_are_refused_in_batches_and_streams(client: httpx.Client) -> None:
+    def refused() -> float:
+        told = re.search(r'mien_refused_total{code="bad_picture"} (\S+)', client.get("/metrics").text)
+        return float(told[1]) if told else 0
+
+    async def stream() -> None:
+        async with connect(str(client.base_url.copy_with(scheme="ws", path="/v1/stream"))) as socket:
+            await socket.send(b"nothing")
+            await socket.recv()
+
+    before = refused()
+    client.post("/v1/predict/batch", files=[("file", ("a.jpg", b"nothing"))] * 2)
+    assert refused() == before + 2
+    asyncio.run(stream())
+    assert refused() == before + 3
 
 
 def test_the_examples_of_the_openapi_document_are_what_it_says(client: httpx.Client) -> None:

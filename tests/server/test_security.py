@@ -1,7 +1,10 @@
 """Who may use a server, and what it does with what it is sent."""
 
+import json
 import math
 import os
+import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -17,7 +20,7 @@ from mien.errors import MienError
 from mien.server.gate import Buckets, Gate
 from mien.server.refusal import Refusal
 from mien.server.run import _bind
-from mien.server.settings import Settings
+from mien.server.settings import Settings, loopback
 
 resource = pytest.importorskip("resource")  # Windows has none
 
@@ -41,6 +44,16 @@ def test_an_address_in_brackets_is_announced_as_it_is_asked(serve) -> None:
     assert served.address.startswith("http://[::1]:")
     with served.client() as client:
         assert client.get("/readyz").status_code == 200
+
+
+def test_all_of_ipv6_has_ipv4_too() -> None:
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("no IPv6 here")
+    with _bind(Settings(host="::", port=0, open_to_all=True)) as listening:
+        socket.create_connection(("127.0.0.1", listening.getsockname()[1]), 10).close()
+        accepted, (address, *_) = listening.accept()
+        accepted.close()
+    assert loopback(address)  # the rate of this machine isn't limited
 
 
 def test_an_address_that_is_taken_is_named_once(server) -> None:
@@ -129,6 +142,7 @@ def test_nobody_says_that_a_request_comes_from_elsewhere(serve) -> None:
         client.get("/healthz", headers={"x-forwarded-for": "198.51.100.7"})
     served.end()
     assert [one["client"] for one in served.log()] == ["127.0.0.1"]
+    assert [json.loads(line)["event"] for line in served.lines] == ["ready", "request", "ending", "ended"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no limits of resources")
@@ -342,3 +356,37 @@ print(sorted({"torch", "onnx", "matplotlib", "pandas"} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def hung_up_on() -> dict[str, object]:
+    """How a process is started on which SIGHUP has its effect, whoever started the tests."""
+    return {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)}
+
+
+def test_sighup_ends_it_as_sigterm_does(serve) -> None:
+    served = serve("--model", "small:int8", **hung_up_on())
+    assert served.end(signal.SIGHUP) == 0
+    assert served.log("ended")
+
+
+def test_sighup_takes_up_a_renewed_certificate(serve, certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    first, key = (shutil.copy(path, tmp_path) for path in certificate)
+    served = serve("--model", "small:int8", "--certificate", first, "--key", key, **hung_up_on())
+    address = "127.0.0.1", int(served.address.rpartition(":")[2])
+
+    def told(event: str) -> str:
+        served.process.send_signal(signal.SIGHUP)
+        until = time.monotonic() + 20
+        while not served.log(event) and time.monotonic() < until:
+            time.sleep(0.01)
+        assert served.log(event)
+        return ssl.get_server_certificate(address)
+
+    before = ssl.get_server_certificate(address)
+    subprocess.run(["openssl", "req", "-x509", "-key", key, "-subj", "/CN=renewed", "-out", first], check=True)
+    renewed = told("certificate read again")
+    assert renewed == Path(first).read_text() != before
+    Path(key).write_text("nothing")
+    assert told("certificate kept") == renewed
+    assert "not a certificate and its key" in served.log("certificate kept")[0]["why"]
+    assert served.end() == 0

@@ -74,6 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _fill_streams()
     os.environ["MPLBACKEND"] = "agg"  # no window is opened, and a name that matplotlib doesn't know ends its import
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns where it can't keep its cache
+    if os.environ.get("MIEN_PORT", "").startswith("tcp://"):  # Kubernetes', where a Service is called mien: no port
+        del os.environ["MIEN_PORT"]
     words = _expanded(sys.argv[1:]) if argv is None and WINDOWS else list(sys.argv[1:] if argv is None else argv)
     flags = {word for word in words if word in EVERYWHERE}
     for stream in (sys.stdout, sys.stderr):

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from mien.cli.options import given_path, note
-from mien.cli.progress import shares
+from mien.cli.progress import ended_as_by_ctrl_c, shares
 from mien.errors import Incomplete
 from mien.shipped import DEFAULT
 
@@ -57,8 +57,8 @@ def score(
     from mien.score.job import Job, Progress
     from mien.score.run import score as run
 
-    at = Progress(0, 0, 0)
-    with shares() as tick:
+    at = Progress(0, 0, 0, 0)
+    with ended_as_by_ctrl_c(), shares() as tick:
         try:
             job = Job(source, model, detect, column, endpoint)
             for at in run(job, out, workers=workers or None, ray=ray, rows=rows, again=again, note=note):
@@ -68,7 +68,7 @@ def score(
                 raise
             raise KeyboardInterrupt(f"{at.done:,} of {at.total:,} are in {out}; the same command goes on.") from None
     print(f"{out}: {at.done:,} rows")
-    result = {"out": str(out), "rows": at.done, "failed": at.failed}
+    result = {"out": str(out), "rows": at.done, "failed": at.failed, "new": at.new}
     if at.failed:
         whose = f"{at.failed:,} of {at.total:,} couldn't be read"
         told = "their rows have the status failed, and the error. --again tries them once more."

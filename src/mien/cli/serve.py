@@ -1,5 +1,6 @@
 """`mien serve`: recognition over HTTP, and a page that uses it."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -110,4 +111,9 @@ def serve(
         key=key,
         in_browser=in_browser,
     )
-    return {"answered": run(settings, level=log, announce=lambda at: note(f"mien is at {at} and ends with Ctrl-C."))}
+
+    def announce(address: str) -> None:
+        if sys.stderr.isatty():  # elsewhere there is the log alone, which says so in JSON
+            note(f"mien is at {address} and ends with Ctrl-C.")
+
+    return {"answered": run(settings, level=log, announce=announce)}

@@ -171,11 +171,12 @@ class Calls:
         try:
             return (yield from self._ask(_Pictures, read, "POST", "/v1/predict/batch", query, files=form))
         except ServerError as error:
-            if len(files) > 1 and error.code in ("too_large", "bad_request"):  # this server takes fewer in a request
+            large = error.status == 413  # for the server, or a proxy before it
+            if len(files) > 1 and (large or error.code == "bad_request"):  # this server takes fewer in a request
                 half = len(files) // 2
                 first = yield from self._sent(files[:half], model, detect)
                 return first + (yield from self._sent(files[half:], model, detect))
-            if error.code != "too_large":
+            if not large:
                 raise
             return [Reading(files[0].name, error=str(error))]
 
@@ -199,7 +200,8 @@ class Calls:
             told = response.headers.get("retry-after", "")
             wait = max(least, float(told) if told.isdecimal() else 1.0)  # a proxy may say a date, or 0
             least = min(2 * least, MOST)
-            if response.status_code != 429 or time.monotonic() + wait > until:
+            busy = response.status_code == 429 or (response.status_code == 503 and told.isdecimal())
+            if not busy or time.monotonic() + wait > until:
                 raise _error(response)
             yield wait
 
@@ -235,7 +237,8 @@ def _error(response: httpx.Response) -> MediaError | ServerError:
     try:
         told = _Failed.model_validate_json(response.content).error
     except ValidationError:
-        return _odd(response)
+        proxy = ": a proxy before it takes less; raise its limit (nginx: client_max_body_size 65m)"
+        return _odd(response, proxy if response.status_code == 413 else "")
     if told.code == "bad_picture":
         return MediaError(told.message)
     return ServerError(f"{response.request.url}: {told.message}", code=told.code, status=response.status_code)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from mien.cards import checksum
 from mien.errors import CheckpointError, DataError, MienError
 from mien.files import files_below, litter, matching, replacing
 from mien.images import SUFFIXES
@@ -15,14 +16,15 @@ from mien.score.job import Job, from_root, undamaged
 
 TABLES = (".parquet", ".csv", ".jsonl")
 """Files that list images, or hold them, rather than being some."""
-LARGEST = "mien.largest"
+LARGEST, TABLE = "mien.largest", "mien.table"
 _ESCAPED = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 """How a byte of a file's name that is no text stands in the list; Python has it as this surrogate."""
 
 
 def list_inputs(daft: Any, job: Job, path: Path, note: Callable[[str], object] = lambda text: None) -> None:
     """Write down what there is to do, as a Parquet file: `row`, `source`, and `bytes` where the source holds them; of
-    these the most that an image has stands in its metadata as `LARGEST`.
+    these the most that an image has stands in its metadata as `LARGEST`, and as `TABLE` the SHA-256 of a table that
+    lies here.
 
     `note` is told how many files are left out.
 
@@ -34,6 +36,7 @@ def list_inputs(daft: Any, job: Job, path: Path, note: Callable[[str], object] =
     import pyarrow.parquet as parquet
 
     frame = _table(daft, job) if _is_table(job) else _images(daft, job, note)
+    told = _checksum(job)  # before its rows are read: it may be changed meanwhile
     schema, number, most = None, 0, 0
 
     def failure(why: str) -> MienError:
@@ -61,7 +64,7 @@ def list_inputs(daft: Any, job: Job, path: Path, note: Callable[[str], object] =
                 most = max(most, compute.max(compute.binary_length(table["bytes"])).as_py() or 0)
         if writer is None:
             raise DataError(f"{job.source}: no images there.")
-        writer.add_key_value_metadata({LARGEST: str(most)})
+        writer.add_key_value_metadata({LARGEST: str(most), TABLE: told})
 
 
 def batches(frame: Any, failure: Callable[[str], MienError]) -> Iterator[Any]:
@@ -78,11 +81,23 @@ def batches(frame: Any, failure: Callable[[str], MienError]) -> Iterator[Any]:
         raise failure(reason(error)) from None
 
 
-def new_images(job: Job, path: Path) -> int:
-    """How many images of a folder or a pattern of this machine aren't in the list, since they came after it."""
+def new_images(job: Job, path: Path) -> int | None:
+    """How many images of a folder or a pattern of this machine aren't in the list, since they came after it; None where
+    they lie elsewhere, which isn't looked at again.
+
+    Raises:
+        DataError: a table of this machine isn't the one of which the list was made.
+    """
     import pyarrow.parquet as parquet
 
-    if _is_table(job) or "://" in job.source:
+    if "://" in job.source:
+        return None
+    if _is_table(job):
+        if _noted(path, TABLE) != _checksum(job):
+            raise DataError(
+                f"{job.source}: the table has changed since its list was written, or is gone. Name another folder with "
+                "--out, and a table of what is new where the rest needn't be scored again."
+            )
         return 0
     now = set(map(_written, filter(_image, _here(job.source)[0])))
     with undamaged(path), parquet.ParquetFile(path) as file:
@@ -93,9 +108,22 @@ def new_images(job: Job, path: Path) -> int:
 
 def largest(path: Path) -> int:
     """The most bytes that an image in the list has; 0 where these lie elsewhere."""
+    return int(_noted(path, LARGEST) or 0)
+
+
+def _noted(path: Path, key: str) -> str:
+    """What stands in the list's metadata."""
     import pyarrow.parquet as parquet
 
-    return int((parquet.read_metadata(path).metadata or {}).get(LARGEST.encode(), 0))
+    with undamaged(path):
+        return bytes((parquet.read_metadata(path).metadata or {}).get(key.encode(), b"")).decode()
+
+
+def _checksum(job: Job) -> str:
+    """The SHA-256 of a table of this machine, of several one after the other; "" for what else there is."""
+    if "://" in job.source or not _is_table(job):
+        return ""
+    return " ".join(map(checksum, sorted(_here(job.source)[0])))
 
 
 def _written(name: str) -> str:

@@ -40,11 +40,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Progress:
-    """`done` of `total` inputs have their row, `failed` of those of this run have an error in it."""
+    """`done` of `total` inputs have their row, `failed` of those of this run have an error in it; `new` images came
+    after the list of inputs was written (None where they lie elsewhere)."""
 
     done: int
     total: int
     failed: int
+    new: int | None
 
 
 @contextmanager

@@ -65,7 +65,8 @@ def score(
 
     Raises:
         DataError: nothing there, the folder of another job or network, one in which another command is at work, a copy
-            of a file of results in it, a file of results that was removed meanwhile, or a table without the column.
+            of a file of results in it, a file of results that was removed meanwhile, a table without the column, or one
+            that changed.
         MissingExtra: without daft, or on a cluster without Ray. MienError: no such cluster, or a worker was ended.
         CheckpointError: the network was replaced while it was read.
     """
@@ -75,6 +76,7 @@ def score(
     with _environment(), claimed(job, net, out) as network:
         if ray is not None:
             _join(daft, ray)
+        new: int | None = 0
         if not (out / INPUTS).exists():
             list_inputs(daft, job, out / INPUTS, note)
         elif new := new_images(job, out / INPUTS):
@@ -85,7 +87,7 @@ def score(
         if again and unread:
             _forget_failed(out)
             done, unread = done - unread, 0
-        yield Progress(done, total, unread)
+        yield Progress(done, total, unread, new)
         if done == total:
             return
         frame = daft.read_parquet(inputs)
@@ -108,7 +110,7 @@ def score(
             _write(out / f"part-{number:06d}.parquet", table)
             done += len(table)
             unread += table["status"].to_pylist().count("failed")
-            yield Progress(done, total, unread)
+            yield Progress(done, total, unread, new)
         if missing := total - scored(out, total)[0]:
             mend = "Give the same command again" if (out / INPUTS).exists() else "Name another folder"
             raise DataError(f"{out}: files of results were removed meanwhile; {missing:,} rows are missing. {mend}.")

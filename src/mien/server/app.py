@@ -65,6 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # its page takes scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # it would lead to http and past a proxy's own path
     )
     app.state.reader, app.state.metrics = reader, metrics
     app.include_router(routes.router)

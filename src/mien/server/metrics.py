@@ -30,7 +30,7 @@ class Metrics:
         seconds = Histogram(
             "mien_request_seconds", "From a request's head to its answer", ("path",), buckets=SECONDS, registry=registry
         )
-        refused = Counter("mien_refused", "Requests without an answer, by why", ("code",), registry=registry)
+        refused = Counter("mien_refused", "Requests and pictures that were refused", ("code",), registry=registry)
         # a label's counter is looked up under a lock, each time: kept, since there are few
         self.requests, self.seconds, self.refused = cache(requests.labels), cache(seconds.labels), cache(refused.labels)
         self.pictures = Counter("mien_pictures", "Pictures that were read", registry=registry)

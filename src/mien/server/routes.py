@@ -47,7 +47,7 @@ _REFUSED: Responses = {
         422: "An unknown or wrong parameter",
         429: "The queue is full, or too many requests: try again after Retry-After seconds",
         500: "Something went wrong: the server's log has it by its request_id",
-        503: "The server is ending; /readyz: or its queue is full",
+        503: "The server is ending; /readyz: its queue is full",
         504: "It took too long",
     }.items()
 }
@@ -106,7 +106,8 @@ async def predict_batch(request: Request, asked: Annotated[Asked, Query()]) -> R
             request, most=settings.max_pictures, most_bytes=settings.max_batch_bytes, seconds=settings.timeout
         )
         with reader.slots(max(0, len(sent) - places)):
-            items = await _in_time(request, asyncio.gather(*(_item(reader, one, served, asked.detect) for one in sent)))
+            each = (_item(request, one, served, asked.detect) for one in sent)
+            items = await _in_time(request, asyncio.gather(*each))
     _count(request, [reading for _, reading in items if reading])
     answer = {"pictures": [item for item, _ in items], "request_id": request.state.request_id}
     return as_json(head(served) | answer)
@@ -149,10 +150,10 @@ async def healthz() -> Response:
 
 @router.get("/readyz", response_class=Response, responses={200: {"model": Status}, **_OPEN})
 async def readyz(request: Request) -> Response:
-    """Whether it takes pictures now: 503 while it ends, or while its queue is full."""
+    """Whether it takes pictures now: 503 while its queue is full. While it ends it takes no connections."""
     reader = reader_of(request)
-    if reader.draining or reader.held >= reader.settings.queue:
-        raise Refusal("not_ready", "It is ending." if reader.draining else "Its queue is full.", retry_after=1)
+    if reader.held >= reader.settings.queue:
+        raise Refusal("not_ready", "Its queue is full.", retry_after=1)
     return as_json({"status": "ready"})
 
 
@@ -191,11 +192,12 @@ def body(reading: Reading, timings: Timings) -> dict[str, Any]:
 
 
 async def _item(
-    reader: Reader, picture: Picture, served: Served, detect: bool
+    request: Request, picture: Picture, served: Served, detect: bool
 ) -> tuple[dict[str, Any], Reading | None]:
     try:
-        reading, timings = await reader.read(picture.data, served, detect=detect)
+        reading, timings = await reader_of(request).read(picture.data, served, detect=detect)
     except Refusal as refusal:
+        _metrics(request).refused(refusal.code).inc()
         return {"name": picture.name, "error": {"code": refusal.code, "message": refusal.message}}, None
     return {"name": picture.name} | body(reading, timings), reading
 

@@ -1,5 +1,6 @@
 """Running a server until it is told to end; what it has taken on by then is answered first."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ from mien.server.frames import Frames
 from mien.server.logs import log, to_stderr
 from mien.server.reader import Reader
 from mien.server.settings import Settings
-from mien.server.tls import tls
+from mien.server.tls import renew, tls
 
 
 class Server(uvicorn.Server):
@@ -44,7 +45,7 @@ class Server(uvicorn.Server):
 
 
 def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], None] = lambda address: None) -> int:
-    """Serve until SIGTERM or Ctrl-C.
+    """Serve until SIGTERM or Ctrl-C, or SIGHUP; with a certificate the last takes up a renewed one.
 
     Args:
         level: of the log. announce: is told the address as soon as it listens.
@@ -83,7 +84,21 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
     config.load()
     config.ssl = context
 
+    def hung_up() -> None:
+        if context is None:
+            server.handle_exit(signal.SIGTERM, None)
+            return
+        try:
+            renew(context, settings)
+            log.info("certificate read again")
+        except MienError as error:
+            log.error("certificate kept", extra={"fields": {"why": str(error)}})
+
     def began() -> None:
+        if hasattr(signal, "SIGHUP") and (
+            context or signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+        ):  # not for nohup
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up)
         log.info("ready", extra={"fields": {"address": address, "models": settings.models}})
         announce(address)
 
@@ -103,9 +118,11 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
 
 
 def _bind(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    host = settings.host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = host == "::" and socket.has_dualstack_ipv6()  # all addresses: IPv4's, too
     try:
-        return socket.create_server((settings.host.strip("[]"), settings.port), family=family, backlog=2048)
+        return socket.create_server((host, settings.port), family=family, backlog=2048, dualstack_ipv6=both)
     except OSError as error:
         why = str(error.strerror or error).partition(" (while ")[0]  # Python adds the address once more
         raise MienError(

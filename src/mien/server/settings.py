@@ -121,10 +121,11 @@ def _as_sent(origin: str) -> str:
 def loopback(host: str) -> bool:
     """Whether an address or name is this machine's own, seen by nobody else.
 
-    >>> loopback("127.0.0.1"), loopback("localhost"), loopback("0.0.0.0"), loopback("::1")
-    (True, True, False, True)
+    >>> loopback("127.0.0.1"), loopback("localhost"), loopback("0.0.0.0"), loopback("::1"), loopback("::ffff:127.0.0.1")
+    (True, True, False, True, True)
     """
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        address = ipaddress.ip_address(host.strip("[]"))
+        return (getattr(address, "ipv4_mapped", None) or address).is_loopback
     except ValueError:
         return host == "localhost"

@@ -141,6 +141,7 @@ async def _answer(
             metrics.pictures.inc()
             metrics.faces.inc(len(reading))
         except Refusal as refusal:
+            metrics.refused(refusal.code).inc()
             answer = {"error": {"code": refusal.code, "message": refusal.message}}
         answer |= {"frame": number, "request_id": socket.state.request_id}
         try:

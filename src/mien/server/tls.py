@@ -34,3 +34,14 @@ def tls(settings: Settings) -> ssl.SSLContext | None:
             f"{settings.certificate} and {settings.key}: not a certificate and its key, both as PEM ({said})."
         ) from None
     return context
+
+
+def renew(context: ssl.SSLContext, settings: Settings) -> None:
+    """Take up the certificate that lies there now, for the connections that come.
+
+    Raises:
+        MienError: as `tls`; the one before it is kept then.
+    """
+    tls(settings)  # on trial: half of a wrong pair would stay in the context
+    assert settings.certificate is not None
+    context.load_cert_chain(settings.certificate, settings.key)
