@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable
 
 import uvicorn
@@ -45,7 +46,7 @@ class Server(uvicorn.Server):
 
 
 def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], None] = lambda address: None) -> int:
-    """Serve until SIGTERM or Ctrl-C, or SIGHUP; with a certificate the last takes up a renewed one.
+    """Serve until SIGTERM or Ctrl-C, or SIGHUP; with a certificate, and no terminal, the last takes up a renewed one.
 
     Args:
         level: of the log. announce: is told the address as soon as it listens.
@@ -84,8 +85,10 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
     config.load()
     config.ssl = context
 
+    renews = context is not None and not sys.stderr.isatty()  # a terminal says by SIGHUP that it was closed
+
     def hung_up() -> None:
-        if context is None:
+        if context is None or not renews:
             server.handle_exit(signal.SIGTERM, None)
             return
         try:
@@ -95,9 +98,7 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
             log.error("certificate kept", extra={"fields": {"why": str(error)}})
 
     def began() -> None:
-        if hasattr(signal, "SIGHUP") and (
-            context or signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
-        ):  # not for nohup
+        if hasattr(signal, "SIGHUP") and (renews or signal.getsignal(signal.SIGHUP) is signal.SIG_DFL):  # not for nohup
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up)
         log.info("ready", extra={"fields": {"address": address, "models": settings.models}})
         announce(address)
