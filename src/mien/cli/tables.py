@@ -93,8 +93,8 @@ def place_of(box: "Box | None") -> str:
 def print_report(report: "Report", title: str) -> None:
     """Print a Report: the scores of the whole, of each class, and the confusion matrix."""
     low, high = report.interval
-    rest = {"balanced accuracy": report.balanced_accuracy, "macro-F1": report.macro_f1}
-    rest |= {"calibration error": report.ece, "loss": report.loss}
+    rest = {"balanced": report.balanced_accuracy, "macro-F1": report.macro_f1}
+    rest |= {"ECE": report.ece, "loss": report.loss}
     if report.distance is not None:
         rest["distance to votes"] = report.distance
     print_table(
