@@ -1,7 +1,7 @@
 """How mien's figures look: on a white card, so that they read the same on a light page and on a dark one.
 
-Classes have the colours of `mien.labels`, curves those of `SERIES`: both from Okabe and Ito's palette (2008), which
-colour-blind readers can tell apart. Nothing is said by colour alone.
+Classes have the colours of `mien.labels`, curves those of `SERIES`: both after Okabe and Ito's palette (2008), and
+colour-blind readers can tell them apart. Nothing is said by colour alone.
 """
 
 import logging

@@ -11,6 +11,7 @@ import matplotlib
 import numpy as np
 import pytest
 from PIL import ImageColor
+from skimage.color import rgb2xyz
 
 from mien.errors import MediaError
 from mien.labels import COLOURS
@@ -47,6 +48,14 @@ def test_box_and_bars_have_the_expressions_colours() -> None:
     assert tuple(drawn[230, 50]) == happy
     sads, happys = ((drawn[100:230, column] == ink).all(1).sum() for column, ink in ((100, sad), (200, happy)))
     assert (sads, happys) == (pytest.approx(0.1 * 180 / 6, abs=1), pytest.approx(0.9 * 180 / 6, abs=1))
+
+
+def test_a_captions_letters_have_the_better_contrast() -> None:
+    for name, shade in COLOURS.items():
+        face = replace(FACE, label=name, probabilities={name: 0.9}, box=(50.0, 50.0, 200.0, 180.0))
+        drawn = annotate(np.full((300, 300, 3), 128, np.uint8), Reading("a", faces=(face,)))
+        paper = rgb2xyz(np.array(ImageColor.getrgb(shade)) / 255)[1] + 0.05
+        assert (drawn[:49] == 0).all(2).any() == (paper / 0.05 > 1.05 / paper), name  # black on it, or white
 
 
 def captioned(label: str) -> bytes:

@@ -79,8 +79,10 @@ def _bars(
 
 
 def _readable(ink: str) -> str:
-    red, green, blue = (int(ink[at : at + 2], 16) for at in (1, 3, 5))
-    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else "black"
+    """Black or white, whichever is easier to read on a colour (WCAG's contrast)."""
+    parts = (int(ink[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return "black" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "white"
 
 
 def save_picture(pixels: NDArray[np.uint8], path: str | os.PathLike[str], signature: str = SIGNED) -> None:
