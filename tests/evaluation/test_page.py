@@ -13,6 +13,8 @@ from PIL import Image
 
 from mien.evaluation.ladder import Ladder
 from mien.evaluation.page import ladder_page
+from mien.evaluation.report import Report
+from mien.evaluation.scores import Scores
 
 VOID = {"meta", "link", "img", "br"}
 
@@ -67,6 +69,20 @@ def test_every_picture_can_be_read_and_is_described(html: str) -> None:
             assert ElementTree.fromstring(base64.b64decode(content)).tag.endswith("svg")
         else:
             assert Image.open(io.BytesIO(base64.b64decode(content))).size == (10, 12)
+
+
+def test_a_confusion_matrix_is_told_in_words(html: str, some_ladder: Ladder) -> None:
+    told = [
+        image["alt"] or "" for image in Page(html).all("img") if (image["alt"] or "").startswith("Confusion matrix")
+    ]
+    for alt, report in zip(told, some_ladder.reports, strict=True):
+        wrong = np.array(report.confusion) * (1 - np.eye(3, dtype=int))
+        for score, row in zip(report.per_class, wrong, strict=True):
+            most, share = report.classes[row.argmax()], row.max() / score.n
+            assert f"{score.name} {score.recall:.2f}, most often taken for {most} {share:.2f}" in alt
+    right = Report.of(Scores(np.eye(3), np.arange(3), some_ladder.classes, np.arange(3), "test"))
+    bare = dataclasses.replace(some_ladder.rungs[0], after={"val": right, "test": right})
+    assert "angry 1.00; happy 1.00;" in ladder_page(dataclasses.replace(some_ladder, rungs=(bare,)))
 
 
 def test_the_faces_are_the_faces(html: str, some_ladder: Ladder) -> None:
