@@ -110,6 +110,13 @@ def test_names_cannot_break_the_page(html: str) -> None:
     assert "<title>A &amp; B</title>" in html
 
 
+def test_names_from_right_to_left_turn_nothing_beside_them(html: str) -> None:
+    """Each is in an element of its own, with its numbers outside."""
+    name = "&lt;b&gt;odd &amp; &#39;quoted&#39;&lt;/b&gt;"
+    places = "".join(re.findall(r"<(?:th|figcaption)\b.*?</(?:th|figcaption)>", html, re.DOTALL))
+    assert places.count(name) == places.count(f"<bdi>{name}</bdi>") > 5
+
+
 def test_a_rung_without_history_or_gallery(some_ladder: Ladder) -> None:
     bare = dataclasses.replace(some_ladder.rungs[0], history=(), gallery=())
     page = Page(ladder_page(dataclasses.replace(some_ladder, rungs=(bare,))))
