@@ -12,7 +12,8 @@ FERPLUS = (*FER2013, "contempt")
 """FER+'s eight labels. The first seven keep FER2013's numbers, so a network's outputs can be compared."""
 
 COLOURS = {
-    # Okabe and Ito's palette (2008): eight colours that colour-blind readers can tell apart.
+    # Okabe and Ito's palette (2008), which colour-blind readers can tell apart; for its yellow and black, which can't
+    # be read on white and on black, a gray and a brick red.
     "angry": "#D55E00",
     "disgust": "#009E73",
     "fear": "#CC79A7",
@@ -20,7 +21,7 @@ COLOURS = {
     "sad": "#0072B2",
     "surprise": "#56B4E9",
     "neutral": "#8A8A8A",
-    "contempt": "#B8A800",
+    "contempt": "#A04C48",
 }
 """A colour for each expression, the same in every picture; readable on white and on black."""
 

@@ -1,7 +1,7 @@
 """How mien's figures look: on a white card, so that they read the same on a light page and on a dark one.
 
-Classes have the colours of `mien.labels`, curves those of `SERIES`: both from Okabe and Ito's palette (2008), which
-colour-blind readers can tell apart. Nothing is said by colour alone.
+Classes have the colours of `mien.labels`, curves those of `SERIES`: both after Okabe and Ito's palette (2008), and
+colour-blind readers can tell them apart. Nothing is said by colour alone.
 """
 
 import logging
@@ -38,13 +38,34 @@ STYLE: Any = {  # settings of matplotlib's; typed there as a union of its 300 na
     "svg.hashsalt": "mien",  # the same figure gives the same bytes
 }
 
-FONTS = (
-    "DejaVu Sans",
-    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei"),
-    *("Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo"),
-    *("Noto Sans Devanagari", "Noto Sans Bengali", "Noto Sans Tamil", "Noto Sans Thai", "Nirmala UI", "Leelawadee UI"),
-)
-"""What letters are drawn with: matplotlib's own font, then those of the systems for letters that it hasn't."""
+FONTS = {
+    "DejaVu Sans": "DejaVuSans",
+    "Segoe UI": "segoeui",
+    "Arial": "Arial",
+    "Noto Sans": "NotoSans-Regular",
+    "Noto Sans CJK SC": "NotoSansCJK-Regular",
+    "Noto Sans CJK JP": "NotoSansCJK-Regular",
+    "Noto Sans SC": "NotoSansSC-Regular",
+    "WenQuanYi Zen Hei": "wqy-zenhei",
+    "WenQuanYi Micro Hei": "wqy-microhei",
+    "Microsoft YaHei": "msyh",
+    "Yu Gothic": "YuGothR",
+    "Malgun Gothic": "malgun",
+    "PingFang SC": "PingFang",
+    "Hiragino Sans": "ヒラギノ角ゴシック W3",
+    "Apple SD Gothic Neo": "AppleSDGothicNeo",
+    "Noto Sans Arabic": "NotoSansArabic-Regular",
+    "Noto Sans Hebrew": "NotoSansHebrew-Regular",
+    "Noto Sans Devanagari": "NotoSansDevanagari-Regular",
+    "Noto Sans Bengali": "NotoSansBengali-Regular",
+    "Noto Sans Tamil": "NotoSansTamil-Regular",
+    "Noto Sans Thai": "NotoSansThai-Regular",
+    "Nirmala UI": "Nirmala",
+    "Leelawadee UI": "LeelawUI",
+    "Arial Unicode MS": "Arial Unicode",
+}
+"""What letters are drawn with, and its file without the ending: matplotlib's own font, then those of the systems for
+letters that it hasn't."""
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
+import pytest
 
 from mien.cli.sinks import annotator
 from mien.recognition.records import Reading
@@ -24,3 +25,11 @@ def test_each_drawing_is_in_place_when_its_video_ends(film: Path, photo: Path, t
     assert there == {"a.mp4": [], "b.mp4": ["a.webm"], "c.jpg": ["a.webm", "b.webm", "c.jpg"]}
     for name in ("a", "b"):
         assert cv2.VideoCapture(str(drawn / f"{name}.webm")).get(cv2.CAP_PROP_FRAME_COUNT) == 30
+
+
+def test_names_that_no_font_here_can_write_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with ExitStack() as stack:
+        annotator(tmp_path, stack, classes=["happy", "\U00013000", "\U00013001"])  # hieroglyphs
+        assert "letters of \U00013000, \U00013001: they are drawn as boxes" in capsys.readouterr().err
+        annotator(tmp_path, stack, classes=["happy", "sad"])
+        assert capsys.readouterr().err == ""

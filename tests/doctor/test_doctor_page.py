@@ -42,3 +42,27 @@ def test_only_sentences_stand_left(tmp_path: Path) -> None:
     assert '<th scope="col" class="said">what it means</th>' in findings_table
     assert findings_table.count('class="said"') > 5
     assert "said" not in classes_table
+
+
+def test_rows_and_groups_have_names_that_screen_readers_say(tmp_path: Path) -> None:
+    splits = splits_with(1)
+    images = splits.train.images.copy()
+    images[5] = images[6]
+    again = Splits(FaceSet(images, splits.train.targets, classes=splits.classes), splits.val, splits.test, "noise")
+    *_, found = examine(again, skip=("nonfaces", "mislabels"))
+    assert all(name for name, _, _ in findings(found))
+    write_page(found, tmp_path / "page.html")
+    sections = (tmp_path / "page.html").read_text().split("<section>")
+    labels = [re.findall(r'role="group" aria-label="(group \d)"', section) for section in sections]
+    assert ["group 1", "group 2"] in labels
+    for section, named in zip(sections, labels, strict=True):
+        assert len(named) == section.count('class="group"') or (named, section.count('class="group"')) == ([], 1)
+
+
+def test_names_from_right_to_left_turn_nothing_beside_them(tmp_path: Path) -> None:
+    splits = splits_with(1)
+    name = "\u05e9\u05de\u05d7 (1)"
+    own = [FaceSet(part.images, part.targets, classes=(name, "b")) for part in (splits.train, splits.val, splits.test)]
+    text = page_of(Splits(*own, "noise"), tmp_path / "page.html")
+    assert text.count(name) == text.count(f"<bdi>{name}</bdi>") + text.count(f'labelled {name}."')
+    assert f"<bdi>{name}</bdi><br>train, <bdi>row " in text

@@ -9,8 +9,10 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
+from skimage.color import rgb2xyz
 
 from mien import style
 from mien.data.faces import FaceSet
@@ -109,6 +111,17 @@ def test_the_confusion_matrix_has_predictions_from_left_to_right(drawn: list[Fig
     assert [label.get_text() for label in axes.get_xticklabels()] == ["aa", "bb"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["aa (4)", "bb (2)"]
     np.testing.assert_array_equal(axes.images[0].get_array(), [[0.75, 0.25], [0, 1]])
+
+
+def test_a_confusion_matrix_has_legible_shares(drawn: list[Figure]) -> None:
+    """On every blue either ink or white, whichever has more contrast (WCAG): 4:1 at least."""
+    for wrong in range(0, 101, 4):
+        figures.confusion_matrix([[100 - wrong, wrong], [0, 1]], ["aa", "bb"])
+        [axes] = drawn.pop().axes
+        share = next(text for text in axes.texts if text.get_position() == (0, 0))
+        blue = matplotlib.colormaps["Blues"](1 - wrong / 100)[:3]
+        light, dark = sorted((rgb2xyz(to_rgb(one))[1] + 0.05 for one in (blue, share.get_color())), reverse=True)
+        assert light / dark > 4, share.get_text()
 
 
 def test_the_curves_bear_their_own_names_and_the_best_epoch_is_by_validation(drawn: list[Figure]) -> None:

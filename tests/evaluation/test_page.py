@@ -13,6 +13,8 @@ from PIL import Image
 
 from mien.evaluation.ladder import Ladder
 from mien.evaluation.page import ladder_page
+from mien.evaluation.report import Report
+from mien.evaluation.scores import Scores
 
 VOID = {"meta", "link", "img", "br"}
 
@@ -69,6 +71,20 @@ def test_every_picture_can_be_read_and_is_described(html: str) -> None:
             assert Image.open(io.BytesIO(base64.b64decode(content))).size == (10, 12)
 
 
+def test_a_confusion_matrix_is_told_in_words(html: str, some_ladder: Ladder) -> None:
+    told = [
+        image["alt"] or "" for image in Page(html).all("img") if (image["alt"] or "").startswith("Confusion matrix")
+    ]
+    for alt, report in zip(told, some_ladder.reports, strict=True):
+        wrong = np.array(report.confusion) * (1 - np.eye(3, dtype=int))
+        for score, row in zip(report.per_class, wrong, strict=True):
+            most, share = report.classes[row.argmax()], row.max() / score.n
+            assert f"{score.name} {score.recall:.2f}, most often taken for {most} {share:.2f}" in alt
+    right = Report.of(Scores(np.eye(3), np.arange(3), some_ladder.classes, np.arange(3), "test"))
+    bare = dataclasses.replace(some_ladder.rungs[0], after={"val": right, "test": right})
+    assert "angry 1.00; happy 1.00;" in ladder_page(dataclasses.replace(some_ladder, rungs=(bare,)))
+
+
 def test_the_faces_are_the_faces(html: str, some_ladder: Ladder) -> None:
     first = some_ladder.rungs[0].gallery[0]
     source = next(image["src"] or "" for image in Page(html).all("img") if "image/png" in (image["src"] or ""))
@@ -92,6 +108,13 @@ def test_names_cannot_break_the_page(html: str) -> None:
     assert "<b>odd" not in html
     assert "<b>odd & 'quoted'</b>" in Page(html).text
     assert "<title>A &amp; B</title>" in html
+
+
+def test_names_from_right_to_left_turn_nothing_beside_them(html: str) -> None:
+    """Each is in an element of its own, with its numbers outside."""
+    name = "&lt;b&gt;odd &amp; &#39;quoted&#39;&lt;/b&gt;"
+    places = "".join(re.findall(r"<(?:th|figcaption)\b.*?</(?:th|figcaption)>", html, re.DOTALL))
+    assert places.count(name) == places.count(f"<bdi>{name}</bdi>") > 5
 
 
 def test_a_rung_without_history_or_gallery(some_ladder: Ladder) -> None:

@@ -7,13 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import matplotlib
 import numpy as np
 import pytest
 from PIL import ImageColor
+from skimage.color import rgb2xyz
 
 from mien.errors import MediaError
 from mien.labels import COLOURS
-from mien.recognition import video
+from mien.recognition import letters, video
 from mien.recognition.annotate import annotate, save_picture
 from mien.recognition.kinds import sign_video
 from mien.recognition.records import Face, Reading
@@ -46,6 +48,29 @@ def test_box_and_bars_have_the_expressions_colours() -> None:
     assert tuple(drawn[230, 50]) == happy
     sads, happys = ((drawn[100:230, column] == ink).all(1).sum() for column, ink in ((100, sad), (200, happy)))
     assert (sads, happys) == (pytest.approx(0.1 * 180 / 6, abs=1), pytest.approx(0.9 * 180 / 6, abs=1))
+
+
+def test_a_captions_letters_have_the_better_contrast() -> None:
+    for name, shade in COLOURS.items():
+        face = replace(FACE, label=name, probabilities={name: 0.9}, box=(50.0, 50.0, 200.0, 180.0))
+        drawn = annotate(np.full((300, 300, 3), 128, np.uint8), Reading("a", faces=(face,)))
+        paper = rgb2xyz(np.array(ImageColor.getrgb(shade)) / 255)[1] + 0.05
+        assert (drawn[:49] == 0).all(2).any() == (paper / 0.05 > 1.05 / paper), name  # black on it, or white
+
+
+def captioned(label: str) -> bytes:
+    face = replace(FACE, label=label, probabilities={label: 0.9}, box=(50.0, 50.0, 200.0, 180.0))
+    return annotate(np.full((300, 300, 3), 128, np.uint8), Reading("a", faces=(face,))).tobytes()
+
+
+def test_letters_that_pillows_own_font_hasnt_are_drawn_with_the_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
+    monkeypatch.setattr(letters, "FONTS", {"None": "no such font", "DejaVu Sans": str(ours)})
+    names = ("g\u00e4", "g\u00e9", "\u0436", "\u0434", "\u05e9", "\u05d1")
+    assert len({captioned(name) for name in names}) == len(names)  # boxes would be alike
+    assert letters.boxed([*names, "happy", "\u5b09", "two\nlines"]) == ["\u5b09"]
+    for name in ("\u5b09", "two\nlines", "\x85"):
+        captioned(name)
 
 
 @contextmanager

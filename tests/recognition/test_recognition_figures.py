@@ -62,6 +62,9 @@ def test_a_timelines_legend_names_each_colour(drawn: list[Figure]) -> None:
     shades = [to_hex(handle.get_facecolor()).upper() for handle in legend.legend_handles]
     named = [text.get_text() for text in legend.get_texts()]
     assert dict(zip(named, shades, strict=True)) == {name: COLOURS[name] for name in classes}
+    assert all(
+        to_hex(*area.get_edgecolor()) == "#ffffff" for area in drawn[0].axes[0].collections
+    )  # and lines part them
 
 
 def test_where_a_face_was_away_its_shares_are_zero() -> None:

@@ -116,7 +116,7 @@ def predict(
             films.after = {name: frame for name, frame in last.items() if name not in again}
         elif resume:
             raise DataError("--resume goes on with a file of rows; name it with --out.")
-        kept += [annotator(annotate, stack, films.names)] if annotate else []
+        kept += [annotator(annotate, stack, films.names, recognizer.classes)] if annotate else []
         kept += [figure(path, what, stack, last) for path, what in ((timeline, "timeline"), (sheet, "sheet")) if path]
         check_films(annotate, timeline, films)
         for place in outputs:

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
+from mien.cli.options import note
 from mien.errors import DataError
 from mien.files import atomic_write
 
@@ -53,8 +54,9 @@ def check_films(annotate: Path | None, timeline: Path | None, films: "Sources") 
         raise DataError(f"{timeline}: a timeline is drawn of a video; there is none among what is read.")
 
 
-def annotator(path: Path, stack: ExitStack, names: Sequence[str] = ()) -> Sink:
-    """Draws every picture: into a folder, a file for each photo or video, or all frames into one video.
+def annotator(path: Path, stack: ExitStack, names: Sequence[str] = (), classes: Sequence[str] = ()) -> Sink:
+    """Draws every picture: into a folder, a file for each photo or video, or all frames into one video. Which of the
+    `classes` can't be written into them is said.
 
     In the folder a drawing lies as its source does below the one of `names` that it was found by. There a drawing takes
     the place of an earlier one of the same source, and of no other file. A video's is in place when its last frame has
@@ -63,6 +65,7 @@ def annotator(path: Path, stack: ExitStack, names: Sequence[str] = ()) -> Sink:
     from mien.images import SUFFIXES
     from mien.recognition.annotate import annotate, save_picture
     from mien.recognition.kinds import signed_for
+    from mien.recognition.letters import boxed
     from mien.recognition.named import VIDEO_SUFFIXES, below
     from mien.recognition.video import VIDEOS, VideoWriter
 
@@ -70,6 +73,9 @@ def annotator(path: Path, stack: ExitStack, names: Sequence[str] = ()) -> Sink:
         raise DataError(
             f"{path}: drawings of photos go into a folder; those of a video may go into {', '.join(VIDEOS)}."
         )
+    if lost := boxed(classes):
+        none = f"no font here has all letters of {', '.join(lost)}: they are drawn as boxes"
+        note(f"{path}: {none}. Install a font that has them, such as one of Noto's.")
     one = stack.enter_context(VideoWriter(path)) if path.suffix.lower() in VIDEOS else None
     taken: dict[str, int] = {}
     now = stack.enter_context(ExitStack())  # the video that is being drawn

@@ -25,10 +25,13 @@ WIDEST = 96
 
 @dataclass(frozen=True)
 class Thumb:
-    """A face on the page and the words below it."""
+    """A face on the page and the words below it: its label, where it is, and names with a score between them."""
 
     picture: Picture
-    lines: tuple[str, ...]
+    label: str
+    split: str
+    place: str
+    scores: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def findings(found: Diagnosis) -> list[tuple[str, str, str]]:
         ("leaking", _faces(found, "leaking"), "in train, identical to one in val or test"),
         ("near", _faces(found, "near"), f"nearly identical to an earlier face, in {_of_groups(near['groups'])}"),
         (
-            "",
+            "near: labels",
             "",
             f"of these {_of_groups(near['conflicting'], ' has', ' have')} several labels; "
             f"{where.format(**near['leaks'])} leak, without being identical to a face in train",
@@ -147,15 +150,14 @@ def _together(found: Diagnosis, groups: Groups, first: int) -> tuple[Thumb, ...]
 def _thumb(found: Diagnosis, number: int, kind: str) -> Thumb:
     where = found.where(number)
     label, at = where["label"] or "no label", where.get("file") or f"row {where['row']}"
-    lines = [label, f"{where['split']}, {at}"]
+    scores: tuple[tuple[str, float], ...] = ()
     if kind == "mislabels" and found.suspects is not None:
         suggested = found.pool.classes[found.suspects.suggested[number]]
-        lines.insert(1, f"{suggested}? {found.suspects.other[number]:.2f}, {label} {found.suspects.own[number]:.2f}")
+        scores = (f"{suggested}?", found.suspects.other[number]), (label, found.suspects.own[number])
     if kind == "nonfaces" and found.faceness is not None:
-        lines.insert(1, f"detector {found.faceness[number]:.2f}")
-    return Thumb(
-        picture(_fitting(found.pool.take(np.array([number]))[0]), f"A picture labelled {label}."), tuple(lines)
-    )
+        scores = (("detector", found.faceness[number]),)
+    shown = picture(_fitting(found.pool.take(np.array([number]))[0]), f"A picture labelled {label}.")
+    return Thumb(shown, label, where["split"], at, scores)
 
 
 def _fitting(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

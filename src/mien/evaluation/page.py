@@ -110,8 +110,7 @@ def _rung(rung: Rung, report: Report) -> dict[str, Any]:
         said += f"; at the end validation accuracy {last['val_accuracy']:.3f}."
         drawn.append(Picture(_svg(curves(rung.history)), said))
     matrix = confusion_matrix(report.confusion, report.classes)
-    recalls = ", ".join(f"{score.name} {score.recall:.2f}" for score in report.per_class if score.n)
-    confusion = Picture(_svg(matrix), f"Confusion matrix of {rung.model}. Found of each class: {recalls}.")
+    confusion = Picture(_svg(matrix), f"Confusion matrix of {rung.model}. Found of each class: {_confused(report)}.")
     groups = {KINDS[kind]: [face for face in rung.gallery if face.kind == kind] for kind in KINDS}
     return {
         "name": rung.model,
@@ -122,6 +121,17 @@ def _rung(rung: Rung, report: Report) -> dict[str, Any]:
         "confusion": confusion,
         "gallery": {name: [(face, _face(face)) for face in group] for name, group in groups.items() if group},
     }
+
+
+def _confused(report: Report) -> str:
+    """Of each class the share that is found, and what else it is taken for most often."""
+    told = []
+    for place, (score, row) in enumerate(zip(report.per_class, report.confusion, strict=True)):
+        if score.n:
+            count, wrong = max((count, -other) for other, count in enumerate(row) if other != place)
+            often = f", most often taken for {report.classes[-wrong]} {count / score.n:.2f}" if count else ""
+            told.append(f"{score.name} {score.recall:.2f}{often}")
+    return "; ".join(told)
 
 
 def _face(face: Shown) -> Picture:

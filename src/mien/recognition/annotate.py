@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from mien.errors import DataError
-from mien.files import replacing
+from mien.files import printable, replacing
 from mien.labels import colours
+from mien.recognition.letters import font_for
 from mien.recognition.records import Face, Reading
 from mien.style import SIGNED
 
@@ -44,16 +45,22 @@ def _draw(draw: ImageDraw.ImageDraw, face: Face, box: tuple[float, float, float,
     text = max(11, min(round(height / 7), round(min(size) / 18)))
     draw.rectangle((x, y, x + width, y + height), outline=ink, width=line if face.uncertain else 2 * line)
     number = f"{face.id}: " if face.id is not None else ""
-    caption = f"{number}{face.label}{'?' if face.uncertain else ''} {face.confidence:.0%}"
-    font = ImageFont.load_default(text)
-    _, _, wide, high = draw.textbbox((0, 0), caption, font=font)
+    label, share = printable(face.label), f"{'?' if face.uncertain else ''} {face.confidence:.0%}"
+    parts = [(words, font_for(words, text)) for words in (number, label, share)]
+    ascent, wide, high = max(font.getmetrics()[0] for _, font in parts), 0.0, 0.0
+    for words, font in parts:
+        _, _, _, bottom = draw.textbbox((wide, ascent), words, font=font, anchor="ls")
+        wide, high = wide + font.getlength(words), max(high, bottom)
     pad = max(2, text // 5)
     left = min(max(0, x), max(0, size[0] - wide - 2 * pad))
     tall = high + 2 * pad
     fits = y >= tall or y + height + tall <= size[1]
     top = (y - tall if y >= tall else y + height) if fits else 0  # within the box the bars need the bottom
     draw.rectangle((left, top, left + wide + 2 * pad, top + tall), fill=ink)
-    draw.text((left + pad, top + pad), caption, fill=_readable(ink), font=font)
+    at = left + pad
+    for words, font in parts:
+        draw.text((at, top + pad + ascent), words, fill=_readable(ink), font=font, anchor="ls")
+        at += font.getlength(words)
     _bars(draw, face, classes, (x, y, width, height), text)
 
 
@@ -72,8 +79,10 @@ def _bars(
 
 
 def _readable(ink: str) -> str:
-    red, green, blue = (int(ink[at : at + 2], 16) for at in (1, 3, 5))
-    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else "black"
+    """Black or white, whichever is easier to read on a colour (WCAG's contrast)."""
+    parts = (int(ink[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return "black" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "white"
 
 
 def save_picture(pixels: NDArray[np.uint8], path: str | os.PathLike[str], signature: str = SIGNED) -> None:

@@ -85,7 +85,8 @@ class Timeline:
             names = _names([source for source, _ in self.courses])
             for axis, ((source, number), course) in zip(axes, lanes, strict=False):
                 times, shares = _with_gaps(course)
-                axis.stackplot(times, shares.T, colors=colours(self.classes), labels=self.classes, linewidth=0)
+                lines = {"edgecolor": "white", "linewidth": 0.5}  # they part areas whose colours are alike to some
+                axis.stackplot(times, shares.T, colors=colours(self.classes), labels=self.classes, **lines)
                 axis.set(ylim=(0, 1), yticks=[0, 1])
                 said, whose = f"face {number}" if number else "face", _shown(names[source], 80)
                 if len(names) > 1:

@@ -58,6 +58,7 @@ def test_a_phone_shows_all_of_it(visit: Callable[..., Page], server: Any, files:
     page.set_input_files("#file", files["scene"])
     expect(page.locator(".face")).to_have_count(3)
     assert page.evaluate(wide) == 320
+    assert page.get_by_text("Network", exact=True).bounding_box()["width"] > 40  # also what 400 % of 1280 pixels shows
     for name in ("Choose a photo", "Use the camera"):
         box = page.get_by_role("button", name=name).bounding_box()
         assert box["x"] >= 0
@@ -81,6 +82,16 @@ def test_everything_is_reached_by_keyboard_in_the_order_it_is_seen(page: Page, f
     assert reached == ["skip", "model", "theme", "choose", "camera", "cropped", "json", "csv"]
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
+
+
+def test_of_several_faces_the_keyboard_tells_which_card_is_whose(page: Page, files: Files) -> None:
+    page.set_input_files("#file", files["scene"])
+    expect(page.locator(".face")).to_have_count(3)
+    page.locator("#csv").focus()
+    for number in range(3):
+        page.keyboard.press("Tab")
+        expect(page.locator(".face").nth(number)).to_be_focused()
+        expect(page.locator(".box.marked")).to_have_text(re.compile(f"^{number + 1}"))
 
 
 @pytest.mark.parametrize("how", [{}, {"color_scheme": "dark"}, {"forced_colors": "active"}])

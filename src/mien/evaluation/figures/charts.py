@@ -98,7 +98,7 @@ def confusion_matrix(counts: ArrayLike, classes: Sequence[str], *, title: str = 
             share = shares[true, predicted]
             axes.text(
                 predicted, true, f"{share:.2f}" if table[true].any() else "", ha="center", va="center", size=9,
-                color="white" if share > 0.55 else INK if share >= 0.1 else QUIET,
+                color="white" if share > 0.68 else INK if share >= 0.1 else QUIET,  # from there on white reads better
                 weight="bold" if true == predicted else "normal",
             )  # fmt: skip
         axes.set_xticks(range(k), names, rotation=35, ha="right", rotation_mode="anchor")

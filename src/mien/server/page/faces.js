@@ -37,7 +37,7 @@ export class Faces {
         this.boxes.append(card.box);
       }
       card.show(face, answer, place);
-      card.where(picture ? null : face.box, answer);
+      card.where(face.box, answer, mirrored, picture !== null);
       card.place(face.box, answer, mirrored);
       if (picture) card.portrait(picture, face.box, answer);
     });
@@ -76,6 +76,8 @@ class Card {
       one.addEventListener("pointerenter", () => this.#mark(true));
       one.addEventListener("pointerleave", () => this.#mark(false));
     }
+    this.item.addEventListener("focus", () => this.#mark(true));
+    this.item.addEventListener("blur", () => this.#mark(false));
     this.box.addEventListener("click", () => this.item.scrollIntoView({ block: "nearest" }));
   }
 
@@ -85,12 +87,16 @@ class Card {
     const number = face.face ?? place + 1;
     this.number.textContent = count > 1 ? number : "";
     this.box.classList.toggle("among", count > 1);
-    this.title.textContent = face.uncertain ? "uncertain" : face.label;
+    if (count > 1) this.item.tabIndex = 0; // its box is marked then
+    else this.item.removeAttribute("tabindex");
+    this.title.replaceChildren(face.uncertain ? "uncertain" : called(face.label));
     this.sure.textContent = face.uncertain ? "" : percent(face.confidence);
-    this.more.textContent = face.uncertain
-      ? `${count > 1 ? `face ${number}: ` : ""}most likely ${face.label}, but only ${percent(face.confidence)}`
-      : `face ${number}`;
-    this.caption.textContent = face.uncertain ? `${face.label}?` : `${face.label} ${percent(face.confidence)}`;
+    this.more.replaceChildren(
+      ...(face.uncertain
+        ? [`${count > 1 ? `face ${number}: ` : ""}most likely `, called(face.label), `, but only ${percent(face.confidence)}`]
+        : [`face ${number}`]),
+    );
+    this.caption.replaceChildren(called(face.label), face.uncertain ? "?" : ` ${percent(face.confidence)}`);
     for (const one of [this.item, this.box]) one.classList.toggle("uncertain", face.uncertain);
     this.rows.forEach(({ line, fill, value }, at) => {
       const share = face.probabilities[classes[at]];
@@ -100,14 +106,15 @@ class Card {
     });
   }
 
-  /** Say where in the picture the face is; without a box, nothing: the picture shows it. */
-  where(box, { width, height }) {
+  /** Say where in the picture the face is; where it is `shown`, only to those who don't see it. */
+  where(box, { width, height }, mirrored, shown) {
     if (!box) return;
     const third = (middle, all) => Math.min(2, Math.floor((3 * middle) / all));
     const [x, y, wide, high] = box;
-    const [across, down] = [third(x + wide / 2, width), third(y + high / 2, height)];
+    const middle = x + wide / 2;
+    const [across, down] = [third(mirrored ? width - middle : middle, width), third(y + high / 2, height)];
     const said = [["top ", "", "bottom "][down], ["left", "middle", "right"][across]].join("");
-    this.more.textContent += `, at the ${said} of the picture`;
+    this.more.append(made("span", { className: shown ? "unseen" : "", textContent: `, at the ${said} of the picture` }));
   }
 
   /** Put the box where it belongs, in shares of the picture. */
@@ -154,10 +161,13 @@ class Card {
 function row(name, colour) {
   const fill = made("i");
   const value = made("span", { className: "value" });
-  const line = made("li", {}, made("span", { textContent: name }), made("span", { className: "bar" }, fill), value);
+  const line = made("li", {}, made("span", {}, called(name)), made("span", { className: "bar" }, fill), value);
   line.style.setProperty("--colour", colour);
   return { line, fill, value };
 }
+
+/** A class's name: one that is written from right to left turns nothing beside it. */
+const called = (textContent) => made("bdi", { textContent });
 
 export function made(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
