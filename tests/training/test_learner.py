@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import mien.training.learner as learner_module
@@ -276,6 +277,18 @@ def test_a_teacher_sees_each_face_as_the_network_sees_it_at_full_size(fields: di
     assert {faces.shape[-1] for faces in shown} == {SIDE}
     assert torch.equal(shown[-1], seen[-1])
     assert not torch.equal(shown[-1], torch.from_numpy(FACES.pixels).float()[: len(shown[-1])])
+
+
+@pytest.mark.parametrize("size", [8, 24])
+def test_a_teacher_sees_faces_of_the_size_that_it_learned(size: int) -> None:
+    teacher, plain = Sure(0.8, 0.1, 0.1), Sure(0.8, 0.1, 0.1)
+    teacher.options = {"size": size}  # type: ignore[assignment]
+    taught(teacher, plain)
+    shown, seen = teacher.shown[-1], plain.shown[-1]
+    assert {faces.shape[-1] for faces in teacher.shown} == {size}
+    assert seen.shape[-1] == SIDE
+    resized = Image.fromarray(seen[0, 0].numpy()).resize((size, size), Image.Resampling.BILINEAR)
+    np.testing.assert_allclose(shown[0, 0], resized, atol=0.01)
 
 
 def test_labels_are_smoothed_and_teachers_answers_are_not() -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mien.data.faces import UNLABELLED, FaceSet, check_untransformed
 from mien.errors import DataError, RecipeError, TooLittleMemory, check_kind, first_line
 from mien.training.distributed import Team
-from mien.training.learner import classes_of, side
+from mien.training.learner import classes_of, side, side_of
 from mien.training.recipe import Recipe
 
 
@@ -148,7 +148,8 @@ def check_teachers(teachers: Sequence[nn.Module], train: FaceSet, recipe: Recipe
         teacher.eval()
         try:
             where = "cpu" if parameter is None else parameter.device
-            faces = torch.zeros(2, *train.pixels.shape[1:], dtype=torch.uint8, device=where)
+            size = side_of(teacher, train.images.shape[1])
+            faces = torch.zeros(2, train.pixels.shape[1], size, size, dtype=torch.uint8, device=where)
             given = teacher(faces)
         except (RuntimeError, AssertionError) as error:
             raise DataError(
