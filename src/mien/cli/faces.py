@@ -145,7 +145,7 @@ def say_changed(target: str, splits: "Splits", split: str, data: str | os.PathLi
     if known and known != splits[split].checksum:
         note(
             f"{target} was begun with another {split!r} of {data}: with other --groups or --votes, or pictures have "
-            "come or gone since. It may have learned from faces that it is judged by now."
+            f"come or gone since. It may have learned from faces that are {split} now."
         )
 
 

@@ -221,8 +221,9 @@ def _train(
     leads = os.environ.get("RANK", "0") == "0"
     if leads:
         say_leaked(splits)
-    if leads and recipe.init and not resume:
-        say_changed(recipe.init, splits, "val", source.path)
+    if leads and not resume:
+        for earlier in filter(None, [recipe.init, *recipe.teachers]):
+            say_changed(earlier, splits, "val", source.path)
     if suit:
         recipe = suited(recipe, sum(splits["train"].counts.values()))
     done = len(history(folder, missing_ok=True))
