@@ -340,6 +340,17 @@ def test_the_leaderboard_of_two_seeds(capsys: pytest.CaptureFixture[str], faces_
     for seed in (0, 1):
         line = ("train", "logistic", "--data", faces_file, "--preset", "demo", "--epochs", "1", "--seed", str(seed))
         ask(capsys, *line, "--out", tmp_path / f"run{seed}")
+    for seed in (0, 1):  # as on two machines
+        ranked = ask(capsys, "leaderboard", tmp_path / f"run{seed}")
+        (tmp_path / f"{seed}.json").write_text(json.dumps(ranked))
+    assert main(["leaderboard", *(str(tmp_path / f"{seed}.json") for seed in (0, 1))]) == 0
+    assert "More than one row is called logistic, demo: " in capsys.readouterr().err
+    (tmp_path / "card").mkdir()
+    shutil.copy(tmp_path / "run1" / "card.json", tmp_path / "card")
+    assert main(["leaderboard", str(tmp_path / "run0"), str(tmp_path / "card")]) == 0
+    said = capsys.readouterr()
+    assert "More than one row" not in said.err
+    assert said.out.count("logistic, demo") == 1
     board = ask(capsys, "leaderboard", tmp_path / "run0", tmp_path / "run1", "--data", faces_file)
     assert [row["seeds"] for row in board["rows"]] == [[0, 1]]
     assert board["checksum"] == Splits.load(faces_file).val.checksum
