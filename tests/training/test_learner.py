@@ -320,6 +320,15 @@ def test_a_teacher_that_can_t_answer_is_refused(teacher: Any, said: str) -> None
         taught(teacher)
 
 
+def test_networks_and_teachers_that_give_probabilities_are_warned_of() -> None:
+    made = Recipe(**PLAIN | ONE_STEP)
+    model = nn.Sequential(create_model(made.model, classes=3, size=SIDE, **made.options), nn.Softmax(1))
+    with pytest.warns(UserWarning, match="The Sequential gives probabilities where logits are expected"):
+        list(fit(model, FACES, VAL, made, device="cpu"))
+    with pytest.warns(UserWarning, match="Teacher 1, a Sequential, gives probabilities where logits are expected"):
+        taught(Sure(0.8, 0.1, 0.1), nn.Sequential(Sure(0.8, 0.1, 0.1), nn.Softmax(1)))
+
+
 def test_a_teacher_may_know_the_classes_in_another_order_and_more_of_them() -> None:
     teacher = Sure(0.2, 0.5, 0.05, 0.25)
     teacher.classes = ["none", "happy", "sad", "angry"]  # type: ignore[assignment]
