@@ -169,6 +169,19 @@ def test_drawn_faces_are_called_so_where_a_run_learned_from_others(
     assert own.with_name("show-drawn-val.png").exists()
 
 
+def test_a_run_on_faces_made_by_a_program_is_told_from_the_drawn_ones(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    noted = json.loads((run / "data.json").read_text())
+    (run / "data.json").write_text(json.dumps({"checksums": noted["checksums"]}))
+    for verb in ("show", "evaluate", "robustness"):
+        assert main([verb, str(run)]) == 0
+        said = capsys.readouterr()
+        assert f"{run} was begun on faces made by a program; without --data these are drawn faces." in said.err
+        assert "drawn faces of val" in said.out.splitlines()[0]
+
+
 def test_show_an_index_that_isnt_there(finished: Path, faces_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", str(finished), "--data", str(faces_file), "--index", "63"]) == 1
     assert "no face 63 in val: it has 63, counted from 0" in capsys.readouterr().err
