@@ -1,5 +1,6 @@
 """Recipe: everything that decides how a network is trained, as one validated record."""
 
+import json
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any, Literal
@@ -126,6 +127,14 @@ class Recipe(BaseModel):
             raise ValueError(f"{', '.join(sorted(taken))} follow from the data and can't be chosen")
         if "name" in options:
             raise ValueError("name is the model's, and can't be chosen")
+        for name, value in options.items():
+            try:
+                json.dumps(value, allow_nan=False)
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{name} must be what JSON can hold, for a run keeps it in its recipe.json: numbers, texts, "
+                    f"true, false, null, lists and dicts of these ({error})"
+                ) from None
         return options
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = True) -> "Recipe":
