@@ -64,6 +64,24 @@ def test_tied_weights_and_one_layer_for_many_rows(tmp_path: Path, faces: Splits)
     assert sum(layer.parameters for layer in summarise(model).layers) == card.parameters  # those of `scale`, too
 
 
+def test_a_run_of_a_network_that_this_process_does_not_know(
+    tmp_path: Path, faces: Splits, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faces.save(tmp_path / "faces.npz")
+    _train(tmp_path / "run", Splits.load(tmp_path / "faces.npz"))
+    registry._MODELS.pop("own")
+    for line in (
+        ["train", "own", "--out", str(tmp_path / "on")],
+        ["train", "--init", str(tmp_path / "run"), "--out", str(tmp_path / "on")],
+        ["train", "logistic", "--teacher", str(tmp_path / "run"), "--out", str(tmp_path / "on")],
+        ["train", "--resume", str(tmp_path / "run")],
+        ["explain", "a.jpg", "--model", str(tmp_path / "run")],
+    ):
+        assert main(line) == 1
+        assert "has to be registered in this process, in Python (mien.register)" in capsys.readouterr().err, line
+    assert main(["evaluate", str(tmp_path / "run"), "--data", str(tmp_path / "faces.npz")]) == 0
+
+
 def test_what_cannot_be_exported_is_said_before_the_training(tmp_path: Path, faces: Splits) -> None:
     with pytest.raises(CheckpointError, match="can't be exported to ONNX"):
         _train(tmp_path / "run", faces, options={"branch": True})
@@ -92,6 +110,13 @@ def test_networks_without_presets_of_their_own() -> None:
 def test_an_option_called_name() -> None:
     with pytest.raises(RecipeError, match="name is the model's"):
         mien.recipe("cnn", options={"name": "x"})
+
+
+@pytest.mark.parametrize("value", [nn.ReLU, {1, 2}, np.int64(3), float("nan"), Path("x")])
+def test_an_option_that_no_file_could_hold(value: object, tmp_path: Path, faces: Splits) -> None:
+    with pytest.raises(RecipeError, match=r"options can't be .*: .*widths must be what JSON can hold, for a run"):
+        _train(tmp_path / "run", faces, options={"branch": False, "widths": value})
+    assert not (tmp_path / "run").exists()
 
 
 def test_odd_sizes_of_the_flagship() -> None:

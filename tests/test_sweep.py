@@ -22,6 +22,10 @@ RECIPE = recipe("logistic", "demo", epochs=3, batch=32)
         ("lr", "'lr' isn't FIELD=LOW..HIGH"),
         ("rate=0.1..0.2", "There is no field 'rate' to sweep; there are epochs, batch,"),
         ("model=cnn,resnet", "There is no field 'model' to sweep"),
+        (
+            "seed=0..9",
+            "seed isn't swept: the best of several is luck. Train the recipe with each, `mien train --seed`,",
+        ),
         ("optimiser=0..1", "optimiser isn't a number and has no range '0..1'; name its values, optimiser=ONE,ANOTHER."),
         ("flip=0..1", "flip isn't a number"),
         ("optimiser=sgd,rmsprop", "The recipe's optimiser can't be 'rmsprop'"),

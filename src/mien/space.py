@@ -8,9 +8,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from mien.errors import RecipeError
 from mien.training.recipe import Recipe, read_recipe
 
-FIELDS = tuple(
-    name for name in Recipe.model_fields if name not in ("model", "preset", "options", "init", "teachers", "distil")
-)
+_FIXED = ("model", "preset", "options", "init", "teachers", "distil", "seed")
+
+FIELDS = tuple(name for name in Recipe.model_fields if name not in _FIXED)
 """The fields that can be swept."""
 
 Space = dict[str, BaseDistribution]
@@ -28,6 +28,11 @@ def read_space(texts: Sequence[str], recipe: Recipe) -> Space:
         name = name.replace("-", "_")
         if not values:
             raise RecipeError(f"{text!r} isn't FIELD=LOW..HIGH, FIELD=LOW..HIGH:log or FIELD=ONE,ANOTHER.")
+        if name == "seed":
+            raise RecipeError(
+                "seed isn't swept: the best of several is luck. Train the recipe with each, `mien train --seed`, and "
+                "see their mean in `mien leaderboard`."
+            )
         if name not in FIELDS:
             raise RecipeError(f"There is no field {name!r} to sweep; there are {', '.join(FIELDS)}.")
         if name in space:

@@ -115,8 +115,9 @@ def test_going_on_with_more_pictures_says_that_val_was_learned(
         Image.fromarray(draw(1, seed=9).images[0]).save(odd / name / "new.png")
     _, said = ask(capsys, "evaluate", tmp_path / "run", "--data", odd)
     assert "was begun with another 'val'" in said
-    assert main([*line, "--init", str(tmp_path / "run"), "--out", str(tmp_path / "on")]) == 0
-    assert "was begun with another 'val'" in capsys.readouterr().err
+    for earlier, out in (("--init", "on"), ("--teacher", "taught")):
+        assert main([*line, earlier, str(tmp_path / "run"), "--out", str(tmp_path / out)]) == 0
+        assert f"{tmp_path / 'run'} was begun with another 'val'" in capsys.readouterr().err
     for same in (load_faces(odd), load_faces(odd, size=64), load_faces(odd, rgb=True)):
         say_changed(str(tmp_path / "on"), same, "val", odd)
     assert not capsys.readouterr().err

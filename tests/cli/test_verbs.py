@@ -169,6 +169,19 @@ def test_drawn_faces_are_called_so_where_a_run_learned_from_others(
     assert own.with_name("show-drawn-val.png").exists()
 
 
+def test_a_run_on_faces_made_by_a_program_is_told_from_the_drawn_ones(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    noted = json.loads((run / "data.json").read_text())
+    (run / "data.json").write_text(json.dumps({"checksums": noted["checksums"]}))
+    for verb in ("show", "evaluate", "robustness"):
+        assert main([verb, str(run)]) == 0
+        said = capsys.readouterr()
+        assert f"{run} was begun on faces made by a program; without --data these are drawn faces." in said.err
+        assert "drawn faces of val" in said.out.splitlines()[0]
+
+
 def test_show_an_index_that_isnt_there(finished: Path, faces_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", str(finished), "--data", str(faces_file), "--index", "63"]) == 1
     assert "no face 63 in val: it has 63, counted from 0" in capsys.readouterr().err
@@ -340,6 +353,17 @@ def test_the_leaderboard_of_two_seeds(capsys: pytest.CaptureFixture[str], faces_
     for seed in (0, 1):
         line = ("train", "logistic", "--data", faces_file, "--preset", "demo", "--epochs", "1", "--seed", str(seed))
         ask(capsys, *line, "--out", tmp_path / f"run{seed}")
+    for seed in (0, 1):  # as on two machines
+        ranked = ask(capsys, "leaderboard", tmp_path / f"run{seed}")
+        (tmp_path / f"{seed}.json").write_text(json.dumps(ranked))
+    assert main(["leaderboard", *(str(tmp_path / f"{seed}.json") for seed in (0, 1))]) == 0
+    assert "More than one row is called logistic, demo: " in capsys.readouterr().err
+    (tmp_path / "card").mkdir()
+    shutil.copy(tmp_path / "run1" / "card.json", tmp_path / "card")
+    assert main(["leaderboard", str(tmp_path / "run0"), str(tmp_path / "card")]) == 0
+    said = capsys.readouterr()
+    assert "More than one row" not in said.err
+    assert said.out.count("logistic, demo") == 1
     board = ask(capsys, "leaderboard", tmp_path / "run0", tmp_path / "run1", "--data", faces_file)
     assert [row["seeds"] for row in board["rows"]] == [[0, 1]]
     assert board["checksum"] == Splits.load(faces_file).val.checksum

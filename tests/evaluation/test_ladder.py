@@ -51,6 +51,19 @@ def test_what_tells_rungs_apart_are_the_faces_that_only_one_is_right_on(some_lad
     assert "isn't known" in str(step(None, above))
 
 
+def test_steps_are_judged_together(some_ladder: Ladder) -> None:
+    n = some_ladder.reports[0].n
+    counts = [50, 56, 62]  # either step alone has six faces for it and none against: p is 0.031
+    rungs = [
+        dataclasses.replace(rung, right={"test": np.arange(n) < count})
+        for rung, count in zip(some_ladder.rungs, counts, strict=True)
+    ]
+    steps = dataclasses.replace(some_ladder, rungs=tuple(rungs)).steps
+    assert [step.p for step in steps] == [2 * 0.03125] * 2
+    assert [step.apart for step in steps] == [False, False]
+    assert dataclasses.replace(some_ladder, rungs=tuple(rungs[:2])).steps[0].apart
+
+
 def test_without_a_test_split_the_rungs_are_judged_on_val(some_ladder: Ladder) -> None:
     assert some_ladder.judged == "test"
     last = some_ladder.rungs[-1]

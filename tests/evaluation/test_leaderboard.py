@@ -82,6 +82,16 @@ def test_runs_that_learned_other_faces_are_two_rows() -> None:
     assert [row.runs for row in board.rows] == [("c",), ("a", "b")]
 
 
+def test_runs_of_networks_of_another_cost_are_two_rows() -> None:
+    small = {"parameters": 2_000, "macs": 16_000}
+    board = Leaderboard.of({"a": card(0.8, **small), "b": card(0.7, 1, **small | {"parameters": 13_000})})
+    assert [row.name for row in board.rows] == [
+        *("cnn, parameters 2000, multiply-adds 16000", "cnn, parameters 13000, multiply-adds 16000")
+    ]
+    wide = card(0.7, 1, **small | {"parameters": 13_000, "options": {"widths": [9]}})
+    assert [row.name for row in Leaderboard.of({"a": card(0.8, **small), "b": wide}).rows] == ["cnn", "cnn, widths [9]"]
+
+
 def test_what_cannot_stand_together() -> None:
     with pytest.raises(DataError, match="different validation faces"):
         Leaderboard.of({"a": card(0.7), "b": card(0.7, 1, val="xyz")})

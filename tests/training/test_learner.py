@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import mien.training.learner as learner_module
@@ -278,6 +279,18 @@ def test_a_teacher_sees_each_face_as_the_network_sees_it_at_full_size(fields: di
     assert not torch.equal(shown[-1], torch.from_numpy(FACES.pixels).float()[: len(shown[-1])])
 
 
+@pytest.mark.parametrize("size", [8, 24])
+def test_a_teacher_sees_faces_of_the_size_that_it_learned(size: int) -> None:
+    teacher, plain = Sure(0.8, 0.1, 0.1), Sure(0.8, 0.1, 0.1)
+    teacher.options = {"size": size}  # type: ignore[assignment]
+    taught(teacher, plain)
+    shown, seen = teacher.shown[-1], plain.shown[-1]
+    assert {faces.shape[-1] for faces in teacher.shown} == {size}
+    assert seen.shape[-1] == SIDE
+    resized = Image.fromarray(seen[0, 0].numpy()).resize((size, size), Image.Resampling.BILINEAR)
+    np.testing.assert_allclose(shown[0, 0], resized, atol=0.01)
+
+
 def test_labels_are_smoothed_and_teachers_answers_are_not() -> None:
     teacher = Sure(0.8, 0.1, 0.1)
     smooth = taught(teacher, distil=0.5, smoothing=0.3)
@@ -305,6 +318,15 @@ def test_a_teacher_stays_as_it_is() -> None:
 def test_a_teacher_that_can_t_answer_is_refused(teacher: Any, said: str) -> None:
     with pytest.raises(DataError, match=said):
         taught(teacher)
+
+
+def test_networks_and_teachers_that_give_probabilities_are_warned_of() -> None:
+    made = Recipe(**PLAIN | ONE_STEP)
+    model = nn.Sequential(create_model(made.model, classes=3, size=SIDE, **made.options), nn.Softmax(1))
+    with pytest.warns(UserWarning, match="The Sequential gives probabilities where logits are expected"):
+        list(fit(model, FACES, VAL, made, device="cpu"))
+    with pytest.warns(UserWarning, match="Teacher 1, a Sequential, gives probabilities where logits are expected"):
+        taught(Sure(0.8, 0.1, 0.1), nn.Sequential(Sure(0.8, 0.1, 0.1), nn.Softmax(1)))
 
 
 def test_a_teacher_may_know_the_classes_in_another_order_and_more_of_them() -> None:

@@ -105,10 +105,9 @@ def check_data(target: str, classes: tuple[str, ...], splits: "Splits", split: s
             f"Say which faces: {as_typed(_own(noted) or ['--data', 'PATH'])}"
         )
     if asks_drawn(target, data):
-        note(
-            f"{target} learned from {noted['path']}; without --data these are drawn faces. "
-            f"{as_typed(_own(noted))} asks about its own."
-        )
+        begun = f"learned from {noted['path']}" if noted.get("path") else "was begun on faces made by a program"
+        asks = f"{as_typed(_own(noted))} asks about its own" if noted.get("path") else "Say which with --data"
+        note(f"{target} {begun}; without --data these are drawn faces. {asks}.")
     if set(classes) > set(splits.classes):
         gone = ", ".join(name for name in classes if name not in splits.classes)
         note(
@@ -128,7 +127,8 @@ def _own(noted: dict[str, Any]) -> list[str]:
 
 def asks_drawn(target: str, data: str | None) -> bool:
     """Whether a run that learned from somebody's faces is asked about drawn ones, as nobody said --data."""
-    return not data and bool(_noted(target).get("path"))
+    noted = _noted(target)
+    return not data and bool(noted) and noted.get("path", "a program's") is not None
 
 
 def say_changed(target: str, splits: "Splits", split: str, data: str | os.PathLike[str] | None) -> None:
@@ -145,7 +145,7 @@ def say_changed(target: str, splits: "Splits", split: str, data: str | os.PathLi
     if known and known != splits[split].checksum:
         note(
             f"{target} was begun with another {split!r} of {data}: with other --groups or --votes, or pictures have "
-            "come or gone since. It may have learned from faces that it is judged by now."
+            f"come or gone since. It may have learned from faces that are {split} now."
         )
 
 

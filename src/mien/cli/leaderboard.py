@@ -62,6 +62,12 @@ def leaderboard(
         note(board.interval_note)
     if any(row[0].startswith("(") for row in table):
         note("Rows in brackets have fewer than three seeds: they claim nothing.")
+    names = [row.name for row in board.rows]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        note(
+            f"More than one row is called {', '.join(twice)}: of several boards, seeds of one recipe stand in rows of "
+            "their own. Copy each run's card.json into a folder of its own here, and name these folders, to join them."
+        )
     if into:
         put_between(into, "leaderboard", board.as_markdown())
         note(f"The table stands in {into}.")

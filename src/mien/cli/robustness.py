@@ -58,7 +58,7 @@ def robustness(
         for name, net in nets.items():
             found[name] = measure(net, faces, seed=seed, tick=tick)
     first = next(iter(found.values()))
-    print_table(*table(found), f"Accuracy on {first.n:,} faces of {split}, seed {seed}")
+    print_table(*table(found), f"Accuracy on {first.n:,} {'' if data else 'drawn '}faces of {split}, seed {seed}")
     if into:
         put_between(into, "robustness", as_markdown(found))
         note(f"The table stands in {into}.")

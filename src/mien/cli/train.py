@@ -126,6 +126,7 @@ def asked(
 ) -> tuple["Recipe", "DataPath"]:
     """The recipe that a line asks for, and its faces, sized as the network takes them that it starts from, if any."""
     from mien.models import list_models
+    from mien.models.registry import OWN
     from mien.shipped import shipped
     from mien.training.recipe import TIMM
 
@@ -138,7 +139,7 @@ def asked(
     if model not in (known := list_models(unlisted=True)):  # said before minutes of reading
         if model in shipped():
             raise UnknownModel(f"{model} is a trained network in the box. To train on from it: --init {model}")
-        raise UnknownModel(f"There is no model {model!r}; the models are {', '.join(known)}.")
+        raise UnknownModel(f"There is no model {model!r}; the models are {', '.join(known)}. {OWN}")
     if kept:  # the network is what it was; the preset's options are for a new one
         recipe = recipe.model_copy(update={"options": {**_shapeless(kept.options), **options_of(option)}})
         if source.path and Path(source.path).is_dir():
@@ -221,8 +222,9 @@ def _train(
     leads = os.environ.get("RANK", "0") == "0"
     if leads:
         say_leaked(splits)
-    if leads and recipe.init and not resume:
-        say_changed(recipe.init, splits, "val", source.path)
+    if leads and not resume:
+        for earlier in filter(None, [recipe.init, *recipe.teachers]):
+            say_changed(earlier, splits, "val", source.path)
     if suit:
         recipe = suited(recipe, sum(splits["train"].counts.values()))
     done = len(history(folder, missing_ok=True))

@@ -1,7 +1,7 @@
 """Ladder: several networks, each a rung, trained and judged on the same faces; and what each step bought."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mien.evaluation.gallery import Shown
 from mien.evaluation.markdown import markdown_table
-from mien.evaluation.metrics import mcnemar
+from mien.evaluation.metrics import holm, mcnemar
 from mien.evaluation.report import Report
 
 
@@ -49,7 +49,8 @@ class Step:
 
     `times` is how many times the multiply-adds it takes; `alone` counts the faces that only the rung below was right
     on, and only the one above: what tells two networks apart that were judged on the same faces, whose intervals may
-    well overlap. None where the rungs don't say which faces they were right on.
+    well overlap. `p` is McNemar's of these by Holm, as the ladder's steps are looked at together. None where the rungs
+    don't say which faces they were right on.
     """
 
     below: str
@@ -58,11 +59,12 @@ class Step:
     recalls: Mapping[str, float]
     times: float
     alone: tuple[int, int] | None = None
+    p: float | None = None
 
     @property
     def apart(self) -> bool | None:
-        """Whether chance alone makes so large a difference in fewer than 5 of 100 cases; None where it isn't known."""
-        return None if self.alone is None else mcnemar(*self.alone) < 0.05
+        """Whether chance makes so large a difference in fewer than 5 of 100 ladders; None where it isn't known."""
+        return None if self.p is None else self.p < 0.05
 
     @property
     def gain(self) -> float:
@@ -134,7 +136,8 @@ class Ladder:
             one, other = low.right.get(self.judged), high.right.get(self.judged)
             alone = None if one is None or other is None else (int((one & ~other).sum()), int((other & ~one).sum()))
             found.append(Step(low.model, high.model, (below.accuracy, above.accuracy), recalls, times, alone))
-        return tuple(found)
+        chances = iter(holm([mcnemar(*step.alone) for step in found if step.alone]))
+        return tuple(replace(step, p=next(chances)) if step.alone else step for step in found)
 
     def as_json(self) -> dict[str, Any]:
         """This ladder as plain data: what `ladder.json` holds."""

@@ -205,11 +205,12 @@ def error_as_trained(card: Card) -> float:
 
 
 def _same(card: Card) -> str:
-    """What two runs of one row share: the network, the recipe but its seed, the weights that it went on from, the
-    training faces, having teachers."""
+    """What two runs of one row share: the network and what it costs (somebody's own may have changed since), the
+    recipe but its seed, the weights that it went on from, the training faces, having teachers."""
     recipe = {name: value for name, value in _recipe(card).items() if name != "seed"} | {"init": _init(card)}
     faces, taught = card.data.checksums.get("train"), TAUGHT in card.notes
-    return repr((card.model, card.options, sorted(recipe.items(), key=str), faces, taught))
+    network = (card.model, card.options, card.parameters, card.macs)
+    return repr((network, sorted(recipe.items(), key=str), faces, taught))
 
 
 def _recipe(card: Card) -> dict[str, Any]:
@@ -232,7 +233,10 @@ def _titles(cards: Sequence[Card]) -> list[str]:
         mine = _fields(card)
         differ = [key for key in mine if any(one.get(key) != mine[key] for one in alike)]
         titles.append(", ".join([name, *(f"{key} {mine[key]}" for key in differ)]))
-    return titles
+    return [  # the networks themselves differ where nothing else does
+        f"{title}, parameters {card.parameters}, multiply-adds {card.macs}" if titles.count(title) > 1 else title
+        for title, card in zip(titles, cards, strict=True)
+    ]
 
 
 def _fields(card: Card) -> dict[str, Any]:

@@ -193,6 +193,17 @@ def _answer(predict: Predictor, pixels: NDArray[np.uint8], model: Any, faces: Fa
     return np.where(sums > 0, answer / np.where(sums > 0, sums, 1), 1 / len(faces.classes))  # of others only: it's open
 
 
+def warn_of_probabilities(logits: Any, whose: str) -> None:
+    """Warn where a network's answers, a tensor `(B, K)`, have been through a softmax already."""
+    if len(logits) and (logits >= 0).all() and ((logits.sum(1) - 1).abs() < 1e-3).all():
+        warnings.warn(
+            f"{whose} gives probabilities where logits are expected, and their softmax is nearly even: leave its last "
+            "softmax out.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
 @contextmanager
 def as_predictor(model: Any, temperature: float = 1.0) -> Iterator[Predictor]:
     """`model` as a function from pixels to probabilities; an nn.Module is in eval mode meanwhile, then as before."""
@@ -209,13 +220,7 @@ def as_predictor(model: Any, temperature: float = 1.0) -> Iterator[Predictor]:
             logits = model(torch.from_numpy(pixels).to(device))
             if not isinstance(logits, torch.Tensor) or logits.ndim != 2:
                 raise DataError(f"The network gives a {type(logits).__name__}; its logits are one tensor (B, K).")
-            if len(logits) and (logits >= 0).all() and ((logits.sum(1) - 1).abs() < 1e-3).all():
-                warnings.warn(
-                    "The network gives probabilities where logits are expected, and their softmax is nearly even: "
-                    "leave its last softmax out.",
-                    UserWarning,
-                    stacklevel=2,
-                )
+            warn_of_probabilities(logits, "The network")
         return np.asarray((logits.float() / temperature).softmax(1).cpu().numpy())
 
     try:

@@ -18,6 +18,11 @@ _SIZES: dict[str, dict[str, Any]] = {}
 """The options in which a model differs from its class's own."""
 _UNLISTED: set[str] = set()
 
+OWN = (
+    "One of your own has to be registered in this process, in Python (mien.register); the command line reads its "
+    "model.onnx."
+)
+
 
 def register(name: str, *, listed: bool = True, **sizes: Any) -> Callable[[M], M]:
     """Class decorator: make a network known under `name`; `listed=False` for one that can't be built by its name alone.
@@ -27,7 +32,8 @@ def register(name: str, *, listed: bool = True, **sizes: Any) -> Callable[[M], M
     contract: pixels 0..255 in, `(B, C, H, W)`, uint8 or float; logits out, `(B, K)`. What depends on the classes is
     the layer `linear`: a training that starts from these weights with other classes begins with a fresh one.
 
-    The same class, as a notebook's cell that is run again defines it, takes its own place.
+    The same class, as a notebook's cell that is run again defines it, takes its own place. Each process registers it
+    anew, so the command line doesn't know it: that reads its run's `model.onnx`, and a training goes on in Python.
 
     Raises:
         MienError: when another class has the name. UnknownModel: there is no name, or what stands under it is no
@@ -92,7 +98,7 @@ def create_model(name: str, *, classes: int = 7, channels: int = 1, size: int = 
     torch.Size([2, 7])
     """
     if name not in _MODELS:
-        raise UnknownModel(f"There is no model {name!r}; the models are {', '.join(_MODELS)}.")
+        raise UnknownModel(f"There is no model {name!r}; the models are {', '.join(_MODELS)}. {OWN}")
     known: dict[str, Any] = {"classes": classes, "channels": channels, "size": size, **_SIZES[name], **options}
     try:
         model = _MODELS[name](**known)

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from mien.data.faces import UNLABELLED, FaceSet, check_untransformed
 from mien.errors import DataError, RecipeError, TooLittleMemory, check_kind, first_line
+from mien.evaluation.scores import warn_of_probabilities
 from mien.training.distributed import Team
-from mien.training.learner import classes_of, side
+from mien.training.learner import classes_of, side, side_of
 from mien.training.recipe import Recipe
 
 
@@ -99,6 +100,7 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
             f"The {name} gives {found} for 2 faces; it must give logits of shape (2, {own + others}), one for each "
             f"class: {', '.join(train.classes)}."
         )
+    warn_of_probabilities(given[:, :own], f"The {name}")
     if second is not None and (heads := given.shape[1] - own) != others:
         raise DataError(
             f"The {name}'s second head answers for {heads} classes; the second labelling has {len(second.classes)}: "
@@ -148,7 +150,8 @@ def check_teachers(teachers: Sequence[nn.Module], train: FaceSet, recipe: Recipe
         teacher.eval()
         try:
             where = "cpu" if parameter is None else parameter.device
-            faces = torch.zeros(2, *train.pixels.shape[1:], dtype=torch.uint8, device=where)
+            size = side_of(teacher, train.images.shape[1])
+            faces = torch.zeros(2, train.pixels.shape[1], size, size, dtype=torch.uint8, device=where)
             given = teacher(faces)
         except (RuntimeError, AssertionError) as error:
             raise DataError(
@@ -162,6 +165,7 @@ def check_teachers(teachers: Sequence[nn.Module], train: FaceSet, recipe: Recipe
                 f"Teacher {number}, a {name}, gives {found} for 2 faces; it must give logits of shape "
                 f"(2, {len(names)})."
             )
+        warn_of_probabilities(given, f"Teacher {number}, a {name},")
 
 
 def warn_of_another(model: nn.Module, recipe: Recipe) -> None:

@@ -115,8 +115,9 @@ def fit(
         second: the faces of `train`, row by row, with another labelling, such as FER+'s votes; a face without one there
             counts with its first alone. `model` needs a head for it: `model.joint(pixels)` gives the logits of both.
         teachers: trained networks, pixels in and logits out for these classes at least (their `classes`, where they
-            have any, say which), whose mean answer for each changed face is `recipe.distil` of its target. They stay as
-            they are. `mien.load_run("flagship")[0]` is one.
+            have any, say which), whose mean answer for each changed face is `recipe.distil` of its target. One of
+            mien's sees it at the size that it learned itself. They stay as they are. `mien.load_run("flagship")[0]` is
+            one.
 
     Raises:
         DataError: when either set has no labelled face or has a transform, `train` has faces of one class alone, the

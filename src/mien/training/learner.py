@@ -46,8 +46,9 @@ class Learner:
             forward = torch.compile(forward, dynamic=False)  # for each size of faces, of which there are two then
         self.forward = forward
         self.teachers = [copy.deepcopy(teacher).eval() for teacher in teachers]  # the caller's stay as they are
-        for teacher in self.teachers:
-            arrange(teacher, where, train.pixels.shape[1:])
+        self.sides = [side_of(teacher, self.faces.side) for teacher in teachers]
+        for teacher, its in zip(self.teachers, self.sides, strict=True):
+            arrange(teacher, where, (train.pixels.shape[1], its, its))
         known = [classes_of(teacher, train.classes) for teacher in teachers]
         self.places = [
             [names.index(name) for name in train.classes] for names in known
@@ -188,15 +189,14 @@ class Learner:
     @torch.no_grad()
     def _taught(self, pixels: Tensor, goals: Tensor) -> Tensor:
         """`(B, K)`: of the smoothed goals, and of what the teachers answer on average for these very faces, each its
-        share. What teachers answer is smooth.
+        share. Each teacher sees them at the size that it learned. What teachers answer is smooth.
 
         Cross-entropy is linear in its targets, so this is the usual sum of two losses at temperature 1 (Hinton et al.,
         2015). That teachers see what the network sees is from Beyer et al., 2022.
         """
-        if pixels.shape[-1] != (full := self.faces.side):  # teachers know faces of full size
-            pixels = nn.functional.interpolate(pixels, (full, full), mode="bilinear", align_corners=False)
+        shown = {its: _resized(pixels, its) for its in self.sides}
         with self._narrow():
-            given = [teacher(pixels).float() for teacher in self.teachers]
+            given = [teacher(shown[its]).float() for teacher, its in zip(self.teachers, self.sides, strict=True)]
         answers = [logits[:, places].softmax(1) for logits, places in zip(given, self.places, strict=True)]
         smoothing = self.recipe.smoothing
         own = _soft(goals, self.classes) * (1 - smoothing) + smoothing / self.classes
@@ -261,6 +261,19 @@ def classes_of(network: nn.Module, otherwise: Sequence[str]) -> list[str]:
     own = getattr(network, "classes", None)
     named = isinstance(own, (tuple, list)) and all(isinstance(name, str) for name in own)
     return list(own if named else otherwise)  # type: ignore[arg-type]
+
+
+def side_of(network: nn.Module, otherwise: int) -> int:
+    """Side of the faces that a network learned: its `options` say it, if it is one of `create_model`'s."""
+    options = getattr(network, "options", None)
+    own = options.get("size") if isinstance(options, dict) else None
+    return own if isinstance(own, int) else otherwise
+
+
+def _resized(pixels: Tensor, size: int) -> Tensor:
+    if pixels.shape[-1] == size:
+        return pixels
+    return nn.functional.interpolate(pixels, (size, size), mode="bilinear", antialias=size < pixels.shape[-1])
 
 
 def _soft(targets: Tensor, classes: int) -> Tensor:

@@ -1,5 +1,6 @@
 """Recipe: everything that decides how a network is trained, as one validated record."""
 
+import json
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any, Literal
@@ -49,7 +50,12 @@ class Recipe(BaseModel):
     accumulate: int = Field(
         default=1, ge=1, description="parts that a step's faces are computed in, where memory is short"
     )
-    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="decides first weights, order and augmentation")
+    seed: int = Field(
+        default=0,
+        ge=0,
+        le=2**31 - 1,
+        description="decides order and augmentation, and in `mien.train` the first weights",
+    )
 
     optimiser: Literal["sgd", "adamw"] = Field(default="sgd", description="SGD with Nesterov momentum, or AdamW")
     lr: float = Field(default=0.1, gt=0, description="highest learning rate")
@@ -126,6 +132,14 @@ class Recipe(BaseModel):
             raise ValueError(f"{', '.join(sorted(taken))} follow from the data and can't be chosen")
         if "name" in options:
             raise ValueError("name is the model's, and can't be chosen")
+        for name, value in options.items():
+            try:
+                json.dumps(value, allow_nan=False)
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{name} must be what JSON can hold, for a run keeps it in its recipe.json: numbers, texts, "
+                    f"true, false, null, lists and dicts of these ({error})"
+                ) from None
         return options
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = True) -> "Recipe":
@@ -136,7 +150,8 @@ class Recipe(BaseModel):
 def recipe(model: str, preset: str = "tuned", **fields: Any) -> Recipe:
     """The recipe of that model and preset, with `fields` in place of the preset's.
 
-    `options` are merged into the preset's, key by key.
+    `options` are merged into the preset's, key by key. A network without presets of its own, somebody's or timm's, gets
+    a plain recipe of 24 epochs as `tuned`, which nobody tuned for it.
 
     Raises:
         RecipeError: for an unknown preset, field or value; the message says which are allowed.
