@@ -65,3 +65,26 @@ def test_it_prints_as_a_table_and_is_short_among_others() -> None:
     assert total.split() == ["all", "16,135", "16,128"]
     assert repr(summary) == f"Summary({len(layers)} layers, 16,135 parameters, 16,128 multiply-adds)"
     assert summary == summarise(create_model("logistic"))
+
+
+class Sequence(nn.Module):
+    """Layers of one's own: a face becomes 48 tokens of 16 numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(48, 16, 3, padding=1, groups=2)
+        self.attention = nn.MultiheadAttention(16, 4, batch_first=True)
+        self.up = nn.ConvTranspose2d(1, 2, 3, stride=2)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        x = self.conv(pixels.float().flatten(1, 2)).transpose(1, 2)  # (B, 48, 16)
+        x, _ = self.attention(x, x, x)
+        return self.up(x[:, None])
+
+
+def test_layers_of_ones_own_count_as_torch_counts_them() -> None:
+    """By hand, with the figures that torch's FlopCounterMode has; importing that takes half a minute."""
+    macs = {layer.kind: layer.macs for layer in summarise(Sequence()).layers}
+    assert macs["Conv1d"] == 24 * 16 * 3 * 48
+    assert macs["MultiheadAttention"] == 4 * 16 * 16 * 48  # query, key, value, and what comes out
+    assert macs["ConvTranspose2d"] == 2 * 3 * 3 * 48 * 16  # each number that it is given times each weight

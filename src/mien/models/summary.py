@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 from mien.tables import text_table
 
@@ -48,8 +49,9 @@ class Summary:
 def summarise(model: nn.Module) -> Summary:
     """Run one empty face through `model` and count; `print` shows what comes back as a table.
 
-    Multiply-adds are those of convolutions and linear layers for one face; norms, activations and pooling, a few
-    percent beside them, aren't counted, as is usual, nor are attention's products of what layers gave.
+    Multiply-adds are those of convolutions, linear layers and attention's projections for one face; norms, activations
+    and pooling, a few percent beside them, aren't counted, as is usual, nor are attention's products of what layers
+    gave. Other layers of one's own, recurrent ones among them, count as 0.
 
     >>> from mien.models import create_model
     >>> summarise(create_model("logistic")).macs == 48 * 48 * 7
@@ -58,15 +60,10 @@ def summarise(model: nn.Module) -> Summary:
     layers: list[Layer] = []
 
     def hook(name: str) -> Any:
-        def record(module: nn.Module, _: Any, output: Tensor | Any) -> None:
+        def record(module: nn.Module, given: Any, output: Any) -> None:
             weights = sum(p.numel() for p in module.parameters(recurse=False))
             shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
-            macs = 0
-            if isinstance(module, nn.Conv2d):
-                macs = module.weight.numel() * shape[1] * shape[2]
-            elif isinstance(module, nn.Linear):
-                macs = module.weight.numel() * output.shape[:-1].numel()  # once for each token where there are several
-            layers.append(Layer(name, type(module).__name__, shape, weights, macs))
+            layers.append(Layer(name, type(module).__name__, shape, weights, _macs(module, given, output)))
 
         return record
 
@@ -90,3 +87,16 @@ def summarise(model: nn.Module) -> Summary:
         for handle in handles:
             handle.remove()
     return Summary(tuple(layers), sum(p.numel() for p in model.parameters()), sum(layer.macs for layer in layers))
+
+
+def _macs(module: nn.Module, given: Any, output: Any) -> int:
+    """Of a layer that was `given` one face: its weights times the places, or tokens, that they are used for."""
+    if isinstance(module, _ConvNd):
+        filtered: Tensor = given[0] if module.transposed else output
+        return module.weight.numel() * filtered.shape[2:].numel()
+    if isinstance(module, nn.Linear):
+        return module.weight.numel() * output.shape[:-1].numel()
+    if isinstance(module, nn.MultiheadAttention):  # whose linear layer isn't called as one
+        projections = sum(p.numel() for p in module.parameters() if p.ndim == 2)
+        return projections * output[0].shape[:-1].numel()
+    return 0
