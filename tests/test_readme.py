@@ -120,6 +120,8 @@ def test_the_python_of_the_pages_runs(folder: Path) -> None:
     *epochs, accuracy = python(folder, "docs/how-to/train.md")
     assert len(epochs) == 2
     assert 0 < float(accuracy) < 1
+    assert "(cnn)" in run(folder, ["leaderboard", "runs/own"])
+    assert python(folder, "docs/how-to/own-data.md")[-1].startswith("grumpy ")
 
 
 def test_the_powershell_lines_are_those_of_the_other_shells() -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mien.data.ferplus import load_ferplus
     from mien.data.folder import load_folder
     from mien.data.load import load_faces
+    from mien.data.split import split_off
     from mien.errors import (
         BadRow,
         CheckpointError,
@@ -101,6 +102,7 @@ _HOMES = {
     "pick_device": "training.device",
     "recipe": "training.recipe",
     "register": "models",
+    "split_off": "data.split",
     "summarise": "models",
     "to_device": "training.device",
     "train": "experiment",
@@ -169,6 +171,7 @@ __all__ = [
     "pick_device",
     "recipe",
     "register",
+    "split_off",
     "summarise",
     "to_device",
     "train",

@@ -136,3 +136,8 @@ def test_names_come_from_an_iterator_and_back_from_a_data_frame() -> None:
     again = FaceSet(faces.images, faces.to_pandas().label, classes=faces.classes)
     assert again.classes == ("a", "b")
     assert again.targets.tolist() == [0, 1, -1]
+
+
+def test_a_tensors_faces_are_asked_for_as_an_array() -> None:
+    with pytest.raises(DataError, match=r"must be a numpy array: images\.numpy\(\)"):
+        FaceSet(torch.zeros(2, 48, 48, dtype=torch.uint8), [0, 1])  # type: ignore[arg-type]

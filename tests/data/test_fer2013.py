@@ -170,6 +170,7 @@ WHOLE_FILES = [
     (GOOD.replace(b"pixels", b"picture"), "no column 'pixels'"),
     (GOOD.replace(b"emotion", b"mood"), "no column 'emotion'"),
     (b"\n".join(GOOD.splitlines()[1:]), "no column 'pixels'"),
+    (b"file,label\na.png,happy\n", r"no column 'pixels'.*put the pictures into a folder for each class"),
     (b"emotion,pixels,pixels,Usage\n", "twice"),
     (gzip.compress(GOOD)[:-30], "cut off"),
     (gzip.compress(GOOD)[:5000], "cut off"),

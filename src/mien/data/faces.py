@@ -71,6 +71,10 @@ class FaceSet(_Base):
     ) -> None:
         if type(images).__module__.partition(".")[0] == "pandas":
             raise DataError("Faces must be one array; of a pandas DataFrame FaceSet.from_pandas(frame) makes it.")
+        if type(images).__module__ == "torch":
+            raise DataError(
+                "Faces must be a numpy array: images.numpy(), and of shape (N, 3, H, W) .transpose(0, 2, 3, 1) besides."
+            )
         n = len(images)
         if not hasattr(images, "dtype"):  # a list; what gives its faces only when asked for them is as good as an array
             raise DataError(
@@ -86,7 +90,7 @@ class FaceSet(_Base):
         if images.dtype != np.uint8 or images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] != 3):
             raise DataError(
                 f"{source or 'images'}: faces must be uint8 of shape (N, H, W) or (N, H, W, 3); "
-                f"found {images.dtype} of shape {images.shape}."
+                f"found {images.dtype} of shape {tuple(images.shape)}."
             )
         if self.rows.shape != (n,) or self.marks.shape != (n,):
             raise DataError(

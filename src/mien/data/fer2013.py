@@ -86,7 +86,8 @@ def _columns(table: Table) -> dict[str, int]:
         found = ", ".join(shown(name) for name in table.columns[:8])
         raise DataError(
             f"{table.source}: no column {' and no column '.join(missing)}; found {found}. "
-            "FER2013 has the columns emotion, pixels and Usage."
+            "FER2013 has the columns emotion, pixels and Usage. A table of picture files and labels isn't read: put "
+            "the pictures into a folder for each class, or make a FaceSet in Python."
         )
     twice = [name for name in places if table.columns.count(name) > 1]
     if twice:
