@@ -30,3 +30,8 @@ def to_stderr(level: str) -> None:
         logger.handlers = [handler] if name != "uvicorn.error" else []
         logger.propagate = name == "uvicorn.error"
         logger.setLevel(level.upper() if name == "mien.server" else logging.WARNING)
+
+
+def at_any_level(event: str, **fields: Any) -> None:
+    """Log what has to be known however little is logged, such as where it listens."""
+    log.handle(log.makeRecord(log.name, logging.INFO, "", 0, event, (), None, extra={"fields": fields}))

@@ -13,7 +13,7 @@ from mien.errors import MienError
 from mien.server.app import create_app
 from mien.server.bounded import BoundedHead
 from mien.server.frames import Frames
-from mien.server.logs import log, to_stderr
+from mien.server.logs import at_any_level, log, to_stderr
 from mien.server.reader import Reader
 from mien.server.settings import Settings
 from mien.server.tls import renew, tls
@@ -100,7 +100,7 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
     def began() -> None:
         if hasattr(signal, "SIGHUP") and (renews or signal.getsignal(signal.SIGHUP) is signal.SIG_DFL):  # not for nohup
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up)
-        log.info("ready", extra={"fields": {"address": address, "models": settings.models}})
+        at_any_level("ready", address=address, models=settings.models)
         announce(address)
 
     def ending() -> None:
