@@ -77,7 +77,7 @@ class Answering(nn.Module):
 
 def test_a_small_network_learns_32_faces_by_heart() -> None:
     plain = {"widths": [16, 32], "depths": [1, 1], "dropout": 0.0}
-    made = recipe("cnn", "article", epochs=60, batch=32, lr=0.01, flip=False, shift=0, options=plain)
+    made = recipe("cnn", "article", epochs=90, batch=32, lr=0.01, flip=False, shift=0, options=plain)
     model = fresh(made)
     faces = draw(32, seed=1)
     last = list(fit(model, faces, faces, made, device="cpu"))[-1]

@@ -214,14 +214,18 @@ def _seed(device: torch.device, seed: int) -> None:
 
 
 def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """SGD or AdamW, with weight decay on matrices and filters only: norms and biases have one dimension."""
+    """SGD or AdamW, with weight decay on matrices and filters only: norms and biases have one dimension.
+
+    In one pass over the weights, on a CPU as on a GPU: of a large layer's step the plain ones are most of the time.
+    """
+    fused = next(model.parameters()).device.type in ("cpu", "cuda")
     groups = [
         {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
     ]
     if recipe.optimiser == "sgd":
-        return torch.optim.SGD(groups, recipe.lr, recipe.momentum, nesterov=recipe.momentum > 0)
-    return torch.optim.AdamW(groups, recipe.lr, (recipe.momentum, 0.999))
+        return torch.optim.SGD(groups, recipe.lr, recipe.momentum, nesterov=recipe.momentum > 0, fused=fused)
+    return torch.optim.AdamW(groups, recipe.lr, (recipe.momentum, 0.999), fused=fused)
 
 
 def side(recipe: Recipe, full: int, epoch: int) -> int:
