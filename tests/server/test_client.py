@@ -1,7 +1,6 @@
 """`mien.Client` and `mien.AsyncClient` against a real server."""
 
 import asyncio
-import gzip
 import inspect
 import json
 import os
@@ -280,24 +279,6 @@ def test_what_a_server_says_doesnt_steer_the_terminal(answering, photo: Path) ->
         [face] = client(photo)
     assert face.label == "\N{REPLACEMENT CHARACTER}]52;c;Y3VybA==\N{REPLACEMENT CHARACTER}"
     assert list(face.probabilities) == [face.label]
-
-
-@pytest.mark.parametrize("compressed", [True, False])
-def test_an_answer_of_very_many_bytes_isnt_held(answering, compressed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mien.client.calls.LARGEST", 100_000)
-    body = b'{"models": [' + b" " * 1_000_000 + b"]}"
-    sent = (gzip.compress(body), {"content-encoding": "gzip"}) if compressed else (body, {})
-    address = answering(*sent)
-
-    async def ask() -> None:
-        async with mien.AsyncClient(address) as client:
-            await client.networks()
-
-    said = "compressed" if compressed else "longer than 100,000 bytes"
-    with mien.Client(address) as client, pytest.raises(mien.ServerError, match=said):
-        client.networks()
-    with pytest.raises(mien.ServerError, match=said):
-        asyncio.run(ask())
 
 
 def test_what_is_no_address_and_no_token() -> None:

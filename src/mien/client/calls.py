@@ -96,30 +96,6 @@ IDLE = 2.0
 """Seconds after which an idle connection isn't used again: the server closes it after 5, perhaps just as it's asked."""
 
 
-LARGEST = 64 << 20
-"""Bytes of an answer: a hundred times what a server of mien's says of a request's pictures."""
-
-
-class Body:
-    """An answer's body, part by part as it was sent: a few kilobytes that unpack to gigabytes don't get in."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self._response, self._parts = response, bytearray()
-        if response.headers.get("content-encoding", "identity") != "identity":
-            raise _odd(response, ", compressed, which wasn't asked for")
-
-    def add(self, part: bytes) -> None:
-        self._parts += part
-        if len(self._parts) > LARGEST:
-            raise _odd(self._response, f", longer than {LARGEST:,} bytes")
-
-    def whole(self) -> httpx.Response:
-        there = self._response
-        return httpx.Response(
-            there.status_code, headers=there.headers, content=bytes(self._parts), request=there.request
-        )
-
-
 class Calls:
     """The calls as steps; the two clients only differ in how they take them."""
 
@@ -144,13 +120,11 @@ class Calls:
             "base_url": self.address,
             "timeout": httpx.Timeout(timeout, pool=None),  # calls that wait for others of this client have lost nobody
             "trust_env": False,
-            "headers": {"accept-encoding": "identity"},
+            "headers": {"authorization": f"Bearer {token}"} if token else {},
             "limits": httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=IDLE),
         }
         if certificate is not None:
             self.options["verify"] = _trusting(certificate)
-        if token:
-            self.options["headers"]["authorization"] = f"Bearer {token}"
 
     def predict(self, file: File, model: str | None, detect: bool) -> Steps:
         """One picture -> its Reading."""

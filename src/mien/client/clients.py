@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import httpx
 
-from mien.client.calls import Body, Calls, Request, ServedNetwork, Steps, lost
+from mien.client.calls import Calls, Request, ServedNetwork, Steps, lost
 from mien.client.files import TOGETHER, as_file, several, together
 from mien.errors import MienError, ServerError
 from mien.recognition.records import Reading
@@ -101,11 +101,7 @@ class Client:
     def _send(self, request: Request) -> httpx.Response:
         _check_open(self._http, self._calls)
         try:
-            with self._http.stream(request.method, request.path, params=request.query, **request.what) as response:
-                body = Body(response)
-                for part in response.iter_raw():
-                    body.add(part)
-                return body.whole()
+            return self._http.request(request.method, request.path, params=request.query, **request.what)
         except httpx.HTTPError as error:
             raise lost(self._calls.address, error) from None
 
@@ -189,12 +185,7 @@ class AsyncClient:
                 "asyncio.run."
             )
         try:
-            stream = self._http.stream(request.method, request.path, params=request.query, **request.what)
-            async with stream as response:
-                body = Body(response)
-                async for part in response.aiter_raw():
-                    body.add(part)
-                return body.whole()
+            return await self._http.request(request.method, request.path, params=request.query, **request.what)
         except httpx.HTTPError as error:
             raise lost(self._calls.address, error) from None
 
