@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import json
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -283,14 +284,12 @@ def test_what_a_server_says_doesnt_steer_the_terminal(answering, photo: Path) ->
 
 def test_what_is_no_address_and_no_token() -> None:
     for make in (mien.Client, mien.AsyncClient):
-        with pytest.raises(mien.MienError, match="not an address"):
-            make("http://[::")
-        with pytest.raises(mien.MienError, match="not an address"):
-            make("http://a..b")
         with pytest.raises(mien.MienError, match=r"not an address, .* Do you mean http://localhost:8000\?"):
             make("localhost:8000")
-        for address in ("", "http://", "HTTPS:///", "ftp://a", "//a"):
-            with pytest.raises(mien.MienError, match=f"'{address}': not an address, which is http:// or https://"):
+        for address in ("", "http://", "HTTPS:///", "ftp://a", "//a", "http://[::", "http://a..b"):
+            with pytest.raises(
+                mien.MienError, match=rf"{re.escape(repr(address))}: not an address.*, which is http://"
+            ):
                 make(address)
         assert "HTTP://localhost:8000" in repr(make("HTTP://localhost:8000"))
         for token in ("é", "a\nb"):

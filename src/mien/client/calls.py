@@ -89,6 +89,8 @@ class _Networks(_Told):
     models: tuple[ServedNetwork, ...]
 
 
+ADDRESS = "http://127.0.0.1:8000"
+
 LEAST, MOST = 0.1, 1.0
 """Seconds after which a busy server is asked again, where it doesn't say more: the first, doubled up to the last."""
 
@@ -107,11 +109,7 @@ class Calls:
         patience: float,
         certificate: str | os.PathLike[str] | None = None,
     ) -> None:
-        self.address, self.patience = address.rstrip("/"), patience
-        try:
-            httpx.URL(self.address).host.encode("idna")
-        except (httpx.InvalidURL, UnicodeError) as error:
-            raise MienError(f"{address}: not an address ({error}). One is http://127.0.0.1:8000.") from None
+        self.address, self.patience = _checked(address), patience
         if not (token.isascii() and token.isprintable()):
             raise MienError("A token has letters, digits or . _ ~ - and nothing else.")
         if not (isinstance(timeout, (int, float)) and 0 < timeout < math.inf):
@@ -178,6 +176,19 @@ class Calls:
             if not busy or time.monotonic() + wait > until:
                 raise _error(response)
             yield wait
+
+
+def _checked(address: str) -> str:
+    """The address, once it says how to get where; else all that could be said is that nobody answers there."""
+    try:
+        url, why = httpx.URL(address), ""
+        url.host.encode("idna")
+        if url.scheme in ("http", "https") and url.host:
+            return address.rstrip("/")
+    except (httpx.InvalidURL, UnicodeError) as error:
+        why = f" ({error})"
+    guess = f" Do you mean http://{address}?" if address and "://" not in address else ""
+    raise MienError(f"{address!r}: not an address{why}, which is http:// or https:// and a server: {ADDRESS}.{guess}")
 
 
 def _trusting(certificate: str | os.PathLike[str]) -> ssl.SSLContext:

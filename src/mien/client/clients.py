@@ -9,12 +9,10 @@ from typing import Any, Self
 
 import httpx
 
-from mien.client.calls import Calls, Request, ServedNetwork, Steps, lost
+from mien.client.calls import ADDRESS, Calls, Request, ServedNetwork, Steps, lost
 from mien.client.files import TOGETHER, as_file, several, together
-from mien.errors import MienError, ServerError
+from mien.errors import ServerError
 from mien.recognition.records import Reading
-
-ADDRESS = "http://127.0.0.1:8000"
 
 
 class Client:
@@ -45,7 +43,7 @@ class Client:
         patience: float = 30.0,
         certificate: str | os.PathLike[str] | None = None,
     ) -> None:
-        self._calls = Calls(_checked(address), token, timeout, patience, certificate)
+        self._calls = Calls(address, token, timeout, patience, certificate)
         self._http = httpx.Client(**self._calls.options)
 
     def __call__(self, picture: Any, *, model: str | None = None, detect: bool = True) -> Reading:
@@ -121,7 +119,7 @@ class AsyncClient:
         patience: float = 30.0,
         certificate: str | os.PathLike[str] | None = None,
     ) -> None:
-        self._calls = Calls(_checked(address), token, timeout, patience, certificate)
+        self._calls = Calls(address, token, timeout, patience, certificate)
         self._http = httpx.AsyncClient(**self._calls.options)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -188,15 +186,6 @@ class AsyncClient:
             return await self._http.request(request.method, request.path, params=request.query, **request.what)
         except httpx.HTTPError as error:
             raise lost(self._calls.address, error) from None
-
-
-def _checked(address: str) -> str:
-    """The address, once it says how to get where; else all that could be said is that nobody answers there."""
-    scheme, _, rest = address.partition("://")
-    if scheme.lower() not in ("http", "https") or not rest.strip("/"):
-        guess = f" Do you mean http://{address}?" if address and "://" not in address else ""
-        raise MienError(f"{address!r}: not an address, which is http:// or https:// and a server: {ADDRESS}.{guess}")
-    return address
 
 
 def _check_open(http: httpx.Client | httpx.AsyncClient, calls: Calls) -> None:
