@@ -10,8 +10,9 @@ from typing import Any, Self
 import httpx
 
 from mien.client.calls import ADDRESS, Calls, Request, ServedNetwork, Steps, lost
-from mien.client.files import TOGETHER, as_file, several, together
+from mien.client.files import TOGETHER, as_file, together
 from mien.errors import ServerError
+from mien.images import several
 from mien.recognition.records import Reading
 
 
@@ -63,7 +64,7 @@ class Client:
         self, pictures: Iterable[Any], *, model: str | None = None, detect: bool = True
     ) -> Iterator[Reading]:
         """Read many pictures, several in a request. What can't be read gives a Reading with an `error`."""
-        for files in together(several(pictures)):
+        for files in together(several(pictures, "predict")):
             yield from self._run(self._calls.predict_batch(files, model, detect))
 
     def networks(self) -> tuple[ServedNetwork, ...]:
@@ -137,7 +138,7 @@ class AsyncClient:
         self, pictures: Iterable[Any], *, model: str | None = None, detect: bool = True
     ) -> AsyncIterator[Reading]:
         """As `Client.predict_many`."""
-        left = several(pictures)
+        left = several(pictures, "predict")
         while some := list(islice(left, TOGETHER)):
             groups = together(some)
             while files := await asyncio.to_thread(next, groups, None):

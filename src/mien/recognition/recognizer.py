@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mien.cards import Card
 from mien.errors import CheckpointError, DataError, MediaError, check_kind
-from mien.images import MAX_PIXELS
+from mien.images import MAX_PIXELS, several
 from mien.net import Net
 from mien.recognition.ahead import ahead, side_by_side
 from mien.recognition.align import crops, whole
@@ -168,15 +168,11 @@ class Recognizer:
             MediaError: `pictures` are one path, one file's bytes, or one picture's array; several in one array are
                 `(N, H, W)` or `(N, H, W, 3)`. DataError: `most` is less than 1.
         """
-        one = isinstance(pictures, np.ndarray) and (
-            pictures.ndim == 2 or (pictures.ndim == 3 and pictures.shape[2] == 3)
-        )
-        if one or isinstance(pictures, (str, os.PathLike, bytes, bytearray, memoryview)):
-            raise MediaError("Several pictures are a list of them, even of one; one alone is for `read`.")
+        given = several(pictures, "read")
         if most < 1:
             raise DataError(f"most is {most}; it is faces in a call of the network, 1 or more.")
         readings, places, seen = [], [], []
-        for picture in pictures:
+        for picture in given:
             try:
                 frame = as_frame(picture, max_pixels=self.max_pixels)
                 found, own = self._find(frame)

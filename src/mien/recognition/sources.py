@@ -222,10 +222,7 @@ def as_frame(picture: Any, *, max_pixels: int = images.MAX_PIXELS) -> Frame:
         MediaError: it isn't one, or larger than the limit.
     """
     if not isinstance(picture, (str, os.PathLike, bytes, bytearray, memoryview, np.ndarray)):
-        raise MediaError(
-            f"A picture is a path, a file's bytes or an array, not {type(picture).__name__}; of an image of Pillow's "
-            'take numpy.asarray(image.convert("RGB")).'
-        )
+        raise images.no_picture(picture)
     if isinstance(picture, np.ndarray):
         return Frame(called(picture), _rgb(picture))
     if isinstance(picture, (bytes, bytearray, memoryview)):
@@ -239,14 +236,6 @@ def as_frame(picture: Any, *, max_pixels: int = images.MAX_PIXELS) -> Frame:
 
 
 def _rgb(array: NDArray[Any]) -> NDArray[np.uint8]:
-    if (
-        array.dtype != np.uint8
-        or not array.size
-        or array.ndim not in (2, 3)
-        or (array.ndim == 3 and array.shape[2] != 3)
-    ):
-        raise MediaError(
-            f"A picture as an array is uint8, (H, W) gray or (H, W, 3) RGB; found {array.dtype} of shape {array.shape}."
-        )
+    images.check_array(array)
     images.check_size(array.shape[1], array.shape[0])
     return np.ascontiguousarray(array if array.ndim == 3 else np.repeat(array[..., None], 3, 2))
