@@ -257,6 +257,30 @@ def _shown(sign: str) -> bool:
     return sign.isprintable() or unicodedata.category(sign) == "Zs" or sign in _JOINERS
 
 
+def is_text(name: str) -> bool:
+    """Whether a file's name is text, which others than Python take alone: what isn't UTF-8 comes from the system as
+    surrogates.
+
+    >>> is_text("a.mp4"), is_text(chr(0xDCFF) + ".mp4")
+    (True, False)
+    """
+    return escaped(name) == name
+
+
+def escaped(name: str) -> str:
+    r"""A file's name as text: a byte that is none stands there as its surrogate's number.
+
+    >>> escaped("a " + chr(0xDCFF)), unescaped(escaped("a " + chr(0xDCFF))) == "a " + chr(0xDCFF)
+    ('a \\udcff', True)
+    """
+    return name.encode(errors="backslashreplace").decode()
+
+
+def unescaped(text: str) -> str:
+    """The opposite of `escaped`."""
+    return re.sub(r"\\u(dc[89a-f][0-9a-f])", lambda found: chr(int(found[1], 16)), text)
+
+
 def plain_name(name: str) -> bool:
     """Whether it names a file in the folder that it is asked for in, and none elsewhere.
 
