@@ -18,10 +18,9 @@ from PIL import Image
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from mien.server import stream, unread
+from mien.server import protocols, stream
 from mien.server.app import create_app
-from mien.server.bounded import BoundedHead
-from mien.server.frames import Frames
+from mien.server.protocols import BoundedHttp, BoundedSocket
 from mien.server.settings import Settings
 
 TOKEN = "a-token-of-some-length"
@@ -218,7 +217,7 @@ def test_a_stream_on_which_nothing_comes_is_closed(crop_files: list[bytes], monk
 
 def test_a_client_that_doesnt_read_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Over HTTP and a WebSocket; but not one that is slow to read: whatever it takes counts."""
-    monkeypatch.setattr(unread, "UNREAD_SECONDS", 1.0)
+    monkeypatch.setattr(protocols, "UNREAD_SECONDS", 1.0)
     sent: dict[str, tuple[str, dict[str, Any]]] = {
         "http": ("http.response.start", {"type": "http.response.body", "body": bytes(1 << 20), "more_body": True}),
         "websocket": ("websocket.accept", {"type": "websocket.send", "bytes": bytes(1 << 20)}),
@@ -258,7 +257,7 @@ async def serving(app: Any) -> AsyncIterator[tuple[uvicorn.Server, int]]:
     """An application behind the server's own protocols, in this process: the server, its port."""
     faults: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context))
-    config = uvicorn.Config(app, http=BoundedHead, ws=Frames, port=0, lifespan="off", log_config=None)
+    config = uvicorn.Config(app, http=BoundedHttp, ws=BoundedSocket, port=0, lifespan="off", log_config=None)
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
     while not server.started:

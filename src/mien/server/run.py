@@ -11,9 +11,8 @@ import uvicorn
 
 from mien.errors import MienError
 from mien.server.app import create_app
-from mien.server.bounded import BoundedHead
-from mien.server.frames import Frames
 from mien.server.logs import at_any_level, log, to_stderr
+from mien.server.protocols import BoundedHttp, BoundedSocket
 from mien.server.reader import Reader
 from mien.server.settings import Settings
 from mien.server.tls import renew, tls
@@ -77,8 +76,8 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
         ws_max_size=settings.max_bytes,
         ws_per_message_deflate=False,  # pictures are compressed already
         timeout_graceful_shutdown=max(1, round(settings.drain)),
-        http=BoundedHead,
-        ws=Frames,
+        http=BoundedHttp,
+        ws=BoundedSocket,
         # Windows' own loop stops listening when a client resets its connection too early (cpython issue 93821)
         loop="asyncio:SelectorEventLoop" if os.name == "nt" else "auto",
     )
