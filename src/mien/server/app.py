@@ -19,7 +19,6 @@ from starlette.websockets import WebSocket
 from mien.server import routes, stream
 from mien.server.browser import add_page
 from mien.server.envelope import Envelope, as_json
-from mien.server.metrics import Metrics
 from mien.server.reader import Reader
 from mien.server.refusal import Refusal
 from mien.server.settings import Settings
@@ -49,9 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
     """
     for suffix, kind in _KINDS.items():
         mimetypes.add_type(kind, suffix)
-    metrics = Metrics()
-    metrics.queue.set(settings.queue)
-    reader = Reader(settings, seen=metrics.batch.observe)
+    reader = Reader(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -67,7 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,  # it would lead to http and past a proxy's own path
     )
-    app.state.reader, app.state.metrics = reader, metrics
+    app.state.reader = reader
     app.include_router(routes.router)
     app.include_router(stream.router)
     app.add_api_route("/", _index, include_in_schema=False)
@@ -78,7 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(WebSocketRequestValidationError, _wrong)
     app.add_exception_handler(HTTPException, _missing)
     app.add_middleware(Straight)
-    app.add_middleware(Envelope, settings=settings, metrics=metrics)
+    app.add_middleware(Envelope, settings=settings, metrics=reader.metrics)
     if settings.origins:  # outermost: a browser's question beforehand has no token
         app.add_middleware(
             CORSMiddleware,
