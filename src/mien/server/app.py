@@ -5,7 +5,7 @@ import mimetypes
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
@@ -70,7 +70,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_api_route("/", _index, include_in_schema=False)
     add_page(app, settings)
     app.mount("/static", StaticFiles(directory=PAGE), name="static")
-    app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _wrong)
     app.add_exception_handler(WebSocketRequestValidationError, _wrong)
     app.add_exception_handler(HTTPException, _missing)
@@ -91,23 +90,17 @@ async def _index() -> Response:
     return FileResponse(PAGE / "index.html")
 
 
-async def _refused(request: Request | WebSocket, error: Any) -> Response:
-    """The answer; to a WebSocket, which isn't open yet, starlette gives it as that to its handshake."""
-    request.state.refused = error.code
-    return as_json(error.as_json(request.state.request_id), error.status, dict(error.headers))
-
-
-async def _wrong(request: Request | WebSocket, error: Any) -> Response:
+async def _wrong(request: Request | WebSocket, error: Any) -> NoReturn:
     first = error.errors()[0]
     name = ".".join(map(str, first["loc"][1:]))
     if first["type"] == "extra_forbidden":
         asked = stream.AskedOfStream if request.scope["type"] == "websocket" else routes.Asked
         first["msg"] = f"There is no such parameter; there are {', '.join(asked.model_fields)}"
-    return await _refused(request, Refusal("bad_parameter", f"{name}: {first['msg']}."))
+    raise Refusal("bad_parameter", f"{name}: {first['msg']}.")
 
 
 async def _missing(request: Request, error: Any) -> Response:
     code = _CODES.get(error.status_code, "bad_request")
-    response = await _refused(request, Refusal(code, f"{request.method} {request.url.path}: {error.detail}."))
-    response.headers.update(error.headers or {})
-    return response
+    refusal = Refusal(code, f"{request.method} {request.url.path}: {error.detail}.")
+    request.state.refused = code
+    return as_json(refusal.as_json(request.state.request_id), refusal.status, error.headers)
