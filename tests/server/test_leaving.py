@@ -20,6 +20,8 @@ from websockets.exceptions import ConnectionClosed
 
 from mien.server import protocols, stream
 from mien.server.app import create_app
+from mien.server.envelope import Envelope
+from mien.server.metrics import Metrics
 from mien.server.protocols import BoundedHttp, BoundedSocket
 from mien.server.settings import Settings
 
@@ -250,6 +252,18 @@ def test_a_client_that_doesnt_read_is_hung_up_on(monkeypatch: pytest.MonkeyPatch
                 writer.close()
 
     asyncio.run(talk())
+
+
+def test_a_fault_whose_client_has_left_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def failing(*how: Any) -> None:
+        raise ValueError
+
+    async def gone(message: Any) -> None:
+        raise OSError
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"127.0.0.1")]}
+    asyncio.run(Envelope(failing, Settings(), Metrics())(scope, failing, gone))
+    assert [one.message for one in caplog.records] == ["failed"]
 
 
 @asynccontextmanager
