@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, overload
@@ -18,9 +18,9 @@ from mien.net import Net
 from mien.recognition.ahead import ahead, side_by_side
 from mien.recognition.align import crops, whole
 from mien.recognition.detect import CERTAIN, Detection, Detector
-from mien.recognition.given import Given, told_apart
+from mien.recognition.given import timed_frames, told_apart
 from mien.recognition.records import Face, Frame, Reading
-from mien.recognition.sources import Name, Sources, as_frame, called, check_every, names_of
+from mien.recognition.sources import Name, Sources, as_frame, called, check_every
 from mien.recognition.track import HALF_LIFE, Tracker
 from mien.session import workers
 from mien.shipped import DEFAULT
@@ -230,20 +230,23 @@ class Recognizer:
 
         Raises:
             MediaError: nothing there under one of the names, or it is no name; or there is no such camera; or what you
-                decode isn't (array, seconds). DataError: those seconds aren't finite, or fall.
+                decode isn't (array, seconds). DataError: those seconds aren't finite, or fall; or `every` or `after` is
+                said beside Sources, which have their own.
         """
         check_every(every)
         given, timed = (sources, False) if isinstance(sources, Sources) else told_apart(sources)
-        frames: Sources | Given
+        frames: Sources | Iterator[Frame]
         if timed:
-            frames = Given(given, every=every)
+            frames = timed_frames(given, every)
         elif isinstance(given, Sources):
+            if every != 1 or after is not None:
+                raise DataError("Sources have every and after of their own: Sources(..., every=3, after=...).")
             frames = given
         else:
-            frames = Sources(names_of(given), every=every, after=after, max_pixels=self.max_pixels)
+            frames = Sources(given, every=every, after=after, max_pixels=self.max_pixels)
         tracker, source = Tracker(half_life=self.smooth), None
         side = min(self.threads, SIDE_BY_SIDE)
-        live = frames.live  # a camera's pictures mustn't grow old in a queue
+        live = not isinstance(frames, Sources) or frames.live  # pictures of now mustn't grow old in a queue
 
         def held(frame: Frame) -> int:
             return 1 if live else side if frame.pixels is not None and frame.pixels.size > 3 * LARGE else 2 * side

@@ -31,7 +31,8 @@ class Sources:
     """Everything that a line names, as one run of frames.
 
     Args:
-        names: paths of photos and videos, folders (searched to their depths), glob patterns, or numbers of cameras.
+        names: paths of photos and videos, folders (searched to their depths), glob patterns, or numbers of cameras;
+            one or several.
         every: of a video or camera only each so many'th frame.
         after: for a source the last frame that is done already; those up to it are passed over, photos counted in
             `passed`.
@@ -45,13 +46,13 @@ class Sources:
     TIFFs of several pages) the first picture is read. What several names stand for is read once.
 
     Raises:
-        MediaError: (at once) nothing there under one of the names, or nothing to look at in a folder.
+        MediaError: (at once) nothing there under one of the names, or nothing to look at in a folder; or no name.
         DataError: (at once) one of the outputs might overwrite a source, or `every` is no whole number from 1 on.
     """
 
     def __init__(
         self,
-        names: Sequence[Name],
+        names: Name | Iterable[Name],
         *,
         every: int = 1,
         after: Mapping[str, int] | None = None,
@@ -61,7 +62,7 @@ class Sources:
         check_every(every)
         self.every, self.after, self.max_pixels = every, dict(after or {}), max_pixels
         self.outputs = outputs
-        self.names = [str(name) for name in names]
+        self.names = [str(name) for name in names_of(names)]
         self.others = self.drawn = self.animations = self.videos = self.photos = self.passed = 0
         self.total: int | None = None
         """How many frames will come, as far as that can be told beforehand; for progress."""
