@@ -177,33 +177,38 @@ def between(whole: str, name: str, text: str, *, maker: str, path: str | os.Path
 def holding(lock: Path, other: Exception) -> Iterator[None]:
     """Hold the folder that the file `lock` lies in, alone among those who ask; whoever is killed holds it no longer.
 
-    Folders on the way are made. Where the file system has no locks, nobody is kept out.
+    Folders on the way are made, and go again where they are left empty. Where the file system has no locks, nobody is
+    kept out.
 
     Raises:
         other: somebody else holds it.
     """
     from filelock import FileLock, Timeout
 
-    lock.parent.mkdir(parents=True, exist_ok=True)
+    made = [folder for folder in lock.parents if not folder.exists()]
     held = FileLock(lock, blocking=False, thread_local=False)
-    for left in reversed(range(_TRIES)):
-        try:
-            with suppress(NotImplementedError):
-                held.acquire()
-            break
-        except Timeout:
-            if os.path.lexists(lock):
-                raise other from None
-            if not left:
-                lock.stat()  # where no file can be made, as in /proc, that is what is wrong
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
-            break
     try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        for left in reversed(range(_TRIES)):
+            try:
+                with suppress(NotImplementedError):
+                    held.acquire()
+                break
+            except Timeout:
+                if os.path.lexists(lock):
+                    raise other from None
+                if not left:
+                    lock.stat()  # where no file can be made, as in /proc, that is what is wrong
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
+                break
         yield
     finally:
         held.release()
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import csv
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -244,22 +244,16 @@ def _lies_at(file: BinaryIO, path: Path) -> bool:
 
 @contextmanager
 def _held(path: Path) -> Iterator[None]:
-    """Let nobody else write there meanwhile. A folder that is made for it goes again if nothing comes into it."""
-    missing = [folder for folder in path.parents if not folder.exists()]
+    """Let nobody else write there meanwhile."""
     place = Path(os.path.realpath(path)) if path.suffix.lower() == ".jsonl" else path  # written through its link
     busy = DataError(f"{path}: another command writes there. Wait until it is done, or name another file.")
-    try:
-        with ExitStack() as held:
-            try:
-                held.enter_context(alone(place, busy))
-                path.exists()  # which fails where the name alone is too long
-            except OSError as error:
-                raise DataError(f"{path}: it can't be written there ({error.strerror}). Name another place.") from None
-            yield
-    finally:
-        for folder in missing:
-            with suppress(OSError):
-                folder.rmdir()
+    with ExitStack() as held:
+        try:
+            held.enter_context(alone(place, busy))
+            path.exists()  # which fails where the name alone is too long
+        except OSError as error:
+            raise DataError(f"{path}: it can't be written there ({error.strerror}). Name another place.") from None
+        yield
 
 
 def _row(line: bytes) -> dict[str, Any] | None:
