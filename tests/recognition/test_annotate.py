@@ -116,8 +116,8 @@ def test_a_disk_that_is_full_for_a_moment_leaves_no_half_of_a_drawing(
 
 def test_a_picture_for_which_there_is_no_room_is_named(tmp_path: Path) -> None:
     dice = np.random.default_rng(0)
-    with room(2000), pytest.raises(OSError, match=r"a\.png"):
-        save_picture(dice.integers(0, 256, (96, 96, 3), np.uint8), tmp_path / "a.png")
+    with room(2000), pytest.raises(OSError, match=r"a\.jpg"):
+        save_picture(dice.integers(0, 256, (96, 96, 3), np.uint8), tmp_path / "a.jpg", "signed")
 
 
 def test_a_drawing_that_cant_grow_any_more_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
