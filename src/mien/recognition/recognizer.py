@@ -4,7 +4,6 @@ import math
 import os
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, Literal, overload
 
 import cv2
@@ -131,15 +130,7 @@ class Recognizer:
         self.classes, self.device = self.net.classes, self.net.device
         self.smooth, self.max_pixels, self.threads = smooth, max_pixels, threads or workers()
         # a thread for each of two frames does more than two threads for one, which wait for each other in every layer
-        self._new_detector = partial(Detector, device=device, threads=1, certain=certain) if detect else None
-        self._detector = self._new_detector() if self._new_detector else None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_detector": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__ |= state
-        self._detector = self._new_detector() if self._new_detector else None
+        self._detector = Detector(device=device, threads=1, certain=certain) if detect else None
 
     def __repr__(self) -> str:
         return f"Recognizer({self.net.card.model}, {len(self.classes)} classes, {self.net.path}, on {self.device})"
