@@ -171,7 +171,7 @@ class Recognizer:
                 frame, found, own = Frame(called(picture), None, error=str(error)), (), self._none
             places.append(found)
             seen.append(own)
-            readings.append(self._reading(frame, (), self._none))  # its pixels needn't be kept
+            readings.append(_reading(frame))  # its pixels needn't be kept
         if not readings:
             return []
         faces = np.concatenate(seen)
@@ -184,7 +184,7 @@ class Recognizer:
         """The same, and the crops that the network saw: uint8 `(N, 48, 48)`, or `(N, 48, 48, 3)` for one of colours."""
         frame = as_frame(picture, max_pixels=self.max_pixels)
         found, seen = self._find(frame)
-        reading = self._reading(frame, found, self.net(seen))
+        reading = _reading(frame, faces_of(self.net.card, found, self.net(seen)))
         return reading, seen[:, 0] if seen.shape[1] == 1 else seen.transpose(0, 2, 3, 1)
 
     @overload
@@ -253,11 +253,11 @@ class Recognizer:
     def _read_on(
         self, frame: Frame, found: tuple[Detection, ...], seen: NDArray[np.uint8], tracker: Tracker
     ) -> Reading:
-        answers = self.net(seen)
-        if frame.time is None or not self._detector:
-            return self._reading(frame, found, answers)
-        ids, smooth = tracker.update(frame.time, found, answers)
-        return self._reading(frame, found, smooth, ids)
+        answers: NDArray[Any] = self.net(seen)
+        ids = None
+        if frame.time is not None and self._detector:
+            ids, answers = tracker.update(frame.time, found, answers)
+        return _reading(frame, faces_of(self.net.card, found, answers, ids))
 
     def _found(self, frame: Frame) -> tuple[Frame, *Found]:
         try:
@@ -274,9 +274,7 @@ class Recognizer:
     def _none(self) -> NDArray[np.uint8]:
         return np.empty((0, *self.net.card.input_shape), np.uint8)
 
-    def _reading(
-        self, frame: Frame, found: Sequence[Detection], answers: NDArray[Any], ids: Sequence[int] | None = None
-    ) -> Reading:
-        faces = faces_of(self.net.card, found, answers, ids)
-        height, width = frame.pixels.shape[:2] if frame.pixels is not None else (0, 0)
-        return Reading(frame.source, frame.index, frame.time, width, height, faces, frame.error)
+
+def _reading(frame: Frame, faces: tuple[Face, ...] = ()) -> Reading:
+    height, width = frame.pixels.shape[:2] if frame.pixels is not None else (0, 0)
+    return Reading(frame.source, frame.index, frame.time, width, height, faces, frame.error)
