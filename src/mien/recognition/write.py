@@ -73,7 +73,7 @@ class RowWriter:
         self._blank = self._made = False
         self._file: BinaryIO | None = None
         with ExitStack() as held:
-            held.enter_context(_held(self.path))
+            held.enter_context(_alone(self.path))
             self._begin(resume, overwrite)
             self._held = held.pop_all()
 
@@ -245,7 +245,7 @@ def _lies_at(file: BinaryIO, path: Path) -> bool:
 
 
 @contextmanager
-def _held(path: Path) -> Iterator[None]:
+def _alone(path: Path) -> Iterator[None]:
     """Let nobody else write there meanwhile."""
     place = Path(os.path.realpath(path)) if path.suffix.lower() == ".jsonl" else path  # written through its link
     busy = DataError(f"{path}: another command writes there. Wait until it is done, or name another file.")

@@ -145,7 +145,7 @@ def reason(error: Exception) -> str:
     return re.sub(r"^DaftError::\w+ ", "", told)
 
 
-def exactly(path: str | os.PathLike[str]) -> str:
+def literal(path: str | os.PathLike[str]) -> str:
     """A path of this machine as daft takes it: absolute, for of any other it may take the first part for a host, and
     without a sign that would make it a pattern.
 
@@ -163,7 +163,7 @@ def _table(daft: Any, job: Job) -> Any:
     kind = next(kind for kind in TABLES if job.source.lower().endswith(kind))
     place = os.path.expanduser(job.source)
     if "://" not in place:  # one table, or a pattern of several
-        place = exactly(place) if os.path.exists(place) else os.path.join(exactly(os.curdir), place)
+        place = literal(place) if os.path.exists(place) else os.path.join(literal(os.curdir), place)
     try:
         frame = readers[kind](place, io_config=access(daft, job))
     except Exception as error:  # daft's own errors share no other root

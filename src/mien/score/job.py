@@ -92,7 +92,7 @@ def _note(job: Job, net: Net, out: Path) -> dict[str, str]:
     """Write the job and its network down in its folder, or check that they are those noted there."""
     asked = asdict(job) | {"source": from_root(os.path.expanduser(job.source))}
     network = checksums(net)
-    for left in out.glob(".*.*"):  # what a kill left of a file that wasn't in its place yet
+    for left in out.glob(".????????.*"):  # as `replacing` calls what isn't in its place yet; a kill leaves it
         if left.name[10:] in (NOTE, INPUTS) or left.name[10:].startswith("part-"):
             left.unlink()
     note = out / NOTE
