@@ -117,7 +117,6 @@ GOOD = b"".join(json.dumps(row).encode() + b"\n" for reading in READINGS for row
         ("other.jsonl", b'{"a": 1}\n', "line 1 isn't a row"),
         ("noted.jsonl", GOOD + b"a hand-written line\n" + GOOD, "isn't a row"),
         ("deep.jsonl", GOOD + b"[" * 100_000 + b"\n", "isn't a row"),
-        ("deeper.jsonl", GOOD + b'{"source": "a", "frame": 0, "box": ' + b"[" * 100_000 + b"\n", "isn't a row"),
         ("part.jsonl", GOOD + b'{"source": "a", "frame": 0, "probabilities": [1]}\n', "isn't a row"),
         ("other.csv", b"a,b\n1,2\n", "its rows aren't mien's"),
         ("other.parquet", b"junk", "not a Parquet file"),
