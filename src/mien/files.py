@@ -177,33 +177,38 @@ def between(whole: str, name: str, text: str, *, maker: str, path: str | os.Path
 def holding(lock: Path, other: Exception) -> Iterator[None]:
     """Hold the folder that the file `lock` lies in, alone among those who ask; whoever is killed holds it no longer.
 
-    Folders on the way are made. Where the file system has no locks, nobody is kept out.
+    Folders on the way are made, and go again where they are left empty. Where the file system has no locks, nobody is
+    kept out.
 
     Raises:
         other: somebody else holds it.
     """
     from filelock import FileLock, Timeout
 
-    lock.parent.mkdir(parents=True, exist_ok=True)
+    made = [folder for folder in lock.parents if not folder.exists()]
     held = FileLock(lock, blocking=False, thread_local=False)
-    for left in reversed(range(_TRIES)):
-        try:
-            with suppress(NotImplementedError):
-                held.acquire()
-            break
-        except Timeout:
-            if os.path.lexists(lock):
-                raise other from None
-            if not left:
-                lock.stat()  # where no file can be made, as in /proc, that is what is wrong
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
-            break
     try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        for left in reversed(range(_TRIES)):
+            try:
+                with suppress(NotImplementedError):
+                    held.acquire()
+                break
+            except Timeout:
+                if os.path.lexists(lock):
+                    raise other from None
+                if not left:
+                    lock.stat()  # where no file can be made, as in /proc, that is what is wrong
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
+                break
         yield
     finally:
         held.release()
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 @contextmanager
@@ -255,6 +260,30 @@ def printable(name: str) -> str:
 def _shown(sign: str) -> bool:
     """Spaces of other widths are, and what joins letters or keeps them apart: in Persian words, in emoji."""
     return sign.isprintable() or unicodedata.category(sign) == "Zs" or sign in _JOINERS
+
+
+def is_text(name: str) -> bool:
+    """Whether a file's name is text, which others than Python take alone: what isn't UTF-8 comes from the system as
+    surrogates.
+
+    >>> is_text("a.mp4"), is_text(chr(0xDCFF) + ".mp4")
+    (True, False)
+    """
+    return escaped(name) == name
+
+
+def escaped(name: str) -> str:
+    r"""A file's name as text: a byte that is none stands there as its surrogate's number.
+
+    >>> escaped("a " + chr(0xDCFF)), unescaped(escaped("a " + chr(0xDCFF))) == "a " + chr(0xDCFF)
+    ('a \\udcff', True)
+    """
+    return name.encode(errors="backslashreplace").decode()
+
+
+def unescaped(text: str) -> str:
+    """The opposite of `escaped`."""
+    return re.sub(r"\\u(dc[89a-f][0-9a-f])", lambda found: chr(int(found[1], 16)), text)
 
 
 def plain_name(name: str) -> bool:

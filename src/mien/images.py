@@ -4,7 +4,9 @@ import io
 import math
 import os
 import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,6 +108,36 @@ def decode(
         raise MediaError(f"{name}: there is too little memory to decode it; the file itself may be whole.") from None
     except Exception as error:  # on damaged bytes Pillow's decoders raise nearly every kind there is
         raise MediaError(f"{name}: a damaged image ({str(error).strip()}).") from None
+
+
+def check_array(array: NDArray[Any]) -> None:
+    """Raise MediaError where an array is no picture, uint8 `(H, W)` gray or `(H, W, 3)` RGB."""
+    if array.dtype != np.uint8 or not array.size or array.ndim < 2 or array.shape[2:] not in ((), (3,)):
+        raise MediaError(
+            f"A picture as an array is uint8, (H, W) gray or (H, W, 3) RGB; found {array.dtype} of shape {array.shape}."
+        )
+
+
+def no_picture(given: object) -> MediaError:
+    """The error for what is neither a path, nor bytes, nor an array."""
+    return MediaError(
+        f"A picture is a path, a file's bytes or an array, not {type(given).__name__}; of an image of Pillow's "
+        'take numpy.asarray(image.convert("RGB")).'
+    )
+
+
+def several(pictures: Iterable[Any], verb: str) -> Iterator[Any]:
+    """These pictures one by one; the error names the `verb` for one alone.
+
+    Raises:
+        MediaError: it is one path, whose letters are no pictures, one file's bytes or one picture's array, or none.
+    """
+    one = isinstance(pictures, (str, os.PathLike, bytes, bytearray, memoryview)) or (
+        isinstance(pictures, np.ndarray) and (pictures.ndim == 2 or pictures.shape[2:] == (3,))
+    )
+    if one or not isinstance(pictures, Iterable):
+        raise MediaError(f"Several pictures are a list of them, even of one; one alone is for `{verb}`.")
+    return iter(pictures)
 
 
 def _formats(data: bytes) -> tuple[str, ...]:

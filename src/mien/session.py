@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.errors import CheckpointError, MienError, first_line
+from mien.files import is_text
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -49,9 +50,10 @@ def open_session(
     options.intra_op_num_threads = threads or cores()
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
     options.log_severity_level = 4  # what goes wrong is raised; it needn't be printed as well
-    model = content or _named(path)
+    model = content or (str(path) if is_text(str(path)) else path.read_bytes())  # it takes names in UTF-8 alone
     if isinstance(model, bytes):  # what lies beside it would be looked for in the folder that one happens to be in
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", _folder(path))
+        beside = str(path.parent) if is_text(str(path.parent)) else os.devnull
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", beside)
     wanted: list[Any] = list(dict.fromkeys([PROVIDERS[device], PROVIDERS["cpu"]]))  # the CPU does what the other can't
     if device == "cuda":
         with redirect_stdout(sys.stderr):  # where it says what it doesn't find
@@ -68,24 +70,6 @@ def open_session(
     if device_of(session) != device:
         raise MienError(f"The device {device} doesn't work here: onnxruntime fell back to the CPU.")
     return session
-
-
-def _named(path: Path) -> str | bytes:
-    """A file's name as onnxruntime takes it, which is in UTF-8; of another one the file's bytes."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return path.read_bytes()
-    return str(path)
-
-
-def _folder(path: Path) -> str:
-    """The folder of a file as onnxruntime takes it; for one whose name isn't UTF-8 a place where nothing lies."""
-    try:
-        str(path.parent).encode()
-    except UnicodeEncodeError:
-        return os.devnull
-    return str(path.parent)
 
 
 def workers() -> int:

@@ -68,7 +68,7 @@ def test_letters_that_pillows_own_font_hasnt_are_drawn_with_the_systems(monkeypa
     monkeypatch.setattr(letters, "FONTS", {"None": "no such font", "DejaVu Sans": str(ours)})
     names = ("g\u00e4", "g\u00e9", "\u0436", "\u0434", "\u05e9", "\u05d1")
     assert len({captioned(name) for name in names}) == len(names)  # boxes would be alike
-    assert letters.boxed([*names, "happy", "\u5b09", "two\nlines"]) == ["\u5b09"]
+    assert letters.missing([*names, "happy", "\u5b09", "two\nlines"]) == ["\u5b09"]
     for name in ("\u5b09", "two\nlines", "\x85"):
         captioned(name)
 
@@ -116,8 +116,8 @@ def test_a_disk_that_is_full_for_a_moment_leaves_no_half_of_a_drawing(
 
 def test_a_picture_for_which_there_is_no_room_is_named(tmp_path: Path) -> None:
     dice = np.random.default_rng(0)
-    with room(2000), pytest.raises(OSError, match=r"a\.png"):
-        save_picture(dice.integers(0, 256, (96, 96, 3), np.uint8), tmp_path / "a.png")
+    with room(2000), pytest.raises(OSError, match=r"a\.jpg"):
+        save_picture(dice.integers(0, 256, (96, 96, 3), np.uint8), tmp_path / "a.jpg", "signed")
 
 
 def test_a_drawing_that_cant_grow_any_more_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -292,7 +292,7 @@ def test_what_cant_be_meant_is_said_at_once(recognizer: mien.Recognizer, photo: 
         mien.Recognizer(threads=-1)
     with pytest.raises(MienError, match="most is 0"):
         recognizer.read_all([photo], most=0)
-    for one in (str(photo), photo, photo.read_bytes(), np.zeros((9, 9), np.uint8), np.zeros((9, 9, 3), np.uint8)):
+    for one in (str(photo), photo, photo.read_bytes(), np.zeros((9, 9), np.uint8), np.zeros((9, 9, 3), np.uint8), 7):
         with pytest.raises(MediaError, match="a list of them"):
             recognizer.read_all(one)
     for wrong in (1.5, None, b"photo.jpg", [photo, None], np.zeros((2, 48, 48), np.uint8)):

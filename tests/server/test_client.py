@@ -1,10 +1,10 @@
 """`mien.Client` and `mien.AsyncClient` against a real server."""
 
 import asyncio
-import gzip
 import inspect
 import json
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -282,34 +282,14 @@ def test_what_a_server_says_doesnt_steer_the_terminal(answering, photo: Path) ->
     assert list(face.probabilities) == [face.label]
 
 
-@pytest.mark.parametrize("compressed", [True, False])
-def test_an_answer_of_very_many_bytes_isnt_held(answering, compressed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mien.client.calls.LARGEST", 100_000)
-    body = b'{"models": [' + b" " * 1_000_000 + b"]}"
-    sent = (gzip.compress(body), {"content-encoding": "gzip"}) if compressed else (body, {})
-    address = answering(*sent)
-
-    async def ask() -> None:
-        async with mien.AsyncClient(address) as client:
-            await client.networks()
-
-    said = "compressed" if compressed else "longer than 100,000 bytes"
-    with mien.Client(address) as client, pytest.raises(mien.ServerError, match=said):
-        client.networks()
-    with pytest.raises(mien.ServerError, match=said):
-        asyncio.run(ask())
-
-
 def test_what_is_no_address_and_no_token() -> None:
     for make in (mien.Client, mien.AsyncClient):
-        with pytest.raises(mien.MienError, match="not an address"):
-            make("http://[::")
-        with pytest.raises(mien.MienError, match="not an address"):
-            make("http://a..b")
         with pytest.raises(mien.MienError, match=r"not an address, .* Do you mean http://localhost:8000\?"):
             make("localhost:8000")
-        for address in ("", "http://", "HTTPS:///", "ftp://a", "//a"):
-            with pytest.raises(mien.MienError, match=f"'{address}': not an address, which is http:// or https://"):
+        for address in ("", "http://", "HTTPS:///", "ftp://a", "//a", "http://[::", "http://a..b"):
+            with pytest.raises(
+                mien.MienError, match=rf"{re.escape(repr(address))}: not an address.*, which is http://"
+            ):
                 make(address)
         assert "HTTP://localhost:8000" in repr(make("HTTP://localhost:8000"))
         for token in ("é", "a\nb"):
@@ -381,7 +361,7 @@ def test_what_is_no_picture_is_told_so_and_doesnt_stop_the_others(asked: mien.Cl
     readings = list(asked.predict_many([photo, image, 7]))
     assert [len(one) for one in readings] == [1, 0, 0]
     assert [one.error.partition(", not ")[2].partition(";")[0] for one in readings[1:]] == ["Image", "int"]
-    for one in (str(photo), photo, photo.read_bytes(), 7, None):
+    for one in (str(photo), photo, photo.read_bytes(), np.zeros((9, 9, 3), np.uint8), 7, None):
         with pytest.raises(mien.MediaError, match="a list of them"):
             next(asked.predict_many(one))
 

@@ -16,7 +16,7 @@ from pictures import png
 from mien.cli.serve import serve
 from mien.data.drawn import drawn_faces
 from mien.server.bodies import FIRST, PACE
-from mien.server.frames import MOST
+from mien.server.protocols import MOST_FRAMES
 from mien.server.refusal import STATUS
 from mien.server.settings import Settings
 from mien.server.stream import IDLE_SECONDS
@@ -72,7 +72,7 @@ def test_codes_limits_and_options_are_those_of_the_server() -> None:
         f"| {settings.queue} | `--queue`",
         f"| {settings.streams} |",
         f"stream on which nothing comes is closed | {IDLE_SECONDS:g} s",
-        f"frames that come at once | {MOST:,} |",
+        f"frames that come at once | {MOST_FRAMES:,} |",
         f"| {settings.rate:g}; not for this machine",
         f"| {settings.drain:g} s | `--drain`",
     ):

@@ -18,10 +18,11 @@ from PIL import Image
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from mien.server import stream, unread
+from mien.server import protocols, stream
 from mien.server.app import create_app
-from mien.server.bounded import BoundedHead
-from mien.server.frames import Frames
+from mien.server.envelope import Envelope
+from mien.server.metrics import Metrics
+from mien.server.protocols import BoundedHttp, BoundedSocket
 from mien.server.settings import Settings
 
 TOKEN = "a-token-of-some-length"
@@ -218,7 +219,7 @@ def test_a_stream_on_which_nothing_comes_is_closed(crop_files: list[bytes], monk
 
 def test_a_client_that_doesnt_read_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Over HTTP and a WebSocket; but not one that is slow to read: whatever it takes counts."""
-    monkeypatch.setattr(unread, "UNREAD_SECONDS", 1.0)
+    monkeypatch.setattr(protocols, "UNREAD_SECONDS", 1.0)
     sent: dict[str, tuple[str, dict[str, Any]]] = {
         "http": ("http.response.start", {"type": "http.response.body", "body": bytes(1 << 20), "more_body": True}),
         "websocket": ("websocket.accept", {"type": "websocket.send", "bytes": bytes(1 << 20)}),
@@ -253,12 +254,24 @@ def test_a_client_that_doesnt_read_is_hung_up_on(monkeypatch: pytest.MonkeyPatch
     asyncio.run(talk())
 
 
+def test_a_fault_whose_client_has_left_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def failing(*how: Any) -> None:
+        raise ValueError
+
+    async def gone(message: Any) -> None:
+        raise OSError
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"127.0.0.1")]}
+    asyncio.run(Envelope(failing, Settings(), Metrics())(scope, failing, gone))
+    assert [one.message for one in caplog.records] == ["failed"]
+
+
 @asynccontextmanager
 async def serving(app: Any) -> AsyncIterator[tuple[uvicorn.Server, int]]:
     """An application behind the server's own protocols, in this process: the server, its port."""
     faults: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context))
-    config = uvicorn.Config(app, http=BoundedHead, ws=Frames, port=0, lifespan="off", log_config=None)
+    config = uvicorn.Config(app, http=BoundedHttp, ws=BoundedSocket, port=0, lifespan="off", log_config=None)
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
     while not server.started:

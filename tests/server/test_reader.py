@@ -1,4 +1,4 @@
-"""Where a picture is decoded and a form parsed, so that others get their turn; and what OpenCV refuses."""
+"""Where a picture is decoded and a form parsed, so that others get their turn."""
 
 import asyncio
 import io
@@ -10,10 +10,8 @@ import pytest
 from PIL import Image
 from starlette.requests import Request
 
-from mien import images
 from mien.server.bodies import pictures
 from mien.server.reader import SMALL_BYTES, Reader
-from mien.server.refusal import Refusal
 from mien.server.settings import Settings
 
 
@@ -60,25 +58,6 @@ def test_a_photo_is_looked_at_in_tiles_and_a_streams_frame_is_not(astronaut: np.
 
 def test_how_certain_the_detector_must_be_is_a_setting(photo: Path) -> None:
     assert faces(photo.read_bytes(), Settings(certain=1.0)) == 0
-
-
-def test_what_opencv_refuses_is_no_fault_of_the_server(astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "MAX_SIDE", 40_000)
-    strip = np.full((300, 33_000, 3), 128, np.uint8)
-    strip[:, :512] = astronaut[:300]
-    held = io.BytesIO()
-    Image.fromarray(strip).save(held, "PNG")
-
-    async def read() -> None:
-        reader = Reader(Settings())
-        try:
-            with pytest.raises(Refusal, match="OpenCV can't work on it") as refused:
-                await reader.read(held.getvalue(), await reader.networks.get(None))
-            assert refused.value.code == "bad_picture"
-        finally:
-            reader.close()
-
-    asyncio.run(read())
 
 
 def test_while_a_crafted_form_is_parsed_others_get_their_turn() -> None:

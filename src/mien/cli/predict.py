@@ -91,7 +91,7 @@ def predict(
     if resume and overwrite:
         raise typer.BadParameter("--resume goes on with --out, --overwrite replaces it: say one of them.")
     outputs = [path for path in (out, annotate, timeline, sheet) if path]
-    films = Sources(sources, every=every, max_pixels=max_pixels, outputs=outputs)  # before any of them is opened
+    media = Sources(sources, every=every, max_pixels=max_pixels, outputs=outputs)  # before any of them is opened
     with ExitStack() as stack:
         kept: list[Sink] = []
         last: dict[str, int] = {}
@@ -100,7 +100,7 @@ def predict(
             from mien.recognition.write import RowWriter
 
             job: dict[str, Any] = {"network": [checksum(file) for file in recognizer.net.files], "detect": detect}
-            moving = films.videos or films.cameras
+            moving = media.videos or media.cameras
             job |= {"certain": certain} if detect else {}
             job |= {"every": every} if moving else {}
             job |= {"smooth": smooth} if moving and detect else {}
@@ -108,30 +108,30 @@ def predict(
             stack.enter_context(writer)
             if writer.unnoted:
                 note(f"{out}: it isn't noted which network and options its rows come from. Resuming all the same.")
-            last = {name: frame for name, frame in writer.last.items() if name not in films.cameras}
+            last = {name: frame for name, frame in writer.last.items() if name not in media.cameras}
             # a video's faces keep their numbers only where it is followed from its start, a figure shows earlier faces,
             # too, and drawings may have been asked for just now: such are read again, and not written
             again = set(last) if timeline or sheet else {writer.unfinished}
-            again |= undrawn(annotate, last, films.names) if annotate else set()
-            films.after = {name: frame for name, frame in last.items() if name not in again}
+            again |= undrawn(annotate, last, media.names) if annotate else set()
+            media.after = {name: frame for name, frame in last.items() if name not in again}
         elif resume:
             raise DataError("--resume goes on with a file of rows; name it with --out.")
-        kept += [annotator(annotate, stack, films.names, recognizer.classes)] if annotate else []
+        kept += [annotator(annotate, stack, media.names, recognizer.classes)] if annotate else []
         kept += [figure(path, what, stack, last) for path, what in ((timeline, "timeline"), (sheet, "sheet")) if path]
-        check_films(annotate, timeline, films)
+        check_films(annotate, timeline, media)
         for place in outputs:
             check_place(place, folder=place == annotate and place.suffix.lower() not in VIDEOS)
 
         def tell(kind: object, *_: object) -> None:
             """Before the outputs are put in place: should that fail, what was found has been said."""
-            tally.others, tally.drawn, tally.animations = films.others, films.drawn, films.animations
-            if (tally.entries or not kind) and (sys.stdout.isatty() or not (live or films.live)):
+            tally.others, tally.drawn, tally.animations = media.others, media.drawn, media.animations
+            if (tally.entries or not kind) and (sys.stdout.isatty() or not (live or media.live)):
                 tally.print()
 
         stack.push(tell)
-        show = stack.enter_context(bars(tally) if live or films.live else progress(films, tally))
+        show = stack.enter_context(bars(tally) if live or media.live else progress(media, tally))
         stopped, fresh = False, 0
-        with closing(recognizer.stream(films, keep=True)) as stream:
+        with closing(recognizer.stream(media, keep=True)) as stream:
             try:
                 for frame, reading in stream:
                     new = reading.frame > last.get(reading.source, -1)
@@ -152,7 +152,7 @@ def predict(
     for what, path in (("rows", out), ("drawings", annotate), ("timeline", timeline), ("sheet", sheet)):
         if path:
             note(f"{what} in {path}")
-    if stopped and not films.live:
+    if stopped and not media.live:
         kept_until = "what was read until then is kept" + ("; --resume goes on." if out else ".")
         raise Stopped(kept_until if outputs else "", tally.as_json())
     if tally.failed:

@@ -20,7 +20,7 @@ BAR, BESIDE = 24, 10
 
 
 @contextmanager
-def progress(films: "Sources", tally: "Tally") -> Iterator[Show]:
+def progress(media: "Sources", tally: "Tally") -> Iterator[Show]:
     """A bar with pictures a second and the time left, on a terminal; else nothing. Without a total it only counts."""
     if not can_move(sys.stderr):
         yield lambda reading: None
@@ -33,10 +33,10 @@ def progress(films: "Sources", tally: "Tally") -> Iterator[Show]:
         TextColumn("{task.fields[rate]:.1f}/s"), TimeRemainingColumn(compact=True),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("", total=films.total, rate=0.0)
+        task = bars.add_task("", total=media.total, rate=0.0)
 
         def show(reading: "Reading") -> None:
-            bars.update(task, advance=1, total=films.total and films.total - films.passed, rate=tally.rate)
+            bars.update(task, advance=1, total=media.total and media.total - media.passed, rate=tally.rate)
 
         yield show
 

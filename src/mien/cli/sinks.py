@@ -41,12 +41,12 @@ def check_place(path: Path, *, folder: bool = False) -> None:
         raise DataError(f"{path}: it can't be written there ({error.strerror}). Name another place.") from None
 
 
-def check_films(annotate: Path | None, timeline: Path | None, films: "Sources") -> None:
+def check_films(annotate: Path | None, timeline: Path | None, media: "Sources") -> None:
     """Raise DataError where what is read isn't what an output is drawn of."""
     from mien.recognition.video import VIDEOS
 
-    videos = films.videos + len(films.cameras)
-    if annotate and annotate.suffix.lower() in VIDEOS and films.photos:
+    videos = media.videos + len(media.cameras)
+    if annotate and annotate.suffix.lower() in VIDEOS and media.photos:
         raise DataError(f"{annotate}: a video is drawn from a video; for photos name a folder.")
     if annotate and annotate.suffix.lower() in VIDEOS and videos > 1:
         raise DataError(f"{annotate}: it is drawn from one video; for several name a folder.")
@@ -65,7 +65,7 @@ def annotator(path: Path, stack: ExitStack, names: Sequence[str] = (), classes: 
     from mien.images import SUFFIXES
     from mien.recognition.annotate import annotate, save_picture
     from mien.recognition.kinds import signed_for
-    from mien.recognition.letters import boxed
+    from mien.recognition.letters import missing
     from mien.recognition.named import VIDEO_SUFFIXES, below
     from mien.recognition.video import VIDEOS, VideoWriter
 
@@ -73,7 +73,7 @@ def annotator(path: Path, stack: ExitStack, names: Sequence[str] = (), classes: 
         raise DataError(
             f"{path}: drawings of photos go into a folder; those of a video may go into {', '.join(VIDEOS)}."
         )
-    if lost := boxed(classes):
+    if lost := missing(classes):
         none = f"no font here has all letters of {', '.join(lost)}: they are drawn as boxes"
         note(f"{path}: {none}. Install a font that has them, such as one of Noto's.")
     one = stack.enter_context(VideoWriter(path)) if path.suffix.lower() in VIDEOS else None

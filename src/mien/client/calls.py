@@ -89,35 +89,13 @@ class _Networks(_Told):
     models: tuple[ServedNetwork, ...]
 
 
+ADDRESS = "http://127.0.0.1:8000"
+
 LEAST, MOST = 0.1, 1.0
 """Seconds after which a busy server is asked again, where it doesn't say more: the first, doubled up to the last."""
 
 IDLE = 2.0
 """Seconds after which an idle connection isn't used again: the server closes it after 5, perhaps just as it's asked."""
-
-
-LARGEST = 64 << 20
-"""Bytes of an answer: a hundred times what a server of mien's says of a request's pictures."""
-
-
-class Body:
-    """An answer's body, part by part as it was sent: a few kilobytes that unpack to gigabytes don't get in."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self._response, self._parts = response, bytearray()
-        if response.headers.get("content-encoding", "identity") != "identity":
-            raise _odd(response, ", compressed, which wasn't asked for")
-
-    def add(self, part: bytes) -> None:
-        self._parts += part
-        if len(self._parts) > LARGEST:
-            raise _odd(self._response, f", longer than {LARGEST:,} bytes")
-
-    def whole(self) -> httpx.Response:
-        there = self._response
-        return httpx.Response(
-            there.status_code, headers=there.headers, content=bytes(self._parts), request=there.request
-        )
 
 
 class Calls:
@@ -131,11 +109,7 @@ class Calls:
         patience: float,
         certificate: str | os.PathLike[str] | None = None,
     ) -> None:
-        self.address, self.patience = address.rstrip("/"), patience
-        try:
-            httpx.URL(self.address).host.encode("idna")
-        except (httpx.InvalidURL, UnicodeError) as error:
-            raise MienError(f"{address}: not an address ({error}). One is http://127.0.0.1:8000.") from None
+        self.address, self.patience = _checked(address), patience
         if not (token.isascii() and token.isprintable()):
             raise MienError("A token has letters, digits or . _ ~ - and nothing else.")
         if not (isinstance(timeout, (int, float)) and 0 < timeout < math.inf):
@@ -144,13 +118,11 @@ class Calls:
             "base_url": self.address,
             "timeout": httpx.Timeout(timeout, pool=None),  # calls that wait for others of this client have lost nobody
             "trust_env": False,
-            "headers": {"accept-encoding": "identity"},
+            "headers": {"authorization": f"Bearer {token}"} if token else {},
             "limits": httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=IDLE),
         }
         if certificate is not None:
             self.options["verify"] = _trusting(certificate)
-        if token:
-            self.options["headers"]["authorization"] = f"Bearer {token}"
 
     def predict(self, file: File, model: str | None, detect: bool) -> Steps:
         """One picture -> its Reading."""
@@ -204,6 +176,19 @@ class Calls:
             if not busy or time.monotonic() + wait > until:
                 raise _error(response)
             yield wait
+
+
+def _checked(address: str) -> str:
+    """The address, once it says how to get where; else all that could be said is that nobody answers there."""
+    try:
+        url, why = httpx.URL(address), ""
+        url.host.encode("idna")
+        if url.scheme in ("http", "https") and url.host:
+            return address.rstrip("/")
+    except (httpx.InvalidURL, UnicodeError) as error:
+        why = f" ({error})"
+    guess = f" Do you mean http://{address}?" if address and "://" not in address else ""
+    raise MienError(f"{address!r}: not an address{why}, which is http:// or https:// and a server: {ADDRESS}.{guess}")
 
 
 def _trusting(certificate: str | os.PathLike[str]) -> ssl.SSLContext:

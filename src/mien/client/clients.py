@@ -9,12 +9,11 @@ from typing import Any, Self
 
 import httpx
 
-from mien.client.calls import Body, Calls, Request, ServedNetwork, Steps, lost
-from mien.client.files import TOGETHER, as_file, several, together
-from mien.errors import MienError, ServerError
+from mien.client.calls import ADDRESS, Calls, Request, ServedNetwork, Steps, lost
+from mien.client.files import TOGETHER, as_file, together
+from mien.errors import ServerError
+from mien.images import several
 from mien.recognition.records import Reading
-
-ADDRESS = "http://127.0.0.1:8000"
 
 
 class Client:
@@ -45,7 +44,7 @@ class Client:
         patience: float = 30.0,
         certificate: str | os.PathLike[str] | None = None,
     ) -> None:
-        self._calls = Calls(_checked(address), token, timeout, patience, certificate)
+        self._calls = Calls(address, token, timeout, patience, certificate)
         self._http = httpx.Client(**self._calls.options)
 
     def __call__(self, picture: Any, *, model: str | None = None, detect: bool = True) -> Reading:
@@ -65,7 +64,7 @@ class Client:
         self, pictures: Iterable[Any], *, model: str | None = None, detect: bool = True
     ) -> Iterator[Reading]:
         """Read many pictures, several in a request. What can't be read gives a Reading with an `error`."""
-        for files in together(several(pictures)):
+        for files in together(several(pictures, "predict")):
             yield from self._run(self._calls.predict_batch(files, model, detect))
 
     def networks(self) -> tuple[ServedNetwork, ...]:
@@ -101,11 +100,7 @@ class Client:
     def _send(self, request: Request) -> httpx.Response:
         _check_open(self._http, self._calls)
         try:
-            with self._http.stream(request.method, request.path, params=request.query, **request.what) as response:
-                body = Body(response)
-                for part in response.iter_raw():
-                    body.add(part)
-                return body.whole()
+            return self._http.request(request.method, request.path, params=request.query, **request.what)
         except httpx.HTTPError as error:
             raise lost(self._calls.address, error) from None
 
@@ -125,7 +120,7 @@ class AsyncClient:
         patience: float = 30.0,
         certificate: str | os.PathLike[str] | None = None,
     ) -> None:
-        self._calls = Calls(_checked(address), token, timeout, patience, certificate)
+        self._calls = Calls(address, token, timeout, patience, certificate)
         self._http = httpx.AsyncClient(**self._calls.options)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -143,7 +138,7 @@ class AsyncClient:
         self, pictures: Iterable[Any], *, model: str | None = None, detect: bool = True
     ) -> AsyncIterator[Reading]:
         """As `Client.predict_many`."""
-        left = several(pictures)
+        left = several(pictures, "predict")
         while some := list(islice(left, TOGETHER)):
             groups = together(some)
             while files := await asyncio.to_thread(next, groups, None):
@@ -189,23 +184,9 @@ class AsyncClient:
                 "asyncio.run."
             )
         try:
-            stream = self._http.stream(request.method, request.path, params=request.query, **request.what)
-            async with stream as response:
-                body = Body(response)
-                async for part in response.aiter_raw():
-                    body.add(part)
-                return body.whole()
+            return await self._http.request(request.method, request.path, params=request.query, **request.what)
         except httpx.HTTPError as error:
             raise lost(self._calls.address, error) from None
-
-
-def _checked(address: str) -> str:
-    """The address, once it says how to get where; else all that could be said is that nobody answers there."""
-    scheme, _, rest = address.partition("://")
-    if scheme.lower() not in ("http", "https") or not rest.strip("/"):
-        guess = f" Do you mean http://{address}?" if address and "://" not in address else ""
-        raise MienError(f"{address!r}: not an address, which is http:// or https:// and a server: {ADDRESS}.{guess}")
-    return address
 
 
 def _check_open(http: httpx.Client | httpx.AsyncClient, calls: Calls) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from mien import images
 from mien.errors import MediaError
 
 TOGETHER, TOGETHER_BYTES = 16, 32 << 20
@@ -34,32 +35,18 @@ def as_file(picture: Any) -> File:
     if isinstance(picture, (bytes, bytearray, memoryview)):
         return File("bytes", bytes(picture))
     if isinstance(picture, np.ndarray):
-        if picture.dtype != np.uint8 or not picture.size or picture.shape[2:] not in ((), (3,)) or picture.ndim < 2:
-            raise MediaError(
-                "A picture as an array is uint8, (H, W) gray or (H, W, 3) RGB; "
-                f"found {picture.dtype} of shape {picture.shape}."
-            )
+        images.check_array(picture)
         buffer = io.BytesIO()
         Image.fromarray(np.ascontiguousarray(picture)).save(buffer, "PNG", compress_level=1)
         return File("array", buffer.getvalue())
     if not isinstance(picture, (str, os.PathLike)):
-        raise MediaError(  # as mien.recognition says it, without OpenCV
-            f"A picture is a path, a file's bytes or an array, not {type(picture).__name__}; of an image of Pillow's "
-            'take numpy.asarray(image.convert("RGB")).'
-        )
+        raise images.no_picture(picture)
     try:
         return File(str(picture), Path(os.fspath(picture)).read_bytes())
     except OSError as error:
         raise MediaError(f"{picture}: can't be read ({error.strerror}).") from None
     except ValueError as error:  # a name with a zero byte
         raise MediaError(f"{picture!r}: can't be read ({error}).") from None
-
-
-def several(pictures: Iterable[Any]) -> Iterator[Any]:
-    """These pictures one by one. Raises MediaError where it is one alone: a path's letters are no pictures."""
-    if isinstance(pictures, (str, os.PathLike, bytes, bytearray, memoryview)) or not isinstance(pictures, Iterable):
-        raise MediaError("Several pictures are a list of them, even of one; one alone is for `predict`.")
-    return iter(pictures)
 
 
 def together(pictures: Iterable[Any]) -> Iterator[list[File]]:

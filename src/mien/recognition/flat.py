@@ -2,21 +2,19 @@
 again by whoever goes on with it."""
 
 import csv
-import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from mien.errors import DataError, MissingExtra, first_line
+from mien.files import escaped, unescaped
 from mien.recognition.records import LANDMARKS
 
 _BOX = ("x", "y", "box_width", "box_height")
 _POINTS = tuple(f"{name}_{axis}" for name in LANDMARKS for axis in "xy")
 _INTS = ("frame", "face", "width", "height")
 _TEXTS = ("source", "status", "label", "error")
-_ESCAPED = re.compile(r"\\u(dc[89a-f][0-9a-f])")
-"""How a byte that is no text stands in a CSV or Parquet file; Python has it as this surrogate."""
 _PLAIN = ("source", "frame", "time", "status", "face", "label", "confidence", "uncertain")
 
 
@@ -34,13 +32,13 @@ def flattened(row: dict[str, Any]) -> dict[str, Any]:
     flat |= dict(zip(_POINTS, points, strict=True))
     # names of files that aren't text can stand in no such file; otherwise a name stays as it is, even one that a
     # spreadsheet would take for a formula: changed, it would name no file
-    return {name: v.encode(errors="backslashreplace").decode() if isinstance(v, str) else v for name, v in flat.items()}
+    return {name: escaped(v) if isinstance(v, str) else v for name, v in flat.items()}
 
 
 def nested(flat: dict[str, Any]) -> dict[str, Any]:
     """The opposite of `flattened`."""
     row = {name: flat[name] for name in (*_PLAIN, "detection", "width", "height", "error")}
-    row["source"] = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), row["source"])
+    row["source"] = unescaped(row["source"])
     chances = {name[2:]: value for name, value in flat.items() if name.startswith("p_")}
     row["probabilities"] = chances if row["label"] else None
     row["box"] = [flat[name] for name in _BOX] if flat["x"] is not None else None

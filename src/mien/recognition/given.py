@@ -13,34 +13,29 @@ from mien.recognition.records import Frame
 from mien.recognition.sources import as_frame
 
 
-class Given:
-    """Frames, from an iterator of (array, seconds), for `Recognizer.stream`.
+def timed_frames(pairs: Iterable[Any], every: int) -> Iterator[Frame]:
+    """The frames of (array, seconds): uint8 `(H, W)` gray or `(H, W, 3)` RGB, only each `every`'th.
 
-    Args:
-        pairs: uint8 `(H, W)` gray or `(H, W, 3)` RGB, and seconds that don't fall. every: only each so many'th.
+    Raises:
+        MediaError: what comes isn't that. DataError: the seconds aren't finite, or fall.
     """
-
-    live = True  # nothing is held back: those who come live are answered at once
-
-    def __init__(self, pairs: Iterable[Any], *, every: int = 1) -> None:
-        self.pairs, self.every = pairs, every
-
-    def __iter__(self) -> Iterator[Frame]:
-        before = -math.inf
-        for index, pair in enumerate(self.pairs):
-            if not _is_pair(pair):
-                raise MediaError(f"Frame {index:,} of a stream isn't (array, seconds); found {_shown(pair)}.")
-            seconds = float(pair[1])
-            if not math.isfinite(seconds) or seconds < before:
-                fallen = f" after {before}" if seconds < before else ""
-                raise DataError(
-                    f"Frame {index:,} of a stream has {seconds} for its seconds{fallen}; "
-                    "they are finite, and never fall."
-                )
-            before = seconds
-            if index % self.every == 0:
-                pixels = as_frame(pair[0]).pixels  # copied, as the next one may be decoded into the same memory
-                yield Frame("frames", None if pixels is None else pixels.copy(), index, seconds)
+    before = -math.inf
+    for index, pair in enumerate(pairs):
+        if not _is_pair(pair):
+            raise MediaError(
+                f"Frame {index:,} of a stream isn't (array, seconds); found {_kinds(pair)}. "
+                "Arrays without seconds are for Recognizer.read."
+            )
+        seconds = float(pair[1])
+        if not math.isfinite(seconds) or seconds < before:
+            fallen = f" after {before}" if seconds < before else ""
+            raise DataError(
+                f"Frame {index:,} of a stream has {seconds} for its seconds{fallen}; they are finite, and never fall."
+            )
+        before = seconds
+        if index % every == 0:
+            pixels = as_frame(pair[0]).pixels  # copied, as the next one may be decoded into the same memory
+            yield Frame("frames", None if pixels is None else pixels.copy(), index, seconds)
 
 
 def told_apart(given: Any) -> tuple[Any, bool]:
@@ -65,13 +60,5 @@ def _is_pair(item: Any) -> bool:
     return isinstance(item[0], np.ndarray) and isinstance(item[1], Real)
 
 
-def _shown(item: Any) -> str:
-    """What stands in a pair's place, by its kinds, and which of them is wrong."""
-    if isinstance(item, np.ndarray):
-        return "ndarray; arrays come with their seconds, or are for Recognizer.read"
-    if not isinstance(item, tuple | list):
-        return type(item).__name__
-    kinds = ", ".join(type(one).__name__ for one in item)
-    if len(item) != 2:
-        return f"({kinds})"
-    return f"({kinds}), whose {'second is no number' if isinstance(item[0], np.ndarray) else 'first is no array'}"
+def _kinds(item: Any) -> str:
+    return f"({', '.join(map(_kinds, item))})" if isinstance(item, tuple | list) else type(item).__name__

@@ -71,19 +71,6 @@ def head_of(path: Path, size: int = HEAD) -> bytes:
         return b""
 
 
-def is_text(name: str) -> bool:
-    """Whether a file's name is text: others crash OpenCV. What isn't UTF-8 comes from the system as surrogates.
-
-    >>> is_text("a.mp4"), is_text(chr(0xDCFF) + ".mp4")
-    (True, False)
-    """
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def for_ffmpeg(path: str | os.PathLike[str]) -> str:
     """A video's path as FFmpeg takes it: what stands before a colon is no protocol, and a folder above, whose name may
     be no text, isn't named.

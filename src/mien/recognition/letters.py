@@ -20,7 +20,7 @@ def font_for(label: str, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(file, size) if file else _own(size)
 
 
-def boxed(labels: Iterable[str]) -> list[str]:
+def missing(labels: Iterable[str]) -> list[str]:
     """Of these labels those with letters that no font here has: they are drawn as boxes."""
     return [label for label in labels if _file(printable(label)) is None]
 

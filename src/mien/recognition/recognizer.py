@@ -2,9 +2,8 @@
 
 import math
 import os
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, Literal, overload
 
 import cv2
@@ -13,14 +12,14 @@ from numpy.typing import NDArray
 
 from mien.cards import Card
 from mien.errors import CheckpointError, DataError, MediaError, check_kind
-from mien.images import MAX_PIXELS
+from mien.images import MAX_PIXELS, several
 from mien.net import Net
 from mien.recognition.ahead import ahead, side_by_side
 from mien.recognition.align import crops, whole
 from mien.recognition.detect import CERTAIN, Detection, Detector
-from mien.recognition.given import Given, told_apart
+from mien.recognition.given import timed_frames, told_apart
 from mien.recognition.records import Face, Frame, Reading
-from mien.recognition.sources import Name, Sources, as_frame, called, check_every, names_of
+from mien.recognition.sources import Name, Sources, as_frame, called, check_every
 from mien.recognition.track import HALF_LIFE, Tracker
 from mien.session import workers
 from mien.shipped import DEFAULT
@@ -131,15 +130,7 @@ class Recognizer:
         self.classes, self.device = self.net.classes, self.net.device
         self.smooth, self.max_pixels, self.threads = smooth, max_pixels, threads or workers()
         # a thread for each of two frames does more than two threads for one, which wait for each other in every layer
-        self._new_detector = partial(Detector, device=device, threads=1, certain=certain) if detect else None
-        self._detector = self._new_detector() if self._new_detector else None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_detector": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__ |= state
-        self._detector = self._new_detector() if self._new_detector else None
+        self._detector = Detector(device=device, threads=1, certain=certain) if detect else None
 
     def __repr__(self) -> str:
         return f"Recognizer({self.net.card.model}, {len(self.classes)} classes, {self.net.path}, on {self.device})"
@@ -168,15 +159,11 @@ class Recognizer:
             MediaError: `pictures` are one path, one file's bytes, or one picture's array; several in one array are
                 `(N, H, W)` or `(N, H, W, 3)`. DataError: `most` is less than 1.
         """
-        one = isinstance(pictures, np.ndarray) and (
-            pictures.ndim == 2 or (pictures.ndim == 3 and pictures.shape[2] == 3)
-        )
-        if one or isinstance(pictures, (str, os.PathLike, bytes, bytearray, memoryview)):
-            raise MediaError("Several pictures are a list of them, even of one; one alone is for `read`.")
+        given = several(pictures, "read")
         if most < 1:
             raise DataError(f"most is {most}; it is faces in a call of the network, 1 or more.")
         readings, places, seen = [], [], []
-        for picture in pictures:
+        for picture in given:
             try:
                 frame = as_frame(picture, max_pixels=self.max_pixels)
                 found, own = self._find(frame)
@@ -184,7 +171,7 @@ class Recognizer:
                 frame, found, own = Frame(called(picture), None, error=str(error)), (), self._none
             places.append(found)
             seen.append(own)
-            readings.append(self._reading(frame, (), self._none))  # its pixels needn't be kept
+            readings.append(_reading(frame))  # its pixels needn't be kept
         if not readings:
             return []
         faces = np.concatenate(seen)
@@ -197,7 +184,7 @@ class Recognizer:
         """The same, and the crops that the network saw: uint8 `(N, 48, 48)`, or `(N, 48, 48, 3)` for one of colours."""
         frame = as_frame(picture, max_pixels=self.max_pixels)
         found, seen = self._find(frame)
-        reading = self._reading(frame, found, self.net(seen))
+        reading = _reading(frame, faces_of(self.net.card, found, self.net(seen)))
         return reading, seen[:, 0] if seen.shape[1] == 1 else seen.transpose(0, 2, 3, 1)
 
     @overload
@@ -234,20 +221,23 @@ class Recognizer:
 
         Raises:
             MediaError: nothing there under one of the names, or it is no name; or there is no such camera; or what you
-                decode isn't (array, seconds). DataError: those seconds aren't finite, or fall.
+                decode isn't (array, seconds). DataError: those seconds aren't finite, or fall; or `every` or `after` is
+                said beside Sources, which have their own.
         """
         check_every(every)
         given, timed = (sources, False) if isinstance(sources, Sources) else told_apart(sources)
-        frames: Sources | Given
+        frames: Sources | Iterator[Frame]
         if timed:
-            frames = Given(given, every=every)
+            frames = timed_frames(given, every)
         elif isinstance(given, Sources):
+            if every != 1 or after is not None:
+                raise DataError("Sources have every and after of their own: Sources(..., every=3, after=...).")
             frames = given
         else:
-            frames = Sources(names_of(given), every=every, after=after, max_pixels=self.max_pixels)
+            frames = Sources(given, every=every, after=after, max_pixels=self.max_pixels)
         tracker, source = Tracker(half_life=self.smooth), None
         side = min(self.threads, SIDE_BY_SIDE)
-        live = frames.live  # a camera's pictures mustn't grow old in a queue
+        live = not isinstance(frames, Sources) or frames.live  # pictures of now mustn't grow old in a queue
 
         def held(frame: Frame) -> int:
             return 1 if live else side if frame.pixels is not None and frame.pixels.size > 3 * LARGE else 2 * side
@@ -263,11 +253,11 @@ class Recognizer:
     def _read_on(
         self, frame: Frame, found: tuple[Detection, ...], seen: NDArray[np.uint8], tracker: Tracker
     ) -> Reading:
-        answers = self.net(seen)
-        if frame.time is None or not self._detector:
-            return self._reading(frame, found, answers)
-        ids, smooth = tracker.update(frame.time, found, answers)
-        return self._reading(frame, found, smooth, ids)
+        answers: NDArray[Any] = self.net(seen)
+        ids = None
+        if frame.time is not None and self._detector:
+            ids, answers = tracker.update(frame.time, found, answers)
+        return _reading(frame, faces_of(self.net.card, found, answers, ids))
 
     def _found(self, frame: Frame) -> tuple[Frame, *Found]:
         try:
@@ -284,9 +274,7 @@ class Recognizer:
     def _none(self) -> NDArray[np.uint8]:
         return np.empty((0, *self.net.card.input_shape), np.uint8)
 
-    def _reading(
-        self, frame: Frame, found: Sequence[Detection], answers: NDArray[Any], ids: Sequence[int] | None = None
-    ) -> Reading:
-        faces = faces_of(self.net.card, found, answers, ids)
-        height, width = frame.pixels.shape[:2] if frame.pixels is not None else (0, 0)
-        return Reading(frame.source, frame.index, frame.time, width, height, faces, frame.error)
+
+def _reading(frame: Frame, faces: tuple[Face, ...] = ()) -> Reading:
+    height, width = frame.pixels.shape[:2] if frame.pixels is not None else (0, 0)
+    return Reading(frame.source, frame.index, frame.time, width, height, faces, frame.error)

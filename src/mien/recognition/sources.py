@@ -31,7 +31,8 @@ class Sources:
     """Everything that a line names, as one run of frames.
 
     Args:
-        names: paths of photos and videos, folders (searched to their depths), glob patterns, or numbers of cameras.
+        names: paths of photos and videos, folders (searched to their depths), glob patterns, or numbers of cameras;
+            one or several.
         every: of a video or camera only each so many'th frame.
         after: for a source the last frame that is done already; those up to it are passed over, photos counted in
             `passed`.
@@ -45,13 +46,13 @@ class Sources:
     TIFFs of several pages) the first picture is read. What several names stand for is read once.
 
     Raises:
-        MediaError: (at once) nothing there under one of the names, or nothing to look at in a folder.
+        MediaError: (at once) nothing there under one of the names, or nothing to look at in a folder; or no name.
         DataError: (at once) one of the outputs might overwrite a source, or `every` is no whole number from 1 on.
     """
 
     def __init__(
         self,
-        names: Sequence[Name],
+        names: Name | Iterable[Name],
         *,
         every: int = 1,
         after: Mapping[str, int] | None = None,
@@ -61,7 +62,7 @@ class Sources:
         check_every(every)
         self.every, self.after, self.max_pixels = every, dict(after or {}), max_pixels
         self.outputs = outputs
-        self.names = [str(name) for name in names]
+        self.names = [str(name) for name in names_of(names)]
         self.others = self.drawn = self.animations = self.videos = self.photos = self.passed = 0
         self.total: int | None = None
         """How many frames will come, as far as that can be told beforehand; for progress."""
@@ -222,10 +223,7 @@ def as_frame(picture: Any, *, max_pixels: int = images.MAX_PIXELS) -> Frame:
         MediaError: it isn't one, or larger than the limit.
     """
     if not isinstance(picture, (str, os.PathLike, bytes, bytearray, memoryview, np.ndarray)):
-        raise MediaError(
-            f"A picture is a path, a file's bytes or an array, not {type(picture).__name__}; of an image of Pillow's "
-            'take numpy.asarray(image.convert("RGB")).'
-        )
+        raise images.no_picture(picture)
     if isinstance(picture, np.ndarray):
         return Frame(called(picture), _rgb(picture))
     if isinstance(picture, (bytes, bytearray, memoryview)):
@@ -239,14 +237,6 @@ def as_frame(picture: Any, *, max_pixels: int = images.MAX_PIXELS) -> Frame:
 
 
 def _rgb(array: NDArray[Any]) -> NDArray[np.uint8]:
-    if (
-        array.dtype != np.uint8
-        or not array.size
-        or array.ndim not in (2, 3)
-        or (array.ndim == 3 and array.shape[2] != 3)
-    ):
-        raise MediaError(
-            f"A picture as an array is uint8, (H, W) gray or (H, W, 3) RGB; found {array.dtype} of shape {array.shape}."
-        )
+    images.check_array(array)
     images.check_size(array.shape[1], array.shape[0])
     return np.ascontiguousarray(array if array.ndim == 3 else np.repeat(array[..., None], 3, 2))

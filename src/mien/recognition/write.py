@@ -8,7 +8,7 @@ import csv
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -73,7 +73,7 @@ class RowWriter:
         self._blank = self._made = False
         self._file: BinaryIO | None = None
         with ExitStack() as held:
-            held.enter_context(_held(self.path))
+            held.enter_context(_alone(self.path))
             self._begin(resume, overwrite)
             self._held = held.pop_all()
 
@@ -150,6 +150,8 @@ class RowWriter:
                     f"{self.path}: can't be written ({error.strerror}); another program may hold it. No row is lost: "
                     "the same command with --resume writes them."
                 ) from None
+            except (ValueError, TypeError, AttributeError):  # somebody edited the lines
+                raise self._unlike() from None
             if kind is None:
                 self.lines.unlink()  # else --resume goes on with it
         elif self._blank:
@@ -192,7 +194,7 @@ class RowWriter:
 
     def _row(self, line: bytes, number: int) -> dict[str, Any] | None:
         """The row of a line; None where it is torn. Raises DataError where it is another's."""
-        row = _row(line)
+        row = _parsed(line)
         if row is None and not line.endswith(b"\n") and (line.startswith(_BEGIN) or _BEGIN.startswith(line)):
             return None
         if row is None:
@@ -219,7 +221,7 @@ class RowWriter:
             try:
                 for row in rows:
                     line = json.dumps(flat.nested(row)).encode() + b"\n" if set(row) == set(self.columns) else b""
-                    if _row(line) is None:
+                    if _parsed(line) is None:
                         raise self._unlike()
                     file.write(line)
             except (ValueError, TypeError, LookupError, csv.Error):  # no text, or no rows of values like mien's
@@ -230,7 +232,7 @@ class RowWriter:
     def _flat(self) -> Iterator[dict[str, Any]]:
         with open(self.lines, "rb", opener=unfollowed) as file:
             for line in file:
-                if row := _row(line):
+                if row := _parsed(line):
                     yield flat.flattened(row)
 
 
@@ -243,47 +245,25 @@ def _lies_at(file: BinaryIO, path: Path) -> bool:
 
 
 @contextmanager
-def _held(path: Path) -> Iterator[None]:
-    """Let nobody else write there meanwhile. A folder that is made for it goes again if nothing comes into it."""
-    missing = [folder for folder in path.parents if not folder.exists()]
+def _alone(path: Path) -> Iterator[None]:
+    """Let nobody else write there meanwhile."""
     place = Path(os.path.realpath(path)) if path.suffix.lower() == ".jsonl" else path  # written through its link
     busy = DataError(f"{path}: another command writes there. Wait until it is done, or name another file.")
-    try:
-        with ExitStack() as held:
-            try:
-                held.enter_context(alone(place, busy))
-                path.exists()  # which fails where the name alone is too long
-            except OSError as error:
-                raise DataError(f"{path}: it can't be written there ({error.strerror}). Name another place.") from None
-            yield
-    finally:
-        for folder in missing:
-            with suppress(OSError):
-                folder.rmdir()
+    with ExitStack() as held:
+        try:
+            held.enter_context(alone(place, busy))
+            path.exists()  # which fails where the name alone is too long
+        except OSError as error:
+            raise DataError(f"{path}: it can't be written there ({error.strerror}). Name another place.") from None
+        yield
 
 
-def _row(line: bytes) -> dict[str, Any] | None:
+def _parsed(line: bytes) -> dict[str, Any] | None:
     """A line's row; None where it is torn, or none of mien's."""
     try:
         row = json.loads(line) if line.endswith(b"\n") else None
     except (ValueError, RecursionError):
         return None
     if isinstance(row, dict) and isinstance(row.get("source"), str) and isinstance(row.get("frame"), int):
-        return row if _has_parts(row) else None
+        return row if isinstance(row.get("probabilities") or {}, dict) else None
     return None
-
-
-def _has_parts(row: dict[str, Any]) -> bool:
-    """Whether those of its values that have parts have theirs."""
-    chances, box, points = (row.get(name) for name in ("probabilities", "box", "landmarks"))
-    return (
-        (chances is None or (isinstance(chances, dict) and _numbers(list(chances.values()), len(chances))))
-        and (box is None or _numbers(box, 4))
-        and (
-            points is None or (isinstance(points, list) and len(points) == 5 and all(_numbers(at, 2) for at in points))
-        )
-    )
-
-
-def _numbers(found: Any, count: int) -> bool:
-    return isinstance(found, list) and len(found) == count and all(isinstance(value, int | float) for value in found)

@@ -10,15 +10,13 @@ from typing import Any
 
 from mien.cards import checksum
 from mien.errors import CheckpointError, DataError, MienError
-from mien.files import files_below, litter, matching, replacing
+from mien.files import escaped, files_below, is_text, litter, matching, replacing
 from mien.images import SUFFIXES
 from mien.score.job import Job, from_root, undamaged
 
 TABLES = (".parquet", ".csv", ".jsonl")
 """Files that list images, or hold them, rather than being some."""
 LARGEST, TABLE = "mien.largest", "mien.table"
-_ESCAPED = re.compile(r"\\u(dc[89a-f][0-9a-f])")
-"""How a byte of a file's name that is no text stands in the list; Python has it as this surrogate."""
 
 
 def list_inputs(daft: Any, job: Job, path: Path, note: Callable[[str], object] = lambda text: None) -> None:
@@ -128,16 +126,7 @@ def _checksum(job: Job) -> str:
 
 def _written(name: str) -> str:
     """An address as it stands in the list: from the root, and in UTF-8, which a file's name needn't be."""
-    return from_root(name).encode(errors="backslashreplace").decode()
-
-
-def opened(name: str) -> str:
-    r"""The name under which the system knows the file that stands in the list as `name`.
-
-    >>> opened(r"a \udcff.jpg") == "a " + chr(0xDCFF) + ".jpg"
-    True
-    """
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), name)
+    return escaped(from_root(name))
 
 
 def access(daft: Any, job: Job) -> Any:
@@ -156,7 +145,7 @@ def reason(error: Exception) -> str:
     return re.sub(r"^DaftError::\w+ ", "", told)
 
 
-def exactly(path: str | os.PathLike[str]) -> str:
+def literal(path: str | os.PathLike[str]) -> str:
     """A path of this machine as daft takes it: absolute, for of any other it may take the first part for a host, and
     without a sign that would make it a pattern.
 
@@ -164,10 +153,8 @@ def exactly(path: str | os.PathLike[str]) -> str:
         DataError: it isn't UTF-8, which daft takes alone.
     """
     whole = Path(os.path.abspath(path)).as_posix()
-    try:
-        whole.encode()
-    except UnicodeEncodeError:
-        raise DataError(f"{whole!r}: this name isn't text in UTF-8. Name another folder.") from None
+    if not is_text(whole):
+        raise DataError(f"{whole!r}: this name isn't text in UTF-8. Name another folder.")
     return re.sub(r"([*?\[\]{}\\])", r"\\\1", whole)
 
 
@@ -176,7 +163,7 @@ def _table(daft: Any, job: Job) -> Any:
     kind = next(kind for kind in TABLES if job.source.lower().endswith(kind))
     place = os.path.expanduser(job.source)
     if "://" not in place:  # one table, or a pattern of several
-        place = exactly(place) if os.path.exists(place) else os.path.join(exactly(os.curdir), place)
+        place = literal(place) if os.path.exists(place) else os.path.join(literal(os.curdir), place)
     try:
         frame = readers[kind](place, io_config=access(daft, job))
     except Exception as error:  # daft's own errors share no other root

@@ -61,7 +61,6 @@ def claimed(job: Job, net: Net, out: Path) -> Iterator[dict[str, str]]:
     """
     taken = f"{out}: another mien score is at work in this folder. Wait until it is done, or name another folder."
     _check_own(out)
-    missing = [folder for folder in (out, *out.parents) if not folder.exists()]
     with holding(out / LOCK, DataError(taken)):
         try:
             yield _note(job, net, out)
@@ -70,8 +69,6 @@ def claimed(job: Job, net: Net, out: Path) -> Iterator[dict[str, str]]:
                 with suppress(OSError):
                     (out / NOTE).unlink(missing_ok=True)
                     (out / LOCK).unlink()  # while it is held, as `alone` does
-                    for folder in missing:
-                        folder.rmdir()
 
 
 def _check_own(out: Path) -> None:
@@ -95,7 +92,7 @@ def _note(job: Job, net: Net, out: Path) -> dict[str, str]:
     """Write the job and its network down in its folder, or check that they are those noted there."""
     asked = asdict(job) | {"source": from_root(os.path.expanduser(job.source))}
     network = checksums(net)
-    for left in out.glob(".*.*"):  # what a kill left of a file that wasn't in its place yet
+    for left in out.glob(".????????.*"):  # as `replacing` calls what isn't in its place yet; a kill leaves it
         if left.name[10:] in (NOTE, INPUTS) or left.name[10:].startswith("part-"):
             left.unlink()
     note = out / NOTE

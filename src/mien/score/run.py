@@ -16,7 +16,7 @@ from mien import session
 from mien.errors import DataError, MienError, MissingExtra
 from mien.files import replacing
 from mien.recognition.recognizer import Recognizer
-from mien.score.inputs import exactly, largest, list_inputs, new_images, reason
+from mien.score.inputs import largest, list_inputs, literal, new_images, reason
 from mien.score.job import INPUTS, Job, Progress, claimed, counted, parts, scored
 from mien.score.worker import SHARED, readings
 
@@ -71,7 +71,7 @@ def score(
         CheckpointError: the network was replaced while it was read.
     """
     daft, out = _daft(), Path(out)
-    inputs = exactly(out / INPUTS)
+    inputs = literal(out / INPUTS)
     net = Recognizer(job.model, detect=job.detect, threads=1).net  # what is wrong with it shows before all else
     with _environment(), claimed(job, net, out) as network:
         if ray is not None:
@@ -92,7 +92,7 @@ def score(
             return
         frame = daft.read_parquet(inputs)
         if done:
-            there = daft.read_parquet([exactly(path) for path in parts(out)]).select("row")
+            there = daft.read_parquet([literal(path) for path in parts(out)]).select("row")
             frame = frame.join(there, on="row", how="anti")
         if ray is not None:
             frame = frame.into_partitions(max(1, -(-(total - done) // rows)))

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mien.errors import CheckpointError, MediaError, MienError
-from mien.files import regular
+from mien.files import regular, unescaped
 from mien.images import MAX_BYTES
 from mien.recognition.ahead import side_by_side
 from mien.recognition.recognizer import Recognizer
 from mien.recognition.records import Reading
-from mien.score.inputs import access, batches, from_address, opened, reason
+from mien.score.inputs import access, batches, from_address, reason
 from mien.score.job import Job, checksums
 
 FEW, MANY = 16, 64
@@ -150,7 +150,7 @@ def _fetched(name: str, config: Any) -> bytes:
     """No more of it than shows that it is too large. What lies elsewhere is asked for twice, for that may help."""
     place = from_address(name)
     if "://" not in place:
-        with open(opened(place), "rb", opener=regular) as here:
+        with open(unescaped(place), "rb", opener=regular) as here:
             return here.read(MAX_BYTES + 1)
     try:
         return _part(name, config)

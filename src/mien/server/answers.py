@@ -23,10 +23,16 @@ _TIMINGS = {"decode": 3.1, "detect": 11.4, "network": 1.6, "total": 16.1}
 
 
 def _example(**fields: Any) -> ConfigDict:
-    return ConfigDict(extra="forbid", json_schema_extra={"examples": [fields]})
+    return ConfigDict(json_schema_extra={"examples": [fields]})
 
 
-class FaceAnswer(BaseModel):
+class Answer(BaseModel):
+    """It has the fields of its schema and no others."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class FaceAnswer(Answer):
     """A face: what it shows, and where it is."""
 
     model_config = _example(**_FACE)
@@ -41,7 +47,7 @@ class FaceAnswer(BaseModel):
     detection: Share | None = Field(description="How sure the detector is that it is a face.")
 
 
-class TimingsAnswer(BaseModel):
+class TimingsAnswer(Answer):
     """Milliseconds on the server, without the way there; `network` has the wait for its turn."""
 
     model_config = _example(**_TIMINGS)
@@ -52,22 +58,8 @@ class TimingsAnswer(BaseModel):
     total: float
 
 
-class PictureAnswer(BaseModel):
-    """What was read in one picture; the largest face first."""
-
-    width: int
-    height: int
-    faces: list[FaceAnswer]
-    timings_ms: TimingsAnswer
-
-
-class Prediction(PictureAnswer):
-    """The answer for a picture."""
-
-    model_config = _example(
-        model="small:int8", device="cpu", classes=list(_FACE["probabilities"]), uncertain_below=0.5681,
-        width=512, height=512, faces=[_FACE], timings_ms=_TIMINGS, request_id="5f0c2f6d9e1b4a77",
-    )  # fmt: skip
+class NetworkAnswer(Answer):
+    """What a network answered."""
 
     model: str = Field(description="The network that answered.")
     device: str
@@ -76,7 +68,21 @@ class Prediction(PictureAnswer):
     request_id: str
 
 
-class Detail(BaseModel):
+class Prediction(NetworkAnswer):
+    """The answer for a picture; the largest face first."""
+
+    model_config = _example(
+        model="small:int8", device="cpu", classes=list(_FACE["probabilities"]), uncertain_below=0.5681,
+        width=512, height=512, faces=[_FACE], timings_ms=_TIMINGS, request_id="5f0c2f6d9e1b4a77",
+    )  # fmt: skip
+
+    width: int
+    height: int
+    faces: list[FaceAnswer]
+    timings_ms: TimingsAnswer
+
+
+class Detail(Answer):
     """What went wrong: a code for programs, a sentence for people."""
 
     model_config = _example(code="bad_picture", message="the image: not an image (JPEG, PNG, ...).")
@@ -85,7 +91,7 @@ class Detail(BaseModel):
     message: str
 
 
-class ErrorAnswer(BaseModel):
+class ErrorAnswer(Answer):
     """A request that was refused."""
 
     model_config = _example(
@@ -97,10 +103,8 @@ class ErrorAnswer(BaseModel):
     request_id: str
 
 
-class BatchItem(BaseModel):
+class BatchItem(Answer):
     """One picture of a batch: what was read, or why it couldn't be."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str
     width: int = 0
@@ -110,23 +114,14 @@ class BatchItem(BaseModel):
     error: Detail | None = None
 
 
-class BatchPrediction(BaseModel):
+class BatchPrediction(NetworkAnswer):
     """The answers for several pictures, in their order."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    model: str
-    device: str
-    classes: list[str]
-    uncertain_below: Share
     pictures: list[BatchItem]
-    request_id: str
 
 
-class ModelAnswer(BaseModel):
+class ModelAnswer(Answer):
     """A network that may be asked for."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str
     architecture: str
@@ -146,10 +141,8 @@ class ModelAnswer(BaseModel):
     limits: str
 
 
-class Limits(BaseModel):
+class Limits(Answer):
     """What a request may have."""
-
-    model_config = ConfigDict(extra="forbid")
 
     bytes: int
     pixels: int
@@ -158,10 +151,8 @@ class Limits(BaseModel):
     seconds: float
 
 
-class ModelsAnswer(BaseModel):
+class ModelsAnswer(Answer):
     """The networks, and which one answers where none is named."""
-
-    model_config = ConfigDict(extra="forbid")
 
     default: str
     device: str
@@ -171,7 +162,7 @@ class ModelsAnswer(BaseModel):
     request_id: str
 
 
-class Status(BaseModel):
+class Status(Answer):
     """That the server lives, or is ready."""
 
     model_config = _example(status="ok")

@@ -5,7 +5,7 @@ import mimetypes
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
@@ -19,7 +19,6 @@ from starlette.websockets import WebSocket
 from mien.server import routes, stream
 from mien.server.browser import add_page
 from mien.server.envelope import Envelope, as_json
-from mien.server.metrics import Metrics
 from mien.server.reader import Reader
 from mien.server.refusal import Refusal
 from mien.server.settings import Settings
@@ -49,9 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
     """
     for suffix, kind in _KINDS.items():
         mimetypes.add_type(kind, suffix)
-    metrics = Metrics()
-    metrics.queue.set(settings.queue)
-    reader = Reader(settings, seen=metrics.batch.observe)
+    reader = Reader(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -67,18 +64,17 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,  # it would lead to http and past a proxy's own path
     )
-    app.state.reader, app.state.metrics = reader, metrics
+    app.state.reader = reader
     app.include_router(routes.router)
     app.include_router(stream.router)
     app.add_api_route("/", _index, include_in_schema=False)
     add_page(app, settings)
     app.mount("/static", StaticFiles(directory=PAGE), name="static")
-    app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _wrong)
     app.add_exception_handler(WebSocketRequestValidationError, _wrong)
     app.add_exception_handler(HTTPException, _missing)
     app.add_middleware(Straight)
-    app.add_middleware(Envelope, settings=settings, metrics=metrics)
+    app.add_middleware(Envelope, settings=settings, metrics=reader.metrics)
     if settings.origins:  # outermost: a browser's question beforehand has no token
         app.add_middleware(
             CORSMiddleware,
@@ -94,23 +90,17 @@ async def _index() -> Response:
     return FileResponse(PAGE / "index.html")
 
 
-async def _refused(request: Request | WebSocket, error: Any) -> Response:
-    """The answer; to a WebSocket, which isn't open yet, starlette gives it as that to its handshake."""
-    request.state.refused = error.code
-    return as_json(error.as_json(request.state.request_id), error.status, dict(error.headers))
-
-
-async def _wrong(request: Request | WebSocket, error: Any) -> Response:
+async def _wrong(request: Request | WebSocket, error: Any) -> NoReturn:
     first = error.errors()[0]
     name = ".".join(map(str, first["loc"][1:]))
     if first["type"] == "extra_forbidden":
         asked = stream.AskedOfStream if request.scope["type"] == "websocket" else routes.Asked
         first["msg"] = f"There is no such parameter; there are {', '.join(asked.model_fields)}"
-    return await _refused(request, Refusal("bad_parameter", f"{name}: {first['msg']}."))
+    raise Refusal("bad_parameter", f"{name}: {first['msg']}.")
 
 
 async def _missing(request: Request, error: Any) -> Response:
     code = _CODES.get(error.status_code, "bad_request")
-    response = await _refused(request, Refusal(code, f"{request.method} {request.url.path}: {error.detail}."))
-    response.headers.update(error.headers or {})
-    return response
+    refusal = Refusal(code, f"{request.method} {request.url.path}: {error.detail}.")
+    request.state.refused = code
+    return as_json(refusal.as_json(request.state.request_id), refusal.status, error.headers)

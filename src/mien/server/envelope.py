@@ -94,7 +94,8 @@ class Envelope:
             if not status:
                 state["refused"] = "internal"
                 failed = Refusal("internal", "Something went wrong here; the server's log has it by this request_id.")
-                await refuse(failed, request_id, scope, receive, sending)
+                with suppress(Left):
+                    await refuse(failed, request_id, scope, receive, sending)
         finally:
             self._note(scope, state, status, time.perf_counter() - began, client)
 

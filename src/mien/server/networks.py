@@ -72,8 +72,8 @@ class Networks:
         *,
         device: str | None,
         most: int,
-        calls: int = 1,
-        seen: Callable[[int], Any] = lambda size: None,
+        calls: int,
+        seen: Callable[[int], Any],
     ) -> None:
         self.names, self._device, self._most, self._calls, self._seen = names, device, most, calls, seen
         for name in names:

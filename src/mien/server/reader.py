@@ -3,11 +3,10 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from mien.recognition.recognizer import faces_of, find
 from mien.recognition.records import Reading
 from mien.recognition.sources import as_frame
 from mien.recognition.track import Tracker
+from mien.server.metrics import Metrics
 from mien.server.networks import Networks, Served
 from mien.server.refusal import Refusal
 from mien.server.settings import Settings
@@ -54,12 +54,14 @@ _NONE = np.empty((0, 0), np.float32)
 class Reader:
     """Finds and reads the faces of pictures, as `mien.Recognizer` does.
 
-    `held` counts the pictures that are waiting or worked on, `streams` the open streams; `draining` says that the
-    server is ending, `stuck` that at its end a picture was still being read.
+    `metrics` are the server's counters. `held` counts the pictures that are waiting or worked on, `streams` the open
+    streams; `draining` says that the server is ending, `stuck` that at its end a picture was still being read.
     """
 
-    def __init__(self, settings: Settings, *, seen: Callable[[int], Any] = lambda size: None) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.metrics = settings, Metrics()
+        self.metrics.queue.set(settings.queue)
+        seen = self.metrics.batch.observe
         self.networks = Networks(
             settings.models, device=settings.device, most=settings.batch, calls=settings.workers, seen=seen
         )

@@ -12,7 +12,6 @@ from mien.recognition.records import Reading
 from mien.server.answers import BatchPrediction, ErrorAnswer, ModelsAnswer, Prediction, Status
 from mien.server.bodies import FIELD, Picture, pictures
 from mien.server.envelope import as_json
-from mien.server.metrics import Metrics
 from mien.server.networks import Served
 from mien.server.reader import Reader, Timings
 from mien.server.refusal import Refusal
@@ -165,9 +164,9 @@ async def readyz(request: Request) -> Response:
 )
 async def metrics(request: Request) -> Response:
     """Counters in Prometheus' text format."""
-    known, reader = _metrics(request), reader_of(request)
-    known.held.set(reader.held)
-    return Response(known.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    reader = reader_of(request)
+    reader.metrics.held.set(reader.held)
+    return Response(reader.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def head(served: Served) -> dict[str, Any]:
@@ -197,7 +196,7 @@ async def _item(
     try:
         reading, timings = await reader_of(request).read(picture.data, served, detect=detect)
     except Refusal as refusal:
-        _metrics(request).refused(refusal.code).inc()
+        reader_of(request).metrics.refused(refusal.code).inc()
         return {"name": picture.name, "error": {"code": refusal.code, "message": refusal.message}}, None
     return {"name": picture.name} | body(reading, timings), reading
 
@@ -212,7 +211,7 @@ async def _in_time(request: Request, work: Any) -> Any:
 
 
 def _count(request: Request, readings: list[Reading]) -> None:
-    known, faces = _metrics(request), sum(len(reading) for reading in readings)
+    known, faces = reader_of(request).metrics, sum(len(reading) for reading in readings)
     known.pictures.inc(len(readings))
     known.faces.inc(faces)
     request.state.faces = faces
@@ -226,8 +225,3 @@ def reader_of(request: Request) -> Reader:
 
 def _settings(request: Request) -> Settings:
     return reader_of(request).settings
-
-
-def _metrics(request: Request) -> Metrics:
-    known: Metrics = request.app.state.metrics
-    return known

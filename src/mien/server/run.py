@@ -11,9 +11,8 @@ import uvicorn
 
 from mien.errors import MienError
 from mien.server.app import create_app
-from mien.server.bounded import BoundedHead
-from mien.server.frames import Frames
 from mien.server.logs import at_any_level, log, to_stderr
+from mien.server.protocols import BoundedHttp, BoundedSocket
 from mien.server.reader import Reader
 from mien.server.settings import Settings
 from mien.server.tls import renew, tls
@@ -22,15 +21,9 @@ from mien.server.tls import renew, tls
 class Server(uvicorn.Server):
     """uvicorn's server, which says when it listens and turns clients away from the moment it is told to end."""
 
-    def __init__(
-        self,
-        config: uvicorn.Config,
-        began: Callable[[], None],
-        ending: Callable[[], None],
-        forced: Callable[[], None],
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, reader: Reader, began: Callable[[], None]) -> None:
         super().__init__(config)
-        self._began, self._ending, self._forced = began, ending, forced
+        self._reader, self._began = reader, began
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -38,10 +31,11 @@ class Server(uvicorn.Server):
             self._began()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._ending()
+        self._reader.drain()
+        log.info("ending", extra={"fields": {"waiting": self._reader.held}})
         await super().shutdown(sockets)
         if self.force_exit:  # uvicorn doesn't tell the application then, which would fail when it is cancelled
-            self._forced()
+            self._reader.hurry()
             await self.lifespan.shutdown()
 
 
@@ -77,8 +71,8 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
         ws_max_size=settings.max_bytes,
         ws_per_message_deflate=False,  # pictures are compressed already
         timeout_graceful_shutdown=max(1, round(settings.drain)),
-        http=BoundedHead,
-        ws=Frames,
+        http=BoundedHttp,
+        ws=BoundedSocket,
         # Windows' own loop stops listening when a client resets its connection too early (cpython issue 93821)
         loop="asyncio:SelectorEventLoop" if os.name == "nt" else "auto",
     )
@@ -103,11 +97,7 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
         at_any_level("ready", address=address, models=settings.models)
         announce(address)
 
-    def ending() -> None:
-        reader.drain()
-        log.info("ending", extra={"fields": {"waiting": reader.held}})
-
-    server = Server(config, began, ending, reader.hurry)
+    server = Server(config, reader, began)
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again at the end, which would be a death
     try:
         server.run(sockets=[listening])

@@ -15,7 +15,6 @@ from pydantic import Field
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from mien.recognition.track import HALF_LIFE, Tracker
-from mien.server.metrics import Metrics
 from mien.server.networks import Served
 from mien.server.reader import Reader
 from mien.server.refusal import Refusal
@@ -68,7 +67,6 @@ class Newest:
 async def stream(socket: WebSocket, asked: Annotated[AskedOfStream, Query()]) -> None:
     """Frames in as binary messages, a JSON answer for each that is read."""
     reader: Reader = socket.app.state.reader
-    metrics: Metrics = socket.app.state.metrics
     served = await reader.networks.get(asked.model)
     offered = socket.scope.get("subprotocols", [])
     if reader.streams >= reader.settings.streams:
@@ -79,18 +77,18 @@ async def stream(socket: WebSocket, asked: Annotated[AskedOfStream, Query()]) ->
         await socket.accept(PROTOCOL)
         return await socket.close(TRY_LATER, full.message)
     reader.streams += 1  # before anything is waited for: others come meanwhile
-    metrics.streams.set(reader.streams)
+    reader.metrics.streams.set(reader.streams)
     try:
         await socket.accept(PROTOCOL if PROTOCOL in offered else None)
-        await _talk(socket, reader, metrics, served, asked)
+        await _talk(socket, reader, served, asked)
     finally:
         reader.streams -= 1
-        metrics.streams.set(reader.streams)
+        reader.metrics.streams.set(reader.streams)
 
 
-async def _talk(socket: WebSocket, reader: Reader, metrics: Metrics, served: Served, asked: AskedOfStream) -> None:
+async def _talk(socket: WebSocket, reader: Reader, served: Served, asked: AskedOfStream) -> None:
     newest, tracker = Newest(), Tracker(half_life=asked.smooth)
-    answering = asyncio.create_task(_answer(socket, reader, metrics, served, asked.detect, newest, tracker))
+    answering = asyncio.create_task(_answer(socket, reader, served, asked.detect, newest, tracker))
     receiving = asyncio.create_task(_receive(socket, newest))
     why = (1000, "")
     try:
@@ -126,7 +124,7 @@ async def _receive(socket: WebSocket, newest: Newest) -> tuple[int, str]:
 
 
 async def _answer(
-    socket: WebSocket, reader: Reader, metrics: Metrics, served: Served, detect: bool, newest: Newest, tracker: Tracker
+    socket: WebSocket, reader: Reader, served: Served, detect: bool, newest: Newest, tracker: Tracker
 ) -> NoReturn:
     began = time.monotonic()
     same = head(served)
@@ -138,10 +136,10 @@ async def _answer(
             with reader.slots():
                 reading, timings = await reader.read(picture, served, detect=detect, tracker=tracker, at=at)
             answer = same | body(reading, timings)
-            metrics.pictures.inc()
-            metrics.faces.inc(len(reading))
+            reader.metrics.pictures.inc()
+            reader.metrics.faces.inc(len(reading))
         except Refusal as refusal:
-            metrics.refused(refusal.code).inc()
+            reader.metrics.refused(refusal.code).inc()
             answer = {"error": {"code": refusal.code, "message": refusal.message}}
         answer |= {"frame": number, "request_id": socket.state.request_id}
         try:

@@ -20,7 +20,7 @@ from mien.recognition.track import Tracker
 SAME = ("width", "height", "classes", "uncertain_below", "model")
 
 READ = """async ({ files, model, detect }) => {
-  const [{ Browser }, { load }] = await Promise.all([import("/static/browser.js"), import("/static/settings.js")]);
+  const [{ Browser }, { load }] = await Promise.all([import("/static/browser.js"), import("/static/server.js")]);
   const { page, models } = await load();
   window.reader ??= new Browser(page, models);
   const answers = [];
@@ -112,7 +112,7 @@ def test_crops_are_fitted_as_by_the_server(page: Page, in_browser: Any, astronau
 
 
 FRESH = """async () => {
-  const [{ Browser }, { load }] = await Promise.all([import("/static/browser.js"), import("/static/settings.js")]);
+  const [{ Browser }, { load }] = await Promise.all([import("/static/browser.js"), import("/static/server.js")]);
   const { page, models } = await load();
   window.fresh = new Browser(page, models);
 }"""

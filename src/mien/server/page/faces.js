@@ -1,7 +1,7 @@
 // The faces of an answer: a card with a chart for each, and a box in the picture. Elements stay with their face from
 // frame to frame, so that bars move rather than jump.
 
-import { coloursOf, inkOn } from "./settings.js";
+import { coloursOf, inkOn } from "./colours.js";
 
 const TINY = 24; // pixels of a box's shorter side below which its label would cover the face and its neighbours
 const SMALL = 88;

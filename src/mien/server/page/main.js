@@ -5,8 +5,7 @@ import { Camera } from "./camera.js";
 import { Faces } from "./faces.js";
 import { Records, save } from "./records.js";
 import { complain, say, sayChanges, sayReading, summary, told, where, words } from "./said.js";
-import { load } from "./settings.js";
-import { Problem, Server, takeToken } from "./server.js";
+import { load, Problem, Server, takeToken } from "./server.js";
 import { instead, preview, still, waiting } from "./stage.js";
 import { Timeline } from "./timeline.js";
 

@@ -1,7 +1,7 @@
 // What the page says in words: where pictures go, what was found and how, what went wrong.
 
+import { legend } from "./colours.js";
 import { made, percent } from "./faces.js";
-import { coloursOf } from "./settings.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -15,14 +15,7 @@ export function where(inBrowser) {
 
 /** On the page as it opens: a network's words with their colours. */
 export function words(page, classes) {
-  const colours = coloursOf(page, classes);
-  $("words").replaceChildren(
-    ...classes.map((textContent, place) => {
-      const item = made("li", { textContent });
-      item.style.setProperty("--colour", colours[place]);
-      return item;
-    }),
-  );
+  $("words").replaceChildren(...legend(page, classes));
 }
 
 let counts = "Faces"; // what stands above the faces while nothing is worked on

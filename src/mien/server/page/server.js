@@ -39,7 +39,7 @@ export function takeToken() {
 export const headers = () => (token ? { authorization: `Bearer ${token}` } : {});
 
 /** A request's JSON. Throws a Problem. */
-export async function json(path, options) {
+async function json(path, options) {
   let response, body;
   try {
     response = await fetch(path, options);
@@ -60,6 +60,12 @@ export async function json(path, options) {
   const wait = Number(response.headers.get("retry-after"));
   const retry = response.status === 429 || response.status === 503 ? wait || 1 : null;
   throw new Problem(retry ? `The server is busy. ${message}` : message, { code, retry });
+}
+
+/** What the server tells the page when it opens: colours, constants, networks, limits. */
+export async function load() {
+  const [page, models] = await Promise.all([json("page.json"), json("v1/models", { headers: headers() })]);
+  return { page, models };
 }
 
 export class Server {

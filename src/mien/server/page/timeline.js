@@ -1,7 +1,7 @@
 // The last minute of a camera: a lane for each face, its expressions stacked to one, a gap while it was away.
 
+import { coloursOf, legend } from "./colours.js";
 import { made, percent } from "./faces.js";
-import { coloursOf } from "./settings.js";
 
 const SECONDS = 60;
 const LANES = 3;
@@ -19,13 +19,7 @@ export class Timeline {
     this.#courses.clear();
     const ends = ["60 s ago", "now"].map((textContent) => made("span", { textContent }));
     this.lanes.replaceChildren(made("p", { className: "axis" }, ...ends));
-    this.legend.replaceChildren(
-      ...classes.map((name, place) => {
-        const item = made("li", { textContent: name });
-        item.style.setProperty("--colour", this.colours[place]);
-        return item;
-      }),
-    );
+    this.legend.replaceChildren(...legend(this.page, classes));
     this.section.hidden = false;
   }
 

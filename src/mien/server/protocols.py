@@ -1,20 +1,59 @@
-"""A connection in bounded memory and time: uvicorn's parser takes as much as comes, however slowly."""
+"""uvicorn's connections in bounded memory and time: it takes as much as comes, however slowly, and waits for ever."""
 
 import asyncio
 import os
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from mien.server.unread import Unread
+UNREAD_SECONDS = 30.0
+"""So long a connection may stand still while something waits to be sent."""
 
 HEAD_BYTES = 64 << 10
 HEAD_SECONDS = 10.0
 CONNECTIONS = 480
 """At a time, on Windows, whose `select` would end the server at 512."""
 
+MOST_FRAMES = 1000
+"""Frames of a message, and frames that come at once, beside one for each `FULL` bytes: those hold a picture."""
 
-class BoundedHead(Unread, HttpToolsProtocol):
+FULL = 1 << 10
+"""Bytes. A browser sends a picture in one frame, or in some of 128 KiB; other clients in some of 4 KiB."""
+
+PIECE = 8 << 10
+"""Bytes that are taken apart at a time; of empty frames a whole load would hold everybody up for half a second."""
+
+
+class Unread(asyncio.Protocol):
+    """Before a protocol of uvicorn's: hangs up on who reads nothing of what waits for `UNREAD_SECONDS`.
+
+    That would wait in memory, and the connection stay open for ever. Closing wouldn't do: it waits until all is read.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    transport: Any
+    _giving_up: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._giving_up = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._go_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._go_on()
+        super().connection_lost(exc)
+
+    def _go_on(self) -> None:
+        if self._giving_up is not None:
+            self._giving_up.cancel()
+            self._giving_up = None
+
+
+class BoundedHttp(Unread, HttpToolsProtocol):
     """uvicorn's protocol; a connection whose next head is too large gets 400, one whose head is too slow is closed.
 
     Most heads come whole. Only where one doesn't is its time taken, from its first part; and from the connection's
@@ -78,3 +117,31 @@ class BoundedHead(Unread, HttpToolsProtocol):
     def _give_up(self) -> None:
         self._timer = None
         self.transport.close()
+
+
+class BoundedSocket(Unread, WebSocketsSansIOProtocol):
+    """uvicorn's protocol; it hangs up on who sends a damaged frame before the stream is open, or more than MOST_FRAMES.
+
+    uvicorn takes it for granted in the first case that it has said goodbye, fails at that, and writes a traceback.
+    """
+
+    def data_received(self, data: bytes) -> None:
+        self._came = 0
+        for at in range(0, len(data), PIECE):
+            super().data_received(data[at : at + PIECE])
+            if self.transport.is_closing():
+                return
+
+    def handle_events(self) -> None:
+        self._came += len(self.conn.events)
+        held = sum(len(frame) for frame in self.frames) if len(self.frames) > MOST_FRAMES else 0
+        if max(self._came, len(self.frames) - held // FULL) > MOST_FRAMES:
+            self.transport.abort()
+        else:
+            super().handle_events()
+
+    def handle_parser_exception(self) -> None:
+        if self.conn.close_sent is None:
+            self.transport.close()
+        else:
+            super().handle_parser_exception()

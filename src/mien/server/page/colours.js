@@ -1,12 +1,4 @@
-// What the server tells the page when it opens: colours, constants, networks, limits.
-
-import { headers, json } from "./server.js";
-
-/** @returns {Promise<{page: object, models: object}>} */
-export async function load() {
-  const [page, models] = await Promise.all([json("page.json"), json("v1/models", { headers: headers() })]);
-  return { page, models };
-}
+// The colours of classes: which each has, and what can be read on it.
 
 /** The classes' colours: each its own, and those of one's own data what the others leave of the palette, in order. */
 export function coloursOf({ colours }, classes) {
@@ -14,6 +6,15 @@ export function coloursOf({ colours }, classes) {
   const others = left.length ? left : Object.keys(colours);
   let next = 0;
   return classes.map((name) => colours[name] ?? colours[others[next++ % others.length]]);
+}
+
+/** The classes' names with their colours, as items of a list. */
+export function legend(page, classes) {
+  return coloursOf(page, classes).map((colour, place) => {
+    const item = Object.assign(document.createElement("li"), { textContent: classes[place] });
+    item.style.setProperty("--colour", colour);
+    return item;
+  });
 }
 
 /** Black or white, whichever is easier to read on a colour (WCAG's contrast). */
