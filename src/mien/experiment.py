@@ -97,10 +97,6 @@ def train(
     leads = team.rank == 0
     if leads and not (resume or team.again):
         check_free(folder)
-    for name in ("train", "val"):
-        if len(set(splits[name].images.shape[1:3])) > 1:
-            found = "×".join(map(str, splits[name].images.shape[1:3]))
-            raise DataError(f"The faces must be square; those in {name} have {found} pixels. Resize or pad them first.")
     check_faces(splits["train"], splits["val"], second)  # what is wrong is said before a folder is made
     teachers = [] if (folder / CARD).exists() else [load_run(name)[0] for name in recipe.teachers]
     if teachers:

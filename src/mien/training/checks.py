@@ -27,6 +27,9 @@ def check_faces(train: FaceSet, val: FaceSet, second: FaceSet | None = None) -> 
             "your own (lesson 1).",
         )  # fmt: skip
         check_untransformed(faces)
+        if len(set(faces.images.shape[1:3])) > 1:  # `augment` would squeeze them, and val would be judged as it is
+            found = "×".join(map(str, faces.images.shape[1:3]))
+            raise DataError(f"The faces must be square; those in {name} have {found} pixels. Resize or pad them first.")
     known = train.labels != UNLABELLED, val.sure
     for name, usable, purpose in (("train", known[0], "learn from"), ("val", known[1], "judge by")):
         if not len(usable):

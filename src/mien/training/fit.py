@@ -120,9 +120,9 @@ def fit(
             one.
 
     Raises:
-        DataError: when either set has no labelled face or has a transform, `train` has faces of one class alone, the
-            two have other classes or faces of another shape, `second` has other faces than `train`, the model has no
-            head for it, or it or a teacher gives something else than a logit for each class.
+        DataError: when either set has no labelled face, faces that aren't square, or a transform, `train` has faces of
+            one class alone, the two have other classes or faces of another shape, `second` has other faces than
+            `train`, the model has no head for it, or it or a teacher gives something else than a logit for each class.
         UnknownModel: a network's name was given for the network.
         RecipeError: a preset's name was given for the recipe; the model can't take faces as these, or as small as the
             recipe's `start_size`, all of it is frozen, its batch normalisation would see single faces, or the memory of
