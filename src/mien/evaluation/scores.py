@@ -16,6 +16,7 @@ from mien.errors import CheckpointError, DataError, check_kind
 from mien.evaluation.report import Report
 from mien.evaluation.views import seen, views_of
 from mien.images import channels_first
+from mien.modes import in_eval_mode
 
 Predictor = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 """Pixels uint8 `(B, C, H, W)` in, probabilities `(B, K)` out. A `mien.net.Net` is one."""
@@ -213,7 +214,6 @@ def as_predictor(model: Any, temperature: float = 1.0) -> Iterator[Predictor]:
         return
     parameter = next(model.parameters(), None)
     device = "cpu" if parameter is None else parameter.device
-    modes = [(module, module.training) for module in model.modules()]  # parts may be frozen on their own
 
     def predict(pixels: NDArray[np.uint8]) -> NDArray[np.floating]:
         with torch.inference_mode():
@@ -223,9 +223,5 @@ def as_predictor(model: Any, temperature: float = 1.0) -> Iterator[Predictor]:
             warn_of_probabilities(logits, "The network")
         return np.asarray((logits.float() / temperature).softmax(1).cpu().numpy())
 
-    try:
-        model.eval()
+    with in_eval_mode(model):
         yield predict
-    finally:
-        for module, training in modes:
-            module.training = training
