@@ -181,7 +181,8 @@ def _train(
             f"{folder / HISTORY}: can't be written ({error.strerror}); another program may hold it. All epochs are "
             "saved: close it, and go on with --resume."
         ) from None
-    save_weights(model, folder / WEIGHTS)  # those there may be of an epoch that was done again, and otherwise
+    # those there may be of an epoch that was done again, and otherwise
+    save_weights(model.state_dict(), folder / WEIGHTS)
     _finish(folder, model, splits, recipe, started, sums, before, rows, export)
 
 
@@ -206,24 +207,13 @@ class _Keeper:
             return
         began = time.monotonic()
         if self.better:
-            save_weights(_Weights(self.held["fit"]["best"]), self.folder / WEIGHTS)
+            save_weights(self.held["fit"]["best"], self.folder / WEIGHTS)
         save_state(self.held, self.folder / STATE)
         with suppress(PermissionError):  # Windows, while Excel shows it: the state has what it says
             write_history(self.folder, self.held["history"])
         self.held, self.better = {}, False
         now = time.monotonic()
         self.due = now + SAVING * (now - began)
-
-
-class _Weights(nn.Module):
-    """Stands for the network that had these weights, which has others by now."""
-
-    def __init__(self, weights: dict[str, Any]) -> None:
-        super().__init__()
-        self.weights = weights
-
-    def state_dict(self, *_: Any, **__: Any) -> Any:
-        return self.weights
 
 
 def _rehearse(model: nn.Module, recipe: Recipe, splits: Splits) -> None:

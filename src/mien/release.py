@@ -256,7 +256,7 @@ def _other_head(home: Path, out: Path, votes: Splits, device: str | None) -> Non
             "notes": f"The trunk and the second head of {home.name}. {card.notes}",
         }
     )
-    save_weights(twin, out / WEIGHTS)
+    save_weights(twin.state_dict(), out / WEIGHTS)
     export_onnx(twin, out / MODEL, other)
     sums = {name: checksum(out / name) for name in (WEIGHTS, MODEL)}
     other.model_copy(update={"checksums": sums}).write(out / CARD)

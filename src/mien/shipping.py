@@ -78,7 +78,7 @@ def ship(
 
 def _make(model: nn.Module, card: Card, splits: Splits, folder: Path) -> Card:
     """Write the files beside the card into `folder`, and give the card."""
-    save_weights(model, folder / WEIGHTS, half=True)
+    save_weights(model.state_dict(), folder / WEIGHTS, half=True)
     load_weights(model, folder / WEIGHTS)
     raw = score(model, splits["val"])
     found = Calibration.of(raw.labels, raw.probabilities)
