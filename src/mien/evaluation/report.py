@@ -59,7 +59,7 @@ class Report:
         columns = (counts.sum(1), metrics.precisions(counts), metrics.recalls(counts), metrics.f1s(counts))
         return cls(
             accuracy=metrics.accuracy(counts),
-            interval=metrics.interval(scores.correct),
+            interval=metrics.wilson(float(scores.correct.mean()), len(scores.correct)),
             balanced_accuracy=metrics.balanced_accuracy(counts),
             macro_f1=metrics.macro_f1(counts),
             ece=metrics.calibration_error(labels, given),
