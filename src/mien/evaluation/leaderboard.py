@@ -12,9 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 from mien.cards import NUMBERS, TAUGHT, Card
 from mien.errors import DataError
 from mien.evaluation.ladder import amount
-from mien.evaluation.markdown import markdown_table
 from mien.evaluation.metrics import wilson
 from mien.files import read_small
+from mien.tables import markdown_table
 
 ENOUGH = 3
 """With fewer seeds a row is shown, but claims nothing."""

@@ -4,8 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from mien.evaluation import metrics
-from mien.evaluation.markdown import markdown_table
-from mien.tables import text_table
+from mien.tables import markdown_table, text_table
 
 if TYPE_CHECKING:
     from mien.evaluation.scores import Scores
