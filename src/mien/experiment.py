@@ -38,7 +38,7 @@ from mien.training.checks import check_faces, check_network, check_teachers, eno
 from mien.training.device import pick_device
 from mien.training.distributed import Team, join
 from mien.training.fit import Epoch, fit
-from mien.training.precision import number_kind, told
+from mien.training.precision import number_kind
 from mien.training.recipe import TIMM, Recipe
 
 ENVIRONMENT = "environment.json"
@@ -236,16 +236,11 @@ def _options(folder: Path) -> dict[str, Any] | None:
     return load_state(folder / STATE)["options"] if (folder / STATE).exists() else None
 
 
-def _known(names: Sequence[str], sums: Sequence[str]) -> list[str]:
-    """Teachers as a card names them: by their checksums, too, for every other run's folder is called `best`."""
-    return [f"{name} {checksum[:8]}" for name, checksum in zip(names, sums, strict=True)]
-
-
 def computed(recipe: Recipe, device: str | torch.device | None = None) -> dict[str, str]:
     """On which device a training by this recipe is done, and how exactly it computes there."""
     where = pick_device(device)
     name = f"{where} ({torch.cuda.get_device_name(where)})" if where.type == "cuda" else str(where)
-    return {"device": name, "precision": told(number_kind(recipe, where))}
+    return {"device": name, "precision": str(number_kind(recipe, where)).removeprefix("torch.")}
 
 
 def _started(recipe: Recipe) -> str:
@@ -296,6 +291,8 @@ def _finish(
     model.cpu()
     best = max(rows, key=lambda row: row["val_accuracy"], default=None)
     cost, teachers = summarise(model), [Path(name).name for name in recipe.teachers]
+    # by their checksums, too, for every other run's folder is called `best`
+    known = [f"{name} {weights[:8]}" for name, weights in zip(teachers, taught_with, strict=True)]
     options: Any = model.options
     card = Card(
         model=recipe.model,
@@ -303,7 +300,7 @@ def _finish(
         classes=splits.classes,
         input_shape=(options["channels"], options["size"], options["size"]),
         preset=recipe.preset,
-        recipe=recipe.model_dump() | {"init": Path(recipe.init).name, "teachers": _known(teachers, taught_with)},
+        recipe=recipe.model_dump() | {"init": Path(recipe.init).name, "teachers": known},
         init=started,
         parameters=cost.parameters,
         macs=cost.macs,
