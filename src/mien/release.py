@@ -45,7 +45,6 @@ SHIPPED = "box"
 class Step:
     """An epoch of one of the plan's networks. `name` is its folder, such as "teacher-2" or "small"."""
 
-    stage: str
     name: str
     epoch: Epoch
 
@@ -99,14 +98,14 @@ def release(
             home = folder / f"teacher-{number}"
             if (home / PROBABILITIES).exists():
                 continue
-            yield from _train("teachers", home, splits, chosen, clock, {**how, "export": False})
+            yield from _train(home, splits, chosen, clock, {**how, "export": False})
             leave_probabilities(home, splits, device, partial(_look, clock, look, home.name))
             clock.finished()
     if stage in ("students", "all"):
         homes = [folder / f"teacher-{number}" for number in range(len(plan.teachers))]
         lessons = taught(splits, homes, plan.distil)
         for name, chosen in plan.students.items():
-            yield from _train("students", folder / name, lessons, chosen, clock, how)
+            yield from _train(folder / name, lessons, chosen, clock, how)
             name_teachers(folder / name, plan)
             if votes and not (folder / f"{name}-ferplus" / CARD).exists():
                 _other_head(folder / name, folder / f"{name}-ferplus", votes, device)
@@ -186,16 +185,14 @@ class _Clock:
             self.finishing, self.began = time.monotonic() - self.began, None
 
 
-def _train(
-    stage: str, home: Path, splits: Splits, recipe: Recipe, clock: _Clock, how: dict[str, Any]
-) -> Iterator[Step]:
+def _train(home: Path, splits: Splits, recipe: Recipe, clock: _Clock, how: dict[str, Any]) -> Iterator[Step]:
     """Train one network into its run folder, or go on with it; a finished one yields nothing."""
     clock.check(0)
     began, longest = time.monotonic(), 0.0
     with closing(train(home, splits, recipe, **how)) as epochs:  # which saves what isn't saved yet
         for epoch in epochs:
             longest = max(longest, time.monotonic() - began)  # without what the caller does; some have a save in them
-            yield Step(stage, home.name, epoch)
+            yield Step(home.name, epoch)
             if left := epoch.epochs - epoch.epoch:
                 clock.check(longest, last=left == 1)
             began = time.monotonic()
