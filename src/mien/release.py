@@ -91,7 +91,8 @@ def release(
     clock, second = _Clock(minutes), _second(splits, votes) if votes else None
     clock.check(0)
     _begin(plan, folder, splits, votes)
-    splits = replace(splits, train=_unmarked(splits.train.labelled))
+    # marks say who isn't judged by; of the training faces all are learned from
+    splits = replace(splits, train=splits.train.labelled.replaced(marks=None))
     how: dict[str, Any] = {"device": device, "tick": tick, "resume": True, "second": second}
     if stage in ("teachers", "all"):
         for number, chosen in enumerate(plan.teachers):
@@ -213,11 +214,6 @@ def _look(clock: _Clock, look: Callable[[str, float], None] | None, name: str, s
     clock.check(0)
     if look:
         look(name, share)
-
-
-def _unmarked(faces: FaceSet) -> FaceSet:
-    """The same faces without marks: these say who isn't judged by, and of the training faces all are learned from."""
-    return FaceSet(faces.images, faces.targets, classes=faces.classes, rows=faces.rows, source=faces.source)
 
 
 def _second(splits: Splits, votes: Splits) -> FaceSet:
