@@ -46,6 +46,16 @@ def expression(name: str) -> str:
     return _ALSO.get(name, name)
 
 
+def as_names(classes: object) -> tuple[str, ...] | None:
+    """A network's `classes`, where these are names; one of somebody's own may mean something else by it.
+
+    >>> as_names(["sad", "happy"]), as_names(7)
+    (('sad', 'happy'), None)
+    """
+    named = isinstance(classes, (tuple, list)) and all(isinstance(name, str) for name in classes)
+    return tuple(classes) if named else None  # type: ignore[arg-type]
+
+
 def colours(classes: Sequence[str]) -> tuple[str, ...]:
     """A colour for each class of a set: an expression's own, and for other names those that are left, in order.
 

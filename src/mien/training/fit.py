@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mien.data.faces import FaceSet
 from mien.errors import CheckpointError, RecipeError, UnknownModel, check_kind
+from mien.labels import as_names
 from mien.training.checks import (
     check_faces,
     check_network,
@@ -204,11 +205,9 @@ def _epochs(
 
 
 def _names_classes(model: nn.Module) -> bool:
-    """Whether `model.classes` are names of classes, or free to be: a network of one's own may mean something else."""
+    """Whether `model.classes` are names of classes, or free to be."""
     own = vars(model).get("classes")
-    if own is None:
-        return not hasattr(model, "classes")
-    return isinstance(own, (tuple, list)) and all(isinstance(name, str) for name in own)
+    return as_names(own) is not None if own is not None else not hasattr(model, "classes")
 
 
 @torch.inference_mode()

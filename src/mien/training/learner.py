@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mien.data.faces import UNLABELLED, FaceSet
 from mien.errors import CheckpointError, Diverged, MienError, first_line
+from mien.labels import as_names
 from mien.training.augment import augment
 from mien.training.averaging import average_
 from mien.training.device import OnDevice, arrange
@@ -262,9 +263,8 @@ def hard(targets: Tensor, classes: int) -> Tensor:
 
 def classes_of(network: nn.Module, otherwise: Sequence[str]) -> list[str]:
     """The classes that a network answers for, in the order of its answers: its `classes`, if these are names."""
-    own = getattr(network, "classes", None)
-    named = isinstance(own, (tuple, list)) and all(isinstance(name, str) for name in own)
-    return list(own if named else otherwise)  # type: ignore[arg-type]
+    own = as_names(getattr(network, "classes", None))
+    return list(otherwise if own is None else own)
 
 
 def side_of(network: nn.Module, otherwise: int) -> int:
