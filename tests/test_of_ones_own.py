@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 import mien
-from mien.cards import CARD, Card
-from mien.checkpoint import STATE, load_run, save_state, start_from
+from mien.cards import CARD, STATE, Card
+from mien.checkpoint import load_run, save_state, start_from
 from mien.cli import main
 from mien.data.drawn import drawn_faces
 from mien.data.faces import FaceSet, Splits

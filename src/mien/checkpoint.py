@@ -16,7 +16,6 @@ from mien.errors import CheckpointError, UnknownModel, first_line
 from mien.files import atomic_write, regular
 from mien.models import create_model
 from mien.models.stem import GRAY
-from mien.net import STATE as STATE
 from mien.net import WEIGHTS
 from mien.shipped import find
 

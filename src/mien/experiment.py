@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from mien.cards import CARD, Card, TrainedOn, checksum, taught_by
-from mien.checkpoint import STATE, load_run, load_state, load_weights, save_state, save_weights, start_from
+from mien.cards import CARD, STATE, Card, TrainedOn, checksum, taught_by
+from mien.checkpoint import load_run, load_state, load_weights, save_state, save_weights, start_from
 from mien.data.faces import FaceSet, Splits
 from mien.data.split import DRAWN
 from mien.environment import environment

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from mien.budgets import Plan
-from mien.cards import CARD, TrainedOn, checksum
-from mien.checkpoint import STATE, load_run, save_weights
+from mien.cards import CARD, STATE, TrainedOn, checksum
+from mien.checkpoint import load_run, save_weights
 from mien.data.faces import UNLABELLED, FaceSet, Splits
 from mien.errors import CheckpointError, MienError
 from mien.evaluation.scores import evaluate

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from mien.budgets import SHARE, Plan, plan
-from mien.cards import CARD, Card, TrainedOn, checksum
-from mien.checkpoint import STATE, load_run, load_state, save_weights
+from mien.cards import CARD, STATE, Card, TrainedOn, checksum
+from mien.checkpoint import load_run, load_state, save_weights
 from mien.cli import main
 from mien.cli.options import check_finished
 from mien.cli.sharded import Shards, sharded
