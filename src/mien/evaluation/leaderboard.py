@@ -35,9 +35,8 @@ class Row:
 
     `interval` is the 95 % t-interval of the mean accuracy over seeds on these very faces, None with fewer than two;
     `leak_free` is the mean accuracy without the validation faces that stand in training, too, None unless it was
-    measured of every seed; `ece` is as trained,
-    before any temperature; `votes` says that FER+'s votes were learned, too: more labels than others use; `helped` that
-    it went on from other weights or was taught by other networks.
+    measured of every seed; `ece` is as trained, before any temperature; `votes` says that FER+'s votes were learned,
+    too: more labels than others use; `helped` that it went on from other weights or was taught by other networks.
     """
 
     name: str
