@@ -17,7 +17,7 @@ from mien.doctor.copies import identical
 from mien.doctor.near import near
 from mien.doctor.pool import Pool
 from mien.environment import environment
-from mien.evaluation.metrics import accuracy, balanced_accuracy, confusion, interval
+from mien.evaluation.metrics import accuracy, balanced_accuracy, confusion, wilson
 from mien.evaluation.scores import score
 from mien.net import Net
 
@@ -45,7 +45,7 @@ def main() -> None:
         for said, mask in kept.items():
             here = mask[answers.index]
             table = confusion(answers.labels[here], answers.predicted[here], len(splits.classes))
-            low, high = interval(right[here])
+            low, high = wilson(float(right[here].mean()), int(here.sum()))
             print(
                 f"{name:24}{said if said != 'near' else 'identical and near':20}{here.sum():7,}{accuracy(table):10.4f}"
                 f"{low:10.4f} to {high:.4f}{balanced_accuracy(table):10.4f}"

@@ -206,7 +206,7 @@ def main() -> None:
         splits = load_faces(asked.data)
         pool = Pool(splits)
         same = identical(pool)
-        alone = np.flatnonzero(~same.grouped & (pool_std(pool) > 10))
+        alone = np.flatnonzero(~np.isin(same.first, same.first[same.copies]) & (pool_std(pool) > 10))
         chosen = np.random.default_rng(0).choice(alone, COPIED, replace=False)
         print(recall(pool.take(np.sort(chosen))))
         if asked.votes:

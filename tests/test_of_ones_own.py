@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 import mien
-from mien.cards import CARD, Card
-from mien.checkpoint import STATE, load_run, save_state, start_from
+from mien.cards import CARD, STATE, Card
+from mien.checkpoint import load_run, save_state, start_from
 from mien.cli import main
 from mien.data.drawn import drawn_faces
 from mien.data.faces import FaceSet, Splits
@@ -146,6 +146,10 @@ def test_faces_that_are_not_square(tmp_path: Path) -> None:
     tall = FaceSet(np.zeros((8, 48, 40), np.uint8), [0, 1] * 4)
     with pytest.raises(DataError, match="must be square; those in train have 48×40 pixels"):
         _train(tmp_path / "run", Splits(tall, tall, tall[:0]))
+    square, made = FaceSet(np.zeros((8, 48, 48), np.uint8), [0, 1] * 4), mien.recipe("cnn", "demo", epochs=1)
+    for train, val, name in ((tall, tall, "train"), (square, tall, "val")):
+        with pytest.raises(DataError, match=f"must be square; those in {name} have 48×40 pixels"):
+            next(mien.fit(create_model("cnn", **made.options), train, val, made, device="cpu"))
 
 
 def test_a_file_in_a_run_is_not_written_over(tmp_path: Path, faces: Splits, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,8 @@ TAUGHT = "of each of its training targets is the mean answer of"
 CARD = "card.json"
 """The card's name in a run folder."""
 
+STATE = "state.pt"
+"""The name there of what a training resumes from."""
 
 NUMBERS = frozenset(("n", "accuracy", "balanced_accuracy", "macro_f1", "ece", "loss"))
 """What a card's scores have as one number each."""

@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from mien.errors import CheckpointError, UnknownModel, first_line
 from mien.files import atomic_write, regular
 from mien.models import create_model
 from mien.models.stem import GRAY
-from mien.net import STATE as STATE
 from mien.net import WEIGHTS
 from mien.shipped import find
 
@@ -43,10 +43,10 @@ def load_run(folder: str | os.PathLike[str]) -> tuple[nn.Module, Card]:
     return model.eval(), card
 
 
-def save_weights(model: nn.Module, path: str | os.PathLike[str], *, half: bool = False) -> None:
-    """Write every parameter and buffer of `model` to a safetensors file, in one step; `half`: floats as fp16."""
+def save_weights(weights: Mapping[str, Tensor], path: str | os.PathLike[str], *, half: bool = False) -> None:
+    """Write weights, such as a network's `state_dict()`, to a safetensors file, in one step; `half`: floats as fp16."""
     # a copy of each, for tied weights are one tensor under two names, which safetensors refuses
-    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}
     if half:
         tensors = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
     atomic_write(path, save(tensors))  # save_file would leave it readable to its owner alone

@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from mien.cards import CARD, Card, TrainedOn, checksum, taught_by
-from mien.checkpoint import STATE, load_run, load_state, load_weights, save_state, save_weights, start_from
+from mien.cards import CARD, STATE, Card, TrainedOn, checksum, taught_by
+from mien.checkpoint import load_run, load_state, load_weights, save_state, save_weights, start_from
 from mien.data.faces import FaceSet, Splits
 from mien.data.split import DRAWN
 from mien.environment import environment
@@ -38,7 +38,7 @@ from mien.training.checks import check_faces, check_network, check_teachers, eno
 from mien.training.device import pick_device
 from mien.training.distributed import Team, join
 from mien.training.fit import Epoch, fit
-from mien.training.precision import number_kind, told
+from mien.training.precision import number_kind
 from mien.training.recipe import TIMM, Recipe
 
 ENVIRONMENT = "environment.json"
@@ -97,10 +97,6 @@ def train(
     leads = team.rank == 0
     if leads and not (resume or team.again):
         check_free(folder)
-    for name in ("train", "val"):
-        if len(set(splits[name].images.shape[1:3])) > 1:
-            found = "×".join(map(str, splits[name].images.shape[1:3]))
-            raise DataError(f"The faces must be square; those in {name} have {found} pixels. Resize or pad them first.")
     check_faces(splits["train"], splits["val"], second)  # what is wrong is said before a folder is made
     teachers = [] if (folder / CARD).exists() else [load_run(name)[0] for name in recipe.teachers]
     if teachers:
@@ -185,7 +181,8 @@ def _train(
             f"{folder / HISTORY}: can't be written ({error.strerror}); another program may hold it. All epochs are "
             "saved: close it, and go on with --resume."
         ) from None
-    save_weights(model, folder / WEIGHTS)  # those there may be of an epoch that was done again, and otherwise
+    # those there may be of an epoch that was done again, and otherwise
+    save_weights(model.state_dict(), folder / WEIGHTS)
     _finish(folder, model, splits, recipe, started, sums, before, rows, export)
 
 
@@ -210,24 +207,13 @@ class _Keeper:
             return
         began = time.monotonic()
         if self.better:
-            save_weights(_Weights(self.held["fit"]["best"]), self.folder / WEIGHTS)
+            save_weights(self.held["fit"]["best"], self.folder / WEIGHTS)
         save_state(self.held, self.folder / STATE)
         with suppress(PermissionError):  # Windows, while Excel shows it: the state has what it says
             write_history(self.folder, self.held["history"])
         self.held, self.better = {}, False
         now = time.monotonic()
         self.due = now + SAVING * (now - began)
-
-
-class _Weights(nn.Module):
-    """Stands for the network that had these weights, which has others by now."""
-
-    def __init__(self, weights: dict[str, Any]) -> None:
-        super().__init__()
-        self.weights = weights
-
-    def state_dict(self, *_: Any, **__: Any) -> Any:
-        return self.weights
 
 
 def _rehearse(model: nn.Module, recipe: Recipe, splits: Splits) -> None:
@@ -250,16 +236,11 @@ def _options(folder: Path) -> dict[str, Any] | None:
     return load_state(folder / STATE)["options"] if (folder / STATE).exists() else None
 
 
-def _known(names: Sequence[str], sums: Sequence[str]) -> list[str]:
-    """Teachers as a card names them: by their checksums, too, for every other run's folder is called `best`."""
-    return [f"{name} {checksum[:8]}" for name, checksum in zip(names, sums, strict=True)]
-
-
 def computed(recipe: Recipe, device: str | torch.device | None = None) -> dict[str, str]:
     """On which device a training by this recipe is done, and how exactly it computes there."""
     where = pick_device(device)
     name = f"{where} ({torch.cuda.get_device_name(where)})" if where.type == "cuda" else str(where)
-    return {"device": name, "precision": told(number_kind(recipe, where))}
+    return {"device": name, "precision": str(number_kind(recipe, where)).removeprefix("torch.")}
 
 
 def _started(recipe: Recipe) -> str:
@@ -310,6 +291,8 @@ def _finish(
     model.cpu()
     best = max(rows, key=lambda row: row["val_accuracy"], default=None)
     cost, teachers = summarise(model), [Path(name).name for name in recipe.teachers]
+    # by their checksums, too, for every other run's folder is called `best`
+    known = [f"{name} {weights[:8]}" for name, weights in zip(teachers, taught_with, strict=True)]
     options: Any = model.options
     card = Card(
         model=recipe.model,
@@ -317,7 +300,7 @@ def _finish(
         classes=splits.classes,
         input_shape=(options["channels"], options["size"], options["size"]),
         preset=recipe.preset,
-        recipe=recipe.model_dump() | {"init": Path(recipe.init).name, "teachers": _known(teachers, taught_with)},
+        recipe=recipe.model_dump() | {"init": Path(recipe.init).name, "teachers": known},
         init=started,
         parameters=cost.parameters,
         macs=cost.macs,

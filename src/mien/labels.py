@@ -11,6 +11,16 @@ FER2013 = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 FERPLUS = (*FER2013, "contempt")
 """FER+'s eight labels. The first seven keep FER2013's numbers, so a network's outputs can be compared."""
 
+_ALSO = {
+    "anger": "angry",
+    "disgusted": "disgust",
+    "fearful": "fear",
+    "happiness": "happy",
+    "sadness": "sad",
+    "surprised": "surprise",
+}
+"""What other data sets call the expressions -> our names."""
+
 COLOURS = {
     # Okabe and Ito's palette (2008), which colour-blind readers can tell apart; for its yellow and black, which can't
     # be read on white and on black, a gray and a brick red.
@@ -24,6 +34,26 @@ COLOURS = {
     "contempt": "#A04C48",
 }
 """A colour for each expression, the same in every picture; readable on white and on black."""
+
+
+def expression(name: str) -> str:
+    """Our name for an expression; a name we don't know comes back in lower case.
+
+    >>> expression("Happiness"), expression("fear"), expression("Bored")
+    ('happy', 'fear', 'bored')
+    """
+    name = name.strip().lower()
+    return _ALSO.get(name, name)
+
+
+def as_names(classes: object) -> tuple[str, ...] | None:
+    """A network's `classes`, where these are names; one of somebody's own may mean something else by it.
+
+    >>> as_names(["sad", "happy"]), as_names(7)
+    (('sad', 'happy'), None)
+    """
+    named = isinstance(classes, (tuple, list)) and all(isinstance(name, str) for name in classes)
+    return tuple(classes) if named else None  # type: ignore[arg-type]
 
 
 def colours(classes: Sequence[str]) -> tuple[str, ...]:

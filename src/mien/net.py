@@ -22,9 +22,6 @@ MODEL = "model.onnx"
 WEIGHTS = "weights.safetensors"
 """The name there of the weights as PyTorch takes them."""
 
-STATE = "state.pt"
-"""The name there of what a training resumes from."""
-
 METADATA = "mien.card"
 """Where in the ONNX file's metadata its card stands, as JSON."""
 

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from mien.budgets import Plan
-from mien.cards import CARD, TrainedOn, checksum
-from mien.checkpoint import STATE, load_run, save_weights
+from mien.cards import CARD, STATE, TrainedOn, checksum
+from mien.checkpoint import load_run, save_weights
 from mien.data.faces import UNLABELLED, FaceSet, Splits
 from mien.errors import CheckpointError, MienError
 from mien.evaluation.scores import evaluate
@@ -45,7 +45,6 @@ SHIPPED = "box"
 class Step:
     """An epoch of one of the plan's networks. `name` is its folder, such as "teacher-2" or "small"."""
 
-    stage: str
     name: str
     epoch: Epoch
 
@@ -92,21 +91,22 @@ def release(
     clock, second = _Clock(minutes), _second(splits, votes) if votes else None
     clock.check(0)
     _begin(plan, folder, splits, votes)
-    splits = replace(splits, train=_unmarked(splits.train.labelled))
+    # marks say who isn't judged by; of the training faces all are learned from
+    splits = replace(splits, train=splits.train.labelled.replaced(marks=None))
     how: dict[str, Any] = {"device": device, "tick": tick, "resume": True, "second": second}
     if stage in ("teachers", "all"):
         for number, chosen in enumerate(plan.teachers):
             home = folder / f"teacher-{number}"
             if (home / PROBABILITIES).exists():
                 continue
-            yield from _train("teachers", home, splits, chosen, clock, {**how, "export": False})
+            yield from _train(home, splits, chosen, clock, {**how, "export": False})
             leave_probabilities(home, splits, device, partial(_look, clock, look, home.name))
             clock.finished()
     if stage in ("students", "all"):
         homes = [folder / f"teacher-{number}" for number in range(len(plan.teachers))]
         lessons = taught(splits, homes, plan.distil)
         for name, chosen in plan.students.items():
-            yield from _train("students", folder / name, lessons, chosen, clock, how)
+            yield from _train(folder / name, lessons, chosen, clock, how)
             name_teachers(folder / name, plan)
             if votes and not (folder / f"{name}-ferplus" / CARD).exists():
                 _other_head(folder / name, folder / f"{name}-ferplus", votes, device)
@@ -186,16 +186,14 @@ class _Clock:
             self.finishing, self.began = time.monotonic() - self.began, None
 
 
-def _train(
-    stage: str, home: Path, splits: Splits, recipe: Recipe, clock: _Clock, how: dict[str, Any]
-) -> Iterator[Step]:
+def _train(home: Path, splits: Splits, recipe: Recipe, clock: _Clock, how: dict[str, Any]) -> Iterator[Step]:
     """Train one network into its run folder, or go on with it; a finished one yields nothing."""
     clock.check(0)
     began, longest = time.monotonic(), 0.0
     with closing(train(home, splits, recipe, **how)) as epochs:  # which saves what isn't saved yet
         for epoch in epochs:
             longest = max(longest, time.monotonic() - began)  # without what the caller does; some have a save in them
-            yield Step(stage, home.name, epoch)
+            yield Step(home.name, epoch)
             if left := epoch.epochs - epoch.epoch:
                 clock.check(longest, last=left == 1)
             began = time.monotonic()
@@ -216,11 +214,6 @@ def _look(clock: _Clock, look: Callable[[str, float], None] | None, name: str, s
     clock.check(0)
     if look:
         look(name, share)
-
-
-def _unmarked(faces: FaceSet) -> FaceSet:
-    """The same faces without marks: these say who isn't judged by, and of the training faces all are learned from."""
-    return FaceSet(faces.images, faces.targets, classes=faces.classes, rows=faces.rows, source=faces.source)
 
 
 def _second(splits: Splits, votes: Splits) -> FaceSet:
@@ -256,7 +249,7 @@ def _other_head(home: Path, out: Path, votes: Splits, device: str | None) -> Non
             "notes": f"The trunk and the second head of {home.name}. {card.notes}",
         }
     )
-    save_weights(twin, out / WEIGHTS)
+    save_weights(twin.state_dict(), out / WEIGHTS)
     export_onnx(twin, out / MODEL, other)
     sums = {name: checksum(out / name) for name in (WEIGHTS, MODEL)}
     other.model_copy(update={"checksums": sums}).write(out / CARD)

@@ -10,12 +10,12 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from mien.cards import CARD
+from mien.cards import CARD, STATE
 from mien.data.faces import FaceSet, Splits
 from mien.data.origin import DataPath
 from mien.errors import CheckpointError
 from mien.files import atomic_write, holding, read_small, regular
-from mien.net import MODEL, STATE, WEIGHTS
+from mien.net import MODEL, WEIGHTS
 from mien.training.recipe import Recipe, read_recipe
 
 RECIPE, DATA, HISTORY, LOCK = "recipe.json", "data.json", "history.csv", "run.lock"

@@ -40,10 +40,10 @@ def ship(
     """Put the network of a finished run into the box: weights in fp16, ONNX in float32 and int8, and the card.
 
     The ONNX files are made from the weights as fp16 rounds them, so all files answer alike; that in float32 takes them
-    from the file with the weights, so they are there once. The temperature and the
-    threshold of uncertainty come from validation (`mien.evaluation.calibration`), and the scores are measured again on
-    the files that are shipped. All are made elsewhere, so that what stands in the box stays until they are ready; the
-    card comes last: a folder with one is complete.
+    from the file with the weights, so they are there once. The temperature and the threshold of uncertainty come from
+    validation (`mien.evaluation.calibration`), and the scores are measured again on the files that are shipped. All are
+    made elsewhere, so that what stands in the box stays until they are ready; the card comes last: a folder with one is
+    complete.
 
     Args:
         splits: what the run was trained on; int8's ranges are measured on its training faces, scores on its `val`.
@@ -78,7 +78,7 @@ def ship(
 
 def _make(model: nn.Module, card: Card, splits: Splits, folder: Path) -> Card:
     """Write the files beside the card into `folder`, and give the card."""
-    save_weights(model, folder / WEIGHTS, half=True)
+    save_weights(model.state_dict(), folder / WEIGHTS, half=True)
     load_weights(model, folder / WEIGHTS)
     raw = score(model, splits["val"])
     found = Calibration.of(raw.labels, raw.probabilities)

@@ -45,7 +45,7 @@ def leave_probabilities(home: Path, splits: Splits, device: str | None, tick: Ca
 
 def _certain(faces: FaceSet) -> FaceSet:
     """The same images with some class each: whoever is asked about faces leaves out those whose label is in doubt."""
-    return FaceSet(faces.images, np.zeros(len(faces), np.int64), classes=faces.classes, source=faces.source)
+    return faces.replaced(targets=np.zeros(len(faces), np.int64), marks=None)
 
 
 def check_same(home: Path, chosen: Recipe) -> None:
@@ -92,10 +92,7 @@ def taught(splits: Splits, homes: list[Path], share: float) -> Splits:
     shares: NDArray[np.float32] = np.mean(answers, 0, np.float32)
     own = faces.targets if faces.soft else np.eye(len(faces.classes), dtype=np.float32)[faces.targets]
     targets = (1 - share) * own + share * shares / shares.sum(1, keepdims=True)
-    soft = FaceSet(
-        faces.images, targets, classes=faces.classes, rows=faces.rows, marks=faces.marks, source=faces.source
-    )
-    return replace(splits, train=soft)
+    return replace(splits, train=faces.replaced(targets=targets))
 
 
 def name_teachers(home: Path, plan: Plan) -> None:

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from mien.cli import main
-from mien.cli.progress import count, watch
+from mien.cli.progress import shares, watch
 from mien.cli.recipes import make_recipe
 from mien.runs import read_setup
 from mien.training.fit import Epoch
@@ -97,9 +97,9 @@ def test_a_terminal_that_only_adds_lines_gets_lines(monkeypatch: pytest.MonkeyPa
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "dumb")  # Emacs' shell and Emacspeak
-    with watch("cnn", 4) as watcher, count("faces", 2) as step:
+    with watch("cnn", 4) as watcher, shares() as show:
         watcher.epoch(epoch(2))
-        step()
+        show("faces", 0.5)
         assert terminal.getvalue().startswith("epoch   2/4")
     assert terminal.getvalue().count("\n") == 1
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from mien.budgets import SHARE, Plan, plan
-from mien.cards import CARD, Card, TrainedOn, checksum
-from mien.checkpoint import STATE, load_run, load_state, save_weights
+from mien.cards import CARD, STATE, Card, TrainedOn, checksum
+from mien.checkpoint import load_run, load_state, save_weights
 from mien.cli import main
 from mien.cli.options import check_finished
 from mien.cli.sharded import Shards, sharded
@@ -154,7 +154,7 @@ def test_faces_that_nobody_is_judged_by_are_taught_too(tmp_path: Path) -> None:
     splits = replace(drawn, train=FaceSet(drawn.train.images, shares, marks=marks))
     home = tmp_path / "teacher-0"
     home.mkdir()
-    save_weights(model, home / WEIGHTS)
+    save_weights(model.state_dict(), home / WEIGHTS)
     known = {"options": model.options, "recipe": recipe("logistic", "demo").model_dump()}
     card = Card(model="logistic", classes=splits.classes, checksums={WEIGHTS: checksum(home / WEIGHTS)}, **known)
     card.write(home / CARD)
@@ -340,7 +340,7 @@ def test_faces_whose_label_is_in_doubt_are_learned_from(tmp_path: Path) -> None:
 def test_the_other_head_is_judged_where_the_training_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     splits, asked = drawn_faces(70), []
     model = create_model("flagship_small", stem=4, widths=[4, 8], depths=[1, 1], squeeze=False, second=8)
-    save_weights(model, tmp_path / "small" / "weights.safetensors")
+    save_weights(model.state_dict(), tmp_path / "small" / "weights.safetensors")
     sums = {"weights.safetensors": checksum(tmp_path / "small" / "weights.safetensors")}
     Card(model="flagship_small", options=model.options, classes=splits.classes, checksums=sums).write(
         tmp_path / "small" / CARD

@@ -169,11 +169,14 @@ def test_ctrl_c_keeps_what_was_found(
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     try:
         assert main(["data", "doctor", str(data)]) == 130
+        said = capsys.readouterr()
+        found = ask(capsys, data, code=130)
     finally:
         signal.signal(signal.SIGINT, before)
-    said = capsys.readouterr()
     assert "what was found until then stands above" in said.err
     assert "in 5 groups" in said.out
+    assert found["duplicates"]["groups"] == 5
+    assert found["nonfaces"] is None
 
 
 def test_a_folder_of_large_colour_photos(

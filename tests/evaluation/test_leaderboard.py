@@ -4,14 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from scipy import stats
 
 from mien.cards import TAUGHT, Card, TrainedOn
 from mien.errors import DataError
 from mien.evaluation.leaderboard import COLUMNS, Leaderboard, cells
-from mien.evaluation.metrics import interval
+from mien.evaluation.metrics import wilson
 
 
 def card(accuracy: float, seed: int = 0, val: str = "abc", model: str = "cnn", train: str = "t", **more: Any) -> Card:
@@ -135,7 +134,7 @@ def test_runs_that_went_on_from_other_weights_are_two_rows() -> None:
 
 def test_what_the_intervals_leave_out_is_said() -> None:
     text = Leaderboard.of({"a": card(0.8), "b": card(0.6, 1)}).as_markdown()
-    low, high = interval(np.arange(100) < 70)
+    low, high = wilson(0.7, 100)
     assert f"for that alone 0.7000 of 100 has {low:.4f} to {high:.4f} (Wilson)" in text
 
 

@@ -47,7 +47,8 @@ def test_weights_of_an_epoch_that_was_never_recorded_dont_stay(tmp_path: Path) -
     state = load_state(tmp_path / "state.pt")
     state["fit"]["accuracy"] = 1.0  # the epoch that is done again won't be a better one
     save_state(state, tmp_path / "state.pt")
-    save_weights(fresh(recipe("logistic", "demo", seed=5), splits), tmp_path / "weights.safetensors")  # killed after it
+    weights = fresh(recipe("logistic", "demo", seed=5), splits).state_dict()
+    save_weights(weights, tmp_path / "weights.safetensors")  # killed after it
     assert len(list(train(tmp_path, splits, made, device="cpu", resume=True))) == 1
     model, _ = load_run(tmp_path)
     for name, value in model.state_dict().items():
@@ -210,7 +211,7 @@ def test_a_run_with_a_second_labelling_goes_on_with_it_alone(tmp_path: Path) -> 
 def test_what_a_run_started_from_may_be_gone_when_it_goes_on(tmp_path: Path) -> None:
     splits, first = drawn_faces(70), tmp_path / "first"
     model = create_model("cnn", widths=[4, 8], depths=[1, 1])
-    save_weights(model, first / WEIGHTS)
+    save_weights(model.state_dict(), first / WEIGHTS)
     sums = {WEIGHTS: checksum(first / WEIGHTS)}
     Card(model="cnn", options=model.options, classes=splits.classes, checksums=sums).write(first / CARD)
     made = recipe("cnn", "finetune", epochs=2, init=str(first))

@@ -301,8 +301,10 @@ def test_labels_are_smoothed_and_teachers_answers_are_not() -> None:
 def test_a_teacher_stays_as_it_is() -> None:
     teacher = create_model("cnn", classes=3, size=SIDE, widths=[4], depths=[1])
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
-    taught(teacher.train(), norm_faces=48)
-    assert teacher.training
+    teacher.train().features.eval()  # as where its norms are frozen
+    modes = [module.training for module in teacher.modules()]
+    taught(teacher, norm_faces=48)
+    assert [module.training for module in teacher.modules()] == modes
     assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
 
 

@@ -96,7 +96,7 @@ def convert(
 
 
 def _convert_large(source: "DataPath", out: Path) -> "Splits":
-    from mien.cli.progress import count_to
+    from mien.cli.progress import shares
     from mien.data.folder import list_folder
     from mien.data.listing import SIZE
     from mien.data.mapped import convert_listing, is_mapped, load_mapped, save_mapped
@@ -104,10 +104,11 @@ def _convert_large(source: "DataPath", out: Path) -> "Splits":
     folder = Path(source.path or "")
     if folder.is_dir() and not source.votes and not is_mapped(folder):
         listing = list_folder(folder, groups=source.groups)
-        with count_to("reading") as tick:
+        with shares() as show:
             convert_listing(
-                listing, out, size=source.size or SIZE, rgb=source.rgb, skip_bad_rows=source.skip_bad_rows, tick=tick
-            )
+                listing, out, size=source.size or SIZE, rgb=source.rgb, skip_bad_rows=source.skip_bad_rows,
+                tick=lambda done, total: show("reading", done / total),
+            )  # fmt: skip
         splits = load_mapped(out)
         say_left_out(splits.left_out, str(folder))
         say_read_as(replace(splits, files=listing.names))

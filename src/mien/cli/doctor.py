@@ -10,6 +10,7 @@ from mien.cli.options import Device, Groups, Rgb, Size, SkipBadRows, Votes, note
 from mien.cli.progress import shares
 from mien.cli.sinks import check_place
 from mien.cli.tables import print_table
+from mien.errors import Stopped
 
 if TYPE_CHECKING:
     from mien.doctor.clean import Cleaned
@@ -108,17 +109,14 @@ def doctor(
 
         write_page(found, report)
         note(f"The faces in question are shown in {report}.")
+    result = found.as_json() | {"report": str(report) if report else None, "clean": None}
     if stopped:
-        raise KeyboardInterrupt("what was found until then stands above.")
-    written = write(found, write_clean, drop=drops, move=moves) if write_clean else None
-    if written:
+        raise Stopped("what was found until then stands above.", result)
+    if write_clean:
+        written = write(found, write_clean, drop=drops, move=moves)
         _say(written)
-    return found.as_json() | {
-        "report": str(report) if report else None,
-        "clean": {name: str(it) if isinstance(it, Path) else it for name, it in vars(written).items()}
-        if written
-        else None,
-    }
+        result["clean"] = {name: str(it) if isinstance(it, Path) else it for name, it in vars(written).items()}
+    return result
 
 
 def _print(found: "Diagnosis") -> None:

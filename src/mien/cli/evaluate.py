@@ -19,8 +19,6 @@ from mien.files import atomic_write
 from mien.labels import SPLITS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mien.data.faces import FaceSet, Splits
     from mien.evaluation.scores import Scores
     from mien.net import Net
@@ -96,9 +94,10 @@ def evaluate(
     if any(target.endswith(",") for target in targets):
         raise typer.BadParameter("names are separated by spaces, without commas.", param_hint="TARGET")
     nets = {target: open_net(target) for target in targets if _trained(target)}  # a wrong name shows before the data
+    kind = figure_kind(figure, "--figure")
     if figure:
         check_out(figure, data)
-    draw = _drawer(figure) if figure else None
+        from mien.evaluation import figures  # a missing matplotlib is said before the networks are asked
     splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=shape_of(nets))
     for target, net in nets.items():
         check_data(target, net.classes, splits, split, data)
@@ -142,8 +141,8 @@ def evaluate(
         calibrated = targets[0] in nets and nets[targets[0]].card.calibration
         if len(parts) == 1 and views == 1 and (Path(targets[0]) / RECIPE).is_file() and not (own or calibrated):
             note(f"`{as_typed(['mien', 'calibrate', targets[0]])}` puts what its validation faces say into the run.")
-    if figure and draw:
-        atomic_write(figure, draw(scores))
+    if figure:
+        atomic_write(figure, figures.confidence_picture(scores.labels, scores.probabilities, kind=kind))
         note(f"The figure is in {figure}.")
     return result
 
@@ -204,14 +203,6 @@ def _trained(target: str) -> bool:
     from mien.shipped import find
 
     return find(target).exists() or target.endswith(".onnx") or Path(target).name != target
-
-
-def _drawer(figure: Path) -> "Callable[[Scores], bytes]":
-    """What draws that file. Raises MissingExtra or BadParameter before the network is asked, not after."""
-    kind = figure_kind(figure, "--figure")
-    from mien.evaluation.figures import confidence_picture
-
-    return lambda scores: confidence_picture(scores.labels, scores.probabilities, kind=kind)
 
 
 def _without_leaks(splits: "Splits", split: str) -> "FaceSet":

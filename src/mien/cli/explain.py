@@ -53,7 +53,7 @@ def explain(
     if to.exists() and Path(source).exists() and to.samefile(source):
         raise DataError(f"{to}: it is the photo, which would be overwritten. Name another place.")
     from mien.checkpoint import load_run
-    from mien.cli.progress import count
+    from mien.cli.progress import shares
     from mien.explain import METHOD
     from mien.explain import explain as explanations
     from mien.recognition.recognizer import Recognizer
@@ -73,13 +73,13 @@ def explain(
         note(f"{source} has {len(crops)} faces; the {most} largest are explained. --most {len(crops)} takes all.")
         crops = crops[:most]
     found: list[Explanation] = []
-    with count("faces", len(crops)) as tick:
-        for crop in crops:
+    with shares() as show:
+        for done, crop in enumerate(crops):
+            show("faces", done / len(crops))
             found += explanations(
                 network, crop[None], card.classes, label=label, method=method or METHOD, temperature=card.temperature,
                 orders=orders, seed=seed,
             )  # fmt: skip
-            tick()
     print_table(
         ("face", "face at", "explained", "probability", "better than", "check"),
         [

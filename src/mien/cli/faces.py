@@ -35,11 +35,11 @@ def read_faces(
 
 def read_source(source: "DataPath") -> "Splits":
     """The faces that are there, with a bar while a folder is read; says how many rows were left out."""
-    from mien.cli.progress import count_to
+    from mien.cli.progress import shares
     from mien.data.load import load_faces
 
-    with count_to("reading") as tick:
-        splits = load_faces(**vars(source), tick=tick)
+    with shares() as show:
+        splits = load_faces(**vars(source), tick=lambda done, total: show("reading", done / total))
     say_left_out(splits.left_out, splits.source)
     say_read_as(splits)
     return splits

@@ -77,6 +77,21 @@ Device = Annotated[
     str | None,
     typer.Option("--device", metavar="NAME", help="cpu, cuda, mps; without it an NVIDIA GPU, else the CPU."),
 ]
+Network = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="A network in the box (small, flagship; small:int8, flagship:int8), a run folder, an .onnx file.",
+    ),
+]
+Certain = Annotated[
+    float, typer.Option("--certain", min=0.05, max=1, metavar="0..1", help="How sure the detector must be of a face.")
+]
+OnnxDevice = Annotated[
+    str | None,
+    typer.Option("--device", metavar="NAME", help="Where onnxruntime runs the networks: cpu, cuda, ..."),
+]
 Split = Annotated[
     str, typer.Option("--split", metavar="|".join(SPLITS), callback=_known_split, help="Which faces of the data.")
 ]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mien.cli.options import given_path, note
+from mien.cli.options import Certain, Network, OnnxDevice, given_path, note
 from mien.cli.screen import live as bars
 from mien.cli.screen import progress
 from mien.cli.sinks import Sink, annotator, check_films, check_place, figure, undrawn
@@ -25,13 +25,7 @@ def predict(
             help="Photos, videos, folders (with their subfolders), patterns in quotes, or the number of a camera.",
         ),
     ],
-    model: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="A network in the box (small, flagship; small:int8, flagship:int8), a run folder, an .onnx file.",
-        ),
-    ] = DEFAULT,
+    model: Network = DEFAULT,
     out: Annotated[
         Path | None,
         typer.Option(parser=given_path, metavar="FILE", help="A row for every face: .jsonl, .csv or .parquet."),
@@ -56,15 +50,11 @@ def predict(
     detect: Annotated[
         bool, typer.Option("--detect/--no-detect", help="--no-detect: each picture is one cropped face.")
     ] = True,
-    certain: Annotated[
-        float, typer.Option(min=0.05, max=1, metavar="0..1", help="How sure the detector must be of a face.")
-    ] = 0.6,
+    certain: Certain = 0.6,
     smooth: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="Half-life of the smoothing in videos; 0 for none.")
     ] = 0.25,
-    device: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Where onnxruntime runs the networks: cpu, cuda, ...")
-    ] = None,
+    device: OnnxDevice = None,
     max_pixels: Annotated[
         int, typer.Option(min=1, metavar="N", help="Refuse pictures of more pixels, before decoding them.")
     ] = 64_000_000,

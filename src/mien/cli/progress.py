@@ -6,25 +6,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from mien.training.fit import Epoch
-
-
-class Watcher(Protocol):
-    """Told how a training goes on."""
-
-    def before(self, accuracy: float) -> None:
-        """Called once, ahead of the first epoch, with the accuracy until then."""
-
-    def tick(self, share: float) -> None:
-        """Called within an epoch with the share of it that is done."""
-
-    def epoch(self, epoch: "Epoch") -> None:
-        """Called after each epoch."""
 
 
 class Lines:
@@ -34,17 +21,19 @@ class Lines:
         self.name = name
 
     def before(self, accuracy: float) -> None:
+        """Called once, ahead of the first epoch, with the accuracy until then."""
         print(_before(accuracy), file=sys.stderr, flush=True)
 
     def tick(self, share: float) -> None:
-        """A log has nothing that moves."""
+        """Called within an epoch with the share of it that is done: a log has nothing that moves."""
 
     def epoch(self, epoch: "Epoch") -> None:
+        """Called after each epoch."""
         print(f"{self.name:<12} {epoch}" if self.name else epoch, file=sys.stderr, flush=True)
 
 
 class Bar:
-    """A bar with epoch, loss, accuracy, faces a second and the time left."""
+    """A bar with epoch, loss, accuracy, faces a second and the time left; called as `Lines` is."""
 
     def __init__(self, bars: "Progress", name: str, epochs: int, done: int) -> None:
         self.bars, self.epochs, self.done = bars, epochs, done
@@ -93,7 +82,7 @@ def ended_as_by_ctrl_c() -> Iterator[None]:
 
 
 @contextmanager
-def watch(name: str, epochs: int, done: int = 0, *, several: bool = False) -> Iterator[Watcher]:
+def watch(name: str, epochs: int, done: int = 0, *, several: bool = False) -> Iterator[Lines | Bar]:
     """Show a training of `epochs` epochs, `done` of which were done earlier; `several`: others come after it."""
     if not can_move(sys.stderr):
         yield Lines(name if several else "")
@@ -109,34 +98,6 @@ def watch(name: str, epochs: int, done: int = 0, *, several: bool = False) -> It
     )
     with Progress(*columns, console=Console(stderr=True)) as bars:
         yield Bar(bars, name, epochs, done)
-
-
-@contextmanager
-def count_to(name: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, else nothing, from the first call of what it yields: (pieces done, all pieces)."""
-    if not can_move(sys.stderr):
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(name, total=None, visible=False)
-        yield lambda done, total: bars.update(task, completed=done, total=total, visible=True)
-
-
-@contextmanager
-def count(name: str, total: int) -> Iterator[Callable[[], None]]:
-    """A bar for `total` pieces of work on a terminal, else nothing; call what it yields after each piece."""
-    if not can_move(sys.stderr):
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True)) as bars:
-        task = bars.add_task(name, total=total)
-        yield lambda: bars.advance(task)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """`mien robustness`: how networks bear crops, rolls, blur, few pixels, JPEG, darkness, and things in the way."""
 
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,7 +36,7 @@ def robustness(
 
     The corruptions are the same for every network and every call with the same seed.
     """
-    from mien.cli.progress import count
+    from mien.cli.progress import shares
     from mien.evaluation.corruptions import CORRUPTIONS
     from mien.evaluation.robustness import Robustness, as_markdown, table
     from mien.evaluation.robustness import robustness as measure
@@ -54,9 +55,10 @@ def robustness(
         check_data(name, net.classes, splits, split, data)
     faces = splits[split]
     found: dict[str, Robustness] = {}
-    with count("corruptions", len(nets) * sum(len(one.levels) for one in CORRUPTIONS)) as tick:
+    total, done = len(nets) * sum(len(one.levels) for one in CORRUPTIONS), count(1)
+    with shares() as show:
         for name, net in nets.items():
-            found[name] = measure(net, faces, seed=seed, tick=tick)
+            found[name] = measure(net, faces, seed=seed, tick=lambda: show("corruptions", next(done) / total))
     first = next(iter(found.values()))
     print_table(*table(found), f"Accuracy on {first.n:,} {'' if data else 'drawn '}faces of {split}, seed {seed}")
     if into:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mien.cli.options import given_path, note
+from mien.cli.options import Network, given_path, note
 from mien.cli.progress import ended_as_by_ctrl_c, shares
 from mien.errors import Incomplete
 from mien.shipped import DEFAULT
@@ -23,13 +23,7 @@ def score(
     out: Annotated[
         Path, typer.Option(parser=given_path, metavar="DIR", help="The folder for the results, Parquet files.")
     ],
-    model: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="A network in the box (small, flagship; small:int8, flagship:int8), a run folder, an .onnx file.",
-        ),
-    ] = DEFAULT,
+    model: Network = DEFAULT,
     column: Annotated[
         str, typer.Option(metavar="NAME", help="The table's column with their addresses, or their bytes.")
     ] = "",

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mien.cli.options import note
+from mien.cli.options import Certain, OnnxDevice, note
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -63,12 +63,8 @@ def serve(
             help="Requests per second for each client; 0 for no limit. Clients on this machine aren't limited.",
         ),
     ] = 20,
-    certain: Annotated[
-        float, typer.Option(min=0.05, max=1, metavar="0..1", help="How sure the detector must be of a face.")
-    ] = 0.6,
-    device: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Where onnxruntime runs the networks: cpu, cuda, ...")
-    ] = None,
+    certain: Certain = 0.6,
+    device: OnnxDevice = None,
     certificate: Annotated[Path | None, typer.Option(metavar="FILE", help="Serve https with this (PEM).")] = None,
     key: Annotated[Path | None, typer.Option(metavar="FILE", help="The certificate's key (PEM).")] = None,
     in_browser: Annotated[

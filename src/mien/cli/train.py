@@ -28,7 +28,6 @@ from mien.cli.tables import print_report
 from mien.errors import CheckpointError, UnknownModel
 
 if TYPE_CHECKING:
-    from mien.cards import Card
     from mien.data.origin import DataPath
     from mien.training.recipe import Recipe
 
@@ -125,12 +124,16 @@ def asked(
     option: Sequence[str],
 ) -> tuple["Recipe", "DataPath"]:
     """The recipe that a line asks for, and its faces, sized as the network takes them that it starts from, if any."""
+    from mien.cards import Card
     from mien.models import list_models
     from mien.models.registry import OWN
-    from mien.shipped import shipped
+    from mien.shipped import find, shipped
     from mien.training.recipe import TIMM
 
-    kept = _start(fields) if fields["init"] and fields["init"] != TIMM else None
+    kept = None
+    if fields["init"] and fields["init"] != TIMM:
+        fields["init"] = _network(fields["init"])
+        kept = Card.read(find(fields["init"]))
     model = model or (kept.model if kept else None)
     if model is None:
         raise typer.BadParameter("name the model to train (see `mien models`), or a run to start from (--init).")
@@ -146,15 +149,6 @@ def asked(
             colours = kept.input_shape[0] == 3 if rgb is None else rgb
             source = replace(source, size=source.size or kept.input_shape[1], rgb=colours)
     return recipe, source
-
-
-def _start(fields: dict[str, Any]) -> "Card":
-    """The card of the network that a training starts from, whose path is put down from the root."""
-    from mien.cards import Card
-    from mien.shipped import find
-
-    fields["init"] = _network(fields["init"])
-    return Card.read(find(fields["init"]))
 
 
 def _network(name: str) -> str:

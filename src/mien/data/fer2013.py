@@ -56,7 +56,7 @@ def load_fer2013(
     )  # fmt: skip
     with open_table(path, fits=_fits) as table:
         columns = _columns(table)
-        reader = _Reader(columns)
+        reader = _Reader(columns, len(table.columns))
         keep_freed_memory()
         for rows in table.blocks():
             reader.add(rows)
@@ -77,7 +77,7 @@ def _fits(columns: Sequence[str]) -> int:
 
 
 def _columns(table: Table) -> dict[str, int]:
-    """Where the columns stand; a file without Usage, or with pixels only, is one of the contest's."""
+    """Where the columns stand, or -1; a file without Usage, or with pixels only, is one of the contest's."""
     known = ("emotion", "pixels", "usage")
     places = {name: table.columns.index(name) for name in known if name in table.columns}
     need = ("pixels", "emotion") if "usage" in places else ("pixels",)
@@ -92,7 +92,7 @@ def _columns(table: Table) -> dict[str, int]:
     twice = [name for name in places if table.columns.count(name) > 1]
     if twice:
         raise DataError(f"{table.source}: the column {twice[0]!r} stands there twice.")
-    return {name: places.get(name, -1) for name in known} | {"": len(table.columns)}
+    return {name: places.get(name, -1) for name in known}
 
 
 class _Part:
@@ -126,12 +126,12 @@ class _Part:
 class _Reader:
     """Takes blocks of rows, sorts good ones into the three splits and keeps account of bad ones."""
 
-    def __init__(self, columns: dict[str, int]) -> None:
+    def __init__(self, columns: dict[str, int], width: int) -> None:
         self.parts = (_Part(), _Part(), _Part())
         self.bad: list[BadRow] = []
         self.bad_count = 0
         self._emotion, self._pixels, self._usage = columns["emotion"], columns["pixels"], columns["usage"]
-        self._width = columns[""]
+        self._width = width
         self._no_usage = 0 if self._emotion >= 0 else 2  # the contest's train.csv and test.csv
 
     def add(self, rows: list[Row]) -> None:

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from mien.data.faces import FaceSet, Splits
 from mien.data.fer2013 import USAGES, load_fer2013
 from mien.data.mapped import is_mapped, load_mapped
-from mien.data.names import expression
 from mien.data.table import Row, Table, open_table, shown
 from mien.errors import BadRow, DataError, check_kind
-from mien.labels import FERPLUS
+from mien.labels import FERPLUS, expression
 
 NO_FACE, UNKNOWN, TIE = "no face", "unknown", "tie"
 """Marks of faces whose votes have no winner among the expressions."""

@@ -11,14 +11,13 @@ from mien.data.affectnet import list_affectnet
 from mien.data.faces import UNLABELLED, Splits
 from mien.data.groups import Groups
 from mien.data.listing import SIZE, TEST, TRAIN, VAL, Listed, Listing, Tick
-from mien.data.names import expression
 from mien.data.origin import DataPath
 from mien.data.rafdb import list_rafdb, numbers_of
 from mien.data.split import VAL_SHARE
 from mien.errors import DataError
 from mien.files import composed, files_below, is_text, litter
 from mien.images import SUFFIXES
-from mien.labels import FER2013, FERPLUS, SPLITS
+from mien.labels import FER2013, FERPLUS, SPLITS, expression
 
 _SPLIT_FOLDERS = {
     **dict.fromkeys(("train", "training"), TRAIN),

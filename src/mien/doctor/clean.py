@@ -146,20 +146,9 @@ def _write_manifest(
     with path.open("w", encoding="utf-8") as file:
         file.write(json.dumps(whole) + "\n")
         for number in np.flatnonzero(np.logical_or.reduce(list(masks.values()))).tolist():
-            file.write(json.dumps(_decision(diagnosis, number, masks, dropped, moved)) + "\n")
-
-
-def _decision(
-    diagnosis: Diagnosis,
-    number: int,
-    masks: dict[str, NDArray[np.bool_]],
-    dropped: NDArray[np.bool_],
-    moved: NDArray[np.bool_],
-) -> dict[str, Any]:
-    decision = "dropped" if dropped[number] else "moved" if moved[number] else "kept"
-    found = [kind for kind, mask in masks.items() if mask[number]]
-    line = diagnosis.where(number) | {"found": found, "decision": decision}
-    first = int(diagnosis.near.first[number])
-    if first != number:
-        line["like"] = diagnosis.where(first)
-    return line
+            decision = "dropped" if dropped[number] else "moved" if moved[number] else "kept"
+            found = [kind for kind, mask in masks.items() if mask[number]]
+            line = diagnosis.where(number) | {"found": found, "decision": decision}
+            if (first := int(diagnosis.near.first[number])) != number:
+                line["like"] = diagnosis.where(first)
+            file.write(json.dumps(line) + "\n")

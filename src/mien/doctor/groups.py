@@ -30,11 +30,6 @@ class Groups:
         """How many groups have more than one face."""
         return len(np.unique(self.first[self.copies]))
 
-    @property
-    def grouped(self) -> NDArray[np.bool_]:
-        """Which faces aren't alone."""
-        return np.isin(self.first, self.first[self.copies])
-
     def later(self, some: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Which of `some` faces, a mask `(N,)`, have an earlier one of them in their group.
 

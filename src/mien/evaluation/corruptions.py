@@ -36,9 +36,7 @@ def corrupted(faces: FaceSet, corruption: Corruption, level: float, *, seed: int
     kinds = [one.name for one in CORRUPTIONS]
     at = _place(corruption.name, kinds), _place(level, corruption.levels)
     images = corruption.apply(faces.images, level, np.random.default_rng((seed, *at)))
-    return FaceSet(
-        images, faces.targets, classes=faces.classes, rows=faces.rows, marks=faces.marks, source=faces.source
-    )
+    return faces.replaced(images=images)
 
 
 def _place(one: Any, among: Sequence[Any]) -> int:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.evaluation.gallery import Shown
-from mien.evaluation.markdown import markdown_table
 from mien.evaluation.metrics import holm, mcnemar
 from mien.evaluation.report import Report
+from mien.tables import markdown_table
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,9 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 from mien.cards import NUMBERS, TAUGHT, Card
 from mien.errors import DataError
 from mien.evaluation.ladder import amount
-from mien.evaluation.markdown import markdown_table
 from mien.evaluation.metrics import wilson
 from mien.files import read_small
+from mien.tables import markdown_table
 
 ENOUGH = 3
 """With fewer seeds a row is shown, but claims nothing."""
@@ -35,9 +35,8 @@ class Row:
 
     `interval` is the 95 % t-interval of the mean accuracy over seeds on these very faces, None with fewer than two;
     `leak_free` is the mean accuracy without the validation faces that stand in training, too, None unless it was
-    measured of every seed; `ece` is as trained,
-    before any temperature; `votes` says that FER+'s votes were learned, too: more labels than others use; `helped` that
-    it went on from other weights or was taught by other networks.
+    measured of every seed; `ece` is as trained, before any temperature; `votes` says that FER+'s votes were learned,
+    too: more labels than others use; `helped` that it went on from other weights or was taught by other networks.
     """
 
     name: str

@@ -76,8 +76,8 @@ def calibration_error(labels: Ints, probabilities: Floats, bins: int = 15) -> fl
 
     The faces are put in `bins` bins of (nearly) equal size by their highest probability; the result is the mean
     over faces of |mean confidence - accuracy| of the bin (Naeini et al. 2015; equal mass: Nixon et al. 2019). Equal
-    confidences share a bin, so the order of the faces doesn't matter. Of
-    100 faces even answers that are exactly as right as they say show 0.13, of 300 still 0.07.
+    confidences share a bin, so the order of the faces doesn't matter. Of 100 faces even answers that are exactly as
+    right as they say show 0.13, of 300 still 0.07.
 
     >>> calibration_error(np.array([0, 0, 0, 1]), np.full((4, 2), [0.75, 0.25]))
     0.0
@@ -96,23 +96,14 @@ def equal_mass(confidence: Floats, bins: int = 15) -> NDArray[np.int64]:
     return np.searchsorted(edges, confidence, side="left")
 
 
-def interval(correct: NDArray[np.bool_]) -> tuple[float, float]:
-    """The 95 % interval of an accuracy (Wilson, 1927): how much it may vary with the choice of the faces.
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """The 95 % interval of an accuracy, a `share` of `n` faces (Wilson, 1927): how it may vary with their choice.
 
     Of a few faces it tells how little they say even when all were answered right, where a bootstrap has nothing to draw
     from but right answers.
 
-    >>> [round(end, 3) for end in interval(np.ones(39, bool))]
-    [0.91, 1.0]
-    """
-    return wilson(float(correct.mean()), len(correct))
-
-
-def wilson(share: float, n: int) -> tuple[float, float]:
-    """That interval where `share` of `n` faces were answered right.
-
-    >>> [round(end, 3) for end in wilson(0.7, 3589)]
-    [0.685, 0.715]
+    >>> [round(end, 3) for end in (*wilson(0.7, 3589), *wilson(1.0, 39))]
+    [0.685, 0.715, 0.91, 1.0]
     """
     middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     half = _Z / (1 + _Z**2 / n) * (share * (1 - share) / n + _Z**2 / (4 * n**2)) ** 0.5

@@ -1,4 +1,4 @@
-"""The ladder as one HTML page that needs nothing else: every picture is inside it, and it loads nothing."""
+"""HTML pages that need nothing else, every picture inside: what renders them, also the doctor's, and the ladder's."""
 
 import base64
 import io

@@ -4,8 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from mien.evaluation import metrics
-from mien.evaluation.markdown import markdown_table
-from mien.tables import text_table
+from mien.tables import markdown_table, text_table
 
 if TYPE_CHECKING:
     from mien.evaluation.scores import Scores
@@ -59,7 +58,7 @@ class Report:
         columns = (counts.sum(1), metrics.precisions(counts), metrics.recalls(counts), metrics.f1s(counts))
         return cls(
             accuracy=metrics.accuracy(counts),
-            interval=metrics.interval(scores.correct),
+            interval=metrics.wilson(float(scores.correct.mean()), len(scores.correct)),
             balanced_accuracy=metrics.balanced_accuracy(counts),
             macro_f1=metrics.macro_f1(counts),
             ece=metrics.calibration_error(labels, given),

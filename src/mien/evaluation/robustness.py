@@ -6,8 +6,8 @@ from typing import Any
 
 from mien.data.faces import FaceSet
 from mien.evaluation.corruptions import CORRUPTIONS, corrupted
-from mien.evaluation.markdown import markdown_table
 from mien.evaluation.scores import evaluate
+from mien.tables import markdown_table
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from mien.errors import CheckpointError, DataError, check_kind
 from mien.evaluation.report import Report
 from mien.evaluation.views import seen, views_of
 from mien.images import channels_first
+from mien.labels import as_names
+from mien.modes import in_eval_mode
 
 Predictor = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 """Pixels uint8 `(B, C, H, W)` in, probabilities `(B, K)` out. A `mien.net.Net` is one."""
@@ -167,10 +169,8 @@ def evaluate(
 
 def _answer(predict: Predictor, pixels: NDArray[np.uint8], model: Any, faces: FaceSet) -> NDArray[np.floating]:
     answer = np.asarray(predict(pixels))
-    named = getattr(model, "classes", None)
-    if not isinstance(named, (list, tuple)) or not all(isinstance(name, str) for name in named):
-        named = None  # of another kind, it is nothing that is meant here
-    known = faces.classes if named is None else tuple(named)
+    named = as_names(getattr(model, "classes", None))
+    known = faces.classes if named is None else named
     if answer.shape != (len(pixels), len(known)) or not set(known) >= set(faces.classes):
         found = f"an answer of shape {answer.shape}" if named is None else ", ".join(known)
         raise DataError(
@@ -213,7 +213,6 @@ def as_predictor(model: Any, temperature: float = 1.0) -> Iterator[Predictor]:
         return
     parameter = next(model.parameters(), None)
     device = "cpu" if parameter is None else parameter.device
-    modes = [(module, module.training) for module in model.modules()]  # parts may be frozen on their own
 
     def predict(pixels: NDArray[np.uint8]) -> NDArray[np.floating]:
         with torch.inference_mode():
@@ -223,9 +222,5 @@ def as_predictor(model: Any, temperature: float = 1.0) -> Iterator[Predictor]:
             warn_of_probabilities(logits, "The network")
         return np.asarray((logits.float() / temperature).softmax(1).cpu().numpy())
 
-    try:
-        model.eval()
+    with in_eval_mode(model):
         yield predict
-    finally:
-        for module, training in modes:
-            module.training = training

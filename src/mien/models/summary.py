@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
+from mien.modes import in_eval_mode
 from mien.tables import text_table
 
 COLUMNS = ("layer", "kind", "shape it gives", "parameters", "multiply-adds")
@@ -73,17 +74,14 @@ def summarise(model: nn.Module) -> Summary:
         if not list(module.children()) or list(module.parameters(recurse=False))
     ]
     handles = [module.register_forward_hook(hook(name)) for name, module in parts]
-    modes = [(module, module.training) for module in model.modules()]  # parts may be frozen on their own
     options: Any = getattr(model, "options", {})
     size, channels = options.get("size", 48), options.get("channels", 1)
     parameter = next(model.parameters(), None)
     device = "cpu" if parameter is None else parameter.device
     try:
-        with torch.inference_mode():
-            model.eval()(torch.zeros(1, channels, size, size, dtype=torch.uint8, device=device))
+        with torch.inference_mode(), in_eval_mode(model):
+            model(torch.zeros(1, channels, size, size, dtype=torch.uint8, device=device))
     finally:
-        for module, training in modes:
-            module.training = training
         for handle in handles:
             handle.remove()
     return Summary(tuple(layers), sum(p.numel() for p in model.parameters()), sum(layer.macs for layer in layers))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mien.data.faces import UNLABELLED, FaceSet, check_untransformed
 from mien.errors import DataError, RecipeError, TooLittleMemory, check_kind, first_line
 from mien.evaluation.scores import warn_of_probabilities
+from mien.modes import in_eval_mode
 from mien.training.distributed import Team
 from mien.training.learner import classes_of, side, side_of
 from mien.training.recipe import Recipe
@@ -27,6 +28,11 @@ def check_faces(train: FaceSet, val: FaceSet, second: FaceSet | None = None) -> 
             "your own (lesson 1).",
         )  # fmt: skip
         check_untransformed(faces)
+        if len(set(faces.images.shape[1:3])) > 1:  # `augment` would squeeze them, and val would be judged as it is
+            pixels = "×".join(map(str, faces.images.shape[1:3]))
+            raise DataError(
+                f"The faces must be square; those in {name} have {pixels} pixels. Resize or pad them first."
+            )
     known = train.labels != UNLABELLED, val.sure
     for name, usable, purpose in (("train", known[0], "learn from"), ("val", known[1], "judge by")):
         if not len(usable):
@@ -71,28 +77,27 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
             f"{recipe.accumulate} {'part' if recipe.accumulate == 1 else 'parts'} is fewer: raise batch (--batch), or "
             "lower accumulate (--accumulate)."
         )
-    full, parameter, training = train.images.shape[1], next(model.parameters(), None), model.training
-    model.eval()
-    try:
-        for size in (full, side(recipe, full, 0)):
-            where = "cpu" if parameter is None else parameter.device
-            faces = torch.zeros(2, train.pixels.shape[1], size, size, dtype=torch.uint8, device=where)
-            given = forward(faces)
-    except (RuntimeError, AssertionError) as error:
-        if no_memory(error):
-            raise TooLittleMemory(f"There is no memory left for a single face ({first_line(error)}).") from None
-        if size == full and not _takes_larger(forward, faces):  # what is wrong may be anything
-            kind = torch.float32 if parameter is None else parameter.dtype
-            said = "" if kind == torch.float32 else f" Its weights are {kind}; fit trains float32 ones: model.float()."
+    full, parameter = train.images.shape[1], next(model.parameters(), None)
+    with in_eval_mode(model):
+        try:
+            for size in (full, side(recipe, full, 0)):
+                where = "cpu" if parameter is None else parameter.device
+                faces = torch.zeros(2, train.pixels.shape[1], size, size, dtype=torch.uint8, device=where)
+                given = forward(faces)
+        except (RuntimeError, AssertionError) as error:
+            if no_memory(error):
+                raise TooLittleMemory(f"There is no memory left for a single face ({first_line(error)}).") from None
+            if size == full and not _takes_larger(forward, faces):  # what is wrong may be anything
+                kind = torch.float32 if parameter is None else parameter.dtype
+                said = f" Its weights are {kind}; fit trains float32 ones: model.float()."
+                raise RecipeError(
+                    f"The {name} fails on uint8 faces of shape {tuple(faces.shape)}: {first_line(error)}"
+                    f"{said if kind != torch.float32 else ''}"
+                ) from error
+            larger = "larger ones (--size)" if size == full else "a larger start_size (--start-size)"
             raise RecipeError(
-                f"The {name} fails on uint8 faces of shape {tuple(faces.shape)}: {first_line(error)}{said}"
-            ) from error
-        larger = "larger ones (--size)" if size == full else "a larger start_size (--start-size)"
-        raise RecipeError(
-            f"The {name} can't take faces of {size} pixels; give it {larger}. ({first_line(error)})"
-        ) from None
-    finally:
-        model.train(training)
+                f"The {name} can't take faces of {size} pixels; give it {larger}. ({first_line(error)})"
+            ) from None
     own, others = len(train.classes), len(second.classes) if second is not None else 0
     if not isinstance(given, Tensor) or given.ndim != 2 or len(given) != 2 or (not others and given.shape[1] != own):
         found = f"shape {tuple(given.shape)}" if isinstance(given, Tensor) else f"a {type(given).__name__}"
@@ -146,19 +151,16 @@ def check_teachers(teachers: Sequence[nn.Module], train: FaceSet, recipe: Recipe
                 f"Teacher {number}, a {name}, tells apart {', '.join(names)}; the faces are "
                 f"{', '.join(train.classes)}. A teacher has to know all of these."
             )
-        parameter, training = next(teacher.parameters(), None), teacher.training
-        teacher.eval()
+        parameter, size = next(teacher.parameters(), None), side_of(teacher, train.images.shape[1])
+        where = "cpu" if parameter is None else parameter.device
+        faces = torch.zeros(2, train.pixels.shape[1], size, size, dtype=torch.uint8, device=where)
         try:
-            where = "cpu" if parameter is None else parameter.device
-            size = side_of(teacher, train.images.shape[1])
-            faces = torch.zeros(2, train.pixels.shape[1], size, size, dtype=torch.uint8, device=where)
-            given = teacher(faces)
+            with in_eval_mode(teacher):
+                given = teacher(faces)
         except (RuntimeError, AssertionError) as error:
             raise DataError(
                 f"Teacher {number}, a {name}, fails on uint8 faces of shape {tuple(faces.shape)}: {first_line(error)}"
             ) from None
-        finally:
-            teacher.train(training)
         if not isinstance(given, Tensor) or given.shape != (2, len(names)):
             found = f"shape {tuple(given.shape)}" if isinstance(given, Tensor) else f"a {type(given).__name__}"
             raise DataError(

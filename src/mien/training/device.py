@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mien.data.faces import UNLABELLED, FaceSet
 from mien.data.pages import let_go, mapped
 from mien.errors import MienError, first_line
+from mien.modes import in_eval_mode
 
 T = TypeVar("T")
 
@@ -49,14 +50,12 @@ def pick_device(name: str | torch.device | None = None) -> torch.device:
 def arrange(model: nn.Module, device: torch.device, shape: Sequence[int]) -> None:
     """Move a network to the device, its weights laid out as suits it, if the network bears that with faces of this
     shape `(C, H, W)`: `.view` after a convolution doesn't."""
-    training = model.training
-    model.eval().to(device, memory_format=layout(device))  # type: ignore[call-overload]
+    model.to(device, memory_format=layout(device))  # type: ignore[call-overload]
     try:
-        model(torch.zeros(2, *shape, dtype=torch.uint8, device=device))
+        with in_eval_mode(model):
+            model(torch.zeros(2, *shape, dtype=torch.uint8, device=device))
     except RuntimeError:
         model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    finally:
-        model.train(training)
 
 
 def layout(device: torch.device) -> torch.memory_format:

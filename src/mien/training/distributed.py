@@ -145,11 +145,3 @@ def leave() -> None:
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
     _join.cache_clear()
-
-
-def check_divides(batch: int, team: Team) -> None:
-    """Raise MienError unless every process gets as many faces of a batch as the others."""
-    if batch % team.size:
-        raise MienError(
-            f"A batch of {batch} can't be shared among {team.size} processes: choose a multiple of {team.size}."
-        )

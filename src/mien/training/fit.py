@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mien.data.faces import FaceSet
 from mien.errors import CheckpointError, RecipeError, UnknownModel, check_kind
+from mien.labels import as_names
 from mien.training.checks import (
     check_faces,
     check_network,
@@ -120,9 +121,9 @@ def fit(
             one.
 
     Raises:
-        DataError: when either set has no labelled face or has a transform, `train` has faces of one class alone, the
-            two have other classes or faces of another shape, `second` has other faces than `train`, the model has no
-            head for it, or it or a teacher gives something else than a logit for each class.
+        DataError: when either set has no labelled face, faces that aren't square, or a transform, `train` has faces of
+            one class alone, the two have other classes or faces of another shape, `second` has other faces than
+            `train`, the model has no head for it, or it or a teacher gives something else than a logit for each class.
         UnknownModel: a network's name was given for the network.
         RecipeError: a preset's name was given for the recipe; the model can't take faces as these, or as small as the
             recipe's `start_size`, all of it is frozen, its batch normalisation would see single faces, or the memory of
@@ -204,11 +205,9 @@ def _epochs(
 
 
 def _names_classes(model: nn.Module) -> bool:
-    """Whether `model.classes` are names of classes, or free to be: a network of one's own may mean something else."""
+    """Whether `model.classes` are names of classes, or free to be."""
     own = vars(model).get("classes")
-    if own is None:
-        return not hasattr(model, "classes")
-    return isinstance(own, (tuple, list)) and all(isinstance(name, str) for name in own)
+    return as_names(own) is not None if own is not None else not hasattr(model, "classes")
 
 
 @torch.inference_mode()

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from mien.data.faces import UNLABELLED, FaceSet
-from mien.errors import CheckpointError, Diverged, first_line
+from mien.errors import CheckpointError, Diverged, MienError, first_line
+from mien.labels import as_names
 from mien.training.augment import augment
 from mien.training.averaging import average_
 from mien.training.device import OnDevice, arrange
-from mien.training.distributed import Team, check_divides
+from mien.training.distributed import Team
 from mien.training.losses import class_weights, cross_entropy
 from mien.training.mixing import mix
 from mien.training.norms import measure_, statistics, train_mode
@@ -65,7 +66,11 @@ class Learner:
         # float16 ends at 6e-8: losses are scaled, so that small gradients aren't lost (Micikevicius et al., 2018)
         self.scaler = torch.amp.GradScaler(where.type, enabled=self.kind == torch.float16)
         self.batch = min(recipe.batch, len(self.faces))
-        check_divides(self.batch, team)
+        if self.batch % team.size:
+            raise MienError(
+                f"A batch of {self.batch} can't be shared among {team.size} processes: choose a multiple of "
+                f"{team.size}."
+            )
         self.steps = len(self.faces) // self.batch
 
     @property
@@ -262,9 +267,8 @@ def hard(targets: Tensor, classes: int) -> Tensor:
 
 def classes_of(network: nn.Module, otherwise: Sequence[str]) -> list[str]:
     """The classes that a network answers for, in the order of its answers: its `classes`, if these are names."""
-    own = getattr(network, "classes", None)
-    named = isinstance(own, (tuple, list)) and all(isinstance(name, str) for name in own)
-    return list(own if named else otherwise)  # type: ignore[arg-type]
+    own = as_names(getattr(network, "classes", None))
+    return list(otherwise if own is None else own)
 
 
 def side_of(network: nn.Module, otherwise: int) -> int:

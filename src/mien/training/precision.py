@@ -20,11 +20,6 @@ def number_kind(recipe: Recipe, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if _has_bfloat16(device) else torch.float32
 
 
-def told(kind: torch.dtype) -> str:
-    """Such as "float32"."""
-    return str(kind).removeprefix("torch.")
-
-
 def _has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         with torch.cuda.device(device):
