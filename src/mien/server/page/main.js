@@ -11,7 +11,7 @@ import { Timeline } from "./timeline.js";
 
 const $ = (id) => document.getElementById(id);
 const TRIES = 4;
-const WAITS = [0, 1, 2, 4]; // seconds before a camera's stream is opened again, after a laptop's sleep for one
+const WAITS = [0, 1, 2, 4, 8]; // seconds before a camera's stream is opened again; a server takes some to start anew
 const PASSES = ["busy", "gone", "closed", "not_ready", "too_many_requests"];
 
 let reader, faces, timeline, records;
