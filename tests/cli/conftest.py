@@ -18,8 +18,11 @@ COPIED = Path(__file__).with_name("copied.py")
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8", "CUDA_VISIBLE_DEVICES": ""}
 
 
-LOADED = ["torch._dynamo", "torch.onnx._internal.exporter._core", "mien.experiment", "mien.evaluation.figures"]
-"""What takes 10 of the 15 seconds of a short `mien train`: loading torch, its exporter and matplotlib."""
+LOADED = [
+    "torch._dynamo", "torch.export._trace", "torch._functorch.aot_autograd", "torch.onnx._internal.exporter._core",
+    "onnxscript.function_libs.torch_lib.ops", "mien.experiment", "mien.evaluation.figures",
+]  # fmt: skip
+"""What takes most of a short `mien train`: loading torch, its exporter and matplotlib."""
 
 
 @pytest.fixture(scope="session")
