@@ -8,6 +8,8 @@ COPY . .
 RUN docker/install.sh /opt/mien
 
 FROM python:3.12-slim
+# Of Python's own modules the image has no bytecode, and nothing may write it: each start would compile them.
+RUN python -m compileall -q -x site-packages "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin mien
 COPY --from=build /opt/mien /opt/mien
 COPY docker/healthy.py /opt/healthy.py

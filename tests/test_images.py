@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from mien.errors import MediaError
-from mien.images import FORMATS, decode
+from mien.images import BAND, FORMATS, decode
 from mien.tiff import tile
 
 FACE = np.add.outer(np.arange(30), 2 * np.arange(40)).astype(np.uint8)
@@ -42,6 +42,15 @@ def test_gray_is_luma_and_rgb_is_as_it_was():
     colour[:, 0, 0], colour[:, 1, 1], colour[:, 2, 2] = 255, 255, 255
     assert decode(encoded(colour)).tolist() == [[76, 150, 29]] * 2
     assert np.array_equal(decode(encoded(colour), gray=False), colour)
+
+
+@pytest.mark.parametrize(("shape", "gray"), [((701, 1003, 3), False), ((1100, 2003), True), ((30_000, 20, 3), False)])
+def test_a_large_picture_is_taken_out_in_bands(shape, gray):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    assert pixels.nbytes > BAND
+    found = decode(encoded(pixels, "PPM"), gray=gray)
+    assert np.array_equal(found, pixels)
+    assert found.flags.writeable
 
 
 def test_what_is_seen_through_is_white():

@@ -80,6 +80,10 @@ def test_a_large_batch_is_shared_out_and_answered_in_order(
         seen.clear()
         np.testing.assert_allclose(shared(pixels[:few]), one_by_one[:few], atol=1e-6)
         assert len(seen) == max(1, min(3, few // (2 if quick else PIECE)))
+    for most, pieces in ((len(pixels), 8), (4 * PIECE, 4), (4 * PIECE - 1, 1)):
+        seen.clear()
+        np.testing.assert_allclose(alone(pixels[:most]), one_by_one[:most], atol=1e-6)
+        assert len(seen) == pieces  # by one thread, too: in memory for no more at once
 
 
 @pytest.mark.parametrize(

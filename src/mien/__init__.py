@@ -8,8 +8,6 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from mien.version import VERSION as _VERSION
-
 if TYPE_CHECKING:
     from mien import pictures as pictures
     from mien.cards import Card
@@ -50,10 +48,10 @@ if TYPE_CHECKING:
     from mien.training.fit import Epoch, fit
     from mien.training.recipe import Recipe, recipe
 
+    __version__: str
+
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 """onnxruntime, from 1.32 on, would report to Microsoft which programs and files ran it; it asks as it is loaded."""
-
-__version__ = _VERSION
 
 _PUBLIC = {
     "cards": ("Card",),
@@ -120,6 +118,8 @@ if not TYPE_CHECKING:  # checkers know the names from above, and so see a wrong 
     def __getattr__(name: str) -> Any:
         if name in _ROOMS:
             return import_module(f"mien.{name}")
+        if name == "__version__":
+            return import_module("mien.version").VERSION
         if name not in _HOMES:
             raise AttributeError(f"module 'mien' has no attribute {name!r}")
         try:

@@ -53,6 +53,9 @@ MAX_SIDE = 32_766
 MAX_PIXELS = 64_000_000
 """Decoded pixels. A few hundred bytes of PNG can ask for gigabytes; the largest phone photos have 50 million or so."""
 
+BAND = 1 << 20
+"""Bytes of pixels that are taken out of Pillow at a time."""
+
 
 def decode(
     data: bytes | str | os.PathLike[str],
@@ -207,10 +210,24 @@ def _pixels(
         image = _eight_bits(image)
     if image.has_transparency_data:  # what is seen through shows white, not whatever colour it happens to have
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-    image = image.convert("L" if gray else "RGB")
+    if image.mode != (wanted := "L" if gray else "RGB"):  # Pillow copies also where there is nothing to convert
+        image = image.convert(wanted)
     if size is not None and image.size != (size, size):
         image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
-    return np.array(image)
+    return _array(image)
+
+
+def _array(image: Image.Image) -> NDArray[np.uint8]:
+    """As numpy has it; a large one in bands, for Pillow gives its bytes in pieces that it joins, which are copied."""
+    channels = len(image.getbands())
+    rows = max(1, BAND // (channels * image.width))
+    if image.height <= rows:
+        return np.array(image)
+    pixels = np.empty((image.height, image.width, channels)[: 2 + (channels > 1)], np.uint8)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        pixels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+    return pixels
 
 
 def _orientation(image: Image.Image) -> int:

@@ -129,7 +129,8 @@ class Net:
             return np.empty((0, len(self.classes)), np.float32)
         batch = np.ascontiguousarray(batch)
         if self._threads == 1:
-            return _run(self._session, batch)
+            many = self.device == "cpu" and len(batch) >= 4 * PIECE
+            return (_in_pieces if many else _run)(self._session, batch)
         if (shares := min(self._threads, len(batch) // (2 if self._quick else PIECE))) < 2:
             return _run(self._session if self._quick else self._together, batch)
         own, *others = np.array_split(batch, shares)

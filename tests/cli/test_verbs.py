@@ -151,11 +151,14 @@ def test_show_puts_its_picture_into_the_run(
 
 
 def test_drawn_faces_are_called_so_where_a_run_learned_from_others(
-    finished: Path, faces_file: Path, capsys: pytest.CaptureFixture[str]
+    finished: Path, faces_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = finished / "figures" / "show-val.png"
     ask(capsys, "show", finished, "--data", faces_file)
     kept = own.read_bytes()
+    drawn: list[int] = []
+    draw = library.data.drawn.draw
+    monkeypatch.setattr("mien.data.drawn.draw", lambda n, *what, **how: drawn.append(n) or draw(n, *what, **how))
     for verb in ("show", "evaluate"):
         assert main([verb, str(finished)]) == 0
         said = capsys.readouterr()
@@ -167,6 +170,7 @@ def test_drawn_faces_are_called_so_where_a_run_learned_from_others(
         assert "drawn" not in said.out + said.err
     assert own.read_bytes() == kept
     assert own.with_name("show-drawn-val.png").exists()
+    assert drawn == [0, 900, 0] * 2  # no more than are looked at
 
 
 def test_a_run_on_faces_made_by_a_program_is_told_from_the_drawn_ones(

@@ -58,6 +58,15 @@ def test_splits_share_no_face():
     assert all(max(faces.counts.values()) - min(faces.counts.values()) <= 1 for _, faces in splits)
 
 
+def test_a_split_that_is_drawn_alone_is_the_same():
+    alone, whole = drawn_faces(400, only=("val",)), drawn_faces(400)
+    assert [len(faces) for _, faces in alone] == [0, 60, 0]
+    assert alone.val.checksum == whole.val.checksum
+    assert np.array_equal(alone.val.rows, whole.val.rows)
+    assert (alone.source, alone.classes) == (whole.source, whole.classes)
+    assert drawn_faces(only=()).origin is None  # to be read again are all
+
+
 def test_pixels_use_the_range_and_the_faces_differ():
     images = draw(210).images
     assert images.dtype == np.uint8

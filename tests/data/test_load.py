@@ -8,6 +8,7 @@ from mien.data.faces import FaceSet
 from mien.data.fer2013 import load_fer2013
 from mien.data.load import load_faces
 from mien.errors import DataError
+from mien.labels import SPLITS
 
 CSV = csv_bytes(faces(4), [0, 1, 2, 3], ["Training", "Training", "PublicTest", "PrivateTest"])
 
@@ -55,9 +56,9 @@ def test_faces_that_exist_when_asked_for_are_as_good_as_an_array():
 
 def test_nothing_gives_drawn_faces(monkeypatch):
     asked = []
-    monkeypatch.setattr("mien.data.load.drawn_faces", lambda *how: asked.append(how) or drawn_faces(70))
+    monkeypatch.setattr("mien.data.load.drawn_faces", lambda **how: asked.append(how) or drawn_faces(70))
     splits = load_faces()
-    assert asked == [()]  # all of them; test_origin.py knows how many
+    assert asked == [{"only": SPLITS}]  # all of them; test_origin.py knows how many
     assert splits.train.images.shape[1:] == (48, 48)
     assert [len(part) for _, part in splits] == [50, 10, 10]
     with pytest.raises(DataError, match="votes belong to the rows of FER2013"):

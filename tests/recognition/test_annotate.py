@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import matplotlib
 import numpy as np
 import pytest
-from PIL import ImageColor
+from PIL import Image, ImageColor
 from skimage.color import rgb2xyz
 
 from mien.errors import MediaError
@@ -27,23 +27,23 @@ FACE = Face("happy", 0.9, True, {"sad": 0.1, "happy": 0.9}, (8.0, 6.0, 24.0, 30.
 def test_a_crops_caption_leaves_the_eyes() -> None:
     crop = np.full((48, 48, 3), 128, np.uint8)
     for box in (None, (2.0, 1.0, 44.0, 46.0)):
-        drawn = annotate(crop, Reading("a", faces=(replace(FACE, box=box),)))
+        drawn = np.asarray(annotate(crop, Reading("a", faces=(replace(FACE, box=box),))))
         assert drawn.shape == (240, 240, 3)
         assert (drawn[60:140, 20:220] == 128).all()
         assert (drawn[3, 30:60] != 128).any(1).all()  # the caption: at the bottom the bars would hide it
-    assert annotate(np.zeros((300, 20, 3), np.uint8), Reading("a")).shape == (300, 20, 3)
+    assert annotate(np.zeros((300, 20, 3), np.uint8), Reading("a")).size == (20, 300)
 
 
 def test_a_small_face_in_a_large_picture_is_seen() -> None:
     large = np.full((2400, 3200, 3), 128, np.uint8)
     face = replace(FACE, box=(1000.0, 1000.0, 40.0, 48.0), uncertain=False)
-    drawn = annotate(large, Reading("a", faces=(face,)))
+    drawn = np.asarray(annotate(large, Reading("a", faces=(face,))))
     assert (drawn[1004:1020, 1004:1036] == 128).all()
 
 
 def test_box_and_bars_have_the_expressions_colours() -> None:
     face = replace(FACE, box=(50.0, 50.0, 200.0, 180.0))
-    drawn = annotate(np.full((300, 300, 3), 128, np.uint8), Reading("a", faces=(face,)))
+    drawn = np.asarray(annotate(np.full((300, 300, 3), 128, np.uint8), Reading("a", faces=(face,))))
     happy, sad = (ImageColor.getrgb(COLOURS[name]) for name in ("happy", "sad"))
     assert tuple(drawn[230, 50]) == happy
     sads, happys = ((drawn[100:230, column] == ink).all(1).sum() for column, ink in ((100, sad), (200, happy)))
@@ -53,7 +53,7 @@ def test_box_and_bars_have_the_expressions_colours() -> None:
 def test_a_captions_letters_have_the_better_contrast() -> None:
     for name, shade in COLOURS.items():
         face = replace(FACE, label=name, probabilities={name: 0.9}, box=(50.0, 50.0, 200.0, 180.0))
-        drawn = annotate(np.full((300, 300, 3), 128, np.uint8), Reading("a", faces=(face,)))
+        drawn = np.asarray(annotate(np.full((300, 300, 3), 128, np.uint8), Reading("a", faces=(face,))))
         paper = rgb2xyz(np.array(ImageColor.getrgb(shade)) / 255)[1] + 0.05
         assert (drawn[:49] == 0).all(2).any() == (paper / 0.05 > 1.05 / paper), name  # black on it, or white
 
@@ -117,7 +117,7 @@ def test_a_disk_that_is_full_for_a_moment_leaves_no_half_of_a_drawing(
 def test_a_picture_for_which_there_is_no_room_is_named(tmp_path: Path) -> None:
     dice = np.random.default_rng(0)
     with room(2000), pytest.raises(OSError, match=r"a\.jpg"):
-        save_picture(dice.integers(0, 256, (96, 96, 3), np.uint8), tmp_path / "a.jpg", "signed")
+        save_picture(Image.fromarray(dice.integers(0, 256, (96, 96, 3), np.uint8)), tmp_path / "a.jpg", "signed")
 
 
 def test_a_drawing_that_cant_grow_any_more_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

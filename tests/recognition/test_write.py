@@ -421,7 +421,7 @@ def test_of_an_even_video_each_frame_is_written_once(tmp_path: Path, rate: float
 def test_what_is_drawn_lies_on_the_face_and_changes_nothing_else() -> None:
     pixels = np.full((480, 640, 3), 128, np.uint8)
     face = Face("happy", 0.9, True, {"sad": 0.1, "happy": 0.9}, (200.0, 150.0, 160.0, 200.0), POINTS, 0.8, 3)
-    drawn = annotate(pixels, Reading("a", faces=(face,)))
+    drawn = np.asarray(annotate(pixels, Reading("a", faces=(face,))))
     assert (pixels == 128).all()
     changed = np.argwhere((drawn != pixels).any(2))
     assert changed.min(0).tolist() > [100, 190]

@@ -168,6 +168,23 @@ def ends(serve, crop_files: list[bytes], picture: bytes, sign: int, after: float
     assert served.log("ended")
 
 
+STARTING = """
+import os, signal
+from mien.cli import run
+from mien.server.run import Server
+begin = Server.run
+Server.run = lambda *what, **how: (os.kill(os.getpid(), signal.SIGTERM), begin(*what, **how))
+run()
+"""
+
+
+def test_sigterm_while_it_starts_ends_it() -> None:
+    line = [sys.executable, "-c", STARTING, "serve", "--port", "0", "--model", "small:int8"]
+    done = subprocess.run(line, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert '"event": "ended"' in done.stderr
+
+
 NEVER_READS = """
 import time
 from mien.cli import run

@@ -40,7 +40,7 @@ def calibrate(
         raise CheckpointError(f"{run}: its run was begun on faces made by a program; say which faces with --data.")
     moved: dict[str, Any] = {"path": data, "votes": votes, "groups": groups, "skip_bad_rows": skip_bad_rows}
     source = replace(noted or DataPath(), **{name: value for name, value in moved.items() if value})
-    splits = read_source(source)
+    splits = read_source(source, only=("val",))
     say_changed(str(run), splits, "val", source.path)
     found = calibrate(run, splits["val"])
     print_calibration(found, splits.classes)

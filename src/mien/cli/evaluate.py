@@ -98,7 +98,8 @@ def evaluate(
     if figure:
         check_out(figure, data)
         from mien.evaluation import figures  # a missing matplotlib is said before the networks are asked
-    splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=shape_of(nets))
+    only = SPLITS if without_leaks or split in ("train", ALL) else (split,)
+    splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=shape_of(nets), only=only)
     for target, net in nets.items():
         check_data(target, net.classes, splits, split, data)
         _check_votes(target, net.classes, splits, votes)

@@ -52,7 +52,7 @@ def export(
     from mien.net import MODEL
 
     model, card = load_run(target)
-    named = {"drawn faces": drawn_faces(420)["val"]}
+    named = {"drawn faces": drawn_faces(420, only=("val",))["val"]}
     if data:
         splits = read_faces(data, None, skip_bad_rows, shape=card.input_shape)
         named[data] = splits["val"][:COMPARED]

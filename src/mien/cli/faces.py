@@ -1,13 +1,14 @@
 """The faces that a command line names: reading them, and what a person should know about them."""
 
 import os
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mien.cli.options import ALL, note
 from mien.errors import DataError
-from mien.labels import FER2013
+from mien.labels import FER2013, SPLITS
 
 if TYPE_CHECKING:
     from mien.cards import Card
@@ -23,23 +24,27 @@ def read_faces(
     *,
     groups: str | None = None,
     shape: tuple[int, int, int] | None = None,
+    only: Collection[str] = SPLITS,
 ) -> "Splits":
-    """The faces that a command line names; from image files in the `shape`, (C, H, W), that a network takes."""
+    """The faces that a command line names; from image files in the `shape`, (C, H, W), that a network takes.
+
+    `only`: the splits that are looked at, so that no others are drawn.
+    """
     from mien.data.origin import DataPath
 
     source = DataPath(data, votes, skip_bad_rows, groups=groups)
     if shape and data and Path(data).is_dir():
         source = replace(source, size=shape[1], rgb=shape[0] == 3)
-    return read_source(source)
+    return read_source(source, only)
 
 
-def read_source(source: "DataPath") -> "Splits":
+def read_source(source: "DataPath", only: Collection[str] = SPLITS) -> "Splits":
     """The faces that are there, with a bar while a folder is read; says how many rows were left out."""
     from mien.cli.progress import shares
     from mien.data.load import load_faces
 
     with shares() as show:
-        splits = load_faces(**vars(source), tick=lambda done, total: show("reading", done / total))
+        splits = load_faces(**vars(source), only=only, tick=lambda done, total: show("reading", done / total))
     say_left_out(splits.left_out, splits.source)
     say_read_as(splits)
     return splits

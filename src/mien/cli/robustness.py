@@ -50,7 +50,7 @@ def robustness(
     if figure or examples:
         from mien.evaluation import figures  # a missing matplotlib is said before minutes of work
     nets = {target: open_net(target) for target in dict.fromkeys(targets)}
-    splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=shape_of(nets))
+    splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=shape_of(nets), only=(split,))
     for name, net in nets.items():
         check_data(name, net.classes, splits, split, data)
     faces = splits[split]

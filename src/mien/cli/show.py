@@ -47,7 +47,7 @@ def show(
     if out:
         check_out(out, data)
     net = open_net(run)
-    splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=net.card.input_shape)
+    splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=net.card.input_shape, only=(split,))
     check_data(run, net.classes, splits, split, data)
     faces = splits[split]
     places = _places(faces, index or [], n, split)

@@ -62,6 +62,8 @@ def annotator(path: Path, stack: ExitStack, names: Sequence[str] = (), classes: 
     the place of an earlier one of the same source, and of no other file. A video's is in place when its last frame has
     come.
     """
+    import numpy as np
+
     from mien.images import SUFFIXES
     from mien.recognition.annotate import annotate, save_picture
     from mien.recognition.kinds import signed_for
@@ -88,14 +90,14 @@ def annotator(path: Path, stack: ExitStack, names: Sequence[str] = (), classes: 
             source, film = frame.source, None
         if frame.pixels is None:
             return
-        pixels = annotate(frame.pixels, reading)
+        drawn = annotate(frame.pixels, reading)
         if one is not None:
-            one.write(pixels, frame.time or 0)  # of the one video that `check_films` found
+            one.write(np.asarray(drawn), frame.time or 0)  # of the one video that `check_films` found
         elif frame.time is None:
-            save_picture(pixels, place(".jpg"), signed_for(source))
+            save_picture(drawn, place(".jpg"), signed_for(source))
         else:
             film = film or now.enter_context(VideoWriter(place(".webm"), signed_for(source)))
-            film.write(pixels, frame.time)
+            film.write(np.asarray(drawn), frame.time)
 
     def place(ending: str) -> Path:
         return _free(path / below(source, names), ending, signed_for(source), taken)

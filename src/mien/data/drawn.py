@@ -3,6 +3,8 @@
 How a face is drawn stands in `mien.data.drawing`; here it is photographed, labelled and put into splits.
 """
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +16,7 @@ from mien.data.drawing.sitter import px
 from mien.data.faces import FaceSet, Splits
 from mien.data.origin import DataPath
 from mien.errors import DataError
-from mien.labels import FER2013
+from mien.labels import FER2013, SPLITS
 
 SIZE = 48
 """Side of a face, in pixels."""
@@ -53,11 +55,14 @@ def draw(n: int, seed: int = 0, *, first: int = 0) -> FaceSet:
     return FaceSet(images, targets, rows=first + np.arange(n), source=f"drawn faces, seed {seed}")
 
 
-def drawn_faces(n: int = 6000, seed: int = 0) -> Splits:
+def drawn_faces(n: int = 6000, seed: int = 0, *, only: Collection[str] = SPLITS) -> Splits:
     """n drawn faces in three splits: 70 % to train, 15 % each to validate and to test.
 
     Each split counts its faces from a number of its own, so no face is in two splits, and with a larger n every
     split begins with the same faces.
+
+    Args:
+        only: the splits that are drawn; the others come empty.
 
     Raises:
         DataError: when n is negative.
@@ -67,10 +72,13 @@ def drawn_faces(n: int = 6000, seed: int = 0) -> Splits:
     (70, 15, 15)
     """
     held = n * 15 // 100
-    train, val, test = draw(n - 2 * held, seed), draw(held, seed, first=1 << 32), draw(held, seed, first=2 << 32)
-    for faces in (val, test):
-        faces.rows = np.arange(held)  # their place in their split: no one wants to read of row 4294967296
-    origin = DataPath() if (n, seed) == (6000, 0) else None
+    sizes = zip(SPLITS, (n - 2 * held, held, held), strict=True)
+    train, val, test = (
+        draw(size if name in only else 0, seed, first=at << 32) for at, (name, size) in enumerate(sizes)
+    )
+    for faces in (train, val, test):
+        faces.rows = np.arange(len(faces))  # their place in their split: no one wants to read of row 4294967296
+    origin = DataPath() if (n, seed) == (6000, 0) and {*only} >= {*SPLITS} else None
     return Splits(train, val, test, source=f"{n:,} drawn faces, seed {seed}", origin=origin)
 
 

@@ -1,6 +1,7 @@
 """One door to all data: whatever the path holds -> Splits."""
 
 import os
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from mien.data.listing import SIZE, Tick
 from mien.data.mapped import is_mapped, load_mapped
 from mien.data.split import apart
 from mien.errors import DataError
+from mien.labels import SPLITS
 
 
 def load_faces(
@@ -24,6 +26,7 @@ def load_faces(
     size: int | None = None,
     rgb: bool = False,
     groups: str | os.PathLike[str] | None = None,
+    only: Collection[str] = SPLITS,
     tick: Tick | None = None,
 ) -> Splits:
     """Read faces from wherever they are.
@@ -38,6 +41,7 @@ def load_faces(
         rgb: keep the colours of image files.
         groups: a CSV file that says who is in each picture (`file,subject`; of other data `row,subject`), so that
             nobody stands in two splits.
+        only: the splits that are looked at. Of drawn faces the others come empty; files are read whole.
         tick: called with (files read, all files) while a folder is read.
 
     Raises:
@@ -54,7 +58,7 @@ def load_faces(
         return load_folder(
             path, size=SIZE if size is None else size, rgb=rgb, groups=groups, skip_bad_rows=skip_bad_rows, tick=tick
         )
-    splits = _load(path, votes, skip_bad_rows, groups)
+    splits = drawn_faces(only=only) if path is None else _load(path, votes, skip_bad_rows, groups)
     shape = splits.train.images.shape[1:]
     if (size is not None and size != shape[0]) or (rgb and len(shape) == 2):
         kind = "RGB" if len(shape) == 3 else "gray"
@@ -73,13 +77,11 @@ def load_faces(
 
 
 def _load(
-    path: str | os.PathLike[str] | None,
+    path: str | os.PathLike[str],
     votes: str | os.PathLike[str] | None,
     skip_bad_rows: bool,
     groups: str | os.PathLike[str] | None,
 ) -> Splits:
-    if path is None:
-        return drawn_faces()
     if votes is not None:
         return load_ferplus(votes, path, skip_bad_rows=skip_bad_rows)
     if Path(path).is_dir():

@@ -6,6 +6,7 @@ The hash alone can't: crops of faces are so alike that its usual distance propos
 """
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,6 +107,7 @@ def _small(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(small / np.maximum(length, 1e-3), np.float32)
 
 
+@cache
 def _means(length: int) -> NDArray[np.float32]:
     """`(SIDE, length)`: what each pixel adds to each pixel of the small picture, by the area that they share."""
     edges = np.linspace(0, length, SIDE + 1)

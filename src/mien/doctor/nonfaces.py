@@ -1,6 +1,7 @@
 """Crops in which the detector finds no face."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien.doctor.pool import Pool
+from mien.recognition.ahead import side_by_side
 from mien.recognition.detect import SIDE, Detector
+from mien.session import workers
 
 NO_FACE = 0.3
 """Below this score of the detector, 0..1, a crop counts as no face. Chosen by FER+'s votes (docs/doctor.md)."""
@@ -31,21 +34,25 @@ def faceness(pool: Pool, tick: Callable[[float], None] | None = None) -> NDArray
     Args:
         tick: called with the share that is done.
     """
-    detector = Detector(certain=0.01)
-    best = np.zeros(len(pool), np.float32)
+    detector, threads = Detector(threads=1, certain=0.01), workers()
+    found: list[NDArray[np.float32]] = []
     done = 0
-    for start, images in pool.pieces(144):  # fills both kinds of sheets
-        here = slice(start, start + len(images))
-        for grid in GRIDS:
-            best[here] = np.maximum(best[here], _on_sheets(detector, images, grid))
-        doubtful = start + np.flatnonzero(best[here] < DOUBTFUL)
-        for turn in TURNS if len(doubtful) else ():
-            best[doubtful] = np.maximum(
-                best[doubtful], _on_sheets(detector, _turned(pool.take(doubtful), turn), GRIDS[0])
-            )
-        done += len(images)
+    pieces = pool.pieces(144)  # fills both kinds of sheets
+    for best in side_by_side(partial(_best, detector), pieces, threads, lambda _: threads + 1):
+        found.append(best)
+        done += len(best)
         if tick:
             tick(done / len(pool))
+    return np.concatenate(found)
+
+
+def _best(detector: Detector, piece: tuple[int, NDArray[np.uint8]]) -> NDArray[np.float32]:
+    _, images = piece
+    best: NDArray[np.float32] = np.maximum.reduce([_on_sheets(detector, images, grid) for grid in GRIDS])
+    doubtful = best < DOUBTFUL
+    for turn in TURNS if doubtful.any() else ():
+        turned = _on_sheets(detector, _turned(images[doubtful], turn), GRIDS[0])
+        best[doubtful] = np.maximum(best[doubtful], turned)
     return best
 
 

@@ -16,7 +16,7 @@ LEGIBLE = 200
 """Pixels: a smaller picture is drawn so many times larger that its longer side has these, for the caption's sake."""
 
 
-def annotate(pixels: NDArray[np.uint8], reading: Reading) -> NDArray[np.uint8]:
+def annotate(pixels: NDArray[np.uint8], reading: Reading) -> Image.Image:
     """A copy of a frame, uint8 `(H, W, 3)` RGB, with a box and a caption for each face; "?" marks uncertain ones.
 
     A picture of less than LEGIBLE pixels comes back enlarged, by a whole number.
@@ -30,7 +30,7 @@ def annotate(pixels: NDArray[np.uint8], reading: Reading) -> NDArray[np.uint8]:
         x, y, width, height = face.box or (0, 0, *pixels.shape[1::-1])
         box = (times * x, times * y, times * width, times * height)
         _draw(draw, face, box, picture.size)
-    return np.asarray(picture).copy()
+    return picture
 
 
 def _draw(draw: ImageDraw.ImageDraw, face: Face, box: tuple[float, float, float, float], size: tuple[int, int]) -> None:
@@ -81,8 +81,8 @@ def _readable(ink: str) -> str:
     return "black" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "white"
 
 
-def save_picture(pixels: NDArray[np.uint8], path: Path, signature: str) -> None:
-    """Write uint8 `(H, W, 3)` RGB to a .jpg file, signed, in one step."""
+def save_picture(picture: Image.Image, path: Path, signature: str) -> None:
+    """Write an RGB picture to a .jpg file, signed, in one step."""
     whole = io.BytesIO()  # to a file whose disk is full Pillow writes half of it without a word
-    Image.fromarray(pixels).save(whole, "JPEG", quality=92, comment=signature)
+    picture.save(whole, "JPEG", quality=92, comment=signature)
     atomic_write(path, whole.getvalue())

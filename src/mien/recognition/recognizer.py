@@ -240,7 +240,8 @@ class Recognizer:
         live = not isinstance(frames, Sources) or frames.live  # pictures of now mustn't grow old in a queue
 
         def held(frame: Frame) -> int:
-            return 1 if live else side if frame.pixels is not None and frame.pixels.size > 3 * LARGE else 2 * side
+            large = frame.pixels is not None and frame.pixels.size > 3 * LARGE
+            return 1 if live else side + (0 if large else min(side, 2))
 
         # who gives frames may never give another; a second lets the one be decoded that is, before its film is closed
         come = ahead(frames, 1, patience=1.0 if timed else 10.0)

@@ -41,7 +41,7 @@ NO_ROOM = 1 << 20
 
 
 class VideoWriter:
-    """Writes frames to a video that browsers play: .webm (VP9), or .mp4 (H.264, with the extra `h264`); signed.
+    """Writes frames to a video that browsers play: .webm (VP8), or .mp4 (H.264, with the extra `h264`); signed.
 
     Its pace is that of its first frames; one that stays for longer is written as often as its time asks, and one that
     another follows sooner may be left out. The file takes its place when it is closed.
@@ -111,7 +111,7 @@ class VideoWriter:
         self._beside = beside = self._stack.enter_context(replacing(self.path))
         self._stack.callback(sign_video, beside, self.signature)
         self._stack.callback(self._check)  # when the coder has closed it
-        opened = _vp9 if self.kind == ".webm" else _h264
+        opened = _vp8 if self.kind == ".webm" else _h264
         try:
             self._sink = opened(beside, self._rate, size, self._stack)
         except MediaError as error:
@@ -151,9 +151,9 @@ def _fitted(pixels: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[np.uint
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _vp9(path: Path, rate: float, size: tuple[int, ...], stack: ExitStack) -> Any:
-    with _silenced():  # OpenCV says there, whatever its log level, that it goes on with VP9
-        writer = cv2.VideoWriter(for_ffmpeg(path), cv2.VideoWriter.fourcc(*"VP90"), rate, size)
+def _vp8(path: Path, rate: float, size: tuple[int, ...], stack: ExitStack) -> Any:
+    with _silenced():  # OpenCV says there, whatever its log level, that it goes on with VP8
+        writer = cv2.VideoWriter(for_ffmpeg(path), cv2.VideoWriter.fourcc(*"VP80"), rate, size)
     stack.callback(writer.release)
     if not writer.isOpened():
         raise MediaError("this build of OpenCV can't write it.")

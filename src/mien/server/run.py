@@ -57,11 +57,6 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
     context = tls(settings)
     app = create_app(settings)
     reader: Reader = app.state.reader
-    listening = _bind(settings)
-    scheme = "https" if context else "http"
-    host = settings.host.strip("[]")
-    host = f"[{host}]" if ":" in host else host
-    address = f"{scheme}://{host}:{listening.getsockname()[1]}"
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -98,7 +93,13 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
         announce(address)
 
     server = Server(config, reader, began)
-    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again at the end, which would be a death
+    # before anyone can connect, until uvicorn sees to it; at its end it raises it again, which would be a death
+    signal.signal(signal.SIGTERM, server.handle_exit)
+    listening = _bind(settings)
+    scheme = "https" if context else "http"
+    host = settings.host.strip("[]")
+    host = f"[{host}]" if ":" in host else host
+    address = f"{scheme}://{host}:{listening.getsockname()[1]}"
     try:
         server.run(sockets=[listening])
     finally:
