@@ -22,7 +22,7 @@ from mien.labels import FER2013
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/index.md", "docs/how-to/predict.md", "docs/how-to/train.md", "docs/how-to/data.md")
 HAPPY = FER2013.index("happy")
-QUICK = {"evaluate", "compare", "show", "models", "data"}  # these run a second time, with --json
+QUICK = {"evaluate", "compare", "models"}  # these run a second time, with --json
 
 
 def blocks(page: str, language: str) -> list[str]:

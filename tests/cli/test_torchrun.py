@@ -152,6 +152,7 @@ def test_a_killed_worker_is_started_again_and_the_run_finishes(faces_file: Path,
 
 
 @needs_proc
+@pytest.mark.soak  # on one machine: the test above
 def test_two_nodes_train_together_and_outlive_a_killed_worker(faces_file: Path, tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

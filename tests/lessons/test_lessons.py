@@ -29,7 +29,11 @@ def run(words: list[str], **more: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("name", NAMES)
+LONG = {"lesson_4_resnet", "lesson_5_flagship"}
+"""On two slow cores they take three minutes each."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.soak] * (name in LONG)) for name in NAMES])
 def test_a_lesson_runs_with_its_solutions_and_checks_pasted_below(name: str, tmp_path: Path) -> None:
     """Each exercise has a check, and the solution passes it. What a lesson wrote is gone when it has ended."""
     text = (LESSONS / f"{name}.py").read_text(encoding="utf-8")

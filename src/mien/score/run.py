@@ -6,6 +6,7 @@ and what stands in them isn't done again.
 """
 
 import os
+import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -103,6 +104,8 @@ def score(
         def failure(why: str) -> MienError:
             if "'/psm_" in why:  # as multiprocessing calls it, where nobody would look for a file
                 why = f"shared memory, {SHARED}: {why}"
+            if re.match(r"\[Errno \d+\] (Connection reset|Broken pipe)", why):  # of what leads to a worker
+                why = "a worker was ended"
             return MienError(f"The job was cut short ({why}). What is done stays in {out}; the same command goes on.")
 
         found = readings(daft, job, frame, width, network=network, largest=held, failure=failure)
