@@ -3,7 +3,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.soak
 def test_the_benchmark_runs_and_writes_only_where_it_is_told(tmp_path: Path) -> None:
     script = Path(__file__).parents[2] / "benchmarks" / "server.py"
     line = [sys.executable, str(script), "--rounds", "1", "--seconds", "0.4", "--clients", "16"]
