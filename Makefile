@@ -11,7 +11,7 @@ CHROMIUMS := chromium chromium-browser google-chrome google-chrome-stable
 PAGES := $(patsubst lessons/%.py,build/lessons/%.md,$(wildcard lessons/lesson_*.py))
 OUT   ?= $(if $(DATA),runs/ladder,runs/demo)
 
-# Set in many containers. Without compiled files on disk each start of torch compiles 2,000 of its files again.
+# Set in many containers. Without compiled files on disk each start compiles torch's thousands of files again.
 unexport PYTHONDONTWRITEBYTECODE
 
 # uv reads none of pip's settings; a folder of wheels that pip was told of (a CPU build of torch, say) is handed on.

@@ -75,7 +75,7 @@ def export_onnx(
     if faces is not None:
         faces = faces[:, None] if faces.ndim == 3 else faces
         pixels = np.concatenate([pixels, faces])
-    with torch.no_grad():  # tensors of the inference mode can't be exported but by way of torch.compile: twice the time
+    with torch.no_grad():  # what is made in inference mode goes by way of torch.compile, slowly
         expected = np.concatenate([network(torch.from_numpy(part)).numpy() for part in _parts(pixels)])
         _sum_exactly(network)
         _fold(network, torch.from_numpy(pixels[:1]))
