@@ -32,7 +32,7 @@ _UsageError: Any = typer.BadParameter.__bases__[0]  # click's or typer's own: ty
 
 FIRST = (
     "Try first: `mien predict photo.jpg` says what the faces in a photo show. "
-    "`mien ladder` trains the four networks on drawn faces, in two minutes and without a download, and ends "
+    "`mien ladder` trains the four networks on drawn faces, in minutes and without a download, and ends "
     "by naming the page to open. `mien data get` says where the real faces are; then `mien ladder --data fer2013.csv`. "
     "`mien VERB --help` tells the rest."
 )
