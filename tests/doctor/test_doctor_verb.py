@@ -12,7 +12,7 @@ from PIL import Image
 
 from mien.cli import main
 from mien.data.faces import FaceSet, Splits
-from mien.doctor import nonfaces
+from mien.doctor import mislabels, nonfaces
 from mien.doctor.examine import SLOW, examine
 
 VOTES = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
@@ -31,7 +31,10 @@ def ask(capsys: pytest.CaptureFixture[str], *words: str | Path, code: int = 0) -
     return json.loads(capsys.readouterr().out)
 
 
-def test_everything_at_once(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_everything_at_once(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mislabels, "MOST", 12)  # epochs; how well it finds them is tested elsewhere
     page, clean = tmp_path / "page.html", tmp_path / "clean.npz"
     wanted = (
         "--report",
