@@ -143,7 +143,7 @@ class Card(BaseModel):
     def read(cls, path: str | os.PathLike[str]) -> "Card":
         """Read a card from a file, a run folder, or a network in the box. Raises CheckpointError when it can't."""
         given = find(path)
-        path = given / CARD if given.is_dir() else given
+        path = given / CARD if os.path.isdir(given) else given
         if path.suffix in (".onnx", ".safetensors"):
             raise CheckpointError(
                 f"{given}: a network's file; here its folder is wanted, or the name of one in the box without `:int8`."
@@ -186,7 +186,7 @@ def _number(value: Any) -> bool:
 
 def _no_run(path: Path) -> str:
     """What there is where a run was looked for."""
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return f"{path}: no such run. Name a run folder that mien wrote, or a network in the box, such as small."
     inside = sorted(str(found.parent) for found in path.glob(f"*/{CARD}"))
     return f"{path}: no finished run in this folder" + (f"; it holds {', '.join(inside)}." if inside else ".")

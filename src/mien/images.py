@@ -187,7 +187,7 @@ def _bytes_of(path: Path, most: int) -> bytes:
     except FileNotFoundError:
         raise MediaError(f"{path}: no such file.") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        if path.is_dir():  # which Windows says otherwise
+        if os.path.isdir(path):  # which Windows says otherwise
             raise MediaError(f"{path}: a folder; name one picture in it.") from None
         raise MediaError(f"{path}: can't be read ({getattr(error, 'strerror', None) or error}).") from None
     except MemoryError:
@@ -204,7 +204,7 @@ def _pixels(
         left, top, right, bottom = box
         box = max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height)
         if box[0] >= box[2] or box[1] >= box[3]:
-            raise ValueError(f"its face is said to be at {left, top, right, bottom}, outside of it")
+            raise MediaError(f"the box {left, top, right, bottom} lies outside of the picture.")
         image = image.crop(box)
     if image.mode[0] in "IF":  # more than 8 bits a pixel, which Pillow's own conversion would cut at 255
         image = _eight_bits(image)

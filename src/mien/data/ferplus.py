@@ -66,7 +66,7 @@ def load_ferplus(
 def _images(path: Path, skip_bad_rows: bool) -> Splits:
     if is_mapped(path):
         return load_mapped(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise DataError(
             f"{path}: a folder of images doesn't tell which row of FER2013 each face was, so FER+'s votes can't be "
             "joined to it. Give fer2013.csv, or a .npz or .faces made from it."

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from mien.data.affectnet import list_affectnet
+from mien.data.affectnet import lies_in, list_affectnet
 from mien.data.faces import UNLABELLED, Splits
 from mien.data.groups import Groups
 from mien.data.listing import SIZE, TEST, TRAIN, VAL, Listed, Listing, Tick
@@ -119,18 +119,18 @@ def _listed(file: _File, numbers: dict[str, int]) -> Listed:
 
 def _root(path: Path) -> Path:
     """The folder itself, or the one in it that holds everything (archives often unpack to fer2013/fer2013/...)."""
-    if not path.is_dir():
-        raise DataError(f"{path}: {'not a folder' if path.exists() else 'no such folder'}.")
+    if not os.path.isdir(path):
+        raise DataError(f"{path}: {'not a folder' if os.path.exists(path) else 'no such folder'}.")
     inside = _folders(path)
-    if len(inside) != 1 or not _folders(inside[0]):
+    if len(inside) != 1 or lies_in(path) or not _folders(inside[0]):
         return path
     split, of_class = inside[0].name.lower() in _SPLIT_FOLDERS, expression(inside[0].name) in FERPLUS
     return path if split or of_class else _root(inside[0])
 
 
 def _folders(path: Path) -> list[Path]:
-    with os.scandir(path) as entries:  # which knows what is a folder without a look at each
-        return sorted(path / entry.name for entry in entries if entry.is_dir() and not litter(entry.name))
+    _, names, _ = next(os.walk(path, onerror=_unread))  # which passes over a link that leads to itself
+    return sorted(path / name for name in names if not litter(name))
 
 
 def read_as(splits: Splits) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Listing: which picture files a data set consists of and what each is called, before any pixel is decoded."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -86,7 +87,7 @@ class Listing:
             try:
                 if file.problem:
                     raise MediaError(file.problem)
-                if not file.path.is_file() and file.path.exists():  # to read it could take for ever
+                if os.path.exists(file.path) and not os.path.isfile(file.path):  # to read it could take for ever
                     raise MediaError("no file (a folder, a pipe or a device).")
                 yield place, decode(file.path, size=size, gray=not rgb, box=file.box)
             except MediaError as error:

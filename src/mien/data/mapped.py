@@ -35,7 +35,7 @@ _DAMAGE = (OSError, ValueError, LookupError, TypeError, EOFError, OverflowError,
 
 def is_mapped(path: Path) -> bool:
     """Whether this is such a folder, finished."""
-    return (path / HEAD).is_file()
+    return os.path.isfile(path / HEAD)
 
 
 def load_mapped(path: str | os.PathLike[str]) -> Splits:
