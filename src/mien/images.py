@@ -89,7 +89,7 @@ def decode(
     if not data:
         raise MediaError(f"{name}: empty, 0 bytes.")
     if len(data) > max_bytes:
-        raise MediaError(f"{name}: {len(data):,} bytes; the limit is {max_bytes:,}.")
+        raise MediaError(f"{name}: larger than the limit of {max_bytes:,} bytes.")
     _allow(max_pixels)
     try:
         if data.startswith(jpeg.MAGIC):
