@@ -20,14 +20,15 @@ def mapped(array: NDArray[Any]) -> bool:
 
 
 def let_go(array: NDArray[Any]) -> None:
-    """Give back the memory that reading a mapped array took; it stays on disk. Of other arrays, and where the system
-    can't, nothing.
+    """Give back the memory that reading a mapped array took; it stays on disk. Does nothing for other arrays, nor where
+    the system has no `madvise`.
 
-    The system would do it by itself when it runs short; by then it has thrown out what other programs need.
+    The system would free these pages itself once it runs short, but only after evicting what other programs need.
     """
-    file = getattr(array, "_mmap", None)
-    if file is not None and hasattr(mmap, "MADV_DONTNEED"):
-        file.madvise(mmap.MADV_DONTNEED)
+    if not isinstance(array, np.memmap) or array._mmap is None or not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    if array.mode != "c":  # of copy-on-write pages the changes are in memory only, and would be lost
+        array._mmap.madvise(mmap.MADV_DONTNEED)
 
 
 class Stretch(NamedTuple):
