@@ -71,6 +71,8 @@ def drawn_faces(n: int = 6000, seed: int = 0, *, only: Collection[str] = SPLITS)
     >>> len(splits.train), len(splits.val), len(splits.test)
     (70, 15, 15)
     """
+    if n < 0:
+        raise DataError(f"Can't draw {n} faces: it must be 0 or more.")
     held = n * 15 // 100
     sizes = zip(SPLITS, (n - 2 * held, held, held), strict=True)
     train, val, test = (
