@@ -112,6 +112,23 @@ def test_the_data_set_itself_is_never_overwritten(planted: Splits, tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+def test_neither_is_one_that_votes_were_joined_to(planted: Splits, tmp_path: Path) -> None:
+    planted.save(tmp_path / "faces.npz")
+    joined = replace(Splits.load(tmp_path / "faces.npz"), source=f"faces.npz + {'votes' * 60}.csv")
+    (found,) = examine(joined, skip=("nonfaces", "mislabels"))
+    with pytest.raises(DataError, match="it is the data set itself"):
+        write_clean(found, tmp_path / "faces.npz", drop=["copies"])
+
+
+def test_an_examination_that_was_stopped_is_enough_for_what_it_found(planted: Splits, tmp_path: Path) -> None:
+    found = next(iter(examine(planted)))
+    written = write_clean(found, tmp_path / "clean.npz", drop=["constant"])
+    assert written.dropped == 2
+    assert "nonfaces" not in manifest(written.manifest)[0]["found"]
+    with pytest.raises(DataError, match="mislabels wasn't examined"):
+        write_clean(found, tmp_path / "clean.npz", drop=["mislabels"])
+
+
 def test_of_each_picture_one_stays(planted: Splits, tmp_path: Path) -> None:
     """Val 0 and 1 and test 3 stand in train, too; train 10 is train 9."""
     (found,) = examine(planted, skip=("nonfaces", "mislabels"))

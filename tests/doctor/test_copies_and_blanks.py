@@ -72,6 +72,3 @@ def test_what_is_no_pool(planted) -> None:
     train = planted.train
     with pytest.raises(DataError, match="no faces"):
         Pool(Splits(nothing(train), nothing(train), nothing(train), "empty.csv"))
-    other = FaceSet(np.zeros((1, 32, 32), np.uint8), [0])
-    with pytest.raises(DataError, match="several sizes"):
-        Pool(Splits(train, other, nothing(train)))

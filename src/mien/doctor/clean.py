@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data.faces import Splits
-from mien.doctor.examine import KINDS, SLOW, Diagnosis
+from mien.doctor.examine import KINDS, Diagnosis
 from mien.errors import DataError
 from mien.files import replacing
 
@@ -57,7 +57,7 @@ def check(
     if Path(out).suffix.lower() != ".npz":
         raise DataError(f"{out}: a cleaned data set is an .npz file; let the name end in .npz.")
     for path in _files(Path(out)):
-        if source and path.exists() and Path(source).exists() and path.samefile(source):
+        if source and path.exists() and os.path.exists(source) and path.samefile(source):
             raise DataError(f"{path}: it is the data set itself, which would be overwritten. Name another place.")
 
 
@@ -82,13 +82,11 @@ def write_clean(
         DataError: another kind of file, the data set itself, a kind that wasn't examined, or nothing would remain to
             train on.
     """
-    check(drop, move, out, diagnosis.pool.source)
-    out, aside, manifest = _files(Path(out))
     pool = diagnosis.pool
-    masks = {kind: diagnosis.mask(kind) for kind in KINDS if kind not in SLOW or kind in (*drop, *move)}
-    for kind in SLOW:
-        if kind not in masks and kind not in dict(diagnosis.left_out):
-            masks[kind] = diagnosis.mask(kind)
+    origin = pool.splits.origin
+    check(drop, move, out, origin.path if origin else pool.source)
+    out, aside, manifest = _files(Path(out))
+    masks = {kind: diagnosis.mask(kind) for kind in KINDS if kind in (*diagnosis.examined, *drop, *move)}
     kept, dropped = _decided(diagnosis, masks, drop, move)
     moved = ~(kept | dropped)
     if not (kept & (pool.split == 0)).any():

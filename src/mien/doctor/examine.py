@@ -47,6 +47,12 @@ class Diagnosis:
     judged: Judged | None = None
     left_out: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def examined(self) -> tuple[str, ...]:
+        """The KINDS that were looked for; some of SLOW may not have been, or not yet."""
+        slow = dict(zip(SLOW, (self.faceness, self.suspects), strict=True))
+        return tuple(kind for kind in KINDS if kind not in slow or slow[kind] is not None)
+
     def mask(self, kind: str, among: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
         """Which faces `(N,)` are of one of KINDS; copies and leaks `among` some of the faces, a mask `(N,)`, alone.
 
@@ -170,7 +176,7 @@ def examine(
         tick: called with the name of the examination and the share of it that is done.
 
     Raises:
-        DataError: no faces, or faces of several sizes, or `votes` has other faces.
+        DataError: no faces, or `votes` has other faces.
     """
     pool = Pool(splits)
     if votes is not None and [len(faces) for _, faces in votes] != [len(faces) for faces in pool]:

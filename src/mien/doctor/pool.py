@@ -10,7 +10,6 @@ from mien.data.pages import let_go
 from mien.errors import DataError
 from mien.labels import SPLITS
 
-PIECE = 4096
 AT_ONCE = 32 << 20
 """Bytes of pixels. As float32, and once more beside that, they are eight times as many."""
 
@@ -22,7 +21,7 @@ class Pool:
     place in `names`.
 
     Raises:
-        DataError: no faces at all, or faces of several sizes.
+        DataError: no faces at all.
     """
 
     names = SPLITS
@@ -33,10 +32,7 @@ class Pool:
         sizes = [len(part) for part in self._parts]
         if not sum(sizes):
             raise DataError(f"{self.source or 'The data'}: there are no faces in it.")
-        shapes = {part.images.shape[1:] for part in self._parts if len(part)}
-        if len(shapes) > 1:
-            raise DataError(f"{self.source}: its splits have faces of several sizes: {', '.join(map(str, shapes))}.")
-        self.shape: tuple[int, ...] = shapes.pop()
+        self.shape = splits.train.images.shape[1:]
         self._ends = np.cumsum(sizes)
         self.labels = np.concatenate([part.labels for part in self._parts])
         self.rows = np.concatenate([part.rows for part in self._parts])
@@ -49,7 +45,7 @@ class Pool:
         """The splits in order, empty ones included."""
         return iter(self._parts)
 
-    def pieces(self, size: int = PIECE) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    def pieces(self, size: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """All images in order, at most `size` at once, each piece with the number of its first face."""
         size = self.at_once(size)
         for end, part in zip(self._ends, self._parts, strict=True):
