@@ -189,7 +189,7 @@ def test_what_is_no_image(tmp_path):
         decode(tmp_path)
     with pytest.raises(MediaError, match="can't be read"):
         decode("a\0b")
-    with pytest.raises(MediaError, match=r"can't be read \(File name too long\)" if os.name == "posix" else "no such file"):
+    with pytest.raises(MediaError, match=r"can't be read|no such file"):
         decode("n" * 300)
 
 

@@ -81,7 +81,7 @@ def test_no_such_file(tmp_path, name):
 @pytest.mark.parametrize("votes", [None, "votes.csv"])
 @pytest.mark.parametrize("ending", ["", ".csv", ".npz"])
 def test_a_name_that_no_file_can_have(ending, votes):
-    with pytest.raises(DataError, match="no such file|read"):
+    with pytest.raises(DataError, match=r"no such file|read"):
         load_faces("n" * 300 + ending, votes)
 
 

@@ -15,12 +15,13 @@ from PIL import Image
 
 from mien.cli import main
 from mien.data.drawn import draw, drawn_faces
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
 from mien.data.folder import list_folder, load_folder
 from mien.data.listing import SIZE
 from mien.data.load import load_faces
 from mien.data.mapped import BLOCK, _Building, convert_listing, load_mapped, save_mapped
 from mien.data.pages import let_go, mapped
+from mien.data.splits import Splits
 from mien.errors import DataError
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.data.faces import Splits
+from mien.data.splits import Splits
 from mien.doctor.clean import write_clean
 from mien.doctor.examine import KINDS, Diagnosis, examine
 from mien.doctor.mislabels import Suspects

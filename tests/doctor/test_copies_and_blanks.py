@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
+from mien.data.splits import Splits
 from mien.doctor.blank import looks
 from mien.doctor.copies import identical
 from mien.doctor.pool import Pool

@@ -14,7 +14,7 @@ from mien.files import check_marks, put_between
 
 if TYPE_CHECKING:
     from mien.cards import Card
-    from mien.data.faces import Splits
+    from mien.data.splits import Splits
 
 
 def leaderboard(

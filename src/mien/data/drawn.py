@@ -13,8 +13,9 @@ from mien.data.drawing.canvas import ONE, PIXEL, blurred, grain, warped
 from mien.data.drawing.dice import Dice, Ints
 from mien.data.drawing.portrait import portrait
 from mien.data.drawing.sitter import px
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
 from mien.data.origin import DataPath
+from mien.data.splits import Splits
 from mien.errors import DataError
 from mien.labels import FER2013, SPLITS
 

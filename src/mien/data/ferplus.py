@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
 from mien.data.fer2013 import USAGES, load_fer2013
 from mien.data.mapped import is_mapped, load_mapped
+from mien.data.splits import Splits
 from mien.data.table import Row, Table, open_table, shown
 from mien.errors import BadRow, DataError, check_kind
 from mien.labels import FERPLUS, expression

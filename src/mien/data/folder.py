@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mien.data.affectnet import lies_in, list_affectnet
-from mien.data.faces import UNLABELLED, Splits
+from mien.data.faces import UNLABELLED
 from mien.data.groups import Groups
 from mien.data.listing import SIZE, TEST, TRAIN, VAL, Listed, Listing, Tick
 from mien.data.origin import DataPath
 from mien.data.rafdb import list_rafdb, numbers_of
 from mien.data.split import VAL_SHARE
+from mien.data.splits import Splits
 from mien.errors import DataError
 from mien.files import composed, files_below, is_text, litter
 from mien.images import SUFFIXES

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.faces import UNLABELLED, FaceSet, Splits
+from mien.data.faces import UNLABELLED, FaceSet
 from mien.data.groups import Groups
 from mien.data.split import DRAWN, apart, grouped, stratified
+from mien.data.splits import Splits
 from mien.errors import BadRow, DataError, MediaError
 from mien.images import decode
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from mien.data.drawn import drawn_faces
-from mien.data.faces import Splits
 from mien.data.fer2013 import load_fer2013
 from mien.data.ferplus import load_ferplus
 from mien.data.folder import load_folder
@@ -14,6 +13,7 @@ from mien.data.groups import Groups
 from mien.data.listing import SIZE, Tick
 from mien.data.mapped import is_mapped, load_mapped
 from mien.data.split import apart
+from mien.data.splits import Splits
 from mien.errors import DataError
 from mien.labels import SPLITS
 

@@ -18,9 +18,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
 from mien.data.listing import SIZE, TRAIN, Listing, Tick
 from mien.data.origin import DataPath
+from mien.data.splits import Splits
 from mien.errors import BadRow, DataError
 from mien.files import alone, atomic_write, put_in_place, replacing, unfollowed
 from mien.labels import SPLITS

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
 from mien.data.fer2013 import load_fer2013
 from mien.data.ferplus import load_ferplus
+from mien.data.splits import Splits
 from mien.errors import DataError, MienError, first_line
 from mien.files import replacing
 

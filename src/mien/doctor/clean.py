@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.faces import Splits
+from mien.data.splits import Splits
 from mien.doctor.examine import KINDS, Diagnosis
 from mien.errors import DataError
 from mien.files import replacing

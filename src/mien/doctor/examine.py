@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.faces import UNLABELLED, Splits
+from mien.data.faces import UNLABELLED
+from mien.data.splits import Splits
 from mien.doctor.blank import Looks, looks
 from mien.doctor.copies import identical
 from mien.doctor.groups import Groups

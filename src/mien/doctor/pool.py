@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
 from mien.data.pages import let_go
+from mien.data.splits import Splits
 from mien.errors import DataError
 from mien.labels import SPLITS
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.faces import UNLABELLED, Splits
+from mien.data.faces import UNLABELLED
 from mien.data.ferplus import NO_FACE
+from mien.data.splits import Splits
 from mien.doctor.groups import Groups
 from mien.doctor.mislabels import Suspects
 
