@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mien.errors import CheckpointError
-from mien.files import atomic_write, plain_name, read_small, regular
+from mien.files import atomic_write, read_small, regular
+from mien.names import plain_name
 from mien.shipped import find
 from mien.version import VERSION
 

@@ -23,7 +23,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from mien.data.splits import Splits
 from mien.errors import CheckpointError, Diverged, RecipeError, TooLittleMemory, first_line
 from mien.experiment import train
-from mien.files import atomic_write, holding, read_small
+from mien.files import atomic_write, read_small
+from mien.locks import holding
 from mien.runs import check_own, history
 from mien.space import Space
 from mien.training.fit import Epoch

@@ -15,8 +15,8 @@ import numpy as np
 from mien.data.faces import UNLABELLED
 from mien.data.listing import TRAIN, VAL, Listed, Listing
 from mien.errors import DataError
-from mien.files import litter
 from mien.labels import FER2013, FERPLUS
+from mien.names import litter
 
 LABELS = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "angry", "contempt")
 """AffectNet's numbers, in an order of their own."""

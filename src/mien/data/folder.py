@@ -16,9 +16,10 @@ from mien.data.rafdb import list_rafdb, numbers_of
 from mien.data.split import VAL_SHARE
 from mien.data.splits import Splits
 from mien.errors import DataError
-from mien.files import composed, files_below, is_text, litter
+from mien.folders import files_below
 from mien.images import SUFFIXES
 from mien.labels import FER2013, FERPLUS, SPLITS, expression
+from mien.names import composed, is_text, litter
 
 _SPLIT_FOLDERS = {
     **dict.fromkeys(("train", "training"), TRAIN),

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import DataError
-from mien.files import composed
+from mien.names import composed
 
 _NAME = ("file", "name", "filename", "path", "image")
 _ROW = ("row", "index")

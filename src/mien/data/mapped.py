@@ -23,8 +23,9 @@ from mien.data.listing import SIZE, TRAIN, Listing, Tick
 from mien.data.origin import DataPath
 from mien.data.splits import Splits
 from mien.errors import BadRow, DataError
-from mien.files import alone, atomic_write, put_in_place, replacing, unfollowed
+from mien.files import atomic_write, put_in_place, replacing, unfollowed
 from mien.labels import SPLITS
+from mien.locks import alone
 
 HEAD = "faces.json"
 BLOCK = 1024

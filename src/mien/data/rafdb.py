@@ -11,8 +11,8 @@ from pathlib import Path
 from mien.data.faces import UNLABELLED
 from mien.data.listing import TEST, TRAIN, Listed, Listing
 from mien.errors import DataError
-from mien.files import litter
 from mien.labels import FER2013
+from mien.names import litter
 
 LABELS = dict(zip("1234567", ("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral"), strict=True))
 """RAF-DB's numbers, which count from 1 and in an order of their own."""

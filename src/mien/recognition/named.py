@@ -7,7 +7,8 @@ from itertools import takewhile
 from pathlib import Path
 
 from mien import images
-from mien.files import files_below, litter, matching
+from mien.folders import files_below, matching
+from mien.names import litter
 from mien.recognition.kinds import head_of, kind_of
 
 WINDOWS = os.name == "nt"

@@ -10,8 +10,10 @@ from typing import Any
 
 from mien.cards import checksum
 from mien.errors import CheckpointError, DataError, MienError
-from mien.files import escaped, files_below, is_text, litter, matching, replacing
+from mien.files import replacing
+from mien.folders import files_below, matching
 from mien.images import SUFFIXES
+from mien.names import escaped, is_text, litter
 from mien.score.job import Job, from_root, undamaged
 
 TABLES = (".parquet", ".csv", ".jsonl")
