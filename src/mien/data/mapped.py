@@ -11,7 +11,6 @@ import os
 import shutil
 from collections.abc import Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -92,7 +91,7 @@ def convert_listing(
         if building.bad and not skip_bad_rows:
             building.go_back()  # they may have been mended since
         building.run(tick)
-        bad = building.bad
+        bad = [*building.bad.values()]
         if bad and not skip_bad_rows:
             raise DataError.of_rows(str(listing.root), bad)
         kept = building.kept()
@@ -116,8 +115,7 @@ class _Building:
         self.part, self.listing, self.size, self.rgb = part, listing, size, rgb
         self.shape = (size, size, 3) if rgb else (size, size)
         self.key = self._key()
-        self.bad: list[BadRow] = []
-        self.bad_places: set[int] = set()
+        self.bad: dict[int, BadRow] = {}  # by place
         self.done = 0
         self.read = hashlib.sha256()
         if not self._goes_on():
@@ -128,12 +126,12 @@ class _Building:
         """Take up what was noted; False where that is nothing, or of other pictures, or damaged."""
         try:
             state = json.loads((self.part / self.STATE).read_bytes())
-            done, bad, places = state["done"], [BadRow(**row) for row in state["bad"]], set(state["bad_places"])
-            if state["key"] != self.key or state["read"] != (read := self._read(done, places)).hexdigest():
+            done, bad = state["done"], {place: BadRow(where, found) for place, where, found in state["bad"]}
+            if state["key"] != self.key or state["read"] != (read := self._read(done, bad)).hexdigest():
                 return False
         except _DAMAGE:
             return False
-        self.done, self.bad, self.bad_places, self.read = done, bad, places, read
+        self.done, self.bad, self.read = done, bad, read
         return True
 
     def _read(self, done: int, bad: Container[int]) -> "hashlib._Hash":
@@ -163,8 +161,7 @@ class _Building:
             decoded = self.listing.decoded(self.size, self.rgb, self.done, tick)
             for stamp, (place, found) in zip(stamps, decoded, strict=True):
                 if isinstance(found, BadRow):
-                    self.bad.append(found)
-                    self.bad_places.add(place)
+                    self.bad[place] = found
                 else:
                     files[self.listing.files[place].split].write(found.data)
                     self.read.update(stamp)
@@ -176,7 +173,7 @@ class _Building:
         """The places of each split that weren't bad so far."""
         places: list[list[int]] = [[], [], []]
         for place, file in enumerate(self.listing.files):
-            if place not in self.bad_places:
+            if place not in self.bad:
                 places[file.split].append(place)
         return places
 
@@ -195,13 +192,14 @@ class _Building:
             file.flush()
             os.fsync(file.fileno())
         self.done = done
-        state = {"key": self.key, "read": self.read.hexdigest(), "done": done, "bad": [asdict(row) for row in self.bad]}
-        atomic_write(self.part / self.STATE, json.dumps({**state, "bad_places": sorted(self.bad_places)}))
+        bad = [(place, row.where, row.found) for place, row in self.bad.items()]
+        state = {"key": self.key, "read": self.read.hexdigest(), "done": done, "bad": bad}
+        atomic_write(self.part / self.STATE, json.dumps(state))
 
     def go_back(self) -> None:
         """Go back to the first bad file: when it is none any more, all after it move on by one."""
-        self.done = min(self.bad_places)
-        self.bad_places, self.bad = set(), []
+        self.done = min(self.bad)
+        self.bad = {}
         self.read = self._read(self.done, ())
         self._note(self.done, ())  # else what is written from here on would be taken for what was there
 
