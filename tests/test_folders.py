@@ -15,10 +15,10 @@ def test_linked_folders_are_gone_through_once_and_circles_end(tmp_path: Path) ->
     (top / "once more").symlink_to(tmp_path / "elsewhere")
     (top / "nowhere").symlink_to(tmp_path / "none")
     unread: list[OSError] = []
-    found = list(files_below(top, left_out=lambda name: name.startswith("."), unread=unread.append))
+    found = list(files_below(top, unread=unread.append))
     names = ["b.png", "nowhere", "inner/a.png", "linked/d.png", "linked/deep/c.png"]
     assert found == [top / name for name in names]
     assert not unread
     shutil.rmtree(top)
-    assert list(files_below(top, left_out=lambda name: False, unread=unread.append)) == []
+    assert list(files_below(top, unread=unread.append)) == []
     assert [type(error) for error in unread] == [FileNotFoundError]

@@ -186,7 +186,7 @@ def _files_of_classes(folder: Path, split: int) -> Iterable[_File]:
                 f"classes into the splits instead: {inside[0]}/{of_class.name}."
             )
         names: dict[Path, set[str]] = {}
-        for file in files_below(of_class, left_out=litter, unread=_unread):
+        for file in files_below(of_class, unread=_unread):
             names.setdefault(file.parent, set()).add(file.name)
             yield _File(split, composed(of_class.name), file)
         if results := [place for place, inside in names.items() if any(its <= inside for its in _RESULTS)]:

@@ -207,12 +207,12 @@ def _here(source: str) -> tuple[list[str], list[str]]:
         unread.append(str(error.filename))
 
     if os.path.isdir(source):
-        return [str(path) for path in files_below(source, left_out=litter, unread=note)], unread
+        return [str(path) for path in files_below(source, unread=note)], unread
     if os.path.isfile(source):
         return [source], unread
     files: dict[tuple[str, str], str] = {}  # one of its names for each, the shortest: links may lead there, too
     real = lru_cache(maxsize=None)(os.path.realpath)
-    for name in sorted(matching(source, left_out=litter, unread=note), key=lambda name: (len(name), name)):
+    for name in sorted(matching(source, unread=note), key=lambda name: (len(name), name)):
         folder, last = os.path.split(name)
         if not litter(last):
             files.setdefault((real(folder), last), name)
