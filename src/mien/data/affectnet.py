@@ -15,6 +15,7 @@ import numpy as np
 from mien.data.faces import UNLABELLED
 from mien.data.listing import TRAIN, VAL, Listed, Listing
 from mien.errors import DataError
+from mien.files import regular
 from mien.labels import FER2013, FERPLUS
 from mien.names import litter
 
@@ -71,9 +72,8 @@ def _small(root: Path) -> Rows:
         for path in sorted(pictures, key=lambda path: (len(path.stem), path.stem)):  # 2.jpg before 10.jpg
             note = root / folder / "annotations" / f"{path.stem}_exp.npy"
             try:
-                if note.exists() and not note.is_file():
-                    raise ValueError("no file (a folder, a pipe or a device)")
-                label = int(np.load(note, allow_pickle=False))  # a number, or a number as text
+                with open(note, "rb", opener=regular) as file:
+                    label = int(np.load(file, allow_pickle=False))  # a number, or a number as text
                 if not 0 <= label < len(LABELS):
                     raise ValueError(f"label {label} isn't 0..7")
             except (OSError, ValueError, TypeError, EOFError, OverflowError) as error:

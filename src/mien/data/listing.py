@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -45,7 +45,7 @@ class Listing:
     root: Path
     classes: tuple[str, ...]
     files: Sequence[Listed]
-    source: str = field(default="")
+    source: str = ""
 
     @cached_property
     def names(self) -> list[str]:

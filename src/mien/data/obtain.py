@@ -147,7 +147,7 @@ def fetch_images(to: Path) -> None:
     raise MienError(f"Kaggle didn't give FER2013 ({'; '.join(failed)}). {BY_HAND}")
 
 
-def fetch_votes(url: str = VOTES_URL) -> bytes:
+def fetch_votes(url: str) -> bytes:
     """FER+'s votes file. Raises MienError without network, or when what comes is far too large."""
     try:
         with urllib.request.urlopen(url, timeout=30) as answer:

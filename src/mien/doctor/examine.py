@@ -63,23 +63,28 @@ class Diagnosis:
         pool = self.pool
         some = np.ones(len(pool), np.bool_) if among is None else among
         train, judged = some & (pool.split == 0), some & (pool.split != 0)
-        if kind == "nonfaces" and self.faceness is not None:
-            return np.asarray(self.faceness < NO_FACE)
-        if kind == "mislabels" and self.suspects is not None:
-            return np.isin(np.arange(len(pool)), self.suspects.order[: self.suspects.count])
-        simple: dict[str, Callable[[], NDArray[np.bool_]]] = {
-            "copies": lambda: self.identical.later(some),
-            "near": lambda: self.near.later(some) & ~self.identical.later(some),
-            "leaks": lambda: self.identical.shared(judged, train),
-            "leaking": lambda: self.identical.shared(train, judged),
-            "conflicts": lambda: self.identical.conflicting(pool.labels),
-            "constant": lambda: self.looks.constant,
-            "faint": lambda: self.looks.faint,
-        }
-        if kind in simple:
-            return simple[kind]()
+        match kind:
+            case "copies":
+                return self.identical.later(some)
+            case "near":
+                return self.near.later(some) & ~self.identical.later(some)
+            case "leaks":
+                return self.identical.shared(judged, train)
+            case "leaking":
+                return self.identical.shared(train, judged)
+            case "conflicts":
+                return self.identical.conflicting(pool.labels)
+            case "constant":
+                return self.looks.constant
+            case "faint":
+                return self.looks.faint
+            case "nonfaces" if self.faceness is not None:
+                return np.asarray(self.faceness < NO_FACE)
+            case "mislabels" if self.suspects is not None:
+                return np.isin(np.arange(len(pool)), self.suspects.order[: self.suspects.count])
         if kind in SLOW:
-            raise DataError(f"{kind} wasn't examined: {dict(self.left_out).get(kind, 'it was left out')}.")
+            why = dict(self.left_out).get(kind, "the examination stopped before that")
+            raise DataError(f"{kind} wasn't examined: {why}.")
         raise DataError(f"There is no finding {kind!r}; findings are {', '.join(KINDS)}.")
 
     def as_json(self) -> dict[str, Any]:

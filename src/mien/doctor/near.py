@@ -30,8 +30,8 @@ TABLES, REACH = 48, 32
 def near(pool: Pool, identical: Groups, skip: NDArray[np.bool_]) -> Groups:
     """The groups of faces that show nearly the same picture; identical ones are in them, too.
 
-    The time grows less than with the square of N. Keeps 16 bytes of each face and reads the pixels of likely pairs
-    again.
+    The time grows more slowly than the square of N. Holds under 200 bytes of each face, and reads the pixels of likely
+    pairs again.
 
     Args:
         identical: what `copies.identical` found. skip: `(N,)` faces without content, which resemble everything.
