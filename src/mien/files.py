@@ -1,4 +1,4 @@
-"""Files that others read or write, too: written in one step, so that nobody finds half of one; opened with care."""
+"""Files that other programs use, too: opened with care, and written in one step, so that nobody finds half of one."""
 
 import errno
 import hashlib
@@ -11,27 +11,27 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _HELD_SECONDS = 1.0 if os.name == "nt" else 0.0
-"""How long another program may hold a file that is to be replaced: Windows refuses, and a scanner soon lets go."""
+"""How long to retry where another program holds the file to replace: Windows refuses, but a scanner soon lets go."""
 
 _LONGEST = 255
-"""Bytes of a name that file systems take."""
+"""Bytes in the longest file name that file systems take."""
 
 SMALL_BYTES = 32 << 20
-"""Bytes that a card or another note may have: a thousand times what they have, and no trouble to hold."""
+"""Bytes that a card or another note may have: a thousand times their usual size, and still easily held."""
 
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
-"""What writing answers where there is no room; that error doesn't say in which file."""
+"""Errors of a write for which there is no room; they don't say in which file."""
 
 
 class NoFile(OSError):
-    """What was to be opened is a folder, a pipe or a device."""
+    """What was to be opened isn't a file but a folder, a pipe or a device; its text is the reason alone."""
 
     def __str__(self) -> str:
         return str(self.strerror)
 
 
 def regular(name: str, flags: int) -> int:
-    """An `opener` for `open` that opens files and nothing else: a pipe would let whoever reads it wait for ever."""
+    """An `opener` for `open` that opens files and nothing else: reading a pipe could block for ever."""
     file = os.open(name, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
     if stat.S_ISREG(os.fstat(file).st_mode):
         return file
@@ -40,7 +40,7 @@ def regular(name: str, flags: int) -> int:
 
 
 def unfollowed(name: str, flags: int) -> int:
-    """As `regular`, and through no link: for hidden files whose names others could guess, and lead elsewhere."""
+    """As `regular`, but follows no link: for hidden files whose names others could guess and link elsewhere."""
     return regular(name, flags | getattr(os, "O_NOFOLLOW", 0))
 
 
@@ -55,7 +55,7 @@ def read_small(path: str | os.PathLike[str]) -> bytes:
 
 @contextmanager
 def naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Where there is no room to write to a file, the OSError names it."""
+    """Make the OSError that says there is no room name the file."""
     try:
         yield
     except OSError as error:
@@ -66,15 +66,15 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A name beside `path` to write to. When the block ends well the file takes its place there, else it is removed.
+    """A temporary name beside `path`. When the block ends well, the file written there replaces it, else it is removed.
 
-    Folders on the way are made. For writers that want a file name; `atomic_write` is for content at hand.
+    Missing folders are made. For writers that want a file name; `atomic_write` is for content at hand.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     token = secrets.token_hex(4)
     name = f".{token}.{path.name}"
-    if len(os.fsencode(name)) > _LONGEST:  # what some writers look at is the ending
+    if len(os.fsencode(name)) > _LONGEST:  # the ending stays: some writers go by it
         name = f".{token}{path.suffix}"
     beside = path.with_name(name)
     try:
@@ -85,11 +85,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         put_in_place(beside, path)
     except OSError as error:
         if error.filename is not None and Path(os.fsdecode(error.filename)) == beside:
-            # whoever reads of it knows this name alone; PyAV's errors let theirs not be changed
+            # the caller knows `path` alone; a new error, as the name in PyAV's can't be changed
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise
     finally:
-        with suppress(OSError):  # it is gone, or held, which mustn't hide why the block failed
+        with suppress(OSError):  # it was moved, or is held open: that mustn't hide why the block failed
             beside.unlink()
 
 
@@ -120,7 +120,7 @@ def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:
 
 
 def companion(path: Path, ending: str) -> Path:
-    """The hidden file beside `path` that belongs to it: `.NAME.ending`, or where that is too long a name, by a digest.
+    """The hidden file beside `path` that belongs to it: `.NAME.ending`, with a digest for a NAME that is too long.
 
     >>> companion(Path("runs/rows.csv"), "lock").as_posix()
     'runs/.rows.csv.lock'

@@ -1,4 +1,4 @@
-"""Holding a folder, or the place of a file that is to come, alone among the processes that ask."""
+"""Holding a folder, or the place of a file to be written, for one process at a time."""
 
 import errno
 import os
@@ -9,17 +9,17 @@ from pathlib import Path
 from mien.files import companion
 
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
-"""What a file system answers that has no locks, such as some that are shared over a network."""
+"""Errors of file systems without locks, such as some network shares."""
 
 _TRIES = 50
-"""How often a lock is tried for that is gone when it is looked at: whoever held it has just taken it along."""
+"""How often to try for a lock that was held but whose file is gone at the next look: its holder has just removed it."""
 
 
 @contextmanager
 def holding(lock: Path, other: Exception) -> Iterator[None]:
-    """Hold the folder that the file `lock` lies in, alone among those who ask; whoever is killed holds it no longer.
+    """Hold the folder that the file `lock` lies in, for this process alone; the lock of a killed process is free again.
 
-    Folders on the way are made, and go again where they are left empty. Where the file system has no locks, nobody is
+    Missing folders are made, and removed again if they are left empty. Where the file system has no locks, nobody is
     kept out.
 
     Raises:
@@ -40,7 +40,7 @@ def holding(lock: Path, other: Exception) -> Iterator[None]:
                 if os.path.lexists(lock):
                     raise other from None
                 if not left:
-                    lock.stat()  # where no file can be made, as in /proc, that is what is wrong
+                    lock.stat()  # raises the reason where no file can be made, as in /proc
             except OSError as error:
                 if error.errno not in _NO_LOCKS:
                     raise
@@ -55,8 +55,8 @@ def holding(lock: Path, other: Exception) -> Iterator[None]:
 
 @contextmanager
 def alone(path: str | os.PathLike[str], other: Exception) -> Iterator[None]:
-    """Hold the place `path`, where a file or a folder is to come, as `holding` does; the lock lies beside it only
-    meanwhile.
+    """Hold the place `path`, where a file or folder is to be written, as `holding` does; the lock file beside it is
+    removed at the end.
 
     Raises:
         other: somebody else holds it.
@@ -68,10 +68,10 @@ def alone(path: str | os.PathLike[str], other: Exception) -> Iterator[None]:
             try:
                 yield
             finally:
-                with suppress(OSError):  # while it is held: whoever has opened it meanwhile finds that it is gone
+                with suppress(OSError):  # while still held, so that who has opened it meanwhile notices
                     lock.unlink()
     except OSError as error:
         named = isinstance(error.filename, (str, bytes)) and os.path.realpath(os.fsdecode(error.filename))
         if named == os.path.realpath(lock):
-            error.filename = str(path)  # whoever reads of it knows this name alone
+            error.filename = str(path)  # the caller knows this name alone
         raise

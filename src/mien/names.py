@@ -1,4 +1,4 @@
-"""What files are called: as people can be shown it, as text, as it is compared."""
+"""Names of files: made safe to show, turned into valid text, compared, and checked."""
 
 import re
 import unicodedata
@@ -9,8 +9,8 @@ _LITTER = {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "system volum
 
 
 def printable(name: str) -> str:
-    """A file's name as people can be shown it: signs that would steer a terminal, or are no text, are replaced; a tab
-    becomes a blank.
+    """A file's name that is safe to show: characters that would control a terminal, or aren't text, are replaced; a tab
+    becomes a space.
 
     >>> printable("a\\tb.jpg"), printable(chr(27) + "[2J.jpg")
     ('a b.jpg', '�[2J.jpg')
@@ -19,13 +19,13 @@ def printable(name: str) -> str:
 
 
 def _shown(sign: str) -> bool:
-    """Spaces of other widths are, and what joins letters or keeps them apart: in Persian words, in emoji."""
+    """Besides what Python calls printable: spaces of other widths, and the joiners in Persian words and emoji."""
     return sign.isprintable() or unicodedata.category(sign) == "Zs" or sign in _JOINERS
 
 
 def is_text(name: str) -> bool:
-    """Whether a file's name is text, which others than Python take alone: what isn't UTF-8 comes from the system as
-    surrogates.
+    """Whether a file's name is valid text: bytes that aren't UTF-8 come from the system as surrogates, which libraries
+    outside of Python don't take.
 
     >>> is_text("a.mp4"), is_text(chr(0xDCFF) + ".mp4")
     (True, False)
@@ -34,7 +34,7 @@ def is_text(name: str) -> bool:
 
 
 def escaped(name: str) -> str:
-    r"""A file's name as text: a byte that is none stands there as its surrogate's number.
+    r"""A file's name as valid text, each surrogate written as its number.
 
     >>> escaped("a " + chr(0xDCFF)), unescaped(escaped("a " + chr(0xDCFF))) == "a " + chr(0xDCFF)
     ('a \\udcff', True)
@@ -48,7 +48,7 @@ def unescaped(text: str) -> str:
 
 
 def plain_name(name: str) -> bool:
-    """Whether it names a file in the folder that it is asked for in, and none elsewhere.
+    """Whether this names a file directly in a given folder, and can't lead elsewhere.
 
     >>> [plain_name(name) for name in ("card.json", "..", "a/b", "C:a", "")]
     [True, False, False, False, False]
@@ -57,12 +57,12 @@ def plain_name(name: str) -> bool:
 
 
 def composed(name: str) -> str:
-    """A name as it is compared: Finder takes letters apart (e and its accent), others don't."""
+    """A name normalised for comparing: macOS writes e and its accent apart, others together."""
     return unicodedata.normalize("NFC", name)
 
 
 def litter(name: str) -> bool:
-    """Whether a file or folder of this name is one that systems leave in folders, and nobody's own.
+    """Whether a file or folder of this name is hidden or one that systems leave in folders, and so nobody's data.
 
     >>> [litter(name) for name in (".DS_Store", "Thumbs.db", "$RECYCLE.BIN", "photo.jpg")]
     [True, True, True, False]

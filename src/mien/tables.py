@@ -12,7 +12,7 @@ from mien.names import printable
 
 
 def text_table(columns: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1) -> list[str]:
-    """Its lines: the first `left` columns begin at the left, as names do, the others end at the right, as numbers do.
+    """The table's lines: the first `left` columns are aligned left, as names are, the others right, as numbers are.
 
     >>> print(*text_table(["class", "faces"], [("happy", 1200), ("sad", 7)]), sep="\\n")
     class  faces
@@ -31,7 +31,7 @@ def text_table(columns: Sequence[str], rows: Iterable[Sequence[object]], left: i
 
 
 def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> list[str]:
-    """The same in Markdown. It shows just what its cells say: names come from cards, and those from anybody.
+    """The same in Markdown, with its cells escaped: names come from cards, and those from anybody.
 
     >>> markdown_table(["network", "accuracy"], [["a|b", "0.70"]])
     ['| network | accuracy |', '|---|---:|', '| a\\\\|b | 0.70 |']
@@ -43,7 +43,7 @@ def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]], left: 
 
 
 def _escaped(cell: str) -> str:
-    """A cell: a bar would end it, a tag or a line break do more, and a bracket begin a link or a picture."""
+    """A cell as plain text: a bar would end it, brackets begin a link or a picture, and tags do worse."""
     return re.sub(r"([\\|\[\]`*])", r"\\\1", html.escape(printable(cell), quote=False))
 
 
@@ -81,5 +81,5 @@ def between(whole: str, name: str, text: str, *, maker: str, path: str | os.Path
     before, first, rest = whole.partition(begin)
     _, last, after = rest.partition(end)
     if not (first and last):
-        raise DataError(f"{path}: no place for the table; put these two lines where it shall be:\n{begin}\n{end}")
+        raise DataError(f"{path}: no place for the table; put these two lines where it should be:\n{begin}\n{end}")
     return f"{before}{begin}\n\n{text.strip()}\n\n{end}{after}"
