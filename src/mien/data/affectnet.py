@@ -23,7 +23,7 @@ LABELS = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "angry", "co
 """AffectNet's numbers, in an order of their own."""
 
 MARKS = {8: "none", 9: "unknown", 10: "no face"}
-"""Three more numbers of the full layout, which are no expression. Such faces come without a label."""
+"""Three more numbers of the full layout, which aren't expressions. Such faces have no label."""
 
 _SETS = {"train_set": TRAIN, "val_set": VAL}
 _TABLES = {"training.csv": TRAIN, "validation.csv": VAL}

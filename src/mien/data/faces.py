@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     _Base = Dataset[tuple[Any, Any]]
 else:
-    _Base = object  # which is all that a DataLoader asks for; checkers are told more
+    _Base = object  # all that a DataLoader asks for; type checkers are told more
 
 UNLABELLED = -1
 """The target of a face whose expression isn't known (the contest's test rows, FER+ rows without a face)."""
@@ -45,7 +45,7 @@ class FaceSet(_Base):
             `DataLoader` and a loop of your own; `fit` and `evaluate` read the pixels themselves, and refuse such faces.
         classes: the K class names in the order of their numbers.
         rows: `(N,)` the row of each face in the file it came from, counted from 0; default 0..N-1.
-        marks: `(N,)` a word about a face that someone should know of (FER+: "no face", "unknown", "tie"), "" for none.
+        marks: `(N,)` what puts a face's label in doubt (FER+: "no face", "unknown", "tie"), "" for nothing.
         source: where the faces came from, for messages and cards.
 
     Raises:
@@ -74,7 +74,7 @@ class FaceSet(_Base):
                 "Faces must be a numpy array: images.numpy(), and of shape (N, 3, H, W) .transpose(0, 2, 3, 1) besides."
             )
         n = len(images)
-        if not hasattr(images, "dtype"):  # a list; what gives its faces only when asked for them is as good as an array
+        if not hasattr(images, "dtype"):  # a list, say; an object that makes its faces on demand will do
             raise DataError(
                 f"{source or 'images'}: faces must be one array, not a {type(images).__name__}: numpy.stack."
             )
@@ -156,7 +156,7 @@ class FaceSet(_Base):
         """Whether the targets are shares of the classes rather than one class each."""
         return self.targets.ndim == 2
 
-    @property  # none of these is kept: images and targets may be changed in place
+    @property  # none of these is cached: images and targets may be changed in place
     def labels(self) -> NDArray[np.int64]:
         """`(N,)` int64: the class of each face (of soft targets the largest share), or `UNLABELLED`."""
         if not self.soft:
@@ -196,7 +196,7 @@ class FaceSet(_Base):
         Computed anew each time, from all pixels: 0.1 s for FER2013.
         """
         digest = hashlib.sha256(repr((self.images.shape, self.targets.shape, self.classes)).encode())
-        for start in range(0, len(self), 4096):  # in pieces, so that a memory-mapped set isn't read whole
+        for start in range(0, len(self), 4096):  # in pieces, so that a memory-mapped set isn't in memory as a whole
             digest.update(np.ascontiguousarray(self.images[start : start + 4096]).data)
             let_go(self.images)
         digest.update(np.ascontiguousarray(self.targets.astype(np.float32 if self.soft else np.int64)).data)
@@ -266,15 +266,15 @@ class FaceSet(_Base):
         except KeyError as missing:
             raise DataError(f"{source}: not a face set of mien's: it holds no array {missing}.") from None
         except TypeError:
-            raise DataError(f"{source}: not a face set of mien's: its classes are no list of names.") from None
+            raise DataError(f"{source}: not a face set of mien's: its classes are not a list of names.") from None
         try:
             return cls(images, targets, classes=classes, rows=rows, marks=marks, source=source)
-        except (TypeError, ValueError) as error:  # arrays of kinds and shapes that have nothing to do with faces
+        except (TypeError, ValueError) as error:  # dtypes and shapes that faces don't have
             raise DataError(f"{source}: not a face set of mien's ({error}).") from None
 
 
 def check_untransformed(faces: FaceSet) -> None:
-    """Raise DataError for faces with a transform: who reads `images` would pass it over in silence."""
+    """Raise DataError for faces with a transform, which would silently not be applied where `images` are read."""
     if faces.transform is not None:
         raise DataError(
             "These faces have a transform, which fit and evaluate wouldn't call, as they read the pixels themselves. "
@@ -283,7 +283,7 @@ def check_untransformed(faces: FaceSet) -> None:
 
 
 def _place(at: Any) -> Any:
-    """What a FaceSet is asked for: one face as an int, several as a slice or an array. TypeError for anything else."""
+    """An index of a FaceSet: an int for one face, a slice or an array for several. TypeError for anything else."""
     if isinstance(at, slice):
         return at
     array = np.asarray(at)

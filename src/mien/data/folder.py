@@ -138,7 +138,7 @@ def _folders(path: Path) -> list[Path]:
 def read_as(splits: Splits) -> dict[str, str]:
     """What the folders of the classes became, {"Anger": "angry"}, where they were taken for known expressions.
 
-    Nothing where the classes have the folders' own names, and where the faces come from no such folder.
+    Empty where the classes have the folders' own names, and where the faces come from no such folder.
     """
     if splits.classes not in (FER2013, FERPLUS):
         return {}
@@ -177,7 +177,7 @@ def _files_of_classes(folder: Path, split: int) -> Iterable[_File]:
         if entry.is_file() and not litter(entry.name) and entry.suffix.lower() in SUFFIXES:
             yield _File(split, "", entry)
     for of_class in _folders(folder):
-        if not is_text(of_class.name):  # the card of a network that has learned it must hold its name
+        if not is_text(of_class.name):  # a trained network's card has to hold it
             raise DataError(f"{folder}: the name of the class folder {of_class.name!r} isn't text in UTF-8. Rename it.")
         inside = [each.name for each in _folders(of_class)]
         if inside and all(name.lower() in _SPLIT_FOLDERS for name in inside):
@@ -203,7 +203,7 @@ def _unread(error: OSError) -> None:
 
 
 def _with_kaggle_splits(files: list[_File]) -> list[_File]:
-    """The splits that Kaggle's file names tell, where no folder tells them: both tests in `test`, or all together."""
+    """The splits that Kaggle's file names say where folders don't: of both tests in `test`, or of all files."""
     found = {file.split for file in files}
     mixed = TEST if found == {TRAIN, TEST} or found == {TEST} else TRAIN if found == {TRAIN} else None
     named = {file.path: _KAGGLE_NAME.match(file.path.name) for file in files if file.split == mixed}

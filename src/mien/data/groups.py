@@ -1,4 +1,4 @@
-"""Who is in which picture: a CSV file of subjects, so that nobody is learned from and judged by."""
+"""Who is in which picture: a CSV file of subjects, so that nobody is both trained and judged on."""
 
 import csv
 import os

@@ -1,7 +1,7 @@
-"""Faces in a folder of .npy files, which are mapped and not read: sets larger than memory.
+"""Faces in a folder of .npy files, which are memory-mapped: sets larger than memory.
 
 `NAME.faces/` holds `train_images.npy` and, beside it, `_targets`, `_rows` and `_marks`, the same of val and test, and
-`faces.json`, which is written last. It is built in `.NAME.faces.part/`; a building that was stopped goes on there.
+`faces.json`, which is written last. It is built in `.NAME.faces.part/`, where a conversion that was stopped goes on.
 """
 
 import hashlib
@@ -28,10 +28,10 @@ from mien.locks import alone
 
 HEAD = "faces.json"
 BLOCK = 1024
-"""Faces between two notes of how far a building is."""
+"""Faces between two notes of how far a conversion is."""
 
 _DAMAGE = (OSError, ValueError, LookupError, TypeError, EOFError, OverflowError, RecursionError, MemoryError)
-"""What comes of notes and headers that say anything at all; MemoryError of a header that asks for terabytes."""
+"""What notes and headers with any content at all can raise; MemoryError: a header asks for terabytes."""
 
 
 def is_mapped(path: Path) -> bool:
@@ -123,7 +123,7 @@ class _Building:
             part.mkdir()
 
     def _goes_on(self) -> bool:
-        """Take up what was noted; False where that is nothing, or of other pictures, or damaged."""
+        """Take up what was noted; False where nothing was, or it is of other pictures, or damaged."""
         try:
             state = json.loads((self.part / self.STATE).read_bytes())
             done, bad = state["done"], {place: BadRow(where, found) for place, where, found in state["bad"]}
@@ -135,7 +135,7 @@ class _Building:
         return True
 
     def _read(self, done: int, bad: Container[int]) -> "hashlib._Hash":
-        """The files as they are that were read up to there, digested, without those that may be mended."""
+        """A digest of the state of the first `done` files, without the bad ones, which may be mended."""
         digest = hashlib.sha256()
         for place in range(done):
             if place not in bad:
@@ -143,7 +143,7 @@ class _Building:
         return digest
 
     def _stamp(self, place: int) -> bytes:
-        """What changes when a file's content does: its size, and when it was written."""
+        """What changes when a file's content does: its size and its time of modification."""
         try:
             found = self.listing.files[place].path.stat()
         except OSError:
@@ -170,7 +170,7 @@ class _Building:
             self._note(len(self.listing.files), files)
 
     def kept(self) -> list[list[int]]:
-        """The places of each split that weren't bad so far."""
+        """The places of the files of each split, without those that were bad so far."""
         places: list[list[int]] = [[], [], []]
         for place, file in enumerate(self.listing.files):
             if place not in self.bad:
@@ -197,14 +197,14 @@ class _Building:
         atomic_write(self.part / self.STATE, json.dumps(state))
 
     def go_back(self) -> None:
-        """Go back to the first bad file: when it is none any more, all after it move on by one."""
+        """Go back to the first bad file: if it can be read now, all faces after it move on by one."""
         self.done = min(self.bad)
         self.bad = {}
         self.read = self._read(self.done, ())
-        self._note(self.done, ())  # else what is written from here on would be taken for what was there
+        self._note(self.done, ())  # else a stop later would take what is overwritten now for what was there
 
     def _key(self) -> str:
-        """What is built, as a digest: files with their splits and sizes, and how they are read."""
+        """A digest of what is built: the files with their splits and classes, and how they are read."""
         digest = hashlib.sha256(repr((self.size, self.rgb, self.listing.classes)).encode())
         for name, file in zip(self.listing.names, self.listing.files, strict=True):
             digest.update(repr((name, file.split, file.label, file.box, file.mark)).encode())
@@ -219,7 +219,7 @@ def _to(out: Path) -> Iterator[Path]:
         if out.exists():
             raise DataError(f"{out}: there is something at this place already. Remove it, or choose another name.")
         part = out.with_name(f".{out.name}.part")
-        if part.is_symlink():  # whoever guessed the name would have the faces written elsewhere
+        if part.is_symlink():  # somebody else could have made it, to have the faces written elsewhere
             raise DataError(f"{part}: a link, where the folder is built meanwhile. Remove it, or choose another name.")
         yield part
 
@@ -240,7 +240,7 @@ def _finish(part: Path, out: Path, classes: Sequence[str], source: str, left_out
     head = {"classes": list(classes), "source": source, "left_out": left_out}
     atomic_write(part / HEAD, json.dumps(head, indent=2))
     put_in_place(part, out)
-    with suppress(OSError):  # last of all: until here the same call goes on; and nobody reads it there
+    with suppress(OSError):  # last of all, so that until here the same call goes on
         (out / _Building.STATE).unlink()
 
 

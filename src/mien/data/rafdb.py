@@ -34,7 +34,7 @@ def numbers_of(folders: Sequence[str], files: Sequence[Path]) -> dict[str, int] 
 
 
 def list_rafdb(root: Path) -> Listing | None:
-    """The listing when this folder has RAF-DB's own layout, else None; the aligned crops where they are there.
+    """The listing when this folder has RAF-DB's own layout, else None; of the aligned crops where there are some.
 
     Raises:
         DataError: no such picture folder, or a picture that the list doesn't name. A line that is no "name label" is

@@ -20,9 +20,9 @@ class Splits:
     """The three sets that belong together. A split that a source doesn't have is an empty FaceSet.
 
     `train` is learned from, `val` is looked at while choosing, `test` is looked at once, at the end.
-    `left_out` says how many bad rows were skipped, when skipping was asked for. `files` are the names, seen from the
-    folder, of all files of a folder of images, bad ones included: that of a face is `files[row]`. `origin` says how to
-    read the same faces again; None where they were made by a program.
+    `left_out` says how many bad rows were skipped, when skipping was asked for. `files` are the paths of all files in a
+    folder of images, seen from there, bad ones included: that of a face is `files[row]`. `origin` says how to read the
+    same faces again; None where they were made by a program.
 
     Raises:
         DataError: a split that is no FaceSet, or that has faces of other classes or of another size than the others.
@@ -38,9 +38,9 @@ class Splits:
 
     def __post_init__(self) -> None:
         for name, faces in self:
-            none = "Splits are of three FaceSets; one that there is none of is empty, faces[:0]."
+            none = "Splits takes three FaceSets; for one that there isn't, give an empty one, faces[:0]."
             check_kind(faces, FaceSet, DataError, f"{none} For {name}:")
-        held = {name: faces for name, faces in self if len(faces)}  # an empty one says nothing by its classes and size
+        held = {name: faces for name, faces in self if len(faces)}  # the classes and size of an empty one don't count
         where = f"{self.source}: " if self.source else ""
         if len({faces.classes for faces in held.values()}) > 1:
             found = "; ".join(f"{', '.join(faces.classes)} in {name}" for name, faces in held.items())
@@ -50,7 +50,7 @@ class Splits:
             raise DataError(f"{where}faces of several sizes: {found}. Splits have one size, all gray or all RGB.")
         some = next(iter(held.values()), None)
         for name, faces in self:
-            if some is not None and not len(faces):  # is of the others' kind, as it is saved with them
+            if some is not None and not len(faces):  # takes the others' classes and size, as they are saved together
                 kind = some[:0].replaced(transform=faces.transform, source=faces.source)
                 object.__setattr__(self, name, kind)
 
@@ -114,9 +114,9 @@ class Splits:
 
 
 def _count(array: NDArray[Any] | None, source: str) -> int:
-    """The one whole number in an array; 0 where there is none."""
+    """The whole number in an array without dimensions; 0 where there is no array."""
     if array is None:
         return 0
     if array.shape or not np.issubdtype(array.dtype, np.integer) or array < 0:
-        raise DataError(f"{source}: not a face set of mien's: its count of rows that were left out is none.")
+        raise DataError(f"{source}: not a face set of mien's: its count of left-out rows is no number.")
     return int(array)

@@ -33,8 +33,8 @@ class Cleaned:
 
 
 AMONG_THE_REST = ("leaking", "leaks", "copies", "near")
-"""Kinds that a face is of because of another. They are looked for in this order among the faces that are still there,
-so that no picture goes with all of its copies."""
+"""Kinds that a face is of because of another one. They are looked for in this order among the faces that are left by
+then, so that no picture goes with all of its copies."""
 
 
 def check(
@@ -43,7 +43,7 @@ def check(
     out: str | os.PathLike[str] | None = None,
     source: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Raise DataError for a kind of finding that there isn't, or that shall be both dropped and moved.
+    """Raise DataError for a kind of finding that doesn't exist, or that is to be both dropped and moved.
 
     Where `out` is given, also for a file that wouldn't be an .npz, or would overwrite the `source`.
     """
@@ -96,7 +96,7 @@ def write_clean(
     if moved.any():
         _some(diagnosis, moved).save(aside)
     else:
-        aside.unlink(missing_ok=True)  # an earlier run's, of which the manifest knows nothing any more
+        aside.unlink(missing_ok=True)  # an earlier run's, which this manifest doesn't describe
     _some(diagnosis, kept).save(out)
     lost = {name: int((~kept & (pool.split == place)).sum()) for place, name in enumerate(pool.names)}
     left, gone, put = (int(mask.sum()) for mask in (kept, dropped, moved))
@@ -114,7 +114,7 @@ def _decided(
             kept &= ~hit
             if kind in drop:
                 dropped |= hit
-    for kind in drop:  # of those that go, also what went as another kind
+    for kind in drop:  # also what went as another kind: a face to be dropped and moved is dropped
         dropped |= ~kept & masks[kind]
     return kept, dropped
 

@@ -1,4 +1,4 @@
-"""All examinations of a data set, one after the other, and what they came to."""
+"""All examinations of a data set, one after the other, and their findings."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -24,7 +24,7 @@ SLOW = ("nonfaces", "mislabels")
 """The examinations that take minutes; the others take seconds."""
 
 LISTED = 1000
-"""At most so many non-faces, and so many mislabels, stand in the JSON document one by one."""
+"""At most so many non-faces, and so many mislabels, are listed in the JSON document."""
 
 KINDS = ("copies", "near", "leaks", "leaking", "conflicts", "constant", "faint", "nonfaces", "mislabels")
 """What a face can be found to be; `leaking` are the training faces that the `leaks` are copies of."""
@@ -55,7 +55,7 @@ class Diagnosis:
         return tuple(kind for kind in KINDS if kind not in slow or slow[kind] is not None)
 
     def mask(self, kind: str, among: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
-        """Which faces `(N,)` are of one of KINDS; copies and leaks `among` some of the faces, a mask `(N,)`, alone.
+        """A mask `(N,)` of the faces of one of KINDS; copies and leaks only `among` the faces of another mask.
 
         Raises:
             DataError: there is no such kind, or it wasn't examined.
@@ -90,7 +90,7 @@ class Diagnosis:
     def as_json(self) -> dict[str, Any]:
         """The findings as plain data: counts, and for the uncertain ones the faces, the most suspicious first."""
         pool, groups, alike = self.pool, self.identical, self.near
-        nearly = np.unique(alike.first[self.mask("near")])  # groups that aren't of identical faces alone
+        nearly = np.unique(alike.first[self.mask("near")])  # without groups of identical faces alone
         none = None if self.faceness is None else np.flatnonzero(self.faceness < NO_FACE)
         return {
             "source": pool.source,
@@ -123,7 +123,7 @@ class Diagnosis:
 
     @property
     def imbalance(self) -> float | None:
-        """How many times as many training faces the largest class has as the smallest that has any; None of none."""
+        """The ratio of training faces in the largest class to those in the smallest that has any; None without any."""
         counts = [count for count in self.pool.splits.train.counts.values() if count]
         return max(counts) / min(counts) if counts else None
 
@@ -173,7 +173,7 @@ def examine(
 ) -> Iterator[Diagnosis]:
     """Examine a data set, and yield what is known after each step: the quick ones, non-faces, mislabels.
 
-    Whoever stops in between keeps what was found until then.
+    A caller that stops early keeps what was found until then.
 
     Args:
         skip: some of SLOW, to be left out.
@@ -206,7 +206,7 @@ def examine(
         ticked = tick and partial(tick, "mislabels")
         try:
             answers = out_of_sample(pool, alike, folds=folds, seed=seed, device=device, tick=ticked)
-        except (DataError, MissingExtra) as error:  # too few faces, or no torch: the rest is true all the same
+        except (DataError, MissingExtra) as error:  # too few faces, or no torch: the other findings stand
             found = replace(found, left_out=(*left_out, ("mislabels", str(error).rstrip("."))))
         else:
             found = replace(found, suspects=suspects(answers, pool.labels))

@@ -25,7 +25,7 @@ WIDEST = 96
 
 @dataclass(frozen=True)
 class Thumb:
-    """A face on the page and the words below it: its label, where it is, and names with a score between them."""
+    """A face on the page and its caption: its label, names with scores, and where it is."""
 
     picture: Picture
     label: str

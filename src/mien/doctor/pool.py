@@ -1,4 +1,4 @@
-"""The splits of a data set as one long row of faces, which are read in pieces wherever they lie."""
+"""The splits of a data set as one sequence of faces, read in pieces, from memory or disk."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from mien.errors import DataError
 from mien.labels import SPLITS
 
 AT_ONCE = 32 << 20
-"""Bytes of pixels. As float32, and once more beside that, they are eight times as many."""
+"""Bytes of pixels: as float32, with one copy, they take eight times that."""
 
 
 class Pool:
@@ -55,7 +55,7 @@ class Pool:
                 let_go(part.images)
 
     def at_once(self, size: int) -> int:
-        """So many faces, or as many as have AT_ONCE bytes."""
+        """So many faces, or fewer where these have more than AT_ONCE bytes."""
         return max(1, min(size, AT_ONCE // int(np.prod(self.shape))))
 
     def take(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -69,7 +69,7 @@ class Pool:
         return images
 
     def places(self, numbers: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-        """The same faces by split: their places in each of the FaceSets."""
+        """The places of these faces in the FaceSet of each split."""
         starts = self._ends - [len(part) for part in self._parts]
         return {name: numbers[self.split[numbers] == k] - starts[k] for k, name in enumerate(self.names)}
 
