@@ -25,10 +25,10 @@ def let_go(array: NDArray[Any]) -> None:
 
     The system would free these pages itself once it runs short, but only after evicting what other programs need.
     """
-    if not isinstance(array, np.memmap) or array._mmap is None or not hasattr(mmap, "MADV_DONTNEED"):
-        return
-    if array.mode != "c":  # of copy-on-write pages the changes are in memory only, and would be lost
-        array._mmap.madvise(mmap.MADV_DONTNEED)
+    file = getattr(array, "_mmap", None)
+    changes = isinstance(array, np.memmap) and array.mode == "c"  # copy-on-write: in memory only, and would be lost
+    if file is not None and not changes and hasattr(mmap, "MADV_DONTNEED"):
+        file.madvise(mmap.MADV_DONTNEED)
 
 
 class Stretch(NamedTuple):
