@@ -242,7 +242,7 @@ def _orientation(image: Image.Image) -> int:
 def _eight_bits(image: Image.Image) -> Image.Image:
     deep = np.asarray(image)
     if image.mode == "F" or deep.min() < 0 or deep.max() > 65535:
-        raise MediaError("the range of its values isn't known. Save it with 8 or 16 bits a pixel.")
+        raise MediaError("its values have no known range. Save it with 8 or 16 bits a pixel.")
     if image.mode == "I" and deep.max() <= 255:  # 8 bits in 32, as arrays of whole numbers are often saved
         return Image.fromarray(deep.astype(np.uint8))
     return Image.fromarray((deep >> 8).astype(np.uint8))

@@ -38,7 +38,7 @@ class Splits:
 
     def __post_init__(self) -> None:
         for name, faces in self:
-            none = "Splits takes three FaceSets; for one that there isn't, give an empty one, faces[:0]."
+            none = "Splits takes three FaceSets; one that a source doesn't have is empty, faces[:0]."
             check_kind(faces, FaceSet, DataError, f"{none} For {name}:")
         held = {name: faces for name, faces in self if len(faces)}  # the classes and size of an empty one don't count
         where = f"{self.source}: " if self.source else ""
