@@ -40,8 +40,9 @@ class Repeated:
 
 def build(path: Path, count: int) -> None:
     from mien.data.drawn import draw
-    from mien.data.faces import FaceSet, Splits
+    from mien.data.faces import FaceSet
     from mien.data.mapped import save_mapped
+    from mien.data.splits import Splits
 
     base, val = draw(BASE, seed=1), draw(VAL, seed=2)
     images: Any = Repeated(base.images, count)

@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageEnhance
 
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
+from mien.data.splits import Splits
 from mien.doctor.copies import identical
 from mien.doctor.groups import Groups
 from mien.doctor.near import _candidates, likeness, near, phash

@@ -37,7 +37,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 import mien
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
+from mien.data.splits import Splits
 from mien.runs import history
 from mien.training.device import pick_device
 from mien.training.recipe import Recipe

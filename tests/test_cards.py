@@ -117,6 +117,8 @@ def test_every_truncation_is_noticed(tmp_path: Path) -> None:
 def test_where_there_is_no_run_it_says_what_there_is(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"no such run. Name a run folder"):
         Card.read(tmp_path / "nobody")
+    with pytest.raises(CheckpointError, match=r"can't read the card|no such run"):
+        Card.read("n" * 300)
     with pytest.raises(CheckpointError, match=r"no finished run in this folder\."):
         Card.read(tmp_path)
     (tmp_path / "one").mkdir()

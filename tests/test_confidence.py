@@ -13,7 +13,8 @@ from mien.cards import CARD, Card
 from mien.cli import main
 from mien.confidence import calibrate
 from mien.data.drawn import drawn_faces
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
+from mien.data.splits import Splits
 from mien.errors import CheckpointError, DataError, MienError
 from mien.evaluation.calibration import Calibration
 from mien.evaluation.leaderboard import error_as_trained

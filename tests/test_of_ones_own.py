@@ -15,7 +15,8 @@ from mien.cards import CARD, STATE, Card
 from mien.checkpoint import load_run, save_state, start_from
 from mien.cli import main
 from mien.data.drawn import drawn_faces
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
+from mien.data.splits import Splits
 from mien.errors import CheckpointError, DataError, RecipeError, UnknownModel
 from mien.export import export_onnx
 from mien.models import create_model, registry, summarise

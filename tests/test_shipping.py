@@ -18,7 +18,8 @@ import mien
 from mien import shipped
 from mien.cards import CARD, Card, checksum
 from mien.data.drawn import drawn_faces
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
+from mien.data.splits import Splits
 from mien.errors import CheckpointError
 from mien.evaluation.scores import score
 from mien.export import export_onnx

@@ -15,7 +15,8 @@ from reference import reference
 from speed import accuracy_and_time, beside_peer, served
 
 from mien.errors import DataError
-from mien.files import atomic_write, between
+from mien.files import atomic_write
+from mien.tables import between
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from mien.client.clients import AsyncClient, Client
     from mien.confidence import calibrate
     from mien.data.drawn import drawn_faces
-    from mien.data.faces import UNLABELLED, FaceSet, Splits
+    from mien.data.faces import UNLABELLED, FaceSet
     from mien.data.fer2013 import load_fer2013
     from mien.data.ferplus import load_ferplus
     from mien.data.folder import load_folder
     from mien.data.load import load_faces
     from mien.data.split import split_off
+    from mien.data.splits import Splits
     from mien.errors import (
         BadRow,
         CheckpointError,
@@ -60,12 +61,13 @@ _PUBLIC = {
     "client.clients": ("AsyncClient", "Client"),
     "confidence": ("calibrate",),
     "data.drawn": ("drawn_faces",),
-    "data.faces": ("FaceSet", "Splits", "UNLABELLED"),
+    "data.faces": ("FaceSet", "UNLABELLED"),
     "data.fer2013": ("load_fer2013",),
     "data.ferplus": ("load_ferplus",),
     "data.folder": ("load_folder",),
     "data.load": ("load_faces",),
     "data.split": ("split_off",),
+    "data.splits": ("Splits",),
     "errors": (
         "BadRow", "CheckpointError", "DataError", "Diverged", "MediaError", "MienError", "MissingExtra", "RecipeError",
         "ServerError", "TooLittleMemory", "UnknownModel",

@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mien.errors import CheckpointError
-from mien.files import atomic_write, plain_name, read_small, regular
+from mien.files import atomic_write, read_small, regular
+from mien.names import plain_name
 from mien.shipped import find
 from mien.version import VERSION
 
@@ -143,7 +144,7 @@ class Card(BaseModel):
     def read(cls, path: str | os.PathLike[str]) -> "Card":
         """Read a card from a file, a run folder, or a network in the box. Raises CheckpointError when it can't."""
         given = find(path)
-        path = given / CARD if given.is_dir() else given
+        path = given / CARD if os.path.isdir(given) else given
         if path.suffix in (".onnx", ".safetensors"):
             raise CheckpointError(
                 f"{given}: a network's file; here its folder is wanted, or the name of one in the box without `:int8`."
@@ -186,7 +187,7 @@ def _number(value: Any) -> bool:
 
 def _no_run(path: Path) -> str:
     """What there is where a run was looked for."""
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return f"{path}: no such run. Name a run folder that mien wrote, or a network in the box, such as small."
     inside = sorted(str(found.parent) for found in path.glob(f"*/{CARD}"))
     return f"{path}: no finished run in this folder" + (f"; it holds {', '.join(inside)}." if inside else ".")

@@ -10,7 +10,7 @@ class MienError(Exception):
     """The root of mien's errors: something that the person at the keyboard can mend."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """As of any exception, but __init__ isn't called, which takes other arguments than the message in some."""
+        """Pickles as any exception does, but without calling __init__, which in some takes more than the message."""
         return type(self).__new__, (type(self), *self.args), self.__dict__
 
 
@@ -77,7 +77,7 @@ class ServerError(MienError):
 
 
 class Incomplete(MienError):
-    """The work is done but for some entries; `result` has what came of the rest, as plain data."""
+    """The work is done except for some entries; `result` has the outcome of the others, as plain data."""
 
     def __init__(self, message: str, result: dict[str, Any]) -> None:
         super().__init__(message)
@@ -102,7 +102,7 @@ class MissingExtra(MienError):
 
 
 def check_kind(given: object, kind: type | UnionType, error: type[MienError], instead: str) -> None:
-    """Raise `error` for an argument of another kind than it must be: it says what to give `instead`, and what came.
+    """Raise `error` where an argument isn't of this `kind`, saying what to give `instead` and what was found.
 
     >>> check_kind("article", dict, RecipeError, "Give a dict.")
     Traceback (most recent call last):
@@ -114,5 +114,5 @@ def check_kind(given: object, kind: type | UnionType, error: type[MienError], in
 
 
 def first_line(error: Exception) -> str:
-    """What an error of another library's says first, or its kind where it says nothing."""
+    """The first line of another library's error message, or the error's type where it has none."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -21,8 +21,9 @@ from torch import nn
 
 from mien.cards import CARD, STATE, Card, TrainedOn, checksum, taught_by
 from mien.checkpoint import load_run, load_state, load_weights, save_state, save_weights, start_from
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
 from mien.data.split import DRAWN
+from mien.data.splits import Splits
 from mien.environment import environment
 from mien.errors import CheckpointError, DataError, MissingExtra, RecipeError, check_kind
 from mien.evaluation.report import Report

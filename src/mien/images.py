@@ -1,4 +1,4 @@
-"""Bytes -> pixels: what a file is shows in its content, never in its name; nothing large or damaged gets through."""
+"""Bytes -> pixels: a format is told by content, never by name; what is too large or damaged is refused."""
 
 import io
 import math
@@ -22,7 +22,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "HEIF")
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm", ".avif", ".heic", ".heif")
 )
-"""How such files are called, for finding them in a folder."""
+"""The endings of such files, for finding them in a folder."""
 
 HEIF = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
 """Brands in the `ftyp` box of HEIC photos, as iPhones take them."""
@@ -36,19 +36,19 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What an orientation in EXIF data asks for."""
+"""What brings a picture with this EXIF orientation upright."""
 
-# Of a file with an odd EXIF tag or very many pixels Pillow warns, naming a line of its own; here the answer is the
-# pixels or a MediaError. Last among the filters, so that whoever asks for the warnings, or for errors, gets them still.
+# Pillow warns of odd EXIF tags and of very many pixels; here the answer is the pixels or a MediaError. Appended after
+# all other filters, so that whoever asks for these warnings, or turns them into errors, still gets them.
 for _category in (UserWarning, Image.DecompressionBombWarning):
     warnings.filterwarnings("ignore", category=_category, module=r"PIL\.", append=True)
 
 MAX_BYTES = 64 << 20
 COMMENTS = 1000
-"""The most in a PPM picture of plain numbers, of which Pillow's decoder goes over all that follows for each."""
+"""The most in a PPM picture written as text: for each, Pillow's decoder goes over all that follows."""
 
 MAX_SIDE = 32_766
-"""Pixels: OpenCV turns nothing larger, and in a strip of a million faces would be looked for a thousand times."""
+"""Pixels. OpenCV rotates nothing larger, and a strip of a million would be searched for faces in a thousand pieces."""
 
 MAX_PIXELS = 64_000_000
 """Decoded pixels. A few hundred bytes of PNG can ask for gigabytes; the largest phone photos have 50 million or so."""
@@ -89,7 +89,7 @@ def decode(
     if not data:
         raise MediaError(f"{name}: empty, 0 bytes.")
     if len(data) > max_bytes:
-        raise MediaError(f"{name}: {len(data):,} bytes; the limit is {max_bytes:,}.")
+        raise MediaError(f"{name}: larger than the limit of {max_bytes:,} bytes.")
     _allow(max_pixels)
     try:
         if data.startswith(jpeg.MAGIC):
@@ -105,7 +105,7 @@ def decode(
         raise MediaError(f"{name}: {error}") from None
     except UnidentifiedImageError:
         raise MediaError(f"{name}: not an image ({', '.join(FORMATS)}).") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # before its size is told
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # raised before its size is known
         raise MediaError(f"{name}: too many pixels; the limit (max-pixels) is {max_pixels:,}.") from None
     except MemoryError:
         raise MediaError(f"{name}: there is too little memory to decode it; the file itself may be whole.") from None
@@ -130,10 +130,10 @@ def no_picture(given: object) -> MediaError:
 
 
 def several(pictures: Iterable[Any], verb: str) -> Iterator[Any]:
-    """These pictures one by one; the error names the `verb` for one alone.
+    """These pictures one by one; the error names the `verb` for a single one.
 
     Raises:
-        MediaError: it is one path, whose letters are no pictures, one file's bytes or one picture's array, or none.
+        MediaError: it is a single picture (a path, a file's bytes, an array), or nothing to iterate over.
     """
     one = isinstance(pictures, (str, os.PathLike, bytes, bytearray, memoryview)) or (
         isinstance(pictures, np.ndarray) and (pictures.ndim == 2 or pictures.shape[2:] == (3,))
@@ -144,7 +144,7 @@ def several(pictures: Iterable[Any], verb: str) -> Iterator[Any]:
 
 
 def _formats(data: bytes) -> tuple[str, ...]:
-    """What these bytes may be. The decoder for HEIF isn't Pillow's, and is loaded for such files alone."""
+    """The formats these bytes may be in. The decoder for HEIF isn't Pillow's, and is loaded for such files only."""
     if data[4:8] != b"ftyp" or data[8:12] not in HEIF:
         return FORMATS[:-1]
     try:
@@ -156,10 +156,10 @@ def _formats(data: bytes) -> tuple[str, ...]:
 
 
 def _allow(max_pixels: int) -> None:
-    """Let Pillow open what the caller wants opened, where that is more than both its limit and ours.
+    """Raise Pillow's own limit where the caller allows more than both it and `MAX_PIXELS`.
 
-    Its limit is one for the whole process, and some of its readers allocate by it while they open a file, before the
-    size can be checked here. So it is raised only as far as someone asked for, and never taken away.
+    It holds for the whole process, and some readers allocate by it while they open a file, before the size can be
+    checked here. So it is raised only as far as someone asked for, and never removed.
     """
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and max_pixels > max(limit, MAX_PIXELS):
@@ -187,7 +187,7 @@ def _bytes_of(path: Path, most: int) -> bytes:
     except FileNotFoundError:
         raise MediaError(f"{path}: no such file.") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        if path.is_dir():  # which Windows says otherwise
+        if os.path.isdir(path):  # which Windows says otherwise
             raise MediaError(f"{path}: a folder; name one picture in it.") from None
         raise MediaError(f"{path}: can't be read ({getattr(error, 'strerror', None) or error}).") from None
     except MemoryError:
@@ -204,7 +204,7 @@ def _pixels(
         left, top, right, bottom = box
         box = max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height)
         if box[0] >= box[2] or box[1] >= box[3]:
-            raise ValueError(f"its face is said to be at {left, top, right, bottom}, outside of it")
+            raise MediaError(f"the box {left, top, right, bottom} lies outside of the picture.")
         image = image.crop(box)
     if image.mode[0] in "IF":  # more than 8 bits a pixel, which Pillow's own conversion would cut at 255
         image = _eight_bits(image)
@@ -218,7 +218,7 @@ def _pixels(
 
 
 def _array(image: Image.Image) -> NDArray[np.uint8]:
-    """As numpy has it; a large one in bands, for Pillow gives its bytes in pieces that it joins, which are copied."""
+    """The pixels; of a large image in bands, because Pillow joins all bytes in memory before numpy copies them."""
     channels = len(image.getbands())
     rows = max(1, BAND // (channels * image.width))
     if image.height <= rows:
@@ -231,18 +231,18 @@ def _array(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _orientation(image: Image.Image) -> int:
-    """As the EXIF data says, which may be damaged where the pixels are whole. Only read: ImageOps.exif_transpose writes
-    all of it anew, and fails where one tag is odd."""
+    """The EXIF orientation; 1 where the EXIF data is damaged, as the pixels may be whole. ImageOps.exif_transpose would
+    rewrite all tags, and fails where one is odd."""
     try:
         return int(image.getexif().get(Base.Orientation, 1))
-    except Exception:  # whatever is wrong with it
+    except Exception:  # Pillow raises many kinds on damaged tags
         return 1
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     deep = np.asarray(image)
     if image.mode == "F" or deep.min() < 0 or deep.max() > 65535:
-        raise MediaError("its values have no white that is known. Save it with 8 or 16 bits a pixel.")
+        raise MediaError("its values have no known range. Save it with 8 or 16 bits a pixel.")
     if image.mode == "I" and deep.max() <= 255:  # 8 bits in 32, as arrays of whole numbers are often saved
         return Image.fromarray(deep.astype(np.uint8))
     return Image.fromarray((deep >> 8).astype(np.uint8))

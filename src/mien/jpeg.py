@@ -1,5 +1,5 @@
-"""A JPEG file's markers: how many scans it has. Each costs a pass over the whole picture, and 33 bytes are one, so that
-16 MB of them would hold a processor for hours. Source: ITU-T T.81, annex B."""
+"""Counting a JPEG file's scans. Each takes a pass over the whole picture and can be as short as 33 bytes, so that 16 MB
+of them would keep a processor busy for hours. Source: ITU-T T.81, annex B."""
 
 import re
 
@@ -11,7 +11,7 @@ SCANS, SEGMENTS = 100, 10_000
 
 _END, _SCAN = 0xD9, 0xDA
 _MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
-"""Of a segment, or of the end: neither a stuffed byte (00) of a scan's data nor a restart in it (D0 to D7)."""
+"""The marker of a segment or of the end; not a stuffed byte (00) or a restart (D0 to D7) within a scan's data."""
 
 
 def check_scans(data: bytes) -> None:

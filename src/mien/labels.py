@@ -19,7 +19,7 @@ _ALSO = {
     "sadness": "sad",
     "surprised": "surprise",
 }
-"""What other data sets call the expressions -> our names."""
+"""Other data sets' names for the expressions -> ours."""
 
 COLOURS = {
     # Okabe and Ito's palette (2008), which colour-blind readers can tell apart; for its yellow and black, which can't
@@ -47,7 +47,7 @@ def expression(name: str) -> str:
 
 
 def as_names(classes: object) -> tuple[str, ...] | None:
-    """A network's `classes`, where these are names; one of somebody's own may mean something else by it.
+    """A network's `classes` where they are names, else None: somebody's own network may mean something else by them.
 
     >>> as_names(["sad", "happy"]), as_names(7)
     (('sad', 'happy'), None)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mien.checkpoint import load_run
-from mien.data.faces import Splits
+from mien.data.splits import Splits
 from mien.environment import environment
 from mien.errors import MissingExtra
 from mien.evaluation.gallery import choose

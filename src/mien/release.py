@@ -21,7 +21,8 @@ import numpy as np
 from mien.budgets import Plan
 from mien.cards import CARD, STATE, TrainedOn, checksum
 from mien.checkpoint import load_run, save_weights
-from mien.data.faces import UNLABELLED, FaceSet, Splits
+from mien.data.faces import UNLABELLED, FaceSet
+from mien.data.splits import Splits
 from mien.errors import CheckpointError, MienError
 from mien.evaluation.scores import evaluate
 from mien.experiment import train

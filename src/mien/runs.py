@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from mien.cards import CARD, STATE
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
 from mien.data.origin import DataPath
+from mien.data.splits import Splits
 from mien.errors import CheckpointError
-from mien.files import atomic_write, holding, read_small, regular
+from mien.files import atomic_write, read_small, regular
+from mien.locks import holding
 from mien.net import MODEL, WEIGHTS
 from mien.training.recipe import Recipe, read_recipe
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.errors import CheckpointError, MienError, first_line
-from mien.files import is_text
+from mien.names import is_text
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",

@@ -16,7 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from mien.errors import CheckpointError
-from mien.files import atomic_write, plain_name
+from mien.files import atomic_write
+from mien.names import plain_name
 
 INDEX = "shards.json"
 _PIECE = re.compile(r"(\.[0-9a-f]{8}\.)?state-[0-9a-f]{8}\.\d{3,}")

@@ -10,7 +10,7 @@ from torch import nn
 from mien.cards import CARD, Card, checksum
 from mien.checkpoint import load_run, load_weights, save_weights
 from mien.confidence import calibrated
-from mien.data.faces import Splits
+from mien.data.splits import Splits
 from mien.errors import CheckpointError
 from mien.evaluation.calibration import Calibration
 from mien.evaluation.scores import evaluate, score

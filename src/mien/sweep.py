@@ -20,10 +20,11 @@ from optuna.distributions import distribution_to_json
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from mien.data.faces import Splits
+from mien.data.splits import Splits
 from mien.errors import CheckpointError, Diverged, RecipeError, TooLittleMemory, first_line
 from mien.experiment import train
-from mien.files import atomic_write, holding, read_small
+from mien.files import atomic_write, read_small
+from mien.locks import holding
 from mien.runs import check_own, history
 from mien.space import Space
 from mien.training.fit import Epoch

@@ -12,7 +12,8 @@ from mien.budgets import Plan
 from mien.cards import CARD, Card, taught_by
 from mien.checkpoint import load_run
 from mien.data.arrays import load_arrays, save_arrays
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
+from mien.data.splits import Splits
 from mien.errors import CheckpointError, MienError
 from mien.evaluation.report import Report
 from mien.evaluation.scores import Scores, score

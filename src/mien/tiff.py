@@ -1,4 +1,4 @@
-"""A TIFF file's directory, where it says what decoding it takes, and whether it holds a raw photo. Source: TIFF 6.0."""
+"""A TIFF file's directory: the size of the tiles it is stored in, and whether it is a raw photo. Source: TIFF 6.0."""
 
 import struct
 
@@ -25,7 +25,7 @@ def tile(data: bytes, offset: int) -> tuple[int, int]:
             number = _number(data, kind, value)
             if number is None or count != 1:
                 raise MediaError("a damaged image (the size of its tiles isn't a whole number).")
-            sizes[tag] = max(sizes[tag], number)  # if it's there twice, decoders differ
+            sizes[tag] = max(sizes[tag], number)  # where a tag is there twice, decoders take different ones
     return sizes[TILE_WIDTH], sizes[TILE_LENGTH]
 
 
@@ -42,7 +42,7 @@ def _order(data: bytes) -> str:
 
 
 def _entries(data: bytes, offset: int) -> list[tuple[int, int, int, bytes]]:
-    """(tag, type, count, value or where it is) of each."""
+    """(tag, type, count, value or its offset) of each entry."""
     large = 43 in data[2:4]  # BigTIFF, with 64 bits where there were 16 and 32
     number, entry = (struct.Struct(_order(data) + form) for form in (("Q", "HHQ8s") if large else ("H", "HHI4s")))
     (count,) = number.unpack_from(data, offset)
@@ -52,6 +52,6 @@ def _entries(data: bytes, offset: int) -> list[tuple[int, int, int, bytes]]:
 
 
 def _number(data: bytes, kind: int, value: bytes) -> int | None:
-    """The whole number in a value; None where it is none, or lies elsewhere."""
+    """The whole number in a value; None where it is of another type, or stored elsewhere."""
     form = struct.Struct(_order(data) + _WHOLE.get(kind, "0s"))
     return int(form.unpack_from(value)[0]) if kind in _WHOLE and form.size <= len(value) else None

@@ -14,7 +14,7 @@ import pytest
 
 import mien as library
 from mien.cli import main
-from mien.data.faces import Splits
+from mien.data.splits import Splits
 from mien.runs import held
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")

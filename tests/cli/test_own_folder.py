@@ -11,9 +11,9 @@ from mien.cli import main
 from mien.cli.faces import read_source, say_leaked
 from mien.data.copies import leaked
 from mien.data.drawn import draw
-from mien.data.faces import Splits
 from mien.data.folder import load_folder, read_as
 from mien.data.origin import DataPath
+from mien.data.splits import Splits
 from mien.errors import DataError
 from mien.models import LADDER
 from mien.training.recipe import Recipe, recipe

@@ -20,7 +20,8 @@ from mien.cli.options import check_finished
 from mien.cli.sharded import Shards, sharded
 from mien.data.arrays import load_arrays, save_arrays
 from mien.data.drawn import draw, drawn_faces
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
+from mien.data.splits import Splits
 from mien.errors import CheckpointError, RecipeError
 from mien.evaluation.scores import evaluate, score
 from mien.labels import FERPLUS

@@ -11,7 +11,8 @@ from PIL import Image
 
 import mien as library
 from mien.cli import main
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
+from mien.data.splits import Splits
 from mien.errors import DataError
 from mien.evaluation.scores import score, together
 from mien.shipped import find

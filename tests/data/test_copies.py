@@ -37,3 +37,12 @@ def test_colour_and_memory_mapped_faces(tmp_path: Path) -> None:
     mapped = FaceSet(np.load(tmp_path / "faces.npy", mmap_mode="r"), colour.targets)
     assert leaked(mapped, colour[[4, 0]]).all()
     assert not leaked(mapped, noise(5, 3, (6, 8, 3))).any()
+
+
+def test_changes_to_copy_on_write_faces_survive_a_look_at_them(tmp_path: Path) -> None:
+    np.save(tmp_path / "faces.npy", noise(5, 2).images)
+    faces = FaceSet(np.load(tmp_path / "faces.npy", mmap_mode="c"), [0] * 5)
+    faces.images[:] = 7
+    assert leaked(faces, faces).all()
+    assert faces.checksum == faces.checksum
+    assert (faces.images == 7).all()

@@ -91,8 +91,8 @@ def test_no_faces_and_impossible_numbers():
         draw(-1)
     with pytest.raises(DataError, match="number -3"):
         draw(1, first=-3)
-    with pytest.raises(DataError, match="-6 faces"):
-        drawn_faces(-10)
+    with pytest.raises(DataError, match="-1 faces"):
+        drawn_faces(-1, only=("train",))
 
 
 def test_every_expression_has_forms_of_known_units():

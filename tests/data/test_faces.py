@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from mien.data.drawn import drawn_faces
-from mien.data.faces import UNLABELLED, FaceSet, Splits
+from mien.data.faces import UNLABELLED, FaceSet
+from mien.data.splits import Splits
 from mien.errors import CheckpointError, DataError
 from mien.labels import FERPLUS
 from mien.runs import begin

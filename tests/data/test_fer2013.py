@@ -13,9 +13,10 @@ from fer2013_files import HEADER, csv_bytes, faces, text, write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mien.data.faces import UNLABELLED, Splits
+from mien.data.faces import UNLABELLED
 from mien.data.fer2013 import load_fer2013
 from mien.data.pixels import parse_row, parse_rows
+from mien.data.splits import Splits
 from mien.errors import DataError
 
 USAGES = ["Training"] * 6 + ["PublicTest"] * 3 + ["PrivateTest"] * 2

@@ -46,6 +46,16 @@ def test_linked_folders_are_read_too(tmp_path):
     assert dict(zip(tones(train), train.labels.tolist(), strict=True)) == {10: 3, 20: 3, 30: 4}
 
 
+def test_a_link_to_itself_is_a_bad_file_or_nothing(tmp_path):
+    for name in ("happy/a.png", "happy/b.png", "sad/a.png"):
+        put(tmp_path, name, 10)
+    for place in (tmp_path, tmp_path / "happy"):
+        (place / "round").symlink_to("round")
+    with pytest.raises(DataError, match=r"1 bad row:\n  happy/round: can't be read"):
+        load_folder(tmp_path)
+    assert len(load_folder(tmp_path, val_share=0, skip_bad_rows=True).train) == 3
+
+
 def test_kaggles_image_copy_gets_its_three_splits_back(tmp_path):
     put(tmp_path, "fer2013/train/sad/Training_1.png", 1)
     put(tmp_path, "fer2013/test/sad/PublicTest_7.png", 2)

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mien.data.drawn import draw
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
 from mien.data.folder import load_folder
 from mien.data.groups import Groups
 from mien.data.load import load_faces
 from mien.data.split import apart, grouped
+from mien.data.splits import Splits
 from mien.errors import DataError
 
 

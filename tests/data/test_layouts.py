@@ -1,6 +1,7 @@
 """RAF-DB and AffectNet, small, in the layouts in which they are handed out, made from drawn faces."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,13 @@ def test_affectnet(tmp_path: Path, labels: int, dtype: type, classes: tuple[str,
     assert abs(splits.train.images[10].astype(int) - FACES[10]).mean() < 8
 
 
+def test_one_of_affectnets_sets_alone(tmp_path: Path) -> None:
+    shutil.rmtree(small_affectnet(tmp_path) / "train_set")
+    splits = load_folder(tmp_path)
+    assert [len(faces) for _, faces in splits] == [0, 8, 0]
+    assert [FERPLUS[label] for label in splits.val.labels] == AFFECTNET
+
+
 def test_affectnets_annotations_that_are_wrong(tmp_path: Path) -> None:
     small_affectnet(tmp_path)
     notes = tmp_path / "train_set" / "annotations"
@@ -144,14 +152,15 @@ def test_affectnets_annotations_that_are_wrong(tmp_path: Path) -> None:
     np.save(notes / "2_exp.npy", np.array(["1", "2"]))
     (notes / "3_exp.npy").write_bytes(b"nothing")
     np.save(notes / "4_exp.npy", np.array({"a": 1}, object), allow_pickle=True)
-    with pytest.raises(DataError, match="5 bad rows") as raised:
+    np.save(notes / "5_exp.npy", np.inf)
+    with pytest.raises(DataError, match="6 bad rows") as raised:
         load_folder(tmp_path)
     said = str(raised.value)
     assert "0_exp.npy: no such annotation" in said
     assert "label 8 isn't 0..7" in said
     assert "4_exp.npy: no label" in said
     splits = load_folder(tmp_path, skip_bad_rows=True)
-    assert (splits.left_out, len(splits.train), len(splits.val)) == (5, 19, 8)
+    assert (splits.left_out, len(splits.train), len(splits.val)) == (6, 18, 8)
 
 
 def full_affectnet(root: Path, pictures: str, tables: str) -> Path:
@@ -174,7 +183,13 @@ def full_affectnet(root: Path, pictures: str, tables: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("pictures", "tables"), [("Manually_Annotated_Images", "Manually_Annotated_file_lists"), (".", ".")]
+    ("pictures", "tables"),
+    [
+        ("Manually_Annotated_Images", "Manually_Annotated_file_lists"),
+        ("Manually_Annotated_Images", "."),  # the only folder, but not the one that holds everything
+        (".", "."),
+        ("AffectNet/Manually_Annotated_Images", "AffectNet"),
+    ],
 )
 def test_the_full_affectnet_is_cut_at_its_boxes(tmp_path: Path, pictures: str, tables: str) -> None:
     splits = load_folder(full_affectnet(tmp_path, pictures, tables))
@@ -192,10 +207,11 @@ def test_the_full_affectnet_is_cut_at_its_boxes(tmp_path: Path, pictures: str, t
     [
         ("0/t0.jpg,60,30,96,96,,11", "expression '11' isn't 0..10"),
         ("0/t0.jpg,60,30,NULL,96,,3", "a face with an expression, but it stands at 60, 30, NULL, 96"),
-        ("0/t0.jpg,500,30,96,96,,3", "outside of it"),
+        ("0/t0.jpg,500,30,96,96,,3", "the box (500, 30, 596, 126) lies outside of the picture"),
         (f"0/t0.jpg,60,30,96,96,,{'1' * 5000}", "isn't 0..10"),
         ("../../t0.jpg,60,30,96,96,,3", "leads out of the data set"),
         ("0/none.jpg,60,30,96,96,,3", "no such file"),
+        (f"0/{'n' * 300}.jpg,60,30,96,96,,3", "can't be read"),
     ],
 )
 def test_a_row_of_the_full_affectnet_that_is_wrong(tmp_path: Path, cells: str, found: str) -> None:

@@ -78,6 +78,13 @@ def test_no_such_file(tmp_path, name):
         load_faces(tmp_path / name)
 
 
+@pytest.mark.parametrize("votes", [None, "votes.csv"])
+@pytest.mark.parametrize("ending", ["", ".csv", ".npz"])
+def test_a_name_that_no_file_can_have(ending, votes):
+    with pytest.raises(DataError, match=r"no such file|read"):
+        load_faces("n" * 300 + ending, votes)
+
+
 def test_an_empty_name_is_not_the_folder_that_one_is_in(tmp_path, monkeypatch):
     (tmp_path / "train/happy").mkdir(parents=True)
     Image.fromarray(faces(1)[0]).save(tmp_path / "train/happy/1.png")

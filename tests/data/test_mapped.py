@@ -15,12 +15,13 @@ from PIL import Image
 
 from mien.cli import main
 from mien.data.drawn import draw, drawn_faces
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
 from mien.data.folder import list_folder, load_folder
 from mien.data.listing import SIZE
 from mien.data.load import load_faces
 from mien.data.mapped import BLOCK, _Building, convert_listing, load_mapped, save_mapped
 from mien.data.pages import let_go, mapped
+from mien.data.splits import Splits
 from mien.errors import DataError
 
 
@@ -179,10 +180,10 @@ def test_pictures_that_were_changed_since_are_read_again(
 
 
 NOTES = [
-    *("[]", "null", "[" * 100_000, '{"done": 8, "bad": [], "bad_places": []}', '{"key": KEY}'),
-    *('{"key": KEY, "read": READ, "done": 48, "bad": [{"row": 3}], "bad_places": [3]}',),
-    *('{"key": KEY, "read": READ, "done": 4800, "bad": [], "bad_places": []}',),
-    *('{"key": KEY, "read": READ, "done": "48", "bad": [], "bad_places": [[3]]}',),
+    *("[]", "null", "[" * 100_000, '{"done": 8, "bad": []}', '{"key": KEY}'),
+    *('{"key": KEY, "read": READ, "done": 48, "bad": [{"row": 3}]}',),
+    *('{"key": KEY, "read": READ, "done": 4800, "bad": []}',),
+    *('{"key": KEY, "read": READ, "done": "48", "bad": [[[3], "a", "b"]]}',),
 ]
 
 
@@ -372,7 +373,7 @@ def test_nothing_is_built_through_links_that_another_put_there(photos: Path, tmp
 
     with pytest.raises(KeyboardInterrupt):
         convert_listing(list_folder(photos), out, tick=stop)
-    state = {"key": _Building(part, list_folder(photos), SIZE, False).key, "done": 0, "bad": [], "bad_places": []}
+    state = {"key": _Building(part, list_folder(photos), SIZE, False).key, "done": 0, "bad": []}
     (part / "state.json").write_text(json.dumps(state | {"read": hashlib.sha256().hexdigest()}))
     (part / "train_images.npy").unlink(missing_ok=True)
     (part / "train_images.npy").symlink_to(other / "victim")

@@ -6,7 +6,8 @@ from fer2013_files import write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
+from mien.data.splits import Splits
 from mien.errors import DataError
 
 

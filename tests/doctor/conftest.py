@@ -3,7 +3,8 @@
 import pytest
 
 from mien.data.drawn import drawn_faces
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
+from mien.data.splits import Splits
 
 
 @pytest.fixture(scope="session")

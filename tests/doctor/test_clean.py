@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.data.faces import Splits
+from mien.data.splits import Splits
 from mien.doctor.clean import write_clean
 from mien.doctor.examine import KINDS, Diagnosis, examine
 from mien.doctor.mislabels import Suspects
@@ -110,6 +110,23 @@ def test_the_data_set_itself_is_never_overwritten(planted: Splits, tmp_path: Pat
         write_clean(found, tmp_path / "clean.npz", drop=["copies"], move=["faint"])
     assert (tmp_path / name).read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_neither_is_one_that_votes_were_joined_to(planted: Splits, tmp_path: Path) -> None:
+    planted.save(tmp_path / "faces.npz")
+    joined = replace(Splits.load(tmp_path / "faces.npz"), source=f"faces.npz + {'votes' * 60}.csv")
+    (found,) = examine(joined, skip=("nonfaces", "mislabels"))
+    with pytest.raises(DataError, match="it is the data set itself"):
+        write_clean(found, tmp_path / "faces.npz", drop=["copies"])
+
+
+def test_an_examination_that_was_stopped_is_enough_for_what_it_found(planted: Splits, tmp_path: Path) -> None:
+    found = next(iter(examine(planted)))
+    written = write_clean(found, tmp_path / "clean.npz", drop=["constant"])
+    assert written.dropped == 2
+    assert "nonfaces" not in manifest(written.manifest)[0]["found"]
+    with pytest.raises(DataError, match="mislabels wasn't examined"):
+        write_clean(found, tmp_path / "clean.npz", drop=["mislabels"])
 
 
 def test_of_each_picture_one_stays(planted: Splits, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
+from mien.data.splits import Splits
 from mien.doctor.blank import looks
 from mien.doctor.copies import identical
 from mien.doctor.pool import Pool
@@ -72,6 +73,3 @@ def test_what_is_no_pool(planted) -> None:
     train = planted.train
     with pytest.raises(DataError, match="no faces"):
         Pool(Splits(nothing(train), nothing(train), nothing(train), "empty.csv"))
-    other = FaceSet(np.zeros((1, 32, 32), np.uint8), [0])
-    with pytest.raises(DataError, match="several sizes"):
-        Pool(Splits(train, other, nothing(train)))

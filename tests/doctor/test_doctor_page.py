@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
+from mien.data.splits import Splits
 from mien.doctor.examine import examine
 from mien.doctor.page import EACH, findings, write_page
 

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from mien.cli import main
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
+from mien.data.splits import Splits
 from mien.doctor import mislabels, nonfaces
 from mien.doctor.examine import SLOW, examine
 

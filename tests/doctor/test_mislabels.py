@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from mien.data.drawn import drawn_faces
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
+from mien.data.splits import Splits
 from mien.doctor.groups import Groups
 from mien.doctor.mislabels import out_of_sample, suspects
 from mien.doctor.pool import Pool

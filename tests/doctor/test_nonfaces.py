@@ -1,7 +1,8 @@
 import numpy as np
 from PIL import Image
 
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
+from mien.data.splits import Splits
 from mien.doctor.nonfaces import NO_FACE, faceness
 from mien.doctor.pool import Pool
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
+from mien.data.splits import Splits
 from mien.doctor.groups import Groups
 from mien.doctor.mislabels import suspects
 from mien.doctor.votes import judge

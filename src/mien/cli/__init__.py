@@ -17,7 +17,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn, TextIO
 
 from mien.errors import Incomplete, MienError, MissingExtra, Stopped
-from mien.files import naming, printable
+from mien.files import naming
+from mien.names import printable
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 

@@ -12,8 +12,9 @@ from mien.cli.pictures import write_picture
 from mien.cli.tables import print_table
 
 if TYPE_CHECKING:
-    from mien.data.faces import FaceSet, Splits
+    from mien.data.faces import FaceSet
     from mien.data.origin import DataPath
+    from mien.data.splits import Splits
 
 
 def get(

@@ -19,7 +19,8 @@ from mien.files import atomic_write
 from mien.labels import SPLITS
 
 if TYPE_CHECKING:
-    from mien.data.faces import FaceSet, Splits
+    from mien.data.faces import FaceSet
+    from mien.data.splits import Splits
     from mien.evaluation.scores import Scores
     from mien.net import Net
 

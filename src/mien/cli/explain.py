@@ -9,7 +9,7 @@ from mien.cli.options import check_finished, given_path, note
 from mien.cli.pictures import figure_kind, write_picture
 from mien.cli.tables import place_of, print_table
 from mien.errors import DataError, MediaError
-from mien.files import composed
+from mien.names import composed
 
 if TYPE_CHECKING:
     from mien.evaluation.explanation import Explanation

@@ -12,8 +12,8 @@ from mien.labels import FER2013, SPLITS
 
 if TYPE_CHECKING:
     from mien.cards import Card
-    from mien.data.faces import Splits
     from mien.data.origin import DataPath
+    from mien.data.splits import Splits
     from mien.net import Net
 
 

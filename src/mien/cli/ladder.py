@@ -14,8 +14,8 @@ from mien.cli.tables import print_table
 from mien.cli.train import FEW, fitted
 
 if TYPE_CHECKING:
-    from mien.data.faces import Splits
     from mien.data.origin import DataPath
+    from mien.data.splits import Splits
     from mien.training.recipe import Recipe
 
 SHOWN = ("rung", "parameters", "training", "val before", "val after", "test after", "95 % interval", "macro-F1")

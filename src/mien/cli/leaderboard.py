@@ -10,11 +10,11 @@ from mien.cli.faces import read_faces
 from mien.cli.options import Groups, Into, SkipBadRows, Votes, check_finished, note, open_net
 from mien.cli.tables import print_table
 from mien.errors import DataError
-from mien.files import check_marks, put_between
+from mien.tables import check_marks, put_between
 
 if TYPE_CHECKING:
     from mien.cards import Card
-    from mien.data.faces import Splits
+    from mien.data.splits import Splits
 
 
 def leaderboard(

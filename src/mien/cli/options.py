@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.errors import CheckpointError, DataError
-from mien.files import printable
 from mien.labels import SPLITS
+from mien.names import printable
 
 if TYPE_CHECKING:
     from mien.net import Net

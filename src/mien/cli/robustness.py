@@ -10,7 +10,8 @@ from mien.cli.faces import check_data, read_faces, shape_of
 from mien.cli.options import Data, Groups, Into, SkipBadRows, Split, Votes, check_out, note, open_net
 from mien.cli.pictures import figure_kind
 from mien.cli.tables import print_table
-from mien.files import atomic_write, check_marks, put_between
+from mien.files import atomic_write
+from mien.tables import check_marks, put_between
 
 
 def robustness(

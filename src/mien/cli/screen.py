@@ -66,8 +66,8 @@ def picture(reading: "Reading", rate: float, width: int) -> Any:
     from rich.panel import Panel
     from rich.text import Text
 
-    from mien.files import printable
     from mien.labels import colours
+    from mien.names import printable
 
     panels = []
     for face in reading.faces[:4]:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from mien.files import printable
+from mien.names import printable
 
 if TYPE_CHECKING:
     from mien.evaluation.report import Report

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mien.cli.options import note
 from mien.cli.tables import counted, place_of, print_table
-from mien.files import printable
+from mien.names import printable
 
 if TYPE_CHECKING:
     from mien.recognition.records import Face, Reading

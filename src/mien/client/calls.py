@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from mien.client.files import File
 from mien.errors import MediaError, MienError, ServerError
-from mien.files import printable
+from mien.names import printable
 from mien.recognition.records import Face, Reading
 
 

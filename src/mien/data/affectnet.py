@@ -6,6 +6,7 @@ split; its own validation faces are `val`.
 """
 
 import csv
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,14 +15,15 @@ import numpy as np
 from mien.data.faces import UNLABELLED
 from mien.data.listing import TRAIN, VAL, Listed, Listing
 from mien.errors import DataError
-from mien.files import litter
+from mien.files import regular
 from mien.labels import FER2013, FERPLUS
+from mien.names import litter
 
 LABELS = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "angry", "contempt")
 """AffectNet's numbers, in an order of their own."""
 
 MARKS = {8: "none", 9: "unknown", 10: "no face"}
-"""Three more numbers of the full layout, which are no expression. Such faces come without a label."""
+"""Three more numbers of the full layout, which aren't expressions. Such faces have no label."""
 
 _SETS = {"train_set": TRAIN, "val_set": VAL}
 _TABLES = {"training.csv": TRAIN, "validation.csv": VAL}
@@ -35,9 +37,9 @@ def list_affectnet(root: Path) -> Listing | None:
 
     A picture without a label, and a line that names none, is listed with its problem.
     """
-    if any((root / name / "annotations").is_dir() for name in _SETS):
+    if _has_sets(root):
         rows = _small(root)
-    elif tables := _tables(root):
+    elif tables := _tables([*root.glob("*.csv"), *root.glob("*/*.csv")]):
         rows = _full(root, tables)
     else:
         return None
@@ -47,6 +49,15 @@ def list_affectnet(root: Path) -> Listing | None:
     number = [classes.index(name) for name in (LABELS if eight else LABELS[:7])]
     files = [file._replace(label=number[label]) if 0 <= label < len(LABELS) else file for label, file in listed]
     return Listing(root, classes, files)
+
+
+def lies_in(folder: Path) -> bool:
+    """Whether one of AffectNet's sets or tables lies in this very folder, rather than in one below it."""
+    return _has_sets(folder) or bool(_tables(folder.glob("*.csv")))
+
+
+def _has_sets(root: Path) -> bool:
+    return any((root / name / "annotations").is_dir() for name in _SETS)
 
 
 Rows = Iterable[tuple[int, Listed]]
@@ -61,22 +72,20 @@ def _small(root: Path) -> Rows:
         for path in sorted(pictures, key=lambda path: (len(path.stem), path.stem)):  # 2.jpg before 10.jpg
             note = root / folder / "annotations" / f"{path.stem}_exp.npy"
             try:
-                if note.exists() and not note.is_file():
-                    raise ValueError("no file (a folder, a pipe or a device)")
-                label = int(np.load(note, allow_pickle=False))  # a number, or a number as text
+                with open(note, "rb", opener=regular) as file:
+                    label = int(np.load(file, allow_pickle=False))  # a number, or a number as text
                 if not 0 <= label < len(LABELS):
                     raise ValueError(f"label {label} isn't 0..7")
-            except (OSError, ValueError, TypeError, EOFError) as error:
+            except (OSError, ValueError, TypeError, EOFError, OverflowError) as error:
                 found = "no such annotation" if isinstance(error, FileNotFoundError) else f"no label ({error})"
                 yield -1, Listed(split, UNLABELLED, path, problem=f"{note.name}: {found}")
                 continue
             yield label, Listed(split, UNLABELLED, path)
 
 
-def _tables(root: Path) -> dict[Path, int]:
-    """The full layout's tables: in the folder itself, or in one below it."""
-    found = [*sorted(root.glob("*.csv")), *sorted(root.glob("*/*.csv"))]
-    tables = {path: _TABLES[path.name] for path in found if path.name in _TABLES and path.is_file()}
+def _tables(found: Iterable[Path]) -> dict[Path, int]:
+    """The full layout's tables among these files, and the split of each."""
+    tables = {path: _TABLES[path.name] for path in sorted(found) if path.name in _TABLES and path.is_file()}
     return {path: split for path, split in tables.items() if _header(path) >= set(_COLUMNS)}
 
 
@@ -111,7 +120,8 @@ def _row(root: Path, table: Path, cells: list[str], split: int) -> tuple[int, Li
         return -1, Listed(split, UNLABELLED, table, problem="no file is named")
     if Path(where).anchor or ".." in Path(where).parts:  # on Windows "/a" and "C:a" lead elsewhere, too
         return -1, Listed(split, UNLABELLED, table, problem=f"{where!r} leads out of the data set")
-    picture = next((path for folder in _PICTURES if (path := root / folder / where).exists()), root / where)
+    pictures = (root / folder / where for folder in _PICTURES)
+    picture = next((path for path in pictures if os.path.exists(path)), root / where)  # also of a name that is too long
     if not 0 <= label < len(LABELS) + len(MARKS):
         return -1, Listed(split, UNLABELLED, picture, problem=f"expression {expression[:20]!r} isn't 0..10")
     try:

@@ -13,8 +13,9 @@ from mien.data.drawing.canvas import ONE, PIXEL, blurred, grain, warped
 from mien.data.drawing.dice import Dice, Ints
 from mien.data.drawing.portrait import portrait
 from mien.data.drawing.sitter import px
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
 from mien.data.origin import DataPath
+from mien.data.splits import Splits
 from mien.errors import DataError
 from mien.labels import FER2013, SPLITS
 
@@ -71,6 +72,8 @@ def drawn_faces(n: int = 6000, seed: int = 0, *, only: Collection[str] = SPLITS)
     >>> len(splits.train), len(splits.val), len(splits.test)
     (70, 15, 15)
     """
+    if n < 0:
+        raise DataError(f"Can't draw {n} faces: it must be 0 or more.")
     held = n * 15 // 100
     sizes = zip(SPLITS, (n - 2 * held, held, held), strict=True)
     train, val, test = (

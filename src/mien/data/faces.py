@@ -1,22 +1,20 @@
-"""FaceSet: many faces as one uint8 array with a target each. Splits: the three of them that belong together."""
+"""FaceSet: many faces as one uint8 array with a target each."""
 
 import hashlib
 import operator
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mien.data.arrays import load_arrays, save_arrays
-from mien.data.origin import DataPath
 from mien.data.pages import Stretch, let_go, stretch_of
 from mien.data.pixels import squares
-from mien.errors import DataError, MissingExtra, check_kind
+from mien.errors import DataError, MissingExtra
 from mien.images import channels_first
-from mien.labels import FER2013, SPLITS
+from mien.labels import FER2013
 
 if TYPE_CHECKING:
     import pandas
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 
     _Base = Dataset[tuple[Any, Any]]
 else:
-    _Base = object  # which is all that a DataLoader asks for; checkers are told more
+    _Base = object  # all that a DataLoader asks for; type checkers are told more
 
 UNLABELLED = -1
 """The target of a face whose expression isn't known (the contest's test rows, FER+ rows without a face)."""
@@ -47,7 +45,7 @@ class FaceSet(_Base):
             `DataLoader` and a loop of your own; `fit` and `evaluate` read the pixels themselves, and refuse such faces.
         classes: the K class names in the order of their numbers.
         rows: `(N,)` the row of each face in the file it came from, counted from 0; default 0..N-1.
-        marks: `(N,)` a word about a face that someone should know of (FER+: "no face", "unknown", "tie"), "" for none.
+        marks: `(N,)` what puts a face's label in doubt (FER+: "no face", "unknown", "tie"), "" for nothing.
         source: where the faces came from, for messages and cards.
 
     Raises:
@@ -76,7 +74,7 @@ class FaceSet(_Base):
                 "Faces must be a numpy array: images.numpy(), and of shape (N, 3, H, W) .transpose(0, 2, 3, 1) besides."
             )
         n = len(images)
-        if not hasattr(images, "dtype"):  # a list; what gives its faces only when asked for them is as good as an array
+        if not hasattr(images, "dtype"):  # a list, say; an object that makes its faces on demand will do
             raise DataError(
                 f"{source or 'images'}: faces must be one array, not a {type(images).__name__}: numpy.stack."
             )
@@ -158,7 +156,7 @@ class FaceSet(_Base):
         """Whether the targets are shares of the classes rather than one class each."""
         return self.targets.ndim == 2
 
-    @property  # none of these is kept: images and targets may be changed in place
+    @property  # none of these is cached: images and targets may be changed in place
     def labels(self) -> NDArray[np.int64]:
         """`(N,)` int64: the class of each face (of soft targets the largest share), or `UNLABELLED`."""
         if not self.soft:
@@ -198,7 +196,7 @@ class FaceSet(_Base):
         Computed anew each time, from all pixels: 0.1 s for FER2013.
         """
         digest = hashlib.sha256(repr((self.images.shape, self.targets.shape, self.classes)).encode())
-        for start in range(0, len(self), 4096):  # in pieces, so that a memory-mapped set isn't read whole
+        for start in range(0, len(self), 4096):  # in pieces, so that a memory-mapped set isn't in memory as a whole
             digest.update(np.ascontiguousarray(self.images[start : start + 4096]).data)
             let_go(self.images)
         digest.update(np.ascontiguousarray(self.targets.astype(np.float32 if self.soft else np.int64)).data)
@@ -268,113 +266,15 @@ class FaceSet(_Base):
         except KeyError as missing:
             raise DataError(f"{source}: not a face set of mien's: it holds no array {missing}.") from None
         except TypeError:
-            raise DataError(f"{source}: not a face set of mien's: its classes are no list of names.") from None
+            raise DataError(f"{source}: not a face set of mien's: its classes are not a list of names.") from None
         try:
             return cls(images, targets, classes=classes, rows=rows, marks=marks, source=source)
-        except (TypeError, ValueError) as error:  # arrays of kinds and shapes that have nothing to do with faces
+        except (TypeError, ValueError) as error:  # dtypes and shapes that faces don't have
             raise DataError(f"{source}: not a face set of mien's ({error}).") from None
 
 
-@dataclass(frozen=True)
-class Splits:
-    """The three sets that belong together. A split that a source doesn't have is an empty FaceSet.
-
-    `train` is learned from, `val` is looked at while choosing, `test` is looked at once, at the end.
-    `left_out` says how many bad rows were skipped, when skipping was asked for. `files` are the names, seen from the
-    folder, of all files of a folder of images, bad ones included: that of a face is `files[row]`. `origin` says how to
-    read the same faces again; None where they were made by a program.
-
-    Raises:
-        DataError: a split that is no FaceSet, or that has faces of other classes or of another size than the others.
-    """
-
-    train: FaceSet
-    val: FaceSet
-    test: FaceSet
-    source: str = ""
-    left_out: int = 0
-    files: Sequence[str] = field(default=(), repr=False)
-    origin: DataPath | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        for name, faces in self:
-            none = "Splits are of three FaceSets; one that there is none of is empty, faces[:0]."
-            check_kind(faces, FaceSet, DataError, f"{none} For {name}:")
-        held = {name: faces for name, faces in self if len(faces)}  # an empty one says nothing by its classes and size
-        where = f"{self.source}: " if self.source else ""
-        if len({faces.classes for faces in held.values()}) > 1:
-            found = "; ".join(f"{', '.join(faces.classes)} in {name}" for name, faces in held.items())
-            raise DataError(f"{where}the splits have other classes, or in another order: {found}.")
-        if len({faces.images.shape[1:] for faces in held.values()}) > 1:
-            found = ", ".join(f"{faces._size} in {name}" for name, faces in held.items())
-            raise DataError(f"{where}faces of several sizes: {found}. Splits have one size, all gray or all RGB.")
-        some = next(iter(held.values()), None)
-        for name, faces in self:
-            if some is not None and not len(faces):  # is of the others' kind, as it is saved with them
-                kind = some[:0].replaced(transform=faces.transform, source=faces.source)
-                object.__setattr__(self, name, kind)
-
-    def __getitem__(self, name: str) -> FaceSet:
-        """The split of that name. Raises DataError for another name, or when the source has no such faces."""
-        if name not in SPLITS:
-            raise DataError(f"There is no split {name!r}; the splits are {', '.join(SPLITS)}.")
-        faces: FaceSet = getattr(self, name)
-        if not len(faces):
-            has = ", ".join(known for known in SPLITS if len(getattr(self, known))) or "none"
-            hint = (
-                " A CSV without Usage, and a folder without val, get one set aside."
-                if name == "val" and len(self.train)
-                else ""
-            )
-            raise DataError(f"{self.source or 'The data'} has no faces for {name!r}; it has: {has}.{hint}")
-        return faces
-
-    def __iter__(self) -> Iterator[tuple[str, FaceSet]]:
-        """(name, faces) of each split, empty ones included."""
-        return ((name, getattr(self, name)) for name in SPLITS)
-
-    def file(self, row: int) -> str | None:
-        """The image file that this row was; None where the faces come from one file."""
-        return self.files[row] if self.files else None
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The class names, the same in every split that isn't empty."""
-        return next((faces.classes for _, faces in self if len(faces)), self.train.classes)
-
-    @property
-    def checksums(self) -> dict[str, str]:
-        """`FaceSet.checksum` of each split that isn't empty."""
-        return {name: faces.checksum for name, faces in self if len(faces)}
-
-    @property
-    def counts(self) -> dict[str, dict[str, int]]:
-        """`FaceSet.counts` of each split that isn't empty."""
-        return {name: faces.counts for name, faces in self if len(faces)}
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all three to one `.npz` file, in one step."""
-        arrays: dict[str, NDArray[Any]] = {"left_out": np.array(self.left_out)}
-        for name, faces in self:
-            arrays |= faces._arrays(f"{name}_")
-        save_arrays(path, arrays)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "Splits":
-        """Read what `save` wrote. Raises DataError when the file is missing, damaged or no set of splits."""
-        arrays = load_arrays(path)
-        if "images" in arrays and "train_images" not in arrays:
-            raise DataError(
-                f"{path}: one set of faces (FaceSet.save), where train, val and test were looked for: save them with "
-                "Splits.save, or read it with FaceSet.load."
-            )
-        train, val, test = (FaceSet._from_arrays(arrays, f"{name}_", str(path)) for name in SPLITS)
-        left_out = _count(arrays.get("left_out"), str(path))
-        return cls(train, val, test, source=str(path), left_out=left_out, origin=DataPath(path).from_root())
-
-
 def check_untransformed(faces: FaceSet) -> None:
-    """Raise DataError for faces with a transform: who reads `images` would pass it over in silence."""
+    """Raise DataError for faces with a transform, which would silently not be applied where `images` are read."""
     if faces.transform is not None:
         raise DataError(
             "These faces have a transform, which fit and evaluate wouldn't call, as they read the pixels themselves. "
@@ -383,7 +283,7 @@ def check_untransformed(faces: FaceSet) -> None:
 
 
 def _place(at: Any) -> Any:
-    """What a FaceSet is asked for: one face as an int, several as a slice or an array. TypeError for anything else."""
+    """An index of a FaceSet: an int for one face, a slice or an array for several. TypeError for anything else."""
     if isinstance(at, slice):
         return at
     array = np.asarray(at)
@@ -397,15 +297,6 @@ def _place(at: Any) -> Any:
         "Faces are asked for by a whole number, faces[3]; by a slice, several whole numbers or a mask with a bool for "
         f"each face; not by {at!r:.60}."
     )
-
-
-def _count(array: NDArray[Any] | None, source: str) -> int:
-    """The one whole number in an array; 0 where there is none."""
-    if array is None:
-        return 0
-    if array.shape or not np.issubdtype(array.dtype, np.integer) or array < 0:
-        raise DataError(f"{source}: not a face set of mien's: its count of rows that were left out is none.")
-    return int(array)
 
 
 def _checked_targets(targets: ArrayLike, n: int, names: Sequence[str], source: str) -> NDArray[Any]:

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.faces import UNLABELLED, FaceSet, Splits
+from mien.data.faces import UNLABELLED, FaceSet
 from mien.data.groups import Groups
 from mien.data.origin import DataPath
 from mien.data.pixels import keep_freed_memory, parse
 from mien.data.split import DRAWN, VAL_SHARE, split_off
+from mien.data.splits import Splits
 from mien.data.table import Row, Table, open_table, shown
 from mien.errors import BadRow, DataError, check_kind
 from mien.labels import FER2013

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
 from mien.data.fer2013 import USAGES, load_fer2013
 from mien.data.mapped import is_mapped, load_mapped
+from mien.data.splits import Splits
 from mien.data.table import Row, Table, open_table, shown
 from mien.errors import BadRow, DataError, check_kind
 from mien.labels import FERPLUS, expression
@@ -66,7 +67,7 @@ def load_ferplus(
 def _images(path: Path, skip_bad_rows: bool) -> Splits:
     if is_mapped(path):
         return load_mapped(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise DataError(
             f"{path}: a folder of images doesn't tell which row of FER2013 each face was, so FER+'s votes can't be "
             "joined to it. Give fer2013.csv, or a .npz or .faces made from it."

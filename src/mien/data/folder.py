@@ -7,17 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from mien.data.affectnet import list_affectnet
-from mien.data.faces import UNLABELLED, Splits
+from mien.data.affectnet import lies_in, list_affectnet
+from mien.data.faces import UNLABELLED
 from mien.data.groups import Groups
 from mien.data.listing import SIZE, TEST, TRAIN, VAL, Listed, Listing, Tick
 from mien.data.origin import DataPath
 from mien.data.rafdb import list_rafdb, numbers_of
 from mien.data.split import VAL_SHARE
+from mien.data.splits import Splits
 from mien.errors import DataError
-from mien.files import composed, files_below, is_text, litter
+from mien.folders import files_below
 from mien.images import SUFFIXES
 from mien.labels import FER2013, FERPLUS, SPLITS, expression
+from mien.names import composed, is_text, litter
 
 _SPLIT_FOLDERS = {
     **dict.fromkeys(("train", "training"), TRAIN),
@@ -119,24 +121,24 @@ def _listed(file: _File, numbers: dict[str, int]) -> Listed:
 
 def _root(path: Path) -> Path:
     """The folder itself, or the one in it that holds everything (archives often unpack to fer2013/fer2013/...)."""
-    if not path.is_dir():
-        raise DataError(f"{path}: {'not a folder' if path.exists() else 'no such folder'}.")
+    if not os.path.isdir(path):
+        raise DataError(f"{path}: {'not a folder' if os.path.exists(path) else 'no such folder'}.")
     inside = _folders(path)
-    if len(inside) != 1 or not _folders(inside[0]):
+    if len(inside) != 1 or lies_in(path) or not _folders(inside[0]):
         return path
     split, of_class = inside[0].name.lower() in _SPLIT_FOLDERS, expression(inside[0].name) in FERPLUS
     return path if split or of_class else _root(inside[0])
 
 
 def _folders(path: Path) -> list[Path]:
-    with os.scandir(path) as entries:  # which knows what is a folder without a look at each
-        return sorted(path / entry.name for entry in entries if entry.is_dir() and not litter(entry.name))
+    _, names, _ = next(os.walk(path, onerror=_unread))  # which passes over a link that leads to itself
+    return sorted(path / name for name in names if not litter(name))
 
 
 def read_as(splits: Splits) -> dict[str, str]:
     """What the folders of the classes became, {"Anger": "angry"}, where they were taken for known expressions.
 
-    Nothing where the classes have the folders' own names, and where the faces come from no such folder.
+    Empty where the classes have the folders' own names, and where the faces come from no such folder.
     """
     if splits.classes not in (FER2013, FERPLUS):
         return {}
@@ -175,7 +177,7 @@ def _files_of_classes(folder: Path, split: int) -> Iterable[_File]:
         if entry.is_file() and not litter(entry.name) and entry.suffix.lower() in SUFFIXES:
             yield _File(split, "", entry)
     for of_class in _folders(folder):
-        if not is_text(of_class.name):  # the card of a network that has learned it must hold its name
+        if not is_text(of_class.name):  # a trained network's card has to hold it
             raise DataError(f"{folder}: the name of the class folder {of_class.name!r} isn't text in UTF-8. Rename it.")
         inside = [each.name for each in _folders(of_class)]
         if inside and all(name.lower() in _SPLIT_FOLDERS for name in inside):
@@ -184,7 +186,7 @@ def _files_of_classes(folder: Path, split: int) -> Iterable[_File]:
                 f"classes into the splits instead: {inside[0]}/{of_class.name}."
             )
         names: dict[Path, set[str]] = {}
-        for file in files_below(of_class, left_out=litter, unread=_unread):
+        for file in files_below(of_class, unread=_unread):
             names.setdefault(file.parent, set()).add(file.name)
             yield _File(split, composed(of_class.name), file)
         if results := [place for place, inside in names.items() if any(its <= inside for its in _RESULTS)]:
@@ -201,7 +203,7 @@ def _unread(error: OSError) -> None:
 
 
 def _with_kaggle_splits(files: list[_File]) -> list[_File]:
-    """The splits that Kaggle's file names tell, where no folder tells them: both tests in `test`, or all together."""
+    """The splits that Kaggle's file names say where folders don't: of both tests in `test`, or of all files."""
     found = {file.split for file in files}
     mixed = TEST if found == {TRAIN, TEST} or found == {TEST} else TRAIN if found == {TRAIN} else None
     named = {file.path: _KAGGLE_NAME.match(file.path.name) for file in files if file.split == mixed}

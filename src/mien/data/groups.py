@@ -1,4 +1,4 @@
-"""Who is in which picture: a CSV file of subjects, so that nobody is learned from and judged by."""
+"""Who is in which picture: a CSV file of subjects, so that nobody is both trained and judged on."""
 
 import csv
 import os
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import DataError
-from mien.files import composed
+from mien.names import composed
 
 _NAME = ("file", "name", "filename", "path", "image")
 _ROW = ("row", "index")

@@ -1,7 +1,8 @@
 """Listing: which picture files a data set consists of and what each is called, before any pixel is decoded."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -9,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.faces import UNLABELLED, FaceSet, Splits
+from mien.data.faces import UNLABELLED, FaceSet
 from mien.data.groups import Groups
 from mien.data.split import DRAWN, apart, grouped, stratified
+from mien.data.splits import Splits
 from mien.errors import BadRow, DataError, MediaError
 from mien.images import decode
 
@@ -21,7 +23,7 @@ SIZE = 48
 """Pixels of a face's side, where nobody asks for another: FER2013's."""
 
 Tick = Callable[[int, int], None]
-"""Told how many files of how many are read."""
+"""Called with how many files have been read, and of how many."""
 
 
 class Listed(NamedTuple):
@@ -33,7 +35,7 @@ class Listed(NamedTuple):
     box: tuple[int, int, int, int] | None = None
     mark: str = ""
     problem: str = ""
-    """Why it can't be used, where that shows without a look into it."""
+    """Why it can't be used, where that is known without opening it."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Listing:
     root: Path
     classes: tuple[str, ...]
     files: Sequence[Listed]
-    source: str = field(default="")
+    source: str = ""
 
     @cached_property
     def names(self) -> list[str]:
@@ -80,13 +82,13 @@ class Listing:
     def decoded(
         self, size: int = SIZE, rgb: bool = False, start: int = 0, tick: Tick | None = None
     ) -> Iterator[tuple[int, NDArray[np.uint8] | BadRow]]:
-        """(place, pixels) of each file from `start` on; a BadRow in the place of pixels that can't be had."""
+        """(place, pixels) of each file from `start` on; a BadRow instead of pixels that can't be read."""
         for place in range(start, len(self.files)):
             file = self.files[place]
             try:
                 if file.problem:
                     raise MediaError(file.problem)
-                if not file.path.is_file() and file.path.exists():  # to read it could take for ever
+                if os.path.exists(file.path) and not os.path.isfile(file.path):  # reading it could block for ever
                     raise MediaError("no file (a folder, a pipe or a device).")
                 yield place, decode(file.path, size=size, gray=not rgb, box=file.box)
             except MediaError as error:
@@ -124,7 +126,7 @@ class Listing:
         return Splits(train, val, test, self.source or str(self.root), len(bad), self.names)
 
     def check_classes(self, kept: list[int]) -> None:
-        """Raise DataError when of a class that has training images none could be read."""
+        """Raise DataError when a class has training images, but none of them could be read."""
         asked = {file.label for file in self.files if file.split == TRAIN} - {UNLABELLED}
         if gone := sorted(asked - {self.files[place].label for place in kept}):
             raise DataError(f"{self.root}: none of the training images of {self.classes[gone[0]]!r} can be read.")

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from mien.data.drawn import drawn_faces
-from mien.data.faces import Splits
 from mien.data.fer2013 import load_fer2013
 from mien.data.ferplus import load_ferplus
 from mien.data.folder import load_folder
@@ -14,6 +13,7 @@ from mien.data.groups import Groups
 from mien.data.listing import SIZE, Tick
 from mien.data.mapped import is_mapped, load_mapped
 from mien.data.split import apart
+from mien.data.splits import Splits
 from mien.errors import DataError
 from mien.labels import SPLITS
 
@@ -54,7 +54,7 @@ def load_faces(
         raise DataError(f"{votes}: votes belong to the rows of FER2013; say where its CSV file is.")
     if groups is not None and path is None:
         raise DataError(f"{groups}: drawn faces have no subjects; say where your data is.")
-    if path is not None and votes is None and Path(path).is_dir() and not is_mapped(Path(path)):
+    if path is not None and votes is None and os.path.isdir(path) and not is_mapped(Path(path)):
         return load_folder(
             path, size=SIZE if size is None else size, rgb=rgb, groups=groups, skip_bad_rows=skip_bad_rows, tick=tick
         )
@@ -84,7 +84,7 @@ def _load(
 ) -> Splits:
     if votes is not None:
         return load_ferplus(votes, path, skip_bad_rows=skip_bad_rows)
-    if Path(path).is_dir():
+    if os.path.isdir(path):
         return load_mapped(path)
     if Path(path).suffix.lower() == ".npz":
         return Splits.load(path)

@@ -1,7 +1,7 @@
-"""Faces in a folder of .npy files, which are mapped and not read: sets larger than memory.
+"""Faces in a folder of .npy files, which are memory-mapped: sets larger than memory.
 
 `NAME.faces/` holds `train_images.npy` and, beside it, `_targets`, `_rows` and `_marks`, the same of val and test, and
-`faces.json`, which is written last. It is built in `.NAME.faces.part/`; a building that was stopped goes on there.
+`faces.json`, which is written last. It is built in `.NAME.faces.part/`, where a conversion that was stopped goes on.
 """
 
 import hashlib
@@ -11,31 +11,32 @@ import os
 import shutil
 from collections.abc import Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
 from mien.data.listing import SIZE, TRAIN, Listing, Tick
 from mien.data.origin import DataPath
+from mien.data.splits import Splits
 from mien.errors import BadRow, DataError
-from mien.files import alone, atomic_write, put_in_place, replacing, unfollowed
+from mien.files import atomic_write, put_in_place, replacing, unfollowed
 from mien.labels import SPLITS
+from mien.locks import alone
 
 HEAD = "faces.json"
 BLOCK = 1024
-"""Faces between two notes of how far a building is."""
+"""Faces between two notes of how far a conversion is."""
 
 _DAMAGE = (OSError, ValueError, LookupError, TypeError, EOFError, OverflowError, RecursionError, MemoryError)
-"""What comes of notes and headers that say anything at all; MemoryError of a header that asks for terabytes."""
+"""What notes and headers with any content at all can raise; MemoryError: a header asks for terabytes."""
 
 
 def is_mapped(path: Path) -> bool:
     """Whether this is such a folder, finished."""
-    return (path / HEAD).is_file()
+    return os.path.isfile(path / HEAD)
 
 
 def load_mapped(path: str | os.PathLike[str]) -> Splits:
@@ -90,7 +91,7 @@ def convert_listing(
         if building.bad and not skip_bad_rows:
             building.go_back()  # they may have been mended since
         building.run(tick)
-        bad = building.bad
+        bad = [*building.bad.values()]
         if bad and not skip_bad_rows:
             raise DataError.of_rows(str(listing.root), bad)
         kept = building.kept()
@@ -114,8 +115,7 @@ class _Building:
         self.part, self.listing, self.size, self.rgb = part, listing, size, rgb
         self.shape = (size, size, 3) if rgb else (size, size)
         self.key = self._key()
-        self.bad: list[BadRow] = []
-        self.bad_places: set[int] = set()
+        self.bad: dict[int, BadRow] = {}  # by place
         self.done = 0
         self.read = hashlib.sha256()
         if not self._goes_on():
@@ -123,19 +123,19 @@ class _Building:
             part.mkdir()
 
     def _goes_on(self) -> bool:
-        """Take up what was noted; False where that is nothing, or of other pictures, or damaged."""
+        """Take up what was noted; False where nothing was, or it is of other pictures, or damaged."""
         try:
             state = json.loads((self.part / self.STATE).read_bytes())
-            done, bad, places = state["done"], [BadRow(**row) for row in state["bad"]], set(state["bad_places"])
-            if state["key"] != self.key or state["read"] != (read := self._read(done, places)).hexdigest():
+            done, bad = state["done"], {place: BadRow(where, found) for place, where, found in state["bad"]}
+            if state["key"] != self.key or state["read"] != (read := self._read(done, bad)).hexdigest():
                 return False
         except _DAMAGE:
             return False
-        self.done, self.bad, self.bad_places, self.read = done, bad, places, read
+        self.done, self.bad, self.read = done, bad, read
         return True
 
     def _read(self, done: int, bad: Container[int]) -> "hashlib._Hash":
-        """The files as they are that were read up to there, digested, without those that may be mended."""
+        """A digest of the state of the first `done` files, without the bad ones, which may be mended."""
         digest = hashlib.sha256()
         for place in range(done):
             if place not in bad:
@@ -143,7 +143,7 @@ class _Building:
         return digest
 
     def _stamp(self, place: int) -> bytes:
-        """What changes when a file's content does: its size, and when it was written."""
+        """What changes when a file's content does: its size and its time of modification."""
         try:
             found = self.listing.files[place].path.stat()
         except OSError:
@@ -161,8 +161,7 @@ class _Building:
             decoded = self.listing.decoded(self.size, self.rgb, self.done, tick)
             for stamp, (place, found) in zip(stamps, decoded, strict=True):
                 if isinstance(found, BadRow):
-                    self.bad.append(found)
-                    self.bad_places.add(place)
+                    self.bad[place] = found
                 else:
                     files[self.listing.files[place].split].write(found.data)
                     self.read.update(stamp)
@@ -171,10 +170,10 @@ class _Building:
             self._note(len(self.listing.files), files)
 
     def kept(self) -> list[list[int]]:
-        """The places of each split that weren't bad so far."""
+        """The places of the files of each split, without those that were bad so far."""
         places: list[list[int]] = [[], [], []]
         for place, file in enumerate(self.listing.files):
-            if place not in self.bad_places:
+            if place not in self.bad:
                 places[file.split].append(place)
         return places
 
@@ -193,18 +192,19 @@ class _Building:
             file.flush()
             os.fsync(file.fileno())
         self.done = done
-        state = {"key": self.key, "read": self.read.hexdigest(), "done": done, "bad": [asdict(row) for row in self.bad]}
-        atomic_write(self.part / self.STATE, json.dumps({**state, "bad_places": sorted(self.bad_places)}))
+        bad = [(place, row.where, row.found) for place, row in self.bad.items()]
+        state = {"key": self.key, "read": self.read.hexdigest(), "done": done, "bad": bad}
+        atomic_write(self.part / self.STATE, json.dumps(state))
 
     def go_back(self) -> None:
-        """Go back to the first bad file: when it is none any more, all after it move on by one."""
-        self.done = min(self.bad_places)
-        self.bad_places, self.bad = set(), []
+        """Go back to the first bad file: if it can be read now, all faces after it move on by one."""
+        self.done = min(self.bad)
+        self.bad = {}
         self.read = self._read(self.done, ())
-        self._note(self.done, ())  # else what is written from here on would be taken for what was there
+        self._note(self.done, ())  # else a stop later would take what is overwritten now for what was there
 
     def _key(self) -> str:
-        """What is built, as a digest: files with their splits and sizes, and how they are read."""
+        """A digest of what is built: the files with their splits and classes, and how they are read."""
         digest = hashlib.sha256(repr((self.size, self.rgb, self.listing.classes)).encode())
         for name, file in zip(self.listing.names, self.listing.files, strict=True):
             digest.update(repr((name, file.split, file.label, file.box, file.mark)).encode())
@@ -219,7 +219,7 @@ def _to(out: Path) -> Iterator[Path]:
         if out.exists():
             raise DataError(f"{out}: there is something at this place already. Remove it, or choose another name.")
         part = out.with_name(f".{out.name}.part")
-        if part.is_symlink():  # whoever guessed the name would have the faces written elsewhere
+        if part.is_symlink():  # somebody else could have made it, to have the faces written elsewhere
             raise DataError(f"{part}: a link, where the folder is built meanwhile. Remove it, or choose another name.")
         yield part
 
@@ -240,7 +240,7 @@ def _finish(part: Path, out: Path, classes: Sequence[str], source: str, left_out
     head = {"classes": list(classes), "source": source, "left_out": left_out}
     atomic_write(part / HEAD, json.dumps(head, indent=2))
     put_in_place(part, out)
-    with suppress(OSError):  # last of all: until here the same call goes on; and nobody reads it there
+    with suppress(OSError):  # last of all, so that until here the same call goes on
         (out / _Building.STATE).unlink()
 
 

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
 from mien.data.fer2013 import load_fer2013
 from mien.data.ferplus import load_ferplus
+from mien.data.splits import Splits
 from mien.errors import DataError, MienError, first_line
-from mien.files import atomic_write, replacing
+from mien.files import replacing
 
 CONTEST = "challenges-in-representation-learning-facial-expression-recognition-challenge"
 CSV_COPY = "deadskull7/fer2013"
@@ -104,7 +105,7 @@ def fetch(dest: str | os.PathLike[str], *, votes_url: str = VOTES_URL) -> Fetche
     if votes.exists():
         return Fetched(images, votes, verify(images, votes))
     with replacing(votes) as beside:  # what isn't the votes is gone again, so that the next call fetches them
-        fetch_votes(beside, votes_url)
+        beside.write_bytes(fetch_votes(votes_url))
         try:
             checked = verify(images, beside)
         except DataError as error:
@@ -139,23 +140,23 @@ def fetch_images(to: Path) -> None:
         if source is None:
             failed.append(f"{handle}: no fer2013.csv or icml_face_data.csv among what came")
             continue
+        verify(source)
         with replacing(to) as beside:
             shutil.copyfile(source, beside)
-            verify(beside)
         return
     raise MienError(f"Kaggle didn't give FER2013 ({'; '.join(failed)}). {BY_HAND}")
 
 
-def fetch_votes(to: Path, url: str = VOTES_URL) -> None:
-    """Fetch FER+'s votes. Raises MienError without network, or when what comes is far too large."""
+def fetch_votes(url: str) -> bytes:
+    """FER+'s votes file. Raises MienError without network, or when what comes is far too large."""
     try:
         with urllib.request.urlopen(url, timeout=30) as answer:
-            content = answer.read(_MOST_VOTES + 1)
+            content: bytes = answer.read(_MOST_VOTES + 1)
     except (OSError, HTTPException, ValueError) as error:  # URLError is an OSError; ValueError: no address at all
         raise MienError(f"FER+'s votes couldn't be fetched from {url} ({_sentence(error)}). {BY_HAND}") from None
     if len(content) > _MOST_VOTES:
         raise MienError(f"{url} sent more than {_MOST_VOTES:,} bytes, which can't be FER+'s votes. {BY_HAND}")
-    atomic_write(to, content)
+    return content
 
 
 def verify(images: str | os.PathLike[str], votes: str | os.PathLike[str] | None = None) -> tuple[str, ...]:

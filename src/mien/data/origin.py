@@ -16,6 +16,6 @@ class DataPath:
     groups: str | os.PathLike[str] | None = None
 
     def from_root(self) -> "DataPath":
-        """The same with paths from the root, as text: they hold in another folder, too, and in a file."""
+        """The same with absolute paths, as text, which hold in other working folders and can be written to a file."""
         named = {name: getattr(self, name) for name in ("path", "votes", "groups")}
         return replace(self, **{name: path and os.path.abspath(path) for name, path in named.items()})

@@ -1,4 +1,4 @@
-"""Memory-mapped arrays that are larger than memory: letting go of the pages that were looked at; where they lie."""
+"""Memory-mapped arrays: letting go of the pages that were read, and passing them to another process."""
 
 import mmap
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from mien.errors import DataError
 
 
 def mapped(array: NDArray[Any]) -> bool:
-    """Whether this array's numbers lie in a file rather than in memory.
+    """Whether this array lies in a file rather than in memory.
 
     >>> mapped(np.zeros(3))
     False
@@ -20,18 +20,19 @@ def mapped(array: NDArray[Any]) -> bool:
 
 
 def let_go(array: NDArray[Any]) -> None:
-    """Give back the memory that reading a mapped array took; it stays on disk. Of other arrays, and where the system
-    can't, nothing.
+    """Give back the memory that reading a mapped array took; it stays on disk. Does nothing for other arrays, nor where
+    the system has no `madvise`.
 
-    The system would do it by itself when it runs short; by then it has thrown out what other programs need.
+    The system would free these pages itself once it runs short, but only after evicting what other programs need.
     """
     file = getattr(array, "_mmap", None)
-    if file is not None and hasattr(mmap, "MADV_DONTNEED"):
+    changes = isinstance(array, np.memmap) and array.mode == "c"  # copy-on-write: in memory only, and would be lost
+    if file is not None and not changes and hasattr(mmap, "MADV_DONTNEED"):
         file.madvise(mmap.MADV_DONTNEED)
 
 
 class Stretch(NamedTuple):
-    """Where a mapped array's numbers lie in its file, which says all to another process."""
+    """Where a mapped array lies in its file: what another process needs to map it, too."""
 
     file: str
     offset: int
@@ -39,7 +40,7 @@ class Stretch(NamedTuple):
     dtype: np.dtype[Any]
 
     def mapped(self) -> NDArray[Any]:
-        """Those numbers, mapped again, to be read. Raises DataError when the file is gone or was cut off."""
+        """That array, mapped again, read-only. Raises DataError when the file is gone or was cut off."""
         try:
             return np.memmap(self.file, self.dtype, "r", self.offset, self.shape)
         except (OSError, ValueError) as error:
@@ -47,13 +48,13 @@ class Stretch(NamedTuple):
 
 
 def stretch_of(array: NDArray[Any]) -> Stretch | None:
-    """The stretch of a file that an array maps to be read; None of one that is in memory, that may be written to, or
-    whose numbers don't follow one another there."""
+    """The stretch of its file that an array maps; None for one that is in memory, that may be written to, or that isn't
+    contiguous."""
     file = getattr(array, "_mmap", None)
     if not isinstance(array, np.memmap) or file is None or array.mode != "r" or array.filename is None:
         return None
     if not array.flags.c_contiguous:
         return None
-    begin = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY  # of the map; a slice has its parent's offset
+    begin = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY  # the map's; a slice has its parent's offset
     inside = byte_bounds(array)[0] - byte_bounds(np.frombuffer(file, np.uint8))[0]
     return Stretch(str(array.filename), begin + inside, array.shape, array.dtype)

@@ -1,4 +1,4 @@
-"""The text of pixels -> pixels. `70 80 82 …`, thousands of faces a second, in numpy alone."""
+"""Pixels written as text, `70 80 82 …`, to numbers: thousands of faces a second, in numpy alone."""
 
 import math
 from collections.abc import Sequence

@@ -11,8 +11,8 @@ from pathlib import Path
 from mien.data.faces import UNLABELLED
 from mien.data.listing import TEST, TRAIN, Listed, Listing
 from mien.errors import DataError
-from mien.files import litter
 from mien.labels import FER2013
+from mien.names import litter
 
 LABELS = dict(zip("1234567", ("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral"), strict=True))
 """RAF-DB's numbers, which count from 1 and in an order of their own."""
@@ -34,7 +34,7 @@ def numbers_of(folders: Sequence[str], files: Sequence[Path]) -> dict[str, int] 
 
 
 def list_rafdb(root: Path) -> Listing | None:
-    """The listing when this folder has RAF-DB's own layout, else None; the aligned crops where they are there.
+    """The listing when this folder has RAF-DB's own layout, else None; of the aligned crops where there are some.
 
     Raises:
         DataError: no such picture folder, or a picture that the list doesn't name. A line that is no "name label" is

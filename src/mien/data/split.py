@@ -12,7 +12,7 @@ VAL_SHARE = 0.15
 """The share of the training faces that is set aside where a source has no validation split of its own."""
 
 DRAWN = "is the validation split, seed"
-"""Words in the source of faces whose validation split was set aside here, before its seed."""
+"""Words in the `source` of faces whose validation split was set aside here; its seed follows."""
 
 
 def stratified(labels: ArrayLike, share: float = VAL_SHARE, seed: int = 0) -> NDArray[np.bool_]:

@@ -147,13 +147,13 @@ def _from_zip(stack: ExitStack, file: IO[bytes], path: str, fits: Callable[[Sequ
 
 
 def shown(cell: bytes | str) -> str:
-    """A cell as it stands in a message: quoted, and cut when it is long."""
+    """A cell for a message: quoted, and cut when it is long."""
     text = cell.decode("utf-8", "replace") if isinstance(cell, bytes) else cell
     return repr(text if len(text) <= 24 else text[:24] + "…")
 
 
 def _buffered(file: IO[bytes]) -> IO[bytes]:
-    """The same bytes with lines found at C speed, which the packed files' own `readline` doesn't reach."""
+    """The same bytes with a `readline` in C, which is faster than the packed files' own."""
     return io.BufferedReader(cast(io.RawIOBase, file), BLOCK)
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mien.doctor.pool import Pool, gray
 
 FAINT = 3.0
-"""Standard deviation in gray values, of 0..255: below it there is hardly anything to see."""
+"""Standard deviation in gray values, of 0..255: below it a picture shows hardly anything."""
 
 
 @dataclass(frozen=True, eq=False)

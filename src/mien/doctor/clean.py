@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.faces import Splits
-from mien.doctor.examine import KINDS, SLOW, Diagnosis
+from mien.data.splits import Splits
+from mien.doctor.examine import KINDS, Diagnosis
 from mien.errors import DataError
 from mien.files import replacing
 
@@ -33,8 +33,8 @@ class Cleaned:
 
 
 AMONG_THE_REST = ("leaking", "leaks", "copies", "near")
-"""Kinds that a face is of because of another. They are looked for in this order among the faces that are still there,
-so that no picture goes with all of its copies."""
+"""Kinds that a face is of because of another one. They are looked for in this order among the faces that are left by
+then, so that no picture goes with all of its copies."""
 
 
 def check(
@@ -43,7 +43,7 @@ def check(
     out: str | os.PathLike[str] | None = None,
     source: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Raise DataError for a kind of finding that there isn't, or that shall be both dropped and moved.
+    """Raise DataError for a kind of finding that doesn't exist, or that is to be both dropped and moved.
 
     Where `out` is given, also for a file that wouldn't be an .npz, or would overwrite the `source`.
     """
@@ -57,7 +57,7 @@ def check(
     if Path(out).suffix.lower() != ".npz":
         raise DataError(f"{out}: a cleaned data set is an .npz file; let the name end in .npz.")
     for path in _files(Path(out)):
-        if source and path.exists() and Path(source).exists() and path.samefile(source):
+        if source and path.exists() and os.path.exists(source) and path.samefile(source):
             raise DataError(f"{path}: it is the data set itself, which would be overwritten. Name another place.")
 
 
@@ -82,13 +82,11 @@ def write_clean(
         DataError: another kind of file, the data set itself, a kind that wasn't examined, or nothing would remain to
             train on.
     """
-    check(drop, move, out, diagnosis.pool.source)
-    out, aside, manifest = _files(Path(out))
     pool = diagnosis.pool
-    masks = {kind: diagnosis.mask(kind) for kind in KINDS if kind not in SLOW or kind in (*drop, *move)}
-    for kind in SLOW:
-        if kind not in masks and kind not in dict(diagnosis.left_out):
-            masks[kind] = diagnosis.mask(kind)
+    origin = pool.splits.origin
+    check(drop, move, out, origin.path if origin else pool.source)
+    out, aside, manifest = _files(Path(out))
+    masks = {kind: diagnosis.mask(kind) for kind in KINDS if kind in (*diagnosis.examined, *drop, *move)}
     kept, dropped = _decided(diagnosis, masks, drop, move)
     moved = ~(kept | dropped)
     if not (kept & (pool.split == 0)).any():
@@ -98,7 +96,7 @@ def write_clean(
     if moved.any():
         _some(diagnosis, moved).save(aside)
     else:
-        aside.unlink(missing_ok=True)  # an earlier run's, of which the manifest knows nothing any more
+        aside.unlink(missing_ok=True)  # an earlier run's, which this manifest doesn't describe
     _some(diagnosis, kept).save(out)
     lost = {name: int((~kept & (pool.split == place)).sum()) for place, name in enumerate(pool.names)}
     left, gone, put = (int(mask.sum()) for mask in (kept, dropped, moved))
@@ -116,7 +114,7 @@ def _decided(
             kept &= ~hit
             if kind in drop:
                 dropped |= hit
-    for kind in drop:  # of those that go, also what went as another kind
+    for kind in drop:  # also what went as another kind: a face to be dropped and moved is dropped
         dropped |= ~kept & masks[kind]
     return kept, dropped
 

@@ -1,4 +1,4 @@
-"""All examinations of a data set, one after the other, and what they came to."""
+"""All examinations of a data set, one after the other, and their findings."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.faces import UNLABELLED, Splits
+from mien.data.faces import UNLABELLED
+from mien.data.splits import Splits
 from mien.doctor.blank import Looks, looks
 from mien.doctor.copies import identical
 from mien.doctor.groups import Groups
@@ -23,7 +24,7 @@ SLOW = ("nonfaces", "mislabels")
 """The examinations that take minutes; the others take seconds."""
 
 LISTED = 1000
-"""At most so many non-faces, and so many mislabels, stand in the JSON document one by one."""
+"""At most so many non-faces, and so many mislabels, are listed in the JSON document."""
 
 KINDS = ("copies", "near", "leaks", "leaking", "conflicts", "constant", "faint", "nonfaces", "mislabels")
 """What a face can be found to be; `leaking` are the training faces that the `leaks` are copies of."""
@@ -47,8 +48,14 @@ class Diagnosis:
     judged: Judged | None = None
     left_out: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def examined(self) -> tuple[str, ...]:
+        """The KINDS that were looked for; some of SLOW may not have been, or not yet."""
+        slow = dict(zip(SLOW, (self.faceness, self.suspects), strict=True))
+        return tuple(kind for kind in KINDS if kind not in slow or slow[kind] is not None)
+
     def mask(self, kind: str, among: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
-        """Which faces `(N,)` are of one of KINDS; copies and leaks `among` some of the faces, a mask `(N,)`, alone.
+        """A mask `(N,)` of the faces of one of KINDS; copies and leaks only `among` the faces of another mask.
 
         Raises:
             DataError: there is no such kind, or it wasn't examined.
@@ -56,29 +63,34 @@ class Diagnosis:
         pool = self.pool
         some = np.ones(len(pool), np.bool_) if among is None else among
         train, judged = some & (pool.split == 0), some & (pool.split != 0)
-        if kind == "nonfaces" and self.faceness is not None:
-            return np.asarray(self.faceness < NO_FACE)
-        if kind == "mislabels" and self.suspects is not None:
-            return np.isin(np.arange(len(pool)), self.suspects.order[: self.suspects.count])
-        simple: dict[str, Callable[[], NDArray[np.bool_]]] = {
-            "copies": lambda: self.identical.later(some),
-            "near": lambda: self.near.later(some) & ~self.identical.later(some),
-            "leaks": lambda: self.identical.shared(judged, train),
-            "leaking": lambda: self.identical.shared(train, judged),
-            "conflicts": lambda: self.identical.conflicting(pool.labels),
-            "constant": lambda: self.looks.constant,
-            "faint": lambda: self.looks.faint,
-        }
-        if kind in simple:
-            return simple[kind]()
+        match kind:
+            case "copies":
+                return self.identical.later(some)
+            case "near":
+                return self.near.later(some) & ~self.identical.later(some)
+            case "leaks":
+                return self.identical.shared(judged, train)
+            case "leaking":
+                return self.identical.shared(train, judged)
+            case "conflicts":
+                return self.identical.conflicting(pool.labels)
+            case "constant":
+                return self.looks.constant
+            case "faint":
+                return self.looks.faint
+            case "nonfaces" if self.faceness is not None:
+                return np.asarray(self.faceness < NO_FACE)
+            case "mislabels" if self.suspects is not None:
+                return np.isin(np.arange(len(pool)), self.suspects.order[: self.suspects.count])
         if kind in SLOW:
-            raise DataError(f"{kind} wasn't examined: {dict(self.left_out).get(kind, 'it was left out')}.")
+            why = dict(self.left_out).get(kind, "the examination stopped before that")
+            raise DataError(f"{kind} wasn't examined: {why}.")
         raise DataError(f"There is no finding {kind!r}; findings are {', '.join(KINDS)}.")
 
     def as_json(self) -> dict[str, Any]:
         """The findings as plain data: counts, and for the uncertain ones the faces, the most suspicious first."""
         pool, groups, alike = self.pool, self.identical, self.near
-        nearly = np.unique(alike.first[self.mask("near")])  # groups that aren't of identical faces alone
+        nearly = np.unique(alike.first[self.mask("near")])  # without groups of identical faces alone
         none = None if self.faceness is None else np.flatnonzero(self.faceness < NO_FACE)
         return {
             "source": pool.source,
@@ -111,7 +123,7 @@ class Diagnosis:
 
     @property
     def imbalance(self) -> float | None:
-        """How many times as many training faces the largest class has as the smallest that has any; None of none."""
+        """The ratio of training faces in the largest class to those in the smallest that has any; None without any."""
         counts = [count for count in self.pool.splits.train.counts.values() if count]
         return max(counts) / min(counts) if counts else None
 
@@ -161,7 +173,7 @@ def examine(
 ) -> Iterator[Diagnosis]:
     """Examine a data set, and yield what is known after each step: the quick ones, non-faces, mislabels.
 
-    Whoever stops in between keeps what was found until then.
+    A caller that stops early keeps what was found until then.
 
     Args:
         skip: some of SLOW, to be left out.
@@ -170,7 +182,7 @@ def examine(
         tick: called with the name of the examination and the share of it that is done.
 
     Raises:
-        DataError: no faces, or faces of several sizes, or `votes` has other faces.
+        DataError: no faces, or `votes` has other faces.
     """
     pool = Pool(splits)
     if votes is not None and [len(faces) for _, faces in votes] != [len(faces) for faces in pool]:
@@ -194,7 +206,7 @@ def examine(
         ticked = tick and partial(tick, "mislabels")
         try:
             answers = out_of_sample(pool, alike, folds=folds, seed=seed, device=device, tick=ticked)
-        except (DataError, MissingExtra) as error:  # too few faces, or no torch: the rest is true all the same
+        except (DataError, MissingExtra) as error:  # too few faces, or no torch: the other findings stand
             found = replace(found, left_out=(*left_out, ("mislabels", str(error).rstrip("."))))
         else:
             found = replace(found, suspects=suspects(answers, pool.labels))

@@ -1,4 +1,4 @@
-"""Faces that belong together, because they show the same picture: who stands with whom, and what follows from it."""
+"""Groups of faces that show the same picture, and what follows from them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from mien.data.faces import UNLABELLED
 
 @dataclass(frozen=True, eq=False)
 class Groups:
-    """`first` `(N,)` int64: the number of the earliest face of each face's group; of one that is alone its own.
+    """`first` `(N,)` int64: the number of the earliest face in each face's group; its own for a face that is alone.
 
     >>> groups = Groups(np.array([0, 1, 0, 0, 1]))
     >>> groups.copies.tolist(), groups.count
@@ -22,7 +22,7 @@ class Groups:
 
     @property
     def copies(self) -> NDArray[np.bool_]:
-        """Which faces stood earlier already."""
+        """Which faces have an earlier one in their group."""
         return self.later(np.ones(len(self.first), np.bool_))
 
     @property
@@ -54,7 +54,7 @@ class Groups:
 
 
 def joined(n: int, pairs: Iterable[Sequence[int]], start: NDArray[np.int64] | None = None) -> Groups:
-    """The groups that these pairs make of n faces, in addition to those of `start`: friends of friends belong together.
+    """The groups that these pairs make of n faces, in addition to those of `start`; groups that share a face are one.
 
     >>> joined(5, [(3, 1), (4, 3)]).first.tolist()
     [0, 1, 2, 1, 1]

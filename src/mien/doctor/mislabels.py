@@ -1,4 +1,4 @@
-"""Labels that a quick network contradicts, which didn't learn from the faces in question.
+"""Labels that a quick network contradicts which didn't learn from these faces.
 
 Confident learning (Northcutt, Jiang and Chuang, "Confident learning: estimating uncertainty in dataset labels", 2021).
 The ranking is a few lines of numpy; `cleanlab` would bring pandas and scikit-learn for it.
@@ -22,10 +22,10 @@ SMALLEST, LARGEST = 24, 32
 """Pixels. The quick network learns from squares of such a side; other faces are resized."""
 
 STEPS, FEWEST, MOST = 1200, 2, 40
-"""How long a quick network learns: about so many steps of BATCH faces, and so many epochs at least and at most."""
+"""How long a quick network learns: about STEPS steps of BATCH faces, but FEWEST to MOST epochs."""
 
 BATCH, SMALLEST_BATCH = 128, 16
-"""Faces in a step; of a small data set fewer, so that there are steps enough."""
+"""Faces in a step; fewer for a small data set, so that there are enough steps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ def suspects(answers: NDArray[np.floating], labels: NDArray[np.int64]) -> Suspec
     wrong = (reached.max(1) >= 0) & (reached.argmax(1) != mine)
     order = known[np.lexsort((own[known] - other[known], ~wrong))]
     suggested = answered.copy()
-    suggested[known[wrong]] = reached.argmax(1)[wrong]  # its answer may be the label, which has a higher threshold
+    suggested[known[wrong]] = reached.argmax(1)[wrong]  # the answer may be the label, if its threshold is higher
     other[known[wrong]] = reached.max(1)[wrong]
     return Suspects(order, int(wrong.sum()), suggested, own, other, float((answered[known] == mine).mean()))
 
@@ -91,7 +91,7 @@ def out_of_sample(
     device: str | None = None,
     tick: Callable[[float], None] | None = None,
 ) -> NDArray[np.float32]:
-    """`(N, K)` float32: what networks that never saw a face, nor its like, say about it; 0 for unlabelled faces.
+    """`(N, K)` float32: what networks that never saw a face, nor its like, answer for it; 0 for unlabelled faces.
 
     The labelled faces are dealt into `folds` parts, faces of one group of `alike` into the same. For each part a small
     `cnn` learns from the others, and answers for it after its last epoch: no choice is made on the part itself.
@@ -144,7 +144,7 @@ def _answers(
         "cnn", classes=len(learn.classes), channels=channels, size=learn.images.shape[1], **plan.options
     )
     answers: NDArray[np.float32] | None = None
-    watch = held[:1]  # `fit` wants faces to judge by; what it says of them isn't used
+    watch = held[:1]  # `fit` wants validation faces; their scores aren't used
     for epoch in fit(model, learn, watch, plan, device=device):
         if tick:
             tick(epoch.epoch / epochs)

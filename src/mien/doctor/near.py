@@ -1,8 +1,8 @@
-"""Nearly identical pictures: the same one in other JPEG quality, size or light, or with a watermark.
+"""Nearly identical pictures: the same one at another JPEG quality, size or brightness, or with a watermark.
 
 A perceptual hash (the signs of the lowest frequencies of the cosine transform, after Zauner, "Implementation and
 benchmarking of perceptual image hash functions", 2010) proposes pairs; the correlation of the pictures decides.
-The hash alone can't: crops of faces are so alike that its usual distance proposes many strangers (docs/LOG.md).
+The hash alone can't: crops of faces are so alike that its usual distance takes many strangers for copies (docs/LOG.md).
 """
 
 from collections.abc import Iterator
@@ -30,8 +30,8 @@ TABLES, REACH = 48, 32
 def near(pool: Pool, identical: Groups, skip: NDArray[np.bool_]) -> Groups:
     """The groups of faces that show nearly the same picture; identical ones are in them, too.
 
-    The time grows less than with the square of N. Keeps 16 bytes of each face and reads the pixels of likely pairs
-    again.
+    The time grows more slowly than the square of N. Holds under 200 bytes of each face, and reads the pixels of likely
+    pairs again.
 
     Args:
         identical: what `copies.identical` found. skip: `(N,)` faces without content, which resemble everything.
@@ -43,8 +43,8 @@ def near(pool: Pool, identical: Groups, skip: NDArray[np.bool_]) -> Groups:
     groups = identical
     for pairs in _candidates(hashes[chosen]):
         pairs = chosen[pairs]
-        pairs = pairs[groups.first[pairs[:, 0]] != groups.first[pairs[:, 1]]]  # the others are known to be alike
-        if len(pairs) and len(alike := pairs[_same(pool, pairs)]):  # joining goes over all faces
+        pairs = pairs[groups.first[pairs[:, 0]] != groups.first[pairs[:, 1]]]  # the others are in one group already
+        if len(pairs) and len(alike := pairs[_same(pool, pairs)]):  # only then, as joining goes over all faces
             groups = joined(len(pool), alike.tolist(), groups.first)
     return groups
 
@@ -109,7 +109,7 @@ def _small(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 @cache
 def _means(length: int) -> NDArray[np.float32]:
-    """`(SIDE, length)`: what each pixel adds to each pixel of the small picture, by the area that they share."""
+    """`(SIDE, length)`: the weight of each pixel in each pixel of the small picture, by the length that they share."""
     edges = np.linspace(0, length, SIDE + 1)
     low, high = edges[:-1, None], edges[1:, None]
     pixels = np.arange(length)

@@ -20,7 +20,7 @@ GRIDS = (4, 3)
 """Each crop is looked at on sheets of 4 × 4 and 3 × 3: a face that is missed in one size is often found in another."""
 
 DOUBTFUL, TURNS = 0.5, (-60, -30, 30, 60)
-"""Crops with a lower score are looked at again, turned by so many degrees: many of them are faces that lie."""
+"""Crops with a lower score are looked at again, turned by so many degrees: many are faces lying on their side."""
 
 MARGIN = 0.25
 """Around each crop on the sheet, as a share of its side: the detector knows faces with something around them."""

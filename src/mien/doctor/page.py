@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien.doctor.examine import KINDS, Diagnosis
-from mien.doctor.groups import Groups
 from mien.evaluation.page import Picture, picture, render
 from mien.files import atomic_write
 
@@ -25,7 +24,7 @@ WIDEST = 96
 
 @dataclass(frozen=True)
 class Thumb:
-    """A face on the page and the words below it: its label, where it is, and names with a score between them."""
+    """A face on the page and its caption: its label, names with scores, and where it is."""
 
     picture: Picture
     label: str
@@ -130,7 +129,8 @@ def _groups(found: Diagnosis, kind: str) -> Iterator[tuple[Thumb, ...]]:
     if kind in ("copies", "conflicts", "leaks", "near"):
         groups = found.near if kind == "near" else found.identical
         for first in np.unique(groups.first[found.mask(kind)])[:EACH]:
-            yield _together(found, groups, int(first))
+            together = np.flatnonzero(groups.first == first)[:TOGETHER]
+            yield tuple(_thumb(found, int(number), "") for number in together)
         return
     if kind == "mislabels" and found.suspects is not None:
         numbers = found.suspects.order[: min(EACH, found.suspects.count)]
@@ -141,10 +141,6 @@ def _groups(found: Diagnosis, kind: str) -> Iterator[tuple[Thumb, ...]]:
         numbers = np.flatnonzero(found.mask(kind))[:EACH]
     if len(numbers):
         yield tuple(_thumb(found, int(number), kind) for number in numbers)
-
-
-def _together(found: Diagnosis, groups: Groups, first: int) -> tuple[Thumb, ...]:
-    return tuple(_thumb(found, int(number), "") for number in np.flatnonzero(groups.first == first)[:TOGETHER])
 
 
 def _thumb(found: Diagnosis, number: int, kind: str) -> Thumb:

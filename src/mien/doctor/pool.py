@@ -1,18 +1,18 @@
-"""The splits of a data set as one long row of faces, which are read in pieces wherever they lie."""
+"""The splits of a data set as one sequence of faces, read in pieces, from memory or disk."""
 
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.faces import FaceSet, Splits
+from mien.data.faces import FaceSet
 from mien.data.pages import let_go
+from mien.data.splits import Splits
 from mien.errors import DataError
 from mien.labels import SPLITS
 
-PIECE = 4096
 AT_ONCE = 32 << 20
-"""Bytes of pixels. As float32, and once more beside that, they are eight times as many."""
+"""Bytes of pixels: as float32, with one copy, they take eight times that."""
 
 
 class Pool:
@@ -22,7 +22,7 @@ class Pool:
     place in `names`.
 
     Raises:
-        DataError: no faces at all, or faces of several sizes.
+        DataError: no faces at all.
     """
 
     names = SPLITS
@@ -33,10 +33,7 @@ class Pool:
         sizes = [len(part) for part in self._parts]
         if not sum(sizes):
             raise DataError(f"{self.source or 'The data'}: there are no faces in it.")
-        shapes = {part.images.shape[1:] for part in self._parts if len(part)}
-        if len(shapes) > 1:
-            raise DataError(f"{self.source}: its splits have faces of several sizes: {', '.join(map(str, shapes))}.")
-        self.shape: tuple[int, ...] = shapes.pop()
+        self.shape = splits.train.images.shape[1:]
         self._ends = np.cumsum(sizes)
         self.labels = np.concatenate([part.labels for part in self._parts])
         self.rows = np.concatenate([part.rows for part in self._parts])
@@ -49,7 +46,7 @@ class Pool:
         """The splits in order, empty ones included."""
         return iter(self._parts)
 
-    def pieces(self, size: int = PIECE) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    def pieces(self, size: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """All images in order, at most `size` at once, each piece with the number of its first face."""
         size = self.at_once(size)
         for end, part in zip(self._ends, self._parts, strict=True):
@@ -58,7 +55,7 @@ class Pool:
                 let_go(part.images)
 
     def at_once(self, size: int) -> int:
-        """So many faces, or as many as have AT_ONCE bytes."""
+        """So many faces, or fewer where these have more than AT_ONCE bytes."""
         return max(1, min(size, AT_ONCE // int(np.prod(self.shape))))
 
     def take(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -72,7 +69,7 @@ class Pool:
         return images
 
     def places(self, numbers: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-        """The same faces by split: their places in each of the FaceSets."""
+        """The places of these faces in the FaceSet of each split."""
         starts = self._ends - [len(part) for part in self._parts]
         return {name: numbers[self.split[numbers] == k] - starts[k] for k, name in enumerate(self.names)}
 

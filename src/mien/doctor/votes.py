@@ -1,12 +1,13 @@
-"""How right the doctor is: its findings beside FER+'s votes, which it doesn't use to find them."""
+"""How right the doctor is: its findings against FER+'s votes, which it doesn't use to find them."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.faces import UNLABELLED, Splits
+from mien.data.faces import UNLABELLED
 from mien.data.ferplus import NO_FACE
+from mien.data.splits import Splits
 from mien.doctor.groups import Groups
 from mien.doctor.mislabels import Suspects
 
@@ -16,7 +17,7 @@ FIRST = 1000
 
 @dataclass(frozen=True)
 class Judged:
-    """What FER+ says to the findings; shares 0..1, None where there was nothing to compare.
+    """What FER+ says about the findings; shares 0..1, None where there was nothing to compare.
 
     `no_face` faces are none by FER+'s plurality; `precision` and `recall` are the doctor's against them. `base` is the
     share of the labels that FER+'s plurality contradicts, of the `clear` ones alone, where one expression has more

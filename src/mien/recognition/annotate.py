@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from mien.files import atomic_write, printable
+from mien.files import atomic_write
 from mien.labels import colours
+from mien.names import printable
 from mien.recognition.letters import font_for
 from mien.recognition.records import Face, Reading
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import MissingExtra
-from mien.files import printable
 from mien.labels import colours
+from mien.names import printable
 from mien.recognition.records import Face, Frame, Reading
 from mien.style import QUIET, SIGNED, look
 

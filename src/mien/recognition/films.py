@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mien import images
 from mien.errors import MediaError
-from mien.files import is_text
+from mien.names import is_text
 from mien.recognition.by_av import Film, other_codec
 from mien.recognition.kinds import for_ffmpeg, head_of, is_cut_off
 from mien.recognition.records import Frame

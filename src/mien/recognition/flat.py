@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.errors import DataError, MissingExtra, first_line
-from mien.files import escaped, unescaped
+from mien.names import escaped, unescaped
 from mien.recognition.records import LANDMARKS
 
 _BOX = ("x", "y", "box_width", "box_height")

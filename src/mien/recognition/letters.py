@@ -6,7 +6,7 @@ from typing import cast
 
 from PIL import ImageFont
 
-from mien.files import printable
+from mien.names import printable
 from mien.style import FONTS
 
 NOBODYS = "\U0010ffff"

@@ -7,7 +7,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from mien import images
-from mien.files import files_below, litter, matching
+from mien.folders import files_below, matching
 from mien.recognition.kinds import head_of, kind_of
 
 WINDOWS = os.name == "nt"
@@ -45,13 +45,13 @@ def files_of(name: str) -> Iterator[Path]:
     """The files that a name stands for, in the order of their names; hidden ones aren't looked for."""
     if os.path.isdir(name):
         unread: list[Path] = []
-        yield from files_below(name, left_out=litter, unread=lambda error: unread.append(Path(error.filename)))
+        yield from files_below(name, unread=lambda error: unread.append(Path(error.filename)))
         yield from unread
     elif os.path.exists(name) or not glob.has_magic(name):
         yield Path(name)
     else:
         gone: set[tuple[str, str]] = set()  # `**` gives folders, and what lies in them besides
-        for path in sorted(matching(name, left_out=litter, unread=lambda error: None)):
+        for path in sorted(matching(name, unread=lambda error: None)):
             for found in files_of(path) if os.path.isdir(path) else [Path(path)]:
                 if (place := (os.path.realpath(found.parent), found.name)) not in gone:
                     gone.add(place)

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import DataError, MediaError, MissingExtra
-from mien.files import is_text, replacing
+from mien.files import replacing
+from mien.names import is_text
 from mien.recognition.kinds import for_ffmpeg, is_finished, sign_video
 from mien.style import SIGNED
 

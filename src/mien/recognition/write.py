@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mien.errors import DataError
-from mien.files import alone, replacing, unfollowed
+from mien.files import replacing, unfollowed
+from mien.locks import alone
 from mien.recognition import flat
 from mien.recognition.noted import as_noted, forget_note, put_note
 from mien.recognition.records import Reading

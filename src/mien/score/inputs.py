@@ -10,8 +10,10 @@ from typing import Any
 
 from mien.cards import checksum
 from mien.errors import CheckpointError, DataError, MienError
-from mien.files import escaped, files_below, is_text, litter, matching, replacing
+from mien.files import replacing
+from mien.folders import files_below, matching
 from mien.images import SUFFIXES
+from mien.names import escaped, is_text, litter
 from mien.score.job import Job, from_root, undamaged
 
 TABLES = (".parquet", ".csv", ".jsonl")
@@ -205,12 +207,12 @@ def _here(source: str) -> tuple[list[str], list[str]]:
         unread.append(str(error.filename))
 
     if os.path.isdir(source):
-        return [str(path) for path in files_below(source, left_out=litter, unread=note)], unread
+        return [str(path) for path in files_below(source, unread=note)], unread
     if os.path.isfile(source):
         return [source], unread
     files: dict[tuple[str, str], str] = {}  # one of its names for each, the shortest: links may lead there, too
     real = lru_cache(maxsize=None)(os.path.realpath)
-    for name in sorted(matching(source, left_out=litter, unread=note), key=lambda name: (len(name), name)):
+    for name in sorted(matching(source, unread=note), key=lambda name: (len(name), name)):
         folder, last = os.path.split(name)
         if not litter(last):
             files.setdefault((real(folder), last), name)

@@ -12,7 +12,9 @@ import numpy as np
 
 from mien.cards import checksum
 from mien.errors import DataError
-from mien.files import atomic_write, holding, litter, read_small
+from mien.files import atomic_write, read_small
+from mien.locks import holding
+from mien.names import litter
 from mien.net import Net
 from mien.shipped import DEFAULT
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mien.errors import CheckpointError, MediaError, MienError
-from mien.files import regular, unescaped
+from mien.files import regular
 from mien.images import MAX_BYTES
+from mien.names import unescaped
 from mien.recognition.ahead import side_by_side
 from mien.recognition.recognizer import Recognizer
 from mien.recognition.records import Reading
