@@ -74,6 +74,39 @@ def test_the_largest_is_picked_before_negative_values_become_0(tmp_path: Path) -
     np.testing.assert_allclose(Net(tmp_path / "m.onnx")(pixels), probabilities(model, pixels), atol=1e-5)
 
 
+class Centred(nn.Conv2d):
+    """A convolution by other weights than it holds."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        return self._conv_forward(x, weight, self.bias)
+
+
+class Magnitude(nn.ReLU):
+    """Negative values count as much as positive ones: picking the largest before it would leave them out."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.abs()
+
+
+class Derived(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3)
+        self.row = nn.Sequential(nn.AvgPool2d(2), Centred(4, 7, 1), Magnitude(), nn.MaxPool2d(2))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.row(self.conv(pixels.float() / 255)).mean((2, 3))
+
+
+def test_layers_derived_from_torchs_keep_what_they_compute(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = Derived()
+    export_onnx(model, tmp_path / "m.onnx", Card(model="derived", classes=FER2013))
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 1, 48, 48), np.uint8)
+    np.testing.assert_allclose(Net(tmp_path / "m.onnx")(pixels), probabilities(model, pixels), atol=1e-5)
+
+
 def test_colour_other_sizes_and_other_classes(tmp_path: Path) -> None:
     model = shaken("cnn", classes=3, channels=3, size=32)
     card = Card(model="cnn", classes=("no", "maybe", "yes"), input_shape=(3, 32, 32))

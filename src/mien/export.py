@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -125,8 +126,9 @@ def _fold(network: nn.Module, pixels: Tensor) -> None:
     """
     pairs = []
     for row in (part for part in network.modules() if type(part) is nn.Sequential):
-        for place, (pool, conv) in enumerate(zip(list(row)[:-1], list(row)[1:], strict=True)):
-            if isinstance(pool, nn.AvgPool2d) and isinstance(conv, nn.Conv2d) and conv.kernel_size == (1, 1):
+        for place, (pool, conv) in enumerate(pairwise(row)):
+            # not isinstance: what is derived from them may compute something else
+            if type(pool) is nn.AvgPool2d and type(conv) is nn.Conv2d and conv.kernel_size == (1, 1):
                 pairs.append((row, place, pool, conv))
     sides: dict[nn.Module, tuple[int, ...]] = {}
     hooks = [
@@ -155,7 +157,7 @@ def _pool_first(network: nn.Module) -> None:
     """
     for row in (part for part in network.modules() if type(part) is nn.Sequential):
         for place in range(len(row) - 1):
-            if isinstance(row[place], nn.ReLU) and isinstance(row[place + 1], nn.MaxPool2d):
+            if type(row[place]) is nn.ReLU and type(row[place + 1]) is nn.MaxPool2d:
                 row[place], row[place + 1] = row[place + 1], row[place]
 
 
