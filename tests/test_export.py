@@ -11,11 +11,14 @@ from torch import Tensor, nn
 
 from mien.cards import Card
 from mien.cli import main
+from mien.data.drawn import draw
 from mien.errors import CheckpointError
 from mien.export import export_onnx
 from mien.labels import FER2013
 from mien.models import create_model
 from mien.net import Net
+from mien.training.fit import fit
+from mien.training.recipe import recipe
 
 
 def probabilities(model: nn.Module, pixels: np.ndarray, temperature: float = 1.0) -> np.ndarray:
@@ -105,6 +108,18 @@ def test_layers_derived_from_torchs_keep_what_they_compute(tmp_path: Path) -> No
     export_onnx(model, tmp_path / "m.onnx", Card(model="derived", classes=FER2013))
     pixels = np.random.default_rng(0).integers(0, 256, (5, 1, 48, 48), np.uint8)
     np.testing.assert_allclose(Net(tmp_path / "m.onnx")(pixels), probabilities(model, pixels), atol=1e-5)
+
+
+def test_a_trained_network_is_captured_the_short_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where that fails the exporter says nothing and takes a slow one, by torch.compile (`strict`)."""
+    model = create_model("flagship_small", stem=4, widths=(4, 6, 8), depths=(1, 1, 1), stride=2)
+    faces = draw(64, seed=0)
+    for _ in fit(model, faces, faces, recipe("flagship_small", epochs=1, batch=32, norm_faces=32)):
+        pass
+    capture, tried = torch.export.export, []
+    monkeypatch.setattr(torch.export, "export", lambda *of, **how: tried.append(how["strict"]) or capture(*of, **how))
+    export_onnx(model, tmp_path / "m.onnx", Card(model="flagship_small", classes=FER2013))
+    assert tried == [False]
 
 
 def test_colour_other_sizes_and_other_classes(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def export_onnx(
     if faces is not None:
         faces = faces[:, None] if faces.ndim == 3 else faces
         pixels = np.concatenate([pixels, faces])
-    with torch.no_grad():  # what is made in inference mode goes by way of torch.compile, slowly
+    with torch.no_grad():  # not inference mode: its tensors go by way of torch.compile, slowly
         expected = np.concatenate([network(torch.from_numpy(part)).numpy() for part in _parts(pixels)])
         _sum_exactly(network)
         _fold(network, torch.from_numpy(pixels[:1]))
