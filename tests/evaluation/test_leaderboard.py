@@ -91,6 +91,14 @@ def test_runs_of_networks_of_another_cost_are_two_rows() -> None:
     assert [row.name for row in Leaderboard.of({"a": card(0.8, **small), "b": wide}).rows] == ["cnn", "cnn, widths [9]"]
 
 
+def test_options_in_another_order_are_the_same_recipe() -> None:
+    orders = {"width": 4, "depth": 2}, {"depth": 2, "width": 4}
+    cards = {f"c{seed}": card(0.7, seed, options=options) for seed, options in enumerate(orders)}
+    for one, options in zip(cards.values(), orders, strict=True):
+        one.recipe["options"] = options
+    assert [row.seeds for row in Leaderboard.of(cards).rows] == [(0, 1)]
+
+
 def test_what_cannot_stand_together() -> None:
     with pytest.raises(DataError, match="different validation faces"):
         Leaderboard.of({"a": card(0.7), "b": card(0.7, 1, val="xyz")})

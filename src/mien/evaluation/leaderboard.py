@@ -1,5 +1,6 @@
 """Runs ranked by validation, the seeds of one recipe in one row. No test score is read, so none can rank them."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -209,7 +210,7 @@ def _same(card: Card) -> str:
     recipe = {name: value for name, value in _recipe(card).items() if name != "seed"} | {"init": _init(card)}
     faces, taught = card.data.checksums.get("train"), TAUGHT in card.notes
     network = (card.model, card.options, card.parameters, card.macs)
-    return repr((network, sorted(recipe.items(), key=str), faces, taught))
+    return json.dumps((network, recipe, faces, taught), sort_keys=True)  # options may be in another order
 
 
 def _recipe(card: Card) -> dict[str, Any]:
