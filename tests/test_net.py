@@ -111,6 +111,19 @@ def test_a_forked_process_goes_on_with_threads_of_its_own(exported: Path, monkey
     assert child.exitcode == 0, child.kill()
 
 
+def test_a_network_stays_what_it_was_when_another_takes_its_file(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.net.QUICK", 0.0)
+    path = tmp_path / "model.onnx"
+    shutil.copy(exported, path)
+    net, pixels = Net(path, threads=2), noise(4 * PIECE, 48, 48)
+    torch.manual_seed(1)
+    export_onnx(create_model("logistic"), path, Card(model="logistic", classes=FER2013, notes="another"))
+    assert np.abs(Net(path)(pixels) - net(pixels)).max() > 0.01
+    np.testing.assert_allclose(net(pixels[:1]), net(pixels)[:1], atol=1e-6)
+
+
 def test_a_pickled_network_is_opened_again(exported: Path) -> None:
     net = Net(exported, threads=3, spin=False)
     for same in (pickle.loads(pickle.dumps(net)), copy.deepcopy(net)):

@@ -146,7 +146,9 @@ class Net:
     @cached_property
     def _together(self) -> Any:
         """The same network for several threads that share each layer."""
-        return open_session(self.path, self._threads, spin=self._spin)
+        session = open_session(self.path, self._threads, spin=self._spin)
+        same = _metadata(session, self.path) == _metadata(self._session, self.path)
+        return session if same else self._session  # another network has taken the file's place meanwhile
 
     @cached_property
     def _others(self) -> ThreadPoolExecutor:
