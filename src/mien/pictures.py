@@ -85,7 +85,7 @@ def predictions(model: Any, faces: FaceSet, n: int = 12, *, seed: int = 0) -> Pi
     some = faces[np.sort(sure)]
     scores = score(model, some)
     shown = [show(scores, some, place) for place in range(len(some))]
-    return Picture(figures.gallery(shown, columns=min(6, len(shown))))
+    return Picture(figures.gallery(shown))
 
 
 def confusion(report: Report) -> Picture:

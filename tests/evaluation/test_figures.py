@@ -33,7 +33,7 @@ DRAWN: dict[str, Draw] = {
         baseline=ladder.baseline,
         kind=kind,
     ),
-    "curves": lambda faces, ladder, kind: figures.curves(ladder.rungs[0].history, title="cnn", kind=kind),
+    "curves": lambda faces, ladder, kind: figures.curves(ladder.rungs[0].history, kind=kind),
     "confusion": lambda faces, ladder, kind: figures.confusion_matrix(
         ladder.reports[0].confusion, faces.classes, kind=kind
     ),
@@ -197,7 +197,6 @@ def test_what_is_empty_can_be_drawn_too(some_faces: FaceSet) -> None:
         for draw in (figures.class_means, figures.class_samples, figures.batch_picture):
             assert draw(faces)  # type: ignore[operator]
         assert figures.class_counts({"val": faces.counts})
-    assert figures.gallery([])
     assert figures.curves([])
     assert figures.confusion_matrix(np.zeros((3, 3), int), some_faces.classes)
     assert figures.ladder_picture(["one"], [0.5], [(0.4, 0.6)])

@@ -85,13 +85,6 @@ def test_markdown_table_is_rectangular(some_ladder: Ladder) -> None:
     assert "| resnet | demo | 2.0 k | 20.0 k | 12.5 s | 1,234 |" in table[-1]
 
 
-def test_an_empty_ladder_is_no_error() -> None:
-    ladder = Ladder((), "nothing", ("a", "b"))
-    assert ladder.as_json()["rungs"] == []
-    assert ladder.steps == ()
-    assert "rung" in ladder.as_markdown()
-
-
 def test_a_ladder_never_tested_has_no_column_for_it(some_ladder: Ladder) -> None:
     rungs = tuple(dataclasses.replace(rung, after={"val": rung.after["val"]}) for rung in some_ladder.rungs)
     columns, rows = dataclasses.replace(some_ladder, rungs=rungs).table()

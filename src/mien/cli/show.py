@@ -71,7 +71,7 @@ def show(
     drawn = "drawn-" if asks_drawn(run, data) else ""  # so that the picture of its own faces stays
     picture = write_picture(
         out or folder / FIGURES / f"show-{drawn}{split}.png",
-        lambda figures: figures.gallery(shown, columns=min(6, len(shown)), kind=kind),
+        lambda figures: figures.gallery(shown, kind=kind),
         asked=out is not None,
         say=True,
     )

@@ -113,7 +113,7 @@ class Ladder:
     @property
     def judged(self) -> str:
         """The split that the rungs are compared on: "test" where every rung was judged on it, otherwise "val"."""
-        return "test" if self.rungs and all("test" in rung.after for rung in self.rungs) else "val"
+        return "test" if all("test" in rung.after for rung in self.rungs) else "val"
 
     @property
     def reports(self) -> tuple[Report, ...]:
@@ -123,7 +123,8 @@ class Ladder:
     @property
     def baseline(self) -> float:
         """The accuracy of always answering the class that is the most common in the split they are judged on."""
-        return max((sum(row) / report.n for report in self.reports[:1] for row in report.confusion), default=0.0)
+        first = self.reports[0]
+        return max(map(sum, first.confusion)) / first.n
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -175,8 +176,8 @@ class Ladder:
         """The comparison as a Markdown table, with what each step bought below it."""
         columns, rows = self.table()
         lines = markdown_table(columns, rows, left=2)
-        note = f"\nAccuracies are fractions. The last three columns are of {self.judged}"
-        lines.append(f"{note} ({self.reports[0].n:,} faces)." if self.rungs else note + ".")
+        which = f"{self.judged} ({self.reports[0].n:,} faces)"
+        lines.append(f"\nAccuracies are fractions. The last three columns are of {which}.")
         lines += [f"- **{step.below} to {step.above}**: {step}" for step in self.steps]
         return "\n".join(lines) + "\n"
 

@@ -62,7 +62,7 @@ def ladder_picture(
     return sheet.content
 
 
-def curves(history: Sequence[Mapping[str, float]], *, title: str = "", kind: Kind = "svg") -> bytes:
+def curves(history: Sequence[Mapping[str, float]], *, kind: Kind = "svg") -> bytes:
     """Loss and accuracy over the epochs, from the rows of a `history.csv`; the best epoch (by validation) is marked."""
     epochs = [row["epoch"] for row in history]
     best = int(np.argmax([row["val_accuracy"] for row in history])) if history else 0
@@ -77,7 +77,7 @@ def curves(history: Sequence[Mapping[str, float]], *, title: str = "", kind: Kin
                     text = f"{values[best]:.3f}"
                     axes.annotate(text, (epochs[best], values[best]), (0, 7), textcoords="offset points", ha="center")
             axes.margins(y=0.14)
-            axes.set_title(f"{title}: {what}" if title else what)
+            axes.set_title(what)
             axes.set_xlabel("epoch")
             axes.locator_params("x", integer=True, min_n_ticks=1)
             axes.grid(axis="y")
@@ -85,7 +85,7 @@ def curves(history: Sequence[Mapping[str, float]], *, title: str = "", kind: Kin
     return sheet.content
 
 
-def confusion_matrix(counts: ArrayLike, classes: Sequence[str], *, title: str = "", kind: Kind = "svg") -> bytes:
+def confusion_matrix(counts: ArrayLike, classes: Sequence[str], *, kind: Kind = "svg") -> bytes:
     """A confusion matrix `(K, K)` of counts, drawn as shares of each true class (a row adds to 1)."""
     table = np.asarray(counts)
     shares = table / np.maximum(table.sum(1, keepdims=True), 1)
@@ -105,7 +105,7 @@ def confusion_matrix(counts: ArrayLike, classes: Sequence[str], *, title: str = 
         axes.set_yticks(range(k), [f"{name} ({n:,})" for name, n in zip(names, table.sum(1), strict=True)])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        axes.set(xlabel="predicted", ylabel="true (faces)", title=title)
+        axes.set(xlabel="predicted", ylabel="true (faces)")
     return sheet.content
 
 

@@ -15,11 +15,12 @@ from mien.style import FAINT, INK, QUIET
 _RED_BLUE = np.array([(0.80, 0.15, 0.05), (0.0, 0.35, 0.75)])  # a heatmap's two sides
 
 
-def gallery(shown: Sequence[Shown], *, columns: int = 6, kind: Kind = "png") -> bytes:
+def gallery(shown: Sequence[Shown], *, kind: Kind = "png") -> bytes:
     """Faces with their true and predicted label; a tick and a cross say which are right, not the colour alone."""
+    columns = min(6, len(shown))
     rows = -(-len(shown) // columns)
-    with sheet_of(1.35 * min(columns, max(len(shown), 1)), 1.75 * max(rows, 1), kind) as sheet:
-        cells = sheet.axes(max(rows, 1), min(columns, max(len(shown), 1)))
+    with sheet_of(1.35 * columns, 1.75 * rows, kind) as sheet:
+        cells = sheet.axes(rows, columns)
         for axes, face in zip(cells, shown, strict=False):
             show(axes, face.image)
             mark = "\N{CHECK MARK}" if face.right else "\N{MULTIPLICATION X}"
@@ -121,11 +122,11 @@ def explanation_picture(explained: Sequence[Explanation], *, kind: Kind = "png")
 
     The gray band is where all the random orders lie, the dashed line their mean. Several faces are numbered from 1.
     """
-    rows = max(len(explained), 1)
+    rows = len(explained)
     with sheet_of(9.6, 2.95 * rows, kind) as sheet:
         cells = np.array(sheet.axes(rows, 3, width_ratios=(1, 1, 2))).reshape(rows, 3)
-        for number, ((crop, heat, curve), one) in enumerate(zip(cells, explained, strict=False), 1):
-            which = f"face {number}\n" if len(explained) > 1 else ""
+        for number, ((crop, heat, curve), one) in enumerate(zip(cells, explained, strict=True), 1):
+            which = f"face {number}\n" if rows > 1 else ""
             check, orders = one.check, one.check.orders
             show(crop, one.face)
             crop.set_title(f"{which}{shortened(one.label, 14)} {one.confidence:.2f}", loc="center")
@@ -149,6 +150,4 @@ def explanation_picture(explained: Sequence[Explanation], *, kind: Kind = "png")
             )
             curve.grid()
             curve.legend(loc="upper right", fontsize=9)
-        if not explained:
-            clear(list(cells.ravel()))
     return sheet.content
