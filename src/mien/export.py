@@ -77,7 +77,8 @@ def export_onnx(
         faces = faces[:, None] if faces.ndim == 3 else faces
         pixels = np.concatenate([pixels, faces])
     with torch.no_grad():  # not inference mode: its tensors go by way of torch.compile, slowly
-        expected = np.concatenate([network(torch.from_numpy(part)).numpy() for part in _parts(pixels)])
+        parts = torch.from_numpy(pixels).split(64)  # so that a large network needs little memory for many faces
+        expected = torch.cat([network(part) for part in parts]).numpy()
         _sum_exactly(network)
         _fold(network, torch.from_numpy(pixels[:1]))
         _pool_first(network)
@@ -191,11 +192,6 @@ def _graph(network: nn.Module, pixels: NDArray[np.uint8], card: Card) -> onnx.Mo
         {METADATA: card.to_json(), "labels": json.dumps(card.classes), "input_shape": json.dumps(card.input_shape)},
     )
     return proto
-
-
-def _parts(pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """In pieces, so that a large network needs little memory for many faces."""
-    return [pixels[start : start + 64] for start in range(0, len(pixels), 64)]
 
 
 def _compare(written: Path, pixels: NDArray[np.uint8], expected: NDArray[np.float32], path: Path) -> None:

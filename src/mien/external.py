@@ -67,9 +67,8 @@ def refer(proto: onnx.ModelProto, weights: str | os.PathLike[str]) -> None:
 
 def _factors(values: NDArray[np.float32], tensor: NDArray[np.float32]) -> NDArray[np.float32] | None:
     """What `tensor` has to be multiplied by to be `values`: a number for each filter, the first axis. None: nothing."""
-    if values.ndim != tensor.ndim or any(a not in (1, b) for a, b in zip(tensor.shape, values.shape, strict=True)):
-        return None
-    if len(values) != len(tensor):
+    alike = values.ndim == tensor.ndim and len(values) == len(tensor)
+    if not alike or any(a not in (1, b) for a, b in zip(tensor.shape, values.shape, strict=True)):
         return None
     others = tuple(range(1, values.ndim))
     wide = np.broadcast_to(tensor, values.shape).astype(np.float64)

@@ -44,27 +44,22 @@ def _place(one: Any, among: Sequence[Any]) -> int:
     return among.index(one) if one in among else zlib.crc32(repr(one).encode())
 
 
-def _each(change: Callable[[Image.Image], Image.Image]) -> Callable[[Faces], Faces]:
-    """A change of one picture as a change of many."""
-
-    def every(faces: Faces) -> Faces:
-        return np.stack([np.asarray(change(Image.fromarray(face)), np.uint8) for face in faces])
-
-    return every
+def _each(faces: Faces, change: Callable[[Image.Image], Image.Image]) -> Faces:
+    return np.stack([np.asarray(change(Image.fromarray(face)), np.uint8) for face in faces])
 
 
 def _tighter(faces: Faces, share: float, _: np.random.Generator) -> Faces:
     height, width = faces.shape[1:3]
     across, down = share * width / 2, share * height / 2
     box = (across, down, width - across, height - down)
-    return _each(lambda face: face.resize((width, height), Image.Resampling.BILINEAR, box))(faces)
+    return _each(faces, lambda face: face.resize((width, height), Image.Resampling.BILINEAR, box))
 
 
 def _looser(faces: Faces, share: float, _: np.random.Generator) -> Faces:
     height, width = faces.shape[1:3]
     more = round(share * height / 2)  # whole pixels: of 48 2, 5 and 7 to each side, a share of 0.083, 0.208 and 0.292
     wide = _padded(faces, more)
-    return _each(lambda face: face.resize((width, height), Image.Resampling.BILINEAR))(wide)
+    return _each(wide, lambda face: face.resize((width, height), Image.Resampling.BILINEAR))
 
 
 def _rolled(faces: Faces, degrees: float, generator: np.random.Generator) -> Faces:
@@ -72,24 +67,23 @@ def _rolled(faces: Faces, degrees: float, generator: np.random.Generator) -> Fac
     more = max(height, width) // 4
     box = (more, more, more + width, more + height)
     sides = generator.choice((-1, 1), len(faces))
-    return np.concatenate(
-        [
-            _each(lambda face, s=side: face.rotate(s * degrees, Image.Resampling.BILINEAR).crop(box))(one)  # type: ignore[misc]
-            for one, side in zip(np.split(_padded(faces, more), len(faces)), sides, strict=True)
-        ]
-    )
+    turned = [
+        Image.fromarray(face).rotate(side * degrees, Image.Resampling.BILINEAR).crop(box)
+        for face, side in zip(_padded(faces, more), sides, strict=True)
+    ]
+    return np.stack([np.asarray(face, np.uint8) for face in turned])
 
 
 def _blurred(faces: Faces, sigma: float, _: np.random.Generator) -> Faces:
-    return _each(lambda face: face.filter(ImageFilter.GaussianBlur(sigma)))(faces)
+    return _each(faces, lambda face: face.filter(ImageFilter.GaussianBlur(sigma)))
 
 
 def _coarse(faces: Faces, side: float, _: np.random.Generator) -> Faces:
     height, width = faces.shape[1:3]
     small = (round(side), round(side * height / width))
     return _each(
-        lambda face: face.resize(small, Image.Resampling.BOX).resize((width, height), Image.Resampling.BILINEAR)
-    )(faces)
+        faces, lambda face: face.resize(small, Image.Resampling.BOX).resize((width, height), Image.Resampling.BILINEAR)
+    )
 
 
 def _jpeg(faces: Faces, quality: float, _: np.random.Generator) -> Faces:
@@ -98,7 +92,7 @@ def _jpeg(faces: Faces, quality: float, _: np.random.Generator) -> Faces:
         face.save(buffer, "JPEG", quality=round(quality))
         return Image.open(buffer)
 
-    return _each(there_and_back)(faces)
+    return _each(faces, there_and_back)
 
 
 def _dark(faces: Faces, light: float, generator: np.random.Generator) -> Faces:

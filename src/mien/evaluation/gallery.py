@@ -40,10 +40,8 @@ def choose(scores: Scores, faces: FaceSet, each: int = 12, seed: int = 0) -> tup
     order = np.random.default_rng(seed).permutation(len(scores.labels))
     right, wrong = (_in_turn(order[scores.correct[order] == is_right], scores.labels) for is_right in (True, False))
     sure = wrong[np.argsort(-scores.confidence[wrong], kind="stable")]
-    picks = (
-        [("right", i) for i in right[:each]] + [("wrong", i) for i in wrong[:each]] + [("sure", i) for i in sure[:each]]
-    )
-    return tuple(show(scores, faces, int(i), kind) for kind, i in picks)
+    kinds = {"right": right, "wrong": wrong, "sure": sure}
+    return tuple(show(scores, faces, int(i), kind) for kind, places in kinds.items() for i in places[:each])
 
 
 def show(scores: Scores, faces: FaceSet, i: int, kind: str = "") -> Shown:
