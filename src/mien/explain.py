@@ -27,7 +27,7 @@ METHOD = "integrated"
 """The method that is taken when none is asked for."""
 
 POINTS = 32
-"""On the way from the blurred face to the face, at which integrated gradients are taken."""
+"""Points on the way from the blurred face to the face, at which integrated gradients are taken."""
 
 SQUARE, STEP = 8, 4
 """Pixels of a face of 48: the side of the square that occlusion blurs, and how far it moves on."""
@@ -97,7 +97,7 @@ def heatmap(
         torch.from_numpy(channels_first(seen[None]).copy()).to(device).float() for seen in (face, without(face))
     )
     pixels.requires_grad_()  # captum would do it, with a warning
-    with warnings.catch_warnings():  # of a nearly black face, and of the steps towards one
+    with warnings.catch_warnings():  # the stem's, of a nearly black face
         warnings.filterwarnings("ignore", "These pixels are floats")
         asked = Probabilities(model, temperature), pixels, blurred, torch.tensor([place], device=device)
         heat = METHODS[method](*asked)
@@ -134,7 +134,7 @@ def saliency(net: nn.Module, faces: Tensor, blurred: Tensor, places: Tensor) -> 
 
 
 def gradcam(net: nn.Module, faces: Tensor, blurred: Tensor, places: Tensor) -> Tensor:
-    """Grad-CAM (Selvaraju et al., 2017) of the last layer that still knows places; coarse."""
+    """Grad-CAM (Selvaraju et al., 2017) of the last layer that still gives a map; coarse."""
     layer = _last_map(net, faces)
     found: Tensor = _captum("LayerGradCam")(net, layer).attribute(faces, places)
     return found
@@ -158,7 +158,7 @@ def _captum(name: str) -> Any:
 
 
 def _last_map(net: nn.Module, faces: Tensor) -> nn.Module:
-    """The last module that gives a map, `(B, C, h, w)` with more than one place, and does so once a pass."""
+    """The last module with weights that gives a map, `(B, C, h, w)` of more than one place, and does so once a pass."""
     seen: list[nn.Module] = []
 
     def watch(module: nn.Module, _: Any, gave: Any) -> None:

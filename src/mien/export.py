@@ -27,8 +27,8 @@ OPSET = 18
 """The ONNX operator set that PyTorch's exporter writes without conversion; onnxruntime reads it since 1.14."""
 
 TOLERANCE = 1e-4
-"""How far a probability may be from PyTorch's; ten times as far for a picture without any contrast, whose last digits
-are divided by almost nothing."""
+"""How far a probability may be from PyTorch's; ten times as far for a picture without any contrast, where normalising
+divides rounding errors by almost nothing."""
 
 
 class Probabilities(nn.Module):
@@ -59,9 +59,9 @@ def export_onnx(
     with the labels beside it as a JSON list for programs that know nothing of mien. `model` stays as it is.
 
     Args:
-        faces: `(N, C, H, W)` or gray `(N, H, W)` uint8, to be compared on beside noise, black, gray and white.
+        faces: `(N, C, H, W)` or gray `(N, H, W)` uint8, to compare on, besides noise, black, gray and white.
         beside: take the weights from the `weights.safetensors` in the same folder, which holds this network's in fp16,
-            instead of holding them once more; the file then goes nowhere without that one.
+            instead of holding them once more; the file is then of no use without that one.
 
     Raises:
         CheckpointError: the model doesn't fit the card, or the file doesn't answer as PyTorch does (every probability
@@ -100,7 +100,7 @@ class _ExactPixels(Pixels):
     """Pixels as they are, with mean and deviation from sums that are exact: whole numbers in float64.
 
     In float32 a sum's last digit depends on its order, so on the build of onnxruntime; in int8 that last digit may
-    decide to which step a value is rounded, and a browser and a server would answer with other shares.
+    decide to which step a value is rounded, and a browser and a server would give different probabilities.
     """
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -113,7 +113,7 @@ class _ExactPixels(Pixels):
 
 
 def _sum_exactly(network: nn.Module) -> None:
-    """Let each first layer that normalises the image do so in exact sums, in place."""
+    """Make each first layer that normalises the image use exact sums, in place."""
     for part in network.modules():
         if type(part) is Pixels and part.normalise == "image":
             part.__class__ = _ExactPixels
@@ -152,9 +152,9 @@ def _fold(network: nn.Module, pixels: Tensor) -> None:
 
 
 def _pool_first(network: nn.Module) -> None:
-    """Let the largest value be picked before negative ones become 0 where a network does it after, in place.
+    """Swap each ReLU and the max pooling after it, in place, which changes no answer.
 
-    It is the same. In int8 onnxruntime rounds after the ReLU, so it pools floats, in a layout of its own, not bytes.
+    In int8 onnxruntime rounds to bytes after the ReLU. So it pools floats, in its own layout, and not bytes, slowly.
     """
     for row in (part for part in network.modules() if type(part) is nn.Sequential):
         for place in range(len(row) - 1):
@@ -182,7 +182,7 @@ def _graph(network: nn.Module, pixels: NDArray[np.uint8], card: Card) -> onnx.Mo
         ) from error
     assert program is not None  # the exporter gives None only when it was told to write a file
     proto = program.model_proto
-    for part in (proto.graph, *proto.functions):  # traces of this machine's files, one per node: nobody's business
+    for part in (proto.graph, *proto.functions):  # they name this machine's files: nobody's business
         for node in part.node:
             del node.metadata_props[:]
             node.doc_string = ""

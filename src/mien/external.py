@@ -17,10 +17,10 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import set_external_data
 
 LEAST = 1024
-"""Arrays of fewer numbers stay in the graph: they save nothing."""
+"""Arrays of fewer numbers stay in the graph: moving them would save nothing."""
 
 EXACT = 1e-6
-"""How far a number may be from what is made of the file's, as a share of the largest of its array."""
+"""How far a number may be from what the file's numbers make it, as a share of the largest in its array."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Stored:
 def refer(proto: onnx.ModelProto, weights: str | os.PathLike[str]) -> None:
     """Let the large arrays of a graph come from a safetensors file that holds the same network in fp16, in place.
 
-    Exporting has multiplied each filter by what normalises its answers, and put a square of equal weights where an
-    average was. So an array is the file's tensor, spread where its sides are 1, times a factor for each filter: the
-    graph makes it so, and onnxruntime works it out once, when it opens the graph. What is no such multiple stays in it.
+    Exporting has folded each norm into the filters before it, and made a square of equal weights of each average. So an
+    array is one of the file's tensors, repeated where its sides are 1, times a factor for each filter: the graph
+    computes it, and onnxruntime does so once, when it opens the graph. An array that is no such multiple stays in it.
     The graph finds the file by its name, in the folder it lies in itself.
     """
     weights = Path(weights)
@@ -66,7 +66,7 @@ def refer(proto: onnx.ModelProto, weights: str | os.PathLike[str]) -> None:
 
 
 def _factors(values: NDArray[np.float32], tensor: NDArray[np.float32]) -> NDArray[np.float32] | None:
-    """What `tensor` has to be multiplied by to be `values`: a number for each filter, the first axis. None: nothing."""
+    """The number for each filter (the first axis) by which `tensor` becomes `values`; None where there are none."""
     alike = values.ndim == tensor.ndim and len(values) == len(tensor)
     if not alike or any(a not in (1, b) for a, b in zip(tensor.shape, values.shape, strict=True)):
         return None

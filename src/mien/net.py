@@ -29,15 +29,16 @@ BESIDE = "mien.weights"
 """Where in it the SHA-256 of `weights.safetensors` stands, if the graph takes its weights from there."""
 
 PIECE = 8
-"""Crops that a thread takes at a time: what so few leave between layers stays in the nearest memory."""
+"""Crops that a thread takes at a time: what so few leave between layers stays in the processor's cache."""
 
 QUICK = 0.5e-3
-"""Seconds for a crop alone on one thread, below which a second one isn't worth it: threads meet in every layer."""
+"""Seconds that one thread takes for a crop, below which a second isn't worth it: threads wait for each other in every
+layer."""
 
 _NETS: "weakref.WeakSet[Net]" = weakref.WeakSet()
 
 _LEFT: list[Any] = []
-"""In a forked process: what waits for threads that only its parent has, even while it is taken down."""
+"""In a forked process: objects whose threads only its parent has. They are kept, as freeing them waits for those."""
 
 
 class Net:
@@ -46,8 +47,8 @@ class Net:
     Args:
         path: a `.onnx` file that mien wrote, a run folder that holds a `model.onnx`, or a network that comes with mien,
             such as "small" or "small:int8".
-        threads: how many threads one call may use; 0: one for each core. A batch of many is shared out among them; a
-            few crops have them all in every layer, or in a quick network (`QUICK`) one.
+        threads: how many threads one call may use; 0: one for each core. A batch of many is shared out among them; on
+            a few crops all work together in every layer, or in a quick network (`QUICK`) one alone.
         device: where it runs, as `open_session` has it; `device` then says which one it got.
         spin: whether its threads stay awake between calls; see `open_session`.
 
@@ -56,7 +57,7 @@ class Net:
     network in the box takes its weights from the `weights.safetensors` beside it, whose checksum it knows; `files` are
     the file and, where it is so, that one.
 
-    It goes to other processes, forked ones and by pickle, where it is opened again from the same file.
+    It can be used in forked processes, and pickled: then the same file is opened again.
 
     Raises:
         DataError: fewer than 0 threads.
@@ -194,7 +195,7 @@ def located(path: str | os.PathLike[str]) -> Path:
 
 
 def _listed(card: Path, *, whole: bool) -> Card | None:
-    """The card beside a file; somebody else's says nothing of it, unless the folder, as a `whole`, is a network's."""
+    """The card beside a file. One that is none of mien's is passed over, unless the `whole` folder is a network's."""
     try:
         return Card.read(card)
     except CheckpointError:
@@ -242,5 +243,5 @@ def _card_inside(known: dict[str, str], session: Any, path: Path) -> Card:
     names = [value.name for value in (*takes, *gives)]
     if names != ["pixels", "probabilities"] or shapes != [card.input_shape, (len(card.classes),)]:
         found = ", ".join(f"{name} {shape}" for name, shape in zip(names, shapes, strict=True))
-        raise CheckpointError(f"{path}: its inputs and outputs ({found}) aren't those that its card tells of.")
+        raise CheckpointError(f"{path}: its inputs and outputs ({found}) aren't those of its card.")
     return card

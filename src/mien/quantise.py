@@ -21,7 +21,7 @@ from mien.net import BESIDE, METADATA, Net
 
 CALIBRATION_FACES = 2048
 STEPS, FAR = 256, 16
-"""The grid of what the first convolution takes: steps in 1, and how far it goes."""
+"""The grid of the first convolution's input: how many steps make 1, and the largest magnitude."""
 
 LAYERS = ("Conv", "MatMul", "Gemm")
 
@@ -30,7 +30,7 @@ AGREEMENT = 0.95
 
 
 class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
-    """Batches of 32 faces, until there are no more."""
+    """Batches of 32 faces, or a few more, until there are none left."""
 
     def __init__(self, pixels: NDArray[np.uint8]) -> None:
         self.batches: Iterator[NDArray[np.uint8]] = iter(np.array_split(pixels, max(1, len(pixels) // 32)))
@@ -41,14 +41,14 @@ class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
 
 
 def export_int8(path: str | os.PathLike[str], out: str | os.PathLike[str], faces: FaceSet) -> float:
-    """Write the int8 twin of an ONNX file of mien's, and return the share of `faces` looked at on which they agree.
+    """Write the int8 twin of an ONNX file of mien's, and return the share of a sample of `faces` on which they agree.
 
-    Static quantisation of convolutions and linear layers, a scale for each channel of the weights, ranges from a seeded
-    sample of `faces` (take training faces): the mean of what batches of 32 reach, as a single face may reach far. A
-    ReLU right after such a layer is part of it: its bytes begin at 0. The first convolution stays in float, on a grid
-    (`_on_grid`): it took two thirds of the error, and no time. Linear layers in float would be a little quicker for a
-    face alone, but what they weigh channels by would differ in its last bits between builds of onnxruntime, and a few
-    faces' answers with it. The card stands inside the new file too.
+    Static quantisation of convolutions and linear layers, a scale for each channel of the weights. The ranges of values
+    are means over batches of that seeded sample (take training faces), as a single face may reach far. A ReLU right
+    after such a layer is part of it: its bytes begin at 0. The first convolution stays in float, on a grid
+    (`_on_grid`): in int8 it made two thirds of the error and saved no time. Linear layers in float would be a little
+    quicker for a face alone, but the channel weights that they compute would differ in their last bits between builds
+    of onnxruntime, and so would a few faces' answers. The card is in the new file too.
 
     Raises:
         CheckpointError: the two answer differently for more than 5 % of the sample; `out` is then left as it was.
@@ -92,7 +92,7 @@ def export_int8(path: str | os.PathLike[str], out: str | os.PathLike[str], faces
 
 
 def _in_float(path: Path) -> list[str]:
-    """The first convolution, its ReLU, and each other that doesn't come right after a layer, but after a sum."""
+    """What stays in float: the first convolution, its ReLU, and each ReLU that comes after a sum, not a layer."""
     nodes = onnx.load(path).graph.node
     first = [node for node in nodes if node.op_type == "Conv"][:1]
     after = {node.output[0] for node in nodes if node.op_type in LAYERS and node not in first}
@@ -100,10 +100,10 @@ def _in_float(path: Path) -> list[str]:
 
 
 def _on_grid(path: Path) -> None:
-    """Round what the first convolution takes, and its weights, to whole steps, in place.
+    """Round the first convolution's input and its weights to whole steps, in place.
 
-    The steps are powers of two, so large that float32 holds every product and sum exactly, and in whichever order: all
-    builds of onnxruntime then give the same bits, and round to the same bytes after it. Values from -16 to 16 pass.
+    The steps are powers of two, so large that float32 holds every product and sum exactly, in whichever order: all
+    builds of onnxruntime then give the same bits, and round to the same bytes after it. The input is cut at -16 and 16.
     """
     model = onnx.load(path)
     graph = model.graph
@@ -115,7 +115,7 @@ def _on_grid(path: Path) -> None:
     taps = weight[0].size
     reach = FAR * np.abs(weight).sum((1, 2, 3)) + sum(map(np.abs, bias))  # the largest sum of each channel
     fit = (2**24 - taps * FAR * STEPS) / (STEPS * np.maximum(reach, 1e-6))
-    steps = 2.0 ** np.floor(np.log2(fit))  # of the weights in 1; `taps` above is for their rounding
+    steps = 2.0 ** np.floor(np.log2(fit))  # of the weights, in 1; `taps` above leaves room for rounding them
     units = (steps[:, None, None, None], steps * STEPS)
     for name, values, unit in zip(conv.input[1:], (weight, *bias), units, strict=False):
         constants[name].CopyFrom(numpy_helper.from_array((np.rint(values * unit) / unit).astype(np.float32), name))
@@ -135,7 +135,7 @@ def _on_grid(path: Path) -> None:
 
 
 def _keep_card(source: Path, target: Path) -> None:
-    """Pre-processing drops what stands in the file beside the graph; all weights are in the new one."""
+    """Copy the metadata, which pre-processing drops, but for the checksum of weights in another file: it needs none."""
     kept = {prop.key: prop.value for prop in onnx.load(source, load_external_data=False).metadata_props}
     assert METADATA in kept  # Net has read it
     kept.pop(BESIDE, None)

@@ -30,10 +30,10 @@ def open_session(
 
     Args:
         threads: how many threads one call may use; 0: one for each core. device: a name from `PROVIDERS`.
-        spin: let threads look for the next call instead of sleeping: quicker where one network is called all the time,
-            and in the way of another one. With the detector and the network on two cores a video was read at 20 frames
-            a second with it, at 50 without.
-        content: what to take for the file's bytes.
+        spin: let threads wait for the next call awake instead of sleeping: quicker where one network is called all the
+            time, and in the way of another one. With the detector and the network on two cores a video was read at 20
+            frames a second with it, at 50 without.
+        content: bytes to take instead of the file's.
 
     Raises:
         CheckpointError: the file is damaged.
@@ -50,13 +50,13 @@ def open_session(
     options.intra_op_num_threads = threads or cores()
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
     options.log_severity_level = 4  # what goes wrong is raised; it needn't be printed as well
-    model = content or (str(path) if is_text(str(path)) else path.read_bytes())  # it takes names in UTF-8 alone
-    if isinstance(model, bytes):  # what lies beside it would be looked for in the folder that one happens to be in
+    model = content or (str(path) if is_text(str(path)) else path.read_bytes())  # it takes UTF-8 names only
+    if isinstance(model, bytes):  # else it would look for files beside it in the current folder
         beside = str(path.parent) if is_text(str(path.parent)) else os.devnull
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", beside)
     wanted: list[Any] = list(dict.fromkeys([PROVIDERS[device], PROVIDERS["cpu"]]))  # the CPU does what the other can't
     if device == "cuda":
-        with redirect_stdout(sys.stderr):  # where it says what it doesn't find
+        with redirect_stdout(sys.stderr):  # it prints what it doesn't find
             onnxruntime.preload_dlls()  # NVIDIA's libraries may have come as packages, with torch
         wanted[0] = (PROVIDERS["cuda"], {"cudnn_conv_algo_search": "HEURISTIC"})  # else it searches for each batch size
     try:
@@ -73,16 +73,16 @@ def open_session(
 
 
 def workers() -> int:
-    """How many may work side by side: the `cores`, or what the system counts where these aren't known."""
+    """How many threads may work side by side: the `cores`, or what the system counts where these aren't known."""
     return cores() or os.cpu_count() or 1
 
 
 def cores() -> int:
-    """The cores that this process may use, hyper-threads counted once, and no more than a container's limit has time
-    for; on a Mac the fast ones, as each call waits for the slowest. 0 (let onnxruntime choose) elsewhere.
+    """How many cores this process may use: hyper-threads count once, a container's limit counts, and on a Mac only the
+    fast cores do, as each call waits for the slowest. 0 (let onnxruntime choose) where that isn't known.
 
     Where onnxruntime chooses it ties each of its threads to a core, and one tied to the core that the caller runs on
-    does nothing: a call then took a third longer, for as long as the caller stayed there.
+    gets nothing done: a call then took a third longer, for as long as the caller stayed there.
     """
     if sys.platform == "darwin":
         return _fast_cores()
@@ -94,8 +94,8 @@ def cores() -> int:
 
 
 def quota(root: Path = Path("/")) -> int:
-    """Of how many cores this process's control groups allow it the time, as `docker run --cpus`, Kubernetes' limits and
-    systemd's CPUQuota say it, rounded up."""
+    """How many cores' time this process's control groups allow it, rounded up; `sys.maxsize` without a limit. Those of
+    `docker run --cpus`, Kubernetes and systemd's CPUQuota are such limits."""
     allowed = [sys.maxsize]
     with suppress(OSError):
         for line in (root / "proc/self/cgroup").read_text().splitlines():
@@ -114,7 +114,7 @@ def quota(root: Path = Path("/")) -> int:
 
 @cache
 def _fast_cores() -> int:
-    """What a Mac says of its performance cores; 0 where it doesn't."""
+    """How many performance cores a Mac has; 0 where it doesn't say."""
     asked = ("/usr/sbin/sysctl", "-n", "hw.perflevel0.physicalcpu")
     try:
         return int(subprocess.run(asked, capture_output=True, check=True, timeout=5).stdout)

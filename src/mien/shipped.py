@@ -9,7 +9,7 @@ BOX = Path(__file__).with_name("weights")
 """The folder they lie in."""
 
 DEFAULT = "small:int8"
-"""What recognises where nothing else is asked for: the fastest, nearly as accurate as `small` in float32."""
+"""The network that is used where none is named: the fastest, nearly as accurate as `small` in float32."""
 
 INT8 = "model.int8.onnx"
 """The quantised network's name in such a folder; `NAME:int8` asks for it."""
@@ -23,8 +23,8 @@ def shipped() -> tuple[str, ...]:
 def find(target: str | os.PathLike[str]) -> Path:
     """The file or folder that `target` names: a network there under that path, else a shipped one.
 
-    "small" is the folder of that network, "small:int8" its quantised ONNX file, unless in the current folder `small` is
-    a network, too: thumbnails or an empty file are none. "./small" names what is there. A path that names nothing comes
+    "small" is the folder of that network and "small:int8" its quantised ONNX file, unless the current folder has a
+    network called `small`, a folder with a card. "./small" always names what is there. A path that names nothing comes
     back as it is, for the reader to complain about.
 
     Raises:

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from typing import Any
 
 SIGNED = "drawn by mien"
-"""It stands in the head of pictures that mien drew of others, so that a later run doesn't take them for photos."""
+"""Stands in the metadata of pictures that mien made from others, so that a later run doesn't take them for photos."""
 
 INK, QUIET, FAINT = "#1A1A1A", "#595959", "#D9D9D9"
-"""Text, what stands back (7:1 on white, still), and lines."""
+"""Text, text of less weight (still 7:1 on white), and lines."""
 
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKS = ("o", "s", "^", "D", "v", "P")
@@ -64,15 +64,15 @@ FONTS = {
     "Leelawadee UI": "LeelawUI",
     "Arial Unicode MS": "Arial Unicode",
 }
-"""What letters are drawn with, and its file without the ending: matplotlib's own font, then those of the systems for
-letters that it hasn't."""
+"""Fonts for drawing, and the name of each one's file without its ending: matplotlib's own, then those of the systems
+for letters that it lacks."""
 
 
 @contextmanager
 def look() -> Iterator[None]:
     """Figures drawn in this block look as mien's do.
 
-    A box stands for a letter that no font has: nobody can mend that while a network trains, so nothing warns of it.
+    A letter that no font has becomes a box. Nobody can mend that while a network trains, so nothing warns of it.
     """
     import matplotlib
     from matplotlib.font_manager import fontManager
@@ -83,7 +83,7 @@ def look() -> Iterator[None]:
         matplotlib.rcdefaults()  # not what somebody's matplotlibrc says, such as that pictures begin at the bottom
         matplotlib.rcParams.update(STYLE | fonts)
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        log.setLevel(logging.ERROR)  # it says of each font that has no bold letters
+        log.setLevel(logging.ERROR)  # it complains of each font without bold letters
         try:
             yield
         finally:

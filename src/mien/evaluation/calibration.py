@@ -9,27 +9,27 @@ from numpy.typing import NDArray
 from mien.evaluation.metrics import Floats, Ints, calibration_error
 
 RELIABLE = 0.8
-"""The accuracy that answers which aren't uncertain shall have."""
+"""The accuracy wanted of the answers that aren't uncertain."""
 
 COLDEST, HOTTEST = 0.1, 10.0
-"""Between these a temperature is looked for."""
+"""The bounds of the search for a temperature."""
 
 DRAWS = 5
-"""Of halves: of a single draw little can be said, on 3,589 faces its error varies from 0.008 to 0.024."""
+"""How often cross-fitting draws halves: one draw says little, on 3,589 faces its error varies from 0.008 to 0.024."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How a network's confidence was set right on one set of faces. Fractions 0..1, but the temperature.
+    """How a network's confidence was calibrated on one set of faces. All but the temperature are fractions 0..1.
 
-    `temperature` divides the logits; an answer below the confidence `uncertain` counts as uncertain, where that is 1
-    every answer; `ece` is the expected calibration error as trained; `coverage` is the share of the answers that aren't
-    uncertain, `reliable` their accuracy on the very faces that `uncertain` was chosen on, None where there are none.
+    `temperature` divides the logits; an answer with less confidence than `uncertain` counts as uncertain, and every
+    answer where that is 1; `ece` is the expected calibration error as trained; `coverage` is the share of answers that
+    aren't uncertain, `reliable` their accuracy on the very faces that `uncertain` was chosen on, None without any.
 
-    What ends in `after` is cross-fitted: each half of the faces has the temperature and the threshold of the other, and
-    it is the mean of five draws. So `reliable_after` is what to expect of other faces; `reliable_by_answer` is the same
-    of the answers of each class, in class order, None where none is sure. Older cards have neither these two nor
-    `coverage_after`.
+    What ends in `after` is cross-fitted: each half of the faces is judged by the temperature and the threshold of the
+    other half, and the mean of five draws is taken. So `reliable_after` is what to expect on other faces;
+    `reliable_by_answer` is the same for the answers of each class, in class order, None where none is sure. Older cards
+    have neither these two nor `coverage_after`.
     """
 
     temperature: float
@@ -70,12 +70,12 @@ class Calibration:
 
     @property
     def all_right(self) -> bool:
-        """Whether every answer was right, of which no temperature is the best."""
+        """Whether every answer was right: then no temperature is the best."""
         return self.coverage == self.reliable == 1
 
     @property
     def at_bound(self) -> bool:
-        """Whether the temperature is the lowest or the highest that is looked at: a better one may lie beyond."""
+        """Whether the temperature is at a bound of the search: a better one may lie beyond."""
         return not 1.01 * COLDEST < self.temperature < 0.99 * HOTTEST
 
     def as_json(self) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Calibration:
 
 
 def sure(probabilities: Floats, uncertain: float) -> NDArray[np.bool_]:
-    """`(N,)`: which answers aren't uncertain: none where the threshold is 1, however high a probability is rounded."""
+    """`(N,)`: which answers aren't uncertain. Where the threshold is 1 none is sure, even if its probability is 1."""
     return np.asarray((probabilities.max(1) >= uncertain) & (uncertain < 1), np.bool_)
 
 
@@ -108,9 +108,9 @@ def warm(probabilities: Floats, degree: float) -> NDArray[np.float64]:
 def temperature(labels: Ints, probabilities: Floats) -> float:
     """The temperature between 0.1 and 10 with the least log loss (Guo et al., 2017), to four digits.
 
-    The loss is convex in 1 / temperature, so a golden-section search over it finds the least. Where every answer is
-    right there is none: the loss goes on falling as the temperature does, which says how few the faces are, not how
-    sure the network may be. Then it is 1, as trained.
+    The loss is convex in 1 / temperature, so a golden-section search over that finds the least. Where every answer is
+    right there is no least: the loss falls as long as the temperature does, which says how few the faces are, not how
+    sure the network may be. The temperature is then 1, as trained.
     """
     if (probabilities.argmax(1) == labels).all():
         return 1.0
@@ -138,9 +138,9 @@ def temperature(labels: Ints, probabilities: Floats) -> float:
 
 
 def _cross_fitted(labels: Ints, probabilities: Floats, seed: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Probabilities by the temperature, and what is sure by the threshold, of the other half.
+    """(probabilities, which answers are sure), for each half by the temperature and the threshold of the other half.
 
-    The halves are drawn from `seed`, class by class.
+    The halves are drawn by `seed`, class by class.
     """
     half = np.zeros(len(labels), bool)
     generator = np.random.default_rng(seed)
@@ -159,9 +159,9 @@ def _cross_fitted(labels: Ints, probabilities: Floats, seed: int) -> tuple[NDArr
 
 
 def coverage_curve(labels: Ints, probabilities: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(coverage, accuracy), both `(N,)`: how right the most confident faces are, from the first one to all of them.
+    """(coverage, accuracy), both `(N,)`: the accuracy of the k most confident answers, and their share, for k = 1..N.
 
-    Of equally confident faces each counts as right as all of them are in the mean: their order says nothing.
+    Equally confident answers each count with the mean accuracy of them all, for their order says nothing.
     """
     confidence = probabilities.max(1)
     order = np.argsort(-confidence, kind="stable")
@@ -172,22 +172,22 @@ def coverage_curve(labels: Ints, probabilities: Floats) -> tuple[NDArray[np.floa
 
 
 def _last(confidence: Floats) -> NDArray[np.bool_]:
-    """`(N,)`: where the faces, from the surest, are followed by a less sure one, or by none."""
+    """`(N,)`: of confidences in descending order, which is the last of its equals."""
     return np.append(confidence[1:] < confidence[:-1], True)
 
 
 def uncertain_below(labels: Ints, probabilities: Floats, target: float = RELIABLE) -> float:
-    """The lowest confidence at which the faces that are as confident, or more, are right in `target` of cases; 1.0
-    when no confidence is enough, and at most 0.999999 when one is.
+    """The lowest confidence at and above which answers have an accuracy of `target` or more; 1.0 if there is none,
+    otherwise 0.999999 at most.
 
     >>> uncertain_below(np.array([0, 0, 1]), np.array([[0.9, 0.1], [0.7, 0.3], [0.6, 0.4]]), 1.0)
     0.7
     """
     _, accuracy = coverage_curve(labels, probabilities)
     confidence = np.sort(probabilities.max(1))[::-1]
-    enough = np.flatnonzero((accuracy >= target) & _last(confidence))  # equal ones are kept or left together
+    enough = np.flatnonzero((accuracy >= target) & _last(confidence))  # equals are kept or left out together
     if not len(enough):
         return 1.0
     lowest = float(confidence[enough[-1]])
     rounded = min(round(lowest, 6), 0.999999)  # fewer digits would let in others, too
-    return rounded if rounded <= lowest else round(rounded - 1e-6, 6)  # up would shut out the face it comes from
+    return rounded if rounded <= lowest else round(rounded - 1e-6, 6)  # up would exclude the face it is of

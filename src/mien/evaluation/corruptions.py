@@ -23,7 +23,7 @@ Faces = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Corruption:
-    """A kind of corruption, `unit` what its `levels` count, and `apply(faces, level, generator)`."""
+    """A kind of corruption, its `levels`, the `unit` that these are in, and `apply(faces, level, generator)`."""
 
     name: str
     unit: str
@@ -40,7 +40,7 @@ def corrupted(faces: FaceSet, corruption: Corruption, level: float, *, seed: int
 
 
 def _place(one: Any, among: Sequence[Any]) -> int:
-    """Its place; of what isn't there, as corruptions and levels of one's own, a number of its own."""
+    """The index of `one`; of a corruption or level of one's own, which isn't there, a checksum."""
     return among.index(one) if one in among else zlib.crc32(repr(one).encode())
 
 
@@ -57,7 +57,7 @@ def _tighter(faces: Faces, share: float, _: np.random.Generator) -> Faces:
 
 def _looser(faces: Faces, share: float, _: np.random.Generator) -> Faces:
     height, width = faces.shape[1:3]
-    more = round(share * height / 2)  # whole pixels: of 48 2, 5 and 7 to each side, a share of 0.083, 0.208 and 0.292
+    more = round(share * height / 2)  # whole pixels: a side of 48 gets 4, 10 or 14 more, 0.083, 0.208 or 0.292 of it
     wide = _padded(faces, more)
     return _each(wide, lambda face: face.resize((width, height), Image.Resampling.BILINEAR))
 

@@ -22,7 +22,7 @@ from mien.evaluation.scores import Predictor
 from mien.images import channels_first
 
 SIDE = 48
-"""Pixels. PATCH and BLUR are for faces of this side, and of others as much larger or smaller as the face is."""
+"""Pixels. PATCH and BLUR are for faces of this side, and are scaled for others."""
 
 PATCH = 4
 """Side in pixels of the patches that are taken away, for the heatmap and for the random orders alike."""
@@ -32,18 +32,18 @@ STEPS = 36
 
 ORDERS = 20
 """How many random orders. A heatmap of noise, which knows nothing, is better than all 20 in one case of 21: less than
-5 %. One that marks a single spot is more often, since patches side by side hide more than scattered ones."""
+5 %. One that marks a single spot more often is, since patches side by side hide more than scattered ones."""
 
 SLIGHT = 0.01
 """A lower probability has nothing to fall from: whatever the heatmap marks isn't to be believed."""
 
 BLUR = 6.0
-"""Sigma in pixels of the blurred face that shows where a patch has gone: no expression left, and no new edges."""
+"""Sigma in pixels of the blur that takes the place of a patch: it leaves no expression, and makes no new edges."""
 
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """How fast an answer's probability falls when patches of the face go, the heatmap's first against random orders.
+    """How fast an answer's probability falls as patches of the face go: in the heatmap's order and in random ones.
 
     `taken` `(S + 1,)` is the share of the patches gone, from 0 to 1; `curve` `(S + 1,)` the probability when they go
     in the heatmap's order; `orders` `(R, S + 1)` the same for R random orders. All float64.
@@ -141,12 +141,11 @@ def check(
     """Take the patches of a face away, the hottest first, and in random orders; watch one class's probability.
 
     Args:
-        predict: pixels uint8 `(B, C, H, W)` -> probabilities `(B, K)`. It is asked `(1 + orders) · (steps + 1)` times.
+        predict: pixels uint8 `(B, C, H, W)` -> probabilities `(B, K)`. It gets `(1 + orders) · (steps + 1)` pictures.
         face: uint8 `(H, W)` or `(H, W, 3)`. heatmap: `(H, W)`, higher is more important.
         place: the class, by its place among the K.
         patch: side of the patches in pixels of a face of 48; those at the right and lower edge may be smaller.
-        steps: the patches go in so many steps, of as many patches each as can be; fewer steps where there are fewer
-            patches.
+        steps: the patches go in so many steps, nearly as many in each; fewer steps where there are fewer patches.
         orders, seed: how many random orders, and what decides them.
 
     Raises:
@@ -199,7 +198,7 @@ def curve(
     insert: bool = False,
     blur: float | None = BLUR,
 ) -> NDArray[np.float64]:
-    """`(S + 1,)`: the probability of class `place` as patches turn from the face to a blurred one, by their `turns`.
+    """`(S + 1,)`: the probability of class `place` as patches of the face give way to the blurred face, by `turns`.
 
     `insert` goes the other way, from the blurred face to the face. `blur` None takes the face's mean instead.
     """

@@ -14,7 +14,7 @@ class Shown:
     """One face beside what a network said: `image` uint8 `(H, W)` or `(H, W, 3)`, names, and the answer's probability.
 
     `kind` says why it is shown: "right", "wrong" or "sure" (the mistakes made with most confidence); `row` is its row
-    in the file it came from, `file` of a folder of images the one it was (`Splits.file`), for whoever knows.
+    in the file it came from; `file` is its image file, where the faces came from a folder (`Splits.file`).
     """
 
     image: NDArray[np.uint8]

@@ -48,8 +48,8 @@ class Step:
     """What a rung bought over the one below: the change of its accuracy, and of each class's recall, as fractions.
 
     `times` is how many times the multiply-adds it takes; `alone` counts the faces that only the rung below was right
-    on, and only the one above: what tells two networks apart that were judged on the same faces, whose intervals may
-    well overlap. `p` is McNemar's of these by Holm, as the ladder's steps are looked at together. None where the rungs
+    on, and only the one above. These tell apart two networks judged on the same faces, whose intervals may well
+    overlap: `p` is McNemar's p-value of them, by Holm for all of the ladder's steps. Both are None where the rungs
     don't say which faces they were right on.
     """
 

@@ -76,8 +76,8 @@ def calibration_error(labels: Ints, probabilities: Floats, bins: int = 15) -> fl
 
     The faces are put in `bins` bins of (nearly) equal size by their highest probability; the result is the mean
     over faces of |mean confidence - accuracy| of the bin (Naeini et al. 2015; equal mass: Nixon et al. 2019). Equal
-    confidences share a bin, so the order of the faces doesn't matter. Of 100 faces even answers that are exactly as
-    right as they say show 0.13, of 300 still 0.07.
+    confidences share a bin, so the order of the faces doesn't matter. Few faces show an error by chance alone: answers
+    that are exactly as often right as they say have about 0.13 on 100 faces, and 0.07 on 300.
 
     >>> calibration_error(np.array([0, 0, 0, 1]), np.full((4, 2), [0.75, 0.25]))
     0.0
@@ -90,8 +90,8 @@ def calibration_error(labels: Ints, probabilities: Floats, bins: int = 15) -> fl
 
 
 def equal_mass(confidence: Floats, bins: int = 15) -> NDArray[np.int64]:
-    """`(N,)`: the bin of each face, 0..bins - 1, from the least sure; as many in each as equal ones, which share a bin,
-    allow."""
+    """`(N,)`: the bin of each face, 0..bins - 1, from the least confident; of equal size, but that equal confidences
+    share one."""
     edges = np.quantile(confidence, np.linspace(0, 1, bins + 1)[1:-1])
     return np.searchsorted(edges, confidence, side="left")
 
@@ -99,8 +99,8 @@ def equal_mass(confidence: Floats, bins: int = 15) -> NDArray[np.int64]:
 def wilson(share: float, n: int) -> tuple[float, float]:
     """The 95 % interval of an accuracy, a `share` of `n` faces (Wilson, 1927): how it may vary with their choice.
 
-    Of a few faces it tells how little they say even when all were answered right, where a bootstrap has nothing to draw
-    from but right answers.
+    It shows how little a few faces say even when all were answered right, where a bootstrap has only right answers to
+    draw from.
 
     >>> [round(end, 3) for end in (*wilson(0.7, 3589), *wilson(1.0, 39))]
     [0.685, 0.715, 0.91, 1.0]
@@ -111,8 +111,8 @@ def wilson(share: float, n: int) -> tuple[float, float]:
 
 
 def mcnemar(one: int, other: int) -> float:
-    """How often chance alone makes at least so large a difference of two networks judged on the same faces (McNemar,
-    1947).
+    """The p-value of McNemar's test (1947): how often chance alone makes at least so large a difference between two
+    networks judged on the same faces. Two-sided; exact up to 1,000 such faces, then by the normal distribution.
 
     Args:
         one, other: how many faces only the one network, and only the other, was right on. Faces that both or neither
@@ -122,16 +122,16 @@ def mcnemar(one: int, other: int) -> float:
     (0.0039, 1.0)
     """
     n, few = one + other, min(one, other)
-    if n > 1000:  # as good as exact, and quick
+    if n > 1000:  # within 0.0001 of the exact sum, which takes long
         return erfc(max(abs(one - other) - 1, 0) / (2 * n) ** 0.5)
     return min(1.0, 2 * sum(comb(n, k) for k in range(few + 1)) / (1 << n))
 
 
 def holm(chances: Sequence[float]) -> list[float]:
-    """p-values of comparisons that are looked at together, each as large as it is once all count (Holm, 1979).
+    """p-values of comparisons that are looked at together, corrected for how many they are (Holm, 1979).
 
     The smallest is multiplied by how many there are, the next by one fewer, and none gets smaller than the one before:
-    so the chance that any of those below 0.05 is chance is at most 5 %, however many were made.
+    so in at most 5 % of such families chance alone brings any of them below 0.05, however many were made.
 
     >>> holm([0.01, 0.5, 0.02])
     [0.03, 0.5, 0.04]

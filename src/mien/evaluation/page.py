@@ -1,4 +1,4 @@
-"""HTML pages that need nothing else, every picture inside: what renders them, also the doctor's, and the ladder's."""
+"""Self-contained HTML pages, every picture inside: how all are rendered, also the doctor's, and the ladder's."""
 
 import base64
 import io

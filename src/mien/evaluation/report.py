@@ -33,7 +33,7 @@ class Report:
     `distance` is the mean total variation between the probabilities and the annotators' votes (0 the same, 1 apart),
     where there are votes.
 
-    `print(report)` shows its tables; `as_markdown` and `as_json` give them on.
+    `print(report)` shows its tables; `as_markdown` and `as_json` are for passing them on.
     """
 
     accuracy: float
@@ -87,7 +87,7 @@ class Report:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Report":
-        """The report that `as_json` made this of."""
+        """The report that `as_json` made `data` of."""
         low, high = data["interval"]
         per_class = tuple(ClassScore(**score) for score in data["per_class"])
         counts = tuple(tuple(row) for row in data["confusion"])

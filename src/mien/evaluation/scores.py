@@ -107,8 +107,7 @@ def score(
 
 
 def joined(parts: Sequence[Scores]) -> Scores:
-    """What one network answered about several sets, as about one: `index` counts the sets' faces on, one set after the
-    other."""
+    """One network's answers about several sets as if about one, in which the sets follow each other (`index`)."""
     if len(parts) == 1:
         return parts[0]
     sizes = [len(part.labels) + part.left_out for part in parts]
@@ -190,7 +189,7 @@ def _answer(predict: Predictor, pixels: NDArray[np.uint8], model: Any, faces: Fa
         return answer
     answer = answer[:, [known.index(name) for name in faces.classes]]
     sums = answer.sum(1, keepdims=True)
-    return np.where(sums > 0, answer / np.where(sums > 0, sums, 1), 1 / len(faces.classes))  # of others only: it's open
+    return np.where(sums > 0, answer / np.where(sums > 0, sums, 1), 1 / len(faces.classes))  # sum 0: all alike
 
 
 def warn_of_probabilities(logits: Any, whose: str) -> None:

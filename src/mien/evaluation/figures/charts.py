@@ -110,9 +110,8 @@ def confusion_matrix(counts: ArrayLike, classes: Sequence[str], *, kind: Kind = 
 
 
 def confidence_picture(labels: NDArray[np.int64], probabilities: NDArray[np.floating], *, kind: Kind = "svg") -> bytes:
-    """Left: how often a network is right when it is so sure (15 bins of as many faces each, equal confidences in one;
-    on the diagonal is honest).
-    Right: the accuracy of its most confident answers, by the share of faces that it answers for."""
+    """Left: accuracy against confidence, in 15 bins of equal size (equal confidences share one); calibrated answers
+    are on the diagonal. Right: the accuracy of the most confident answers, by their share of all."""
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
     place = equal_mass(confidence)
     bins = [place == number for number in np.unique(place)]

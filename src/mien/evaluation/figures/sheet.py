@@ -71,7 +71,7 @@ def show(axes: Axes, image: NDArray[np.uint8]) -> None:
 
 
 def clear(cells: Sequence[Axes]) -> None:
-    """Take away what a picture doesn't need: ticks and frames, and cells that stayed empty stay blank."""
+    """Remove ticks and frames, which pictures don't need; a cell without a picture is then blank."""
     for axes in cells:
         axes.set_xticks([])
         axes.set_yticks([])
