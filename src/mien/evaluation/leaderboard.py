@@ -1,6 +1,5 @@
 """Runs ranked by validation, the seeds of one recipe in one row. No test score is read, so none can rank them."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from mien.cards import NUMBERS, TAUGHT, Card
 from mien.errors import DataError
 from mien.evaluation.ladder import amount
 from mien.evaluation.metrics import wilson
+from mien.evaluation.recipes import recipe_key, recipe_titles
 from mien.files import read_small
 from mien.tables import markdown_table
 
@@ -35,8 +35,8 @@ class Row:
     """One recipe: `seeds` runs of it, and their means on validation (fractions 0..1).
 
     `interval` is the 95 % t-interval of the mean accuracy over seeds on these very faces, None with fewer than two;
-    `leak_free` is the mean accuracy without the validation faces that stand in training, too, None unless it was
-    measured of every seed; `ece` is as trained, before any temperature; `votes` says that FER+'s votes were learned,
+    `leak_free` is the mean accuracy without the validation faces that are also in training, None unless it was
+    measured for every seed; `ece` is as trained, before any temperature; `votes` says that FER+'s votes were learned,
     too: more labels than others use; `helped` that it went on from other weights or was taught by other networks.
     """
 
@@ -71,8 +71,8 @@ class Leaderboard:
             leak_free: the accuracy of each run without leaked faces, where it was measured.
 
         Raises:
-            DataError: a run that wasn't judged on validation, or nobody knows on which faces; two that were judged on
-                other faces; or the same seed of the same recipe twice.
+            DataError: a run that wasn't judged on validation, or on faces that nobody knows; two that were judged on
+                different faces; or the same seed of the same recipe twice.
         """
         judged = {name: card.scores.get("after", {}).get("val", {}) for name, card in cards.items()}
         for name, scores in judged.items():
@@ -91,8 +91,8 @@ class Leaderboard:
             )
         groups: dict[str, list[str]] = {}
         for name, card in cards.items():
-            groups.setdefault(_same(card), []).append(name)
-        titles = _titles([cards[names[0]] for names in groups.values()])
+            groups.setdefault(recipe_key(card), []).append(name)
+        titles = recipe_titles([cards[names[0]] for names in groups.values()])
         rows = [
             _row(title, names, cards, judged, leak_free or {})
             for title, names in zip(titles, groups.values(), strict=True)
@@ -113,12 +113,12 @@ class Leaderboard:
             raise DataError(f"{path}: not what `mien leaderboard --json` prints ({found}).") from None
 
     def beside(self, other: "Leaderboard") -> "Leaderboard":
-        """The rows of both, such as of runs that were trained, and stay, on different machines.
+        """The rows of both boards, such as of runs on different machines.
 
-        Seeds of one recipe only meet in one row where their runs are ranked together.
+        Seeds of one recipe share a row only where their runs are ranked together.
 
         Raises:
-            DataError: they were judged on other faces, or the same run stands on both.
+            DataError: they were judged on different faces, or the same run stands on both.
         """
         if not (self.checksum and other.checksum):
             raise DataError(
@@ -198,53 +198,10 @@ def check_judged(name: str, card: Card, scores: Mapping[str, Any], *more: str) -
 
 
 def error_as_trained(card: Card) -> float:
-    """The calibration error on validation before any temperature: of a network in the box, which has int8 scores, the
-    others are those after one that was fitted on the same faces."""
+    """The calibration error on validation before any temperature. The scores of a network in the box, which alone has
+    some of int8, are with a temperature that was fitted on the same faces."""
     error: float = card.scores["after"]["val"]["ece"]
     return card.calibration.get("ece", error) if "int8" in card.scores else error
-
-
-def _same(card: Card) -> str:
-    """What two runs of one row share: the network and what it costs (somebody's own may have changed since), the
-    recipe but its seed, the weights that it went on from, the training faces, having teachers."""
-    recipe = {name: value for name, value in _recipe(card).items() if name != "seed"} | {"init": _init(card)}
-    faces, taught = card.data.checksums.get("train"), TAUGHT in card.notes
-    network = (card.model, card.options, card.parameters, card.macs)
-    return json.dumps((network, recipe, faces, taught), sort_keys=True)  # options may be in another order
-
-
-def _recipe(card: Card) -> dict[str, Any]:
-    """The recipe of a card with the fields that older ones lack, at what they stood for then."""
-    recipe = {"plain": 0.0, "norm_faces": 0, "teachers": [], "distil": 0.0} | card.recipe
-    return recipe if recipe["teachers"] else recipe | {"distil": 0.0}  # which is of no account
-
-
-def _init(card: Card) -> str:
-    """The weights that a run went on from: by their checksum, for every other run's folder is called `best`."""
-    return " ".join([*filter(None, [str(card.recipe.get("init", "")), card.init[:8]])])
-
-
-def _titles(cards: Sequence[Card]) -> list[str]:
-    """A name for each row: network and preset, and where those of several are the same also what differs."""
-    plain = [f"{card.model}, {card.preset}" if card.preset else card.model for card in cards]
-    titles = []
-    for name, card in zip(plain, cards, strict=True):
-        alike = [_fields(one) for one, title in zip(cards, plain, strict=True) if title == name]
-        mine = _fields(card)
-        differ = [key for key in mine if any(one.get(key) != mine[key] for one in alike)]
-        titles.append(", ".join([name, *(f"{key} {mine[key]}" for key in differ)]))
-    return [  # the networks themselves differ where nothing else does
-        f"{title}, parameters {card.parameters}, multiply-adds {card.macs}" if titles.count(title) > 1 else title
-        for title, card in zip(titles, cards, strict=True)
-    ]
-
-
-def _fields(card: Card) -> dict[str, Any]:
-    """What tells a row from others of its preset."""
-    fields = {name: value for name, value in _recipe(card).items() if name not in ("seed", "options")} | card.options
-    fields["init"] = _init(card)
-    fields["training faces"] = card.data.checksums.get("train", "unknown")[:8]
-    return fields | {"taught": "yes" if TAUGHT in card.notes else "no"}
 
 
 def _row(
