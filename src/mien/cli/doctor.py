@@ -7,8 +7,8 @@ import typer
 
 from mien.cli.faces import read_source
 from mien.cli.options import Device, Groups, Rgb, Size, SkipBadRows, Votes, note
+from mien.cli.places import check_place
 from mien.cli.progress import shares
-from mien.cli.sinks import check_place
 from mien.cli.tables import print_table
 from mien.errors import Stopped
 

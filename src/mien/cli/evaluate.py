@@ -10,8 +10,9 @@ import typer
 
 from mien.cli.calibrated import print_calibration, say_of_calibration
 from mien.cli.faces import check_data, learned, read_faces, shape_of
-from mien.cli.options import ALL, Data, Groups, SkipBadRows, Votes, check_out, note, open_net
+from mien.cli.options import ALL, Data, Groups, SkipBadRows, Votes, note, open_net
 from mien.cli.pictures import figure_kind
+from mien.cli.places import check_out, check_place
 from mien.cli.progress import shares
 from mien.cli.tables import print_report, print_table
 from mien.errors import CheckpointError, DataError

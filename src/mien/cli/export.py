@@ -9,7 +9,7 @@ import typer
 from mien.cards import CARD, Card
 from mien.cli.faces import read_faces
 from mien.cli.options import SkipBadRows, check_finished, note
-from mien.cli.sinks import check_place
+from mien.cli.places import check_place
 from mien.environment import as_typed
 from mien.errors import CheckpointError, DataError
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from mien.cli.options import ALL, note
 from mien.errors import DataError
@@ -33,9 +33,16 @@ def read_faces(
     from mien.data.origin import DataPath
 
     source = DataPath(data, votes, skip_bad_rows, groups=groups)
-    if shape and data and Path(data).is_dir():
+    if shape and of_images(data):
         source = replace(source, size=shape[1], rgb=shape[0] == 3)
     return read_source(source, only)
+
+
+def of_images(data: str | os.PathLike[str] | None) -> TypeGuard[str | os.PathLike[str]]:
+    """Whether faces are read from image files, in any size and colours; those in other files are as they are."""
+    from mien.data.mapped import is_mapped
+
+    return bool(data and Path(data).is_dir() and not is_mapped(Path(data)))
 
 
 def read_source(source: "DataPath", only: Collection[str] = SPLITS) -> "Splits":

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mien.cli.batches import fitted
 from mien.cli.faces import as_words, read_source, say_leaked
-from mien.cli.options import Data, Device, Groups, Rgb, Size, SkipBadRows, Votes, check_out, note
+from mien.cli.options import Data, Device, Groups, Rgb, Size, SkipBadRows, Votes, note
+from mien.cli.places import check_out
 from mien.cli.progress import ended_as_by_ctrl_c, watch
 from mien.cli.recipes import make_recipe, recipe_options
-from mien.cli.tables import print_table
-from mien.cli.train import FEW, fitted
+from mien.cli.tables import counted, print_table
+from mien.cli.train import FEW
 
 if TYPE_CHECKING:
     from mien.data.origin import DataPath
@@ -118,7 +120,7 @@ def _suited(folder: Path, recipes: "dict[str, Recipe]", faces: int) -> "dict[str
     if changed:
         one = changed[0]
         note(
-            f"{faces:,} {'face' if faces == 1 else 'faces'} to learn from: batches of {suited[one].batch} rather than "
+            f"{counted(faces, 'face')} to learn from: batches of {suited[one].batch} rather than "
             f"{recipes[one].batch}, and SGD's learning rates with them, so that an epoch has more steps. "
             f"--preset {recipes[one].preset} leaves them as they are."
         )

@@ -1,13 +1,12 @@
 """Options that several verbs share, and what is checked of them."""
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.errors import CheckpointError, DataError
+from mien.errors import CheckpointError
 from mien.labels import SPLITS
 from mien.names import printable
 
@@ -109,28 +108,6 @@ Into = Annotated[
 def note(text: str) -> None:
     """Say something to a person that is no result: on stderr."""
     print("\n".join(map(printable, text.split("\n"))), file=sys.stderr)
-
-
-def check_out(out: Path, data: str | os.PathLike[str] | None) -> None:
-    """Raise DataError where results would lie in the folder of pictures: they would be a class at the next reading."""
-    from mien.data.mapped import is_mapped
-
-    if data is None or not Path(data).is_dir() or is_mapped(Path(data)):
-        return
-    pictures = Path(os.path.realpath(data))
-    if Path(os.path.realpath(out)).is_relative_to(pictures):
-        taken = "lie among them" if out.suffix.lower() in (".png", ".svg") else "be taken for one of the classes"
-        raise DataError(
-            f"{out} lies in the folder of the pictures, {data}, where it would {taken}. Say "
-            f"where else it shall go, such as {_from_here(pictures.parent / 'runs' / out.name)}."
-        )
-
-
-def _from_here(path: Path) -> str:
-    try:
-        return os.path.relpath(path)
-    except ValueError:  # Windows: it lies on another drive
-        return str(path)
 
 
 def open_net(target: str) -> "Net":

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from mien.cli.options import Certain, Network, OnnxDevice, given_path, note
+from mien.cli.places import check_place
 from mien.cli.screen import live as bars
 from mien.cli.screen import progress
-from mien.cli.sinks import Sink, annotator, check_films, check_place, figure, undrawn
+from mien.cli.sinks import Sink, annotator, check_films, figure, undrawn
 from mien.cli.tally import Tally
 from mien.errors import DataError, Incomplete, Stopped
 from mien.files import naming

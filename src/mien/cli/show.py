@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mien.cli.faces import asks_drawn, check_data, read_faces
-from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, check_out, open_net
+from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, open_net
 from mien.cli.pictures import figure_kind, write_picture
+from mien.cli.places import check_out
 from mien.cli.tables import print_table
 from mien.errors import DataError
 

@@ -3,9 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from errno import EISDIR
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from mien.cli.options import note
@@ -20,25 +18,6 @@ Sink = Callable[["Frame", "Reading"], None]
 
 LONGEST = 245
 """Bytes of a drawing's name without its ending and a number: file systems take 255."""
-
-
-def check_place(path: Path, *, folder: bool = False) -> None:
-    """Make the folder that a file is to come into, or with `folder` the one that is named, and write there for a try.
-
-    Raises:
-        DataError: that can't be done; said before hours of reading, not after them.
-    """
-    home = path if folder else path.parent
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=home, prefix=".mien-"):
-            pass
-        if not folder and path.is_dir():
-            raise IsADirectoryError(EISDIR, "a folder is called like that")
-        if os.name == "nt" and not folder and path.exists():
-            path.open("r+b").close()  # another program may hold it, as Excel does what it shows
-    except OSError as error:
-        raise DataError(f"{path}: it can't be written there ({error.strerror}). Name another place.") from None
 
 
 def check_films(annotate: Path | None, timeline: Path | None, media: "Sources") -> None:

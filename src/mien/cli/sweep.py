@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.faces import read_source, say_leaked
-from mien.cli.options import Data, Device, Groups, InitRgb, InitSize, SkipBadRows, Votes, check_out, given_path, note
+from mien.cli.batches import suited, suits
+from mien.cli.faces import as_words, read_source, say_leaked
+from mien.cli.options import Data, Device, Groups, InitRgb, InitSize, SkipBadRows, Votes, given_path, note
+from mien.cli.places import check_out
 from mien.cli.progress import ended_as_by_ctrl_c, watch
-from mien.cli.recipes import NOT_OPTIONS, NetworkOption, Preset, recipe_options
+from mien.cli.recipes import NOT_OPTIONS, NetworkOption, Preset, asked, recipe_options
 from mien.cli.tables import counted, print_table
-from mien.cli.train import asked, suited, suits
 from mien.errors import Incomplete, RecipeError
 
 if TYPE_CHECKING:
@@ -142,12 +143,9 @@ def _command(recipe: "Recipe", source: "DataPath", device: str | None, out: Path
     """The `mien train` that trains by this very recipe on these faces: what differs from the preset, in full."""
     from mien.training.recipe import recipe as of_preset
 
-    words = ["mien", "train", recipe.model, "--preset", recipe.preset]
-    for name in ("path", "votes", "groups", "size"):
-        if (value := getattr(source, name)) is not None:
-            words += ["--data" if name == "path" else f"--{name}", str(value)]
+    words = ["mien", "train", recipe.model, "--preset", recipe.preset, *as_words(source)]
+    words += ["--size", str(source.size)] if source.size else []
     words += ["--rgb" if source.rgb else "--gray"] if source.rgb or recipe.init else []
-    words += ["--skip-bad-rows"] if source.skip_bad_rows else []
     plain = of_preset(recipe.model, recipe.preset)
     for name in type(recipe).model_fields:
         value = getattr(recipe, name)
