@@ -24,6 +24,14 @@ def _known_split(name: str) -> str:
     return name
 
 
+def _known_device(context: typer.Context, name: str | None) -> str | None:
+    if name is not None and not context.resilient_parsing:  # which is a shell's that asks for completions
+        from mien.training.device import pick_device
+
+        pick_device(name)  # a wrong one is said before minutes of reading
+    return name
+
+
 def given_path(text: str) -> Path:
     """The path of an option. An empty one, as "$OUT" is where OUT isn't set, would be this folder."""
     if not text:
@@ -74,8 +82,11 @@ Groups = Annotated[
 ]  # fmt: skip
 Device = Annotated[
     str | None,
-    typer.Option("--device", metavar="NAME", help="cpu, cuda, mps; without it an NVIDIA GPU, else the CPU."),
-]
+    typer.Option(
+        "--device", metavar="NAME", callback=_known_device,
+        help="cpu, cuda or mps; default an NVIDIA GPU if there is one, else the CPU.",
+    ),
+]  # fmt: skip
 Network = Annotated[
     str,
     typer.Option(
