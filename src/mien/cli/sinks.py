@@ -4,9 +4,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mien.cli.options import note
+from mien.cli.pictures import figure_kind
 from mien.errors import DataError
 from mien.files import atomic_write
 
@@ -140,13 +141,11 @@ def _free(path: Path, ending: str, signature: str, taken: dict[str, int]) -> Pat
 
 
 def figure(path: Path, what: str, stack: ExitStack, last: Mapping[str, int]) -> Sink:
-    """Gathers for a figure, `what` = "timeline" or "sheet", and writes it when the stack is left; `last` as `RowWriter`
-    has it."""
-    kind: Any = path.suffix.lower().removeprefix(".")
-    if kind not in ("svg", "png"):
-        raise DataError(f"{path}: figures are .svg or .png files.")
+    """Collects faces for a figure, `what` = "timeline" or "sheet", and writes it when the stack is left; `last` as
+    `RowWriter` has it."""
     from mien.recognition.figures import Sheet, Timeline
 
+    kind = figure_kind(path, f"--{what}")
     drawing = Timeline() if what == "timeline" else Sheet()
     begun = False
 
