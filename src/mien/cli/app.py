@@ -31,7 +31,7 @@ USAGE = 2
 _UsageError: Any = typer.BadParameter.__bases__[0]  # click's or typer's own: typer has no public name for it
 
 FIRST = (
-    "Try first: `mien predict photo.jpg` says what the faces in a photo show. "
+    "Try first: `mien predict photo.jpg`, or the name of a folder of photos, says which expressions the faces show. "
     "`mien ladder` trains the four networks on drawn faces, in minutes and without a download, and ends "
     "by naming the page to open. `mien data get` says where the real faces are; then `mien ladder --data fer2013.csv`. "
     "`mien VERB --help` tells the rest."
@@ -42,11 +42,11 @@ COMPLETE = "_MIEN_COMPLETE"
 
 
 LEAST, NARROW, MOST = 20, 60, 100
-"""Columns of help: fewer and more there never are, and few leave no room for explanations beside the options."""
+"""Columns of help: the fewest; those up to which explanations stand below their options; the most."""
 
 
 class _Said(typer.Exit):
-    """Leave, done, with a result for `--json`."""
+    """Ends the command well, with a result for `--json`."""
 
     def __init__(self, result: dict[str, Any]) -> None:
         super().__init__(DONE)
@@ -54,13 +54,15 @@ class _Said(typer.Exit):
 
 
 class _Verb(TyperCommand):
-    """A verb whose options stand below the headings that they were given: typer has them in its boxes only."""
+    """A verb whose options stand below their headings (`rich_help_panel`): typer prints these in its boxes only."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         told: dict[str, list[tuple[str, str]]] = {}
         for option in self.get_params(ctx):
             heading = "Arguments" if option.param_type_name == "argument" else "Options"
             if record := option.get_help_record(ctx):
+                if heading == "Arguments":
+                    record = record[0].partition(" <")[0], record[1]  # without Python's name of its type
                 told.setdefault(getattr(option, "rich_help_panel", None) or heading, []).append(record)
         for heading, records in told.items():
             with formatter.section(heading):
@@ -71,7 +73,7 @@ def _root(
     context: typer.Context,
     show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="With --version: what is installed here, too; put it into a bug report.")
+        bool, typer.Option("--verbose", help="With --version: what is installed here, too, for a bug report.")
     ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error; anywhere on the line.")

@@ -60,7 +60,7 @@ def show(
 
 
 def convert(
-    source: Annotated[str, typer.Argument(metavar="SRC", help="Whatever --data takes.")],
+    source: Annotated[str, typer.Argument(metavar="SRC", help="Faces, as `mien train --data` takes them.")],
     out: Annotated[
         Path,
         typer.Argument(metavar="OUT", help="What to write: one file NAME.npz, or a folder NAME.faces for large sets."),
@@ -74,7 +74,7 @@ def convert(
     """Write faces as a file that loads much faster than pictures or a CSV file; --data takes it.
 
     A .faces folder is mapped rather than read, so that sets larger than memory can be trained on. Building one from
-    pictures takes constant memory; stopped, it goes on where it was when the same command is given again.
+    pictures takes constant memory; if it is stopped, the same command goes on.
     """
     from mien.data.origin import DataPath
 

@@ -26,9 +26,9 @@ def read_faces(
     shape: tuple[int, int, int] | None = None,
     only: Collection[str] = SPLITS,
 ) -> "Splits":
-    """The faces that a command line names; from image files in the `shape`, (C, H, W), that a network takes.
+    """Read the faces that a line names: image files in the `shape`, (C, H, W), that a network takes.
 
-    `only`: the splits that are looked at, so that no others are drawn.
+    `only`: the splits that will be looked at; of drawn faces, no others are drawn.
     """
     from mien.data.origin import DataPath
 
@@ -46,7 +46,7 @@ def of_images(data: str | os.PathLike[str] | None) -> TypeGuard[str | os.PathLik
 
 
 def read_source(source: "DataPath", only: Collection[str] = SPLITS) -> "Splits":
-    """The faces that are there, with a bar while a folder is read; says how many rows were left out."""
+    """Read these faces, with a bar while a folder is read, and note what was left out or renamed."""
     from mien.cli.progress import shares
     from mien.data.load import load_faces
 
@@ -123,7 +123,7 @@ def check_data(target: str, classes: tuple[str, ...], splits: "Splits", split: s
     if set(classes) > set(splits.classes):
         gone = ", ".join(name for name in classes if name not in splits.classes)
         note(
-            f"{target} also knows {gone}, which the classes of these faces are without: it is asked about "
+            f"{target} also knows {gone}, which isn't among the classes of these faces: it is asked about "
             f"{', '.join(splits.classes)} alone, which is easier than what it does with photos."
         )
     say_changed(target, splits, split, data)
@@ -162,7 +162,7 @@ def say_changed(target: str, splits: "Splits", split: str, data: str | os.PathLi
 
 
 def learned(target: str, card: "Card", splits: "Splits", data: str | None) -> bool:
-    """Whether a network learned from these faces, by where they lie or by those that it was judged by."""
+    """Whether a network learned from these faces: its data had the same path, or the same validation faces."""
     noted = _noted(target)
     if "path" in noted and noted["path"] == (data and os.path.abspath(data)):
         return True

@@ -24,12 +24,12 @@ SHOWN = ("rung", "parameters", "training", "val before", "val after", "test afte
 """The columns that fit a terminal; the report has them all."""
 
 PRESETS = ("article", "tuned", "demo")
-"""Those by which a network learns from nothing: no rung has another's weights to start from."""
+"""Those that start from random weights."""
 
 
 def _known_preset(name: str | None) -> str | None:
     if name is not None and name not in PRESETS:
-        raise typer.BadParameter(f"the ladder is trained from nothing; its presets are {', '.join(PRESETS)}.")
+        raise typer.BadParameter(f"the ladder starts from random weights; its presets are {', '.join(PRESETS)}.")
     return name
 
 
@@ -42,12 +42,12 @@ def ladder(
         typer.Option(
             metavar="|".join(PRESETS),
             callback=_known_preset,
-            help="article: as the article did it. tuned: the best known for FER2013. demo: seconds, for drawn faces. "
-            "Without it: tuned with --data, else demo.",
+            help="The recipes. article: those of the article which mien implements. tuned: the best known for FER2013. "
+            "demo: for drawn faces, in seconds. Default: tuned with --data, else demo.",
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Default runs/ladder; for drawn faces runs/demo.")
+        Path | None, typer.Option(metavar="DIR", help="For the results; default runs/ladder, of drawn faces runs/demo.")
     ] = None,
     groups: Groups = None,
     size: Size = None,
@@ -58,7 +58,7 @@ def ladder(
 ) -> dict[str, Any]:
     """Train the four networks on the same faces and compare them on one page, report.html.
 
-    Stopped, it goes on where it was when the same command is given again.
+    If it is stopped, the same command goes on where it was.
     """
     from mien.data.origin import DataPath
 

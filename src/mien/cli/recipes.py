@@ -29,8 +29,9 @@ Preset = Annotated[
     typer.Option(
         "--preset",
         metavar=PRESETS,
-        help="article: as the article did it. tuned: the best known for FER2013. demo: seconds, for drawn faces. "
-        "finetune: continues from --init. Without it: finetune with --init, tuned with --data, else demo.",
+        help="The recipe. article: that of the article which mien implements. tuned: the best known for FER2013. demo: "
+        "for drawn faces, in seconds. finetune: to train on from --init. Default: finetune with --init, tuned with "
+        "--data, else demo.",
     ),
 ]
 NetworkOption = Annotated[

@@ -22,7 +22,7 @@ def robustness(
     data: Data = None,
     votes: Votes = None,
     split: Split = "val",
-    seed: Annotated[int, typer.Option(min=0, help="Decides what is random in the corruptions.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Decides what is random in the corruptions.")] = 0,
     figure: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw a curve for each network (.svg, .png).")
     ] = None,

@@ -35,9 +35,9 @@ def sweep(
             help="A recipe field and what is tried for it: lr=0.01..0.3:log, erase=0..0.6, batch=64,128. Repeatable.",
         ),
     ] = None,
-    trials: Annotated[int, typer.Option(min=1, metavar="N", help="Trials in all, with those of earlier runs.")] = 20,
+    trials: Annotated[int, typer.Option(min=1, metavar="N", help="Trials in all, with those of earlier calls.")] = 20,
     out: Annotated[
-        Path | None, typer.Option(parser=given_path, metavar="DIR", help="Default runs/sweep-MODEL.")
+        Path | None, typer.Option(parser=given_path, metavar="DIR", help="For the trials; default runs/sweep-MODEL.")
     ] = None,
     spare: Annotated[
         int, typer.Option(min=1, metavar="N", help="Trials that run to their end before the worse ones are cut short.")
@@ -53,10 +53,10 @@ def sweep(
     option: NetworkOption = None,
     **fields: Any,
 ) -> dict[str, Any]:
-    """Try recipes, each in a run folder of its own, and rank them by validation accuracy; test isn't looked at.
+    """Search for a good recipe: many trainings, ranked by validation accuracy; test isn't looked at.
 
-    Ctrl-C loses at most the epoch under way, a power cut a few where they are quick; the same command goes on. A
-    higher --trials adds some.
+    Each trial has a run folder of its own. Ctrl-C loses at most the epoch under way; a power cut may lose several, if
+    they are quick. The same command goes on, and with a higher --trials adds some.
     """
     from mien.data.origin import DataPath
     from mien.space import read_space

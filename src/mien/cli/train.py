@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mien.training.recipe import Recipe
 
 FEW = 300
-"""Fewer validation faces than these flatter an epoch that was chosen by them: by some points (at 300, 3 or so)."""
+"""With fewer validation faces the accuracy of the epoch chosen by them is too high by some points (at 300, about 3)."""
 
 
 @recipe_options()
@@ -34,7 +34,7 @@ def train(
     preset: Preset = None,
     out: Annotated[Path | None, typer.Option(metavar="RUN", help="The run folder; default runs/MODEL.")] = None,
     resume: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Go on with the training in this run folder, by its own recipe.")
+        Path | None, typer.Option(metavar="RUN", help="Go on with the training in this run folder, by its recipe.")
     ] = None,
     groups: Groups = None,
     size: InitSize = None,
@@ -50,13 +50,13 @@ def train(
         ),
     ] = None,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write the epochs' scalars into RUN/tensorboard, too.")
+        bool, typer.Option("--tensorboard", help="Also write loss and accuracy for TensorBoard, into RUN/tensorboard.")
     ] = False,
     **fields: Any,
 ) -> dict[str, Any]:
     """Train one network into a run folder: weights, ONNX file, card, history and figures.
 
-    Ctrl-C loses at most the epoch under way, a power cut a few where they are quick; `--resume RUN` goes on.
+    Ctrl-C loses at most the epoch under way; a power cut may lose several, if they are quick. `--resume RUN` goes on.
     """
     from mien.data.origin import DataPath
     from mien.runs import read_setup
@@ -106,7 +106,7 @@ def _train(
     tensorboard: bool,
     along: Sequence[str],
 ) -> None:
-    """Train, or go on; a line that goes on after Ctrl-C takes `along` what the run folder doesn't know."""
+    """Train, or go on; `along` are words that the command for going on after Ctrl-C needs beside the run folder."""
     from mien.cards import CARD
     from mien.environment import as_typed
     from mien.experiment import computed, train
