@@ -164,21 +164,6 @@ def build(only: str | None = None) -> typer.Typer:
     return app
 
 
-def _command(only: str | None = None) -> Any:
-    """The command line, ready to run. A flag takes no value, so its help names no type where a value would stand."""
-
-    def plain(command: Any, above: typer.Context | None) -> Any:
-        context = typer.Context(command, parent=above, **command.context_settings)
-        for option in command.get_params(context):
-            if getattr(option, "is_flag", False) and option.metavar is None:
-                option.metavar = ""
-        for below in getattr(command, "commands", {}).values():
-            plain(below, context)
-        return command
-
-    return plain(get_command(build(only)), None)
-
-
 def run(words: Sequence[str]) -> tuple[int, Any]:
     """Run one line: the exit code, and the verb's result (None where it was help or the version).
 
@@ -186,8 +171,8 @@ def run(words: Sequence[str]) -> tuple[int, Any]:
     """
     if COMPLETE in os.environ:  # a shell asks what could stand next: answered on stdout, then it leaves
         os.environ["COLUMNS"] = "10000"  # an answer is a line, and typer would break it as the terminal does
-        _command().main(prog_name="mien")
-    command = _command(next((word for word in words if not word.startswith("-")), None))
+        get_command(build()).main(prog_name="mien")
+    command: Any = get_command(build(next((word for word in words if not word.startswith("-")), None)))
     try:
         with command.make_context("mien", list(words)) as context:
             return DONE, command.invoke(context)
