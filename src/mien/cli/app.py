@@ -144,14 +144,9 @@ def _group(
         },
     )
     for name, verb in verbs.items():
-        said = _flowing(inspect.getdoc(verb) or "")
-        group.command(name, cls=_Verb, help=said, short_help=said.partition("\n")[0])(_with_flags(verb))
+        first = (inspect.getdoc(verb) or "").partition("\n\n")[0]
+        group.command(name, cls=_Verb, short_help=" ".join(first.split()))(_with_flags(verb))
     return group
-
-
-def _flowing(text: str) -> str:
-    """The same paragraphs, each in one line: the terminal's width breaks them, not the docstring's."""
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def build(only: str | None = None) -> typer.Typer:
