@@ -34,6 +34,10 @@ Preset = Annotated[
         "--data, else demo.",
     ),
 ]
+Model = Annotated[
+    str | None,
+    typer.Argument(metavar="MODEL", help="A name from `mien models`, such as cnn; with --init that network's."),
+]
 NetworkOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -134,7 +138,9 @@ def asked(
         kept = Card.read(find(fields["init"]))
     model = model or (kept.model if kept else None)
     if model is None:
-        raise typer.BadParameter("name the model to train (see `mien models`), or a run to start from (--init).")
+        raise typer.BadParameter(
+            "name a model, such as cnn (`mien models` lists them), or a network to start from, such as --init small."
+        )
     preset = preset or ("finetune" if fields["init"] else "tuned" if source.path else "demo")
     recipe = make_recipe(model, preset, fields, option)
     if model not in (known := list_models(unlisted=True)):  # said before minutes of reading

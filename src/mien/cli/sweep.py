@@ -12,7 +12,7 @@ from mien.cli.faces import as_words, read_source, say_leaked
 from mien.cli.options import Data, Device, Groups, InitRgb, InitSize, SkipBadRows, Votes, given_path, note
 from mien.cli.places import check_out
 from mien.cli.progress import ended_as_by_ctrl_c, watch
-from mien.cli.recipes import NOT_OPTIONS, NetworkOption, Preset, asked, recipe_options
+from mien.cli.recipes import NOT_OPTIONS, Model, NetworkOption, Preset, asked, recipe_options
 from mien.cli.tables import counted, print_table
 from mien.errors import Incomplete, RecipeError
 
@@ -27,7 +27,7 @@ SHOWN = 10
 
 @recipe_options(without=["distil"])  # sweeps have no teachers
 def sweep(
-    model: Annotated[str | None, typer.Argument(metavar="MODEL", help="A name from `mien models`.")] = None,
+    model: Model = None,
     field: Annotated[
         list[str] | None,
         typer.Option(

@@ -14,7 +14,7 @@ from mien.cli.faces import as_words, read_source, say_changed, say_leaked
 from mien.cli.options import Data, Device, Groups, InitRgb, InitSize, SkipBadRows, Votes, note
 from mien.cli.places import check_out
 from mien.cli.progress import ended_as_by_ctrl_c, watch
-from mien.cli.recipes import NetworkOption, Preset, asked, recipe_options, trained
+from mien.cli.recipes import Model, NetworkOption, Preset, asked, recipe_options, trained
 from mien.cli.tables import counted, print_report
 from mien.errors import CheckpointError
 
@@ -28,7 +28,7 @@ FEW = 300
 
 @recipe_options()
 def train(
-    model: Annotated[str | None, typer.Argument(metavar="MODEL", help="A name from `mien models`.")] = None,
+    model: Model = None,
     data: Data = None,
     votes: Votes = None,
     preset: Preset = None,
