@@ -155,6 +155,7 @@ def test_sweeps_and_tensorboard_load_only_when_asked_for() -> None:
         "evaluate cnn --views 3",
         "evaluate cnn --split validation",
         "evaluate cnn --data nosuch.csv --split train --without-leaks",
+        "leaderboard small --votes votes.csv",
         "show run --index -1",
         "show run --out face.gif",
         "compare",

@@ -42,6 +42,8 @@ def leaderboard(
     """
     from mien.evaluation.leaderboard import COLUMNS, Leaderboard, cells
 
+    if (votes or groups or skip_bad_rows) and not data:
+        raise typer.BadParameter("--votes, --groups and --skip-bad-rows go with --data.")
     if into:
         check_marks(into, "leaderboard")
     boards = [Leaderboard.read(Path(run)) for run in dict.fromkeys(runs) if run.endswith(".json")]
