@@ -37,7 +37,7 @@ def environment() -> dict[str, Any]:
 
 
 def as_typed(words: Sequence[str]) -> str:
-    """A command as one types it here: on Windows `\\` is no sign of quoting, `'` quotes nothing, and `&` is a sign.
+    """A command as one types it in a shell of this system; on Windows with double quotes, and around `&` and such, too.
 
     >>> as_typed(["mien", "show", "my run"]).replace('"', "'")
     "mien show 'my run'"
@@ -51,9 +51,9 @@ def as_typed(words: Sequence[str]) -> str:
 def installation(packages: Iterable[str]) -> dict[str, Any]:
     """What is installed here, as plain data; it needs no torch.
 
-    `packages` gives the versions of the packages named, None where one isn't installed; `devices` where torch and
-    onnxruntime can compute, empty without them; `box` the files of each network in the box with their SHA-256, None for
-    a file that isn't the one its card was written for.
+    `packages` has the versions of the packages named, None where one isn't installed; `devices` where torch and
+    onnxruntime can compute, nothing without torch; `box` the files of each network in the box with their SHA-256, None
+    for a file that isn't the one its card was written for.
     """
     return {
         "mien": VERSION,
@@ -86,7 +86,7 @@ def _providers() -> list[str]:
 
 
 def _checked(name: str) -> dict[str, str | None]:
-    """The files of a network in the box: their checksum where it is the card's."""
+    """The files of a network in the box, each with its checksum, None where that isn't the card's."""
     card = Card.read(BOX / name)
     found: dict[str, str | None] = {}
     for file, checksum in card.checksums.items():
@@ -149,8 +149,7 @@ def _commit() -> str | None:
         return done.stdout.strip()
 
     try:
-        if git("ls-files", "--error-unmatch", Path(__file__).name):
-            return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", str(here)) else "")
+        git("ls-files", "--error-unmatch", Path(__file__).name)  # an error where it isn't in this repository
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", str(here)) else "")
     except (OSError, subprocess.SubprocessError):
         return None
-    return None

@@ -9,7 +9,6 @@ card is written last, so a folder with a card is complete.
 import json
 import os
 import re
-import tempfile
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import nullcontext, suppress
@@ -20,7 +19,7 @@ import torch
 from torch import nn
 
 from mien.cards import CARD, STATE, Card, TrainedOn, checksum, taught_by
-from mien.checkpoint import load_run, load_state, load_weights, save_state, save_weights, start_from
+from mien.checkpoint import load_run, load_state, save_state, save_weights
 from mien.data.faces import FaceSet
 from mien.data.split import DRAWN
 from mien.data.splits import Splits
@@ -30,26 +29,25 @@ from mien.evaluation.report import Report
 from mien.evaluation.scores import evaluate
 from mien.export import export_onnx
 from mien.files import atomic_write
-from mien.models import create_model, summarise
-from mien.models.backbone import Backbone
+from mien.models import summarise
 from mien.net import MODEL, WEIGHTS
 from mien.runs import COLUMNS, DATA, FIGURES, HISTORY, RECIPE, begin, check_free, held, read_note, write_history
 from mien.shipped import shipped
+from mien.starting import init_of, rehearse, starting
 from mien.training.checks import check_faces, check_network, check_teachers, enough_memory
 from mien.training.device import pick_device
 from mien.training.distributed import Team, join
 from mien.training.fit import Epoch, fit
 from mien.training.precision import number_kind
-from mien.training.recipe import TIMM, Recipe
+from mien.training.recipe import Recipe
 
 ENVIRONMENT = "environment.json"
 
 SAVING = 10
-"""How many times as long as the last save took a training goes on before the next one. Epochs that take longer than
-that are each saved."""
+"""After a save that took a second, this many seconds pass before the next one. Longer epochs are each saved."""
 
 EVALUATED = 256
-"""How many faces at once a network is judged by before and after its training, where its batch isn't smaller."""
+"""The most faces at a time when a network is judged before and after its training; fewer where its batch is smaller."""
 
 
 def train(
@@ -69,20 +67,20 @@ def train(
     It is a generator: nothing happens until a loop asks for the epochs, `for epoch in mien.train(...)`, or
     `history = list(mien.train(...))`, which trains them all.
 
-    Stopping it, by `break` or Ctrl-C, or an error, loses the epoch under way and nothing else; with `resume` the next
-    call goes on after the last saved one, and yields nothing when the run is finished. An epoch is saved before it is
-    yielded, unless the last save is less than ten times as long ago as it took: kill -9, or a power cut, loses such
-    quick epochs, too. The test split isn't looked at.
-    While a variable holds what `train` gave, as in a notebook, a loop that was left still holds the folder: that
-    variable's `.close()` lets go of it.
+    Stopping it, by `break`, Ctrl-C or an error, loses only the epoch under way; with `resume` the next call goes on
+    after the last saved one, and yields nothing when the run is finished. An epoch is saved before it is yielded,
+    unless the last save was less than ten times as long ago as it took: kill -9, or a power cut, loses such quick
+    epochs, too. The test split isn't looked at.
+    Where a variable holds what `train` gave, as in a notebook, a loop that was left still locks the folder: that
+    variable's `.close()` unlocks it.
 
     Args:
         folder: the run folder; made when it isn't there.
         device: "cpu", "cuda", ...; None picks.
         tick: called during an epoch with the share of it that is done.
         second: the training faces with a second labelling, as `fit` takes it.
-        export: False leaves the ONNX file and the figures out, for good: `export_onnx` writes the one.
-        before: called once, ahead of the first epoch, with how the network does on `val` until then.
+        export: False leaves out the ONNX file, which `export_onnx` can write later, and the figures.
+        before: called once, ahead of the first epoch, with how the network does on `val` before any training.
 
     Raises:
         CheckpointError: the folder holds a run and `resume` is False; its recipe or data are others; or another
@@ -94,7 +92,8 @@ def train(
     """
     check_kind(splits, Splits, DataError, "train takes all three sets as one, such as mien.drawn_faces().")
     check_kind(recipe, Recipe, RecipeError, 'train needs a recipe, such as mien.recipe("cnn").')
-    folder, team = Path(folder), join(pick_device(device))
+    folder, device = Path(folder), pick_device(device)
+    team = join(device)
     leads = team.rank == 0
     if leads and not (resume or team.again):
         check_free(folder)
@@ -102,13 +101,10 @@ def train(
     teachers = [] if (folder / CARD).exists() else [load_run(name)[0] for name in recipe.teachers]
     if teachers:
         check_teachers(teachers, splits["train"], recipe)
-    kept = _options(folder) if recipe.init else None
-    with torch.random.fork_rng(devices=[]), torch.device("cpu"):  # the caller's random numbers stay as they are
-        model = create_model(recipe.model, **kept) if kept else fresh(recipe, splits)
+    model = starting(folder, recipe, splits)
     check_network(model, splits["train"], recipe, second, team)
-    others = isinstance(model, Backbone) or not type(model).__module__.startswith("mien.")
-    if leads and others and not (folder / RECIPE).exists():
-        _rehearse(model, recipe, splits)
+    if leads and not (folder / RECIPE).exists():
+        rehearse(model, recipe, splits)
     with held(folder) if leads else nullcontext():
         yield from _train(
             folder, model, splits, recipe, team,
@@ -123,7 +119,7 @@ def _train(
     recipe: Recipe,
     team: Team,
     *,
-    device: str | torch.device | None,
+    device: torch.device,
     tick: Callable[[float], None] | None,
     second: FaceSet | None,
     teachers: Sequence[nn.Module],
@@ -141,8 +137,7 @@ def _train(
         return
     if leads and not (folder / ENVIRONMENT).exists():
         atomic_write(folder / ENVIRONMENT, json.dumps(environment() | computed(recipe, device), indent=2))
-    where = pick_device(device)
-    started = state.get("started", "") if state else _started(recipe)
+    started = state.get("started", "") if state else init_of(recipe)
     sums = [Card.read(name).checksums[WEIGHTS] for name in recipe.teachers]
     if state and state.get("teachers", sums) != sums:
         raise CheckpointError(
@@ -152,15 +147,15 @@ def _train(
     if state:
         before = state["before"]
     else:
-        with enough_memory(where, recipe, splits["train"]):
-            first = evaluate(model.to(where), splits["val"], split="val", batch=min(recipe.batch, EVALUATED))
+        with enough_memory(device, recipe, splits["train"]):
+            first = evaluate(model.to(device), splits["val"], split="val", batch=min(recipe.batch, EVALUATED))
         before = first.as_json()
         if say:
             say(first)
     rows: list[dict[str, float]] = state["history"] if state else []
     if leads and state:
         with suppress(PermissionError):  # see `_Keeper.save`
-            write_history(folder, rows)  # whoever was killed after the state was saved may not have come to it
+            write_history(folder, rows)  # a process that was killed may have saved the state, and this no more
     keeper = _Keeper(folder, {"before": before, "options": model.options, "started": started, "teachers": sums})
     try:
         for epoch in fit(
@@ -171,28 +166,26 @@ def _train(
             if leads:
                 keeper.take(epoch, rows)
             yield epoch
-    finally:  # by whatever it was stopped
+    finally:
         keeper.save()
     if not leads:
         return
     try:
-        write_history(folder, rows)  # if it couldn't be, above
+        write_history(folder, rows)  # once more, for it may have failed above
     except PermissionError as error:
         raise CheckpointError(
             f"{folder / HISTORY}: can't be written ({error.strerror}); another program may hold it. All epochs are "
             "saved: close it, and go on with --resume."
         ) from None
-    # those there may be of an epoch that was done again, and otherwise
-    save_weights(model.state_dict(), folder / WEIGHTS)
     _finish(folder, model, splits, recipe, started, sums, before, rows, export)
 
 
 class _Keeper:
-    """Saves a training after its epochs: at once, or while that would take too much of the time (`SAVING`), later."""
+    """Saves a training after each epoch, or less often where that would take too much of the time (see `SAVING`)."""
 
     def __init__(self, folder: Path, known: dict[str, Any]) -> None:
         self.folder, self.known = folder, known
-        self.held: dict[str, Any] = {}  # the state that isn't saved yet
+        self.held: dict[str, Any] = {}  # the state, while it isn't saved
         self.better, self.due = False, time.monotonic()
 
     def take(self, epoch: Epoch, rows: list[dict[str, float]]) -> None:
@@ -210,69 +203,18 @@ class _Keeper:
         if self.better:
             save_weights(self.held["fit"]["best"], self.folder / WEIGHTS)
         save_state(self.held, self.folder / STATE)
-        with suppress(PermissionError):  # Windows, while Excel shows it: the state has what it says
+        with suppress(PermissionError):  # on Windows, while Excel has it open; the state holds the same rows
             write_history(self.folder, self.held["history"])
         self.held, self.better = {}, False
         now = time.monotonic()
         self.due = now + SAVING * (now - began)
 
 
-def _rehearse(model: nn.Module, recipe: Recipe, splits: Splits) -> None:
-    """Raise CheckpointError where a network that isn't mien's can't be counted or exported: not after hours."""
-    summarise(model)
-    options: Any = model.options
-    shape = (options["channels"], options["size"], options["size"])
-    card = Card(model=recipe.model, options=options, classes=splits.classes, input_shape=shape)
-    with tempfile.TemporaryDirectory(prefix="mien-") as folder:
-        export_onnx(model, Path(folder, MODEL), card)
-
-
-def _options(folder: Path) -> dict[str, Any] | None:
-    """The options of a network that has come to an epoch: what it started from isn't needed again, and may be gone.
-
-    None before the first epoch.
-    """
-    if (folder / CARD).exists():
-        return Card.read(folder).options
-    return load_state(folder / STATE)["options"] if (folder / STATE).exists() else None
-
-
 def computed(recipe: Recipe, device: str | torch.device | None = None) -> dict[str, str]:
-    """On which device a training by this recipe is done, and how exactly it computes there."""
+    """On which device a training by this recipe runs, and in which precision."""
     where = pick_device(device)
     name = f"{where} ({torch.cuda.get_device_name(where)})" if where.type == "cuda" else str(where)
     return {"device": name, "precision": str(number_kind(recipe, where)).removeprefix("torch.")}
-
-
-def _started(recipe: Recipe) -> str:
-    """The checksum of the weights that a training goes on from; "" of none, and of timm's."""
-    return "" if recipe.init in ("", TIMM) else Card.read(recipe.init).checksums[WEIGHTS]
-
-
-def fresh(recipe: Recipe, splits: Splits) -> nn.Module:
-    """The network that a training by `recipe` on `splits` starts from: untrained, or with the weights of `recipe.init`.
-
-    Raises:
-        CheckpointError: `recipe.init` holds another model.
-    """
-    images = splits["train"].images
-    channels = 1 if images.ndim == 3 else 3
-    torch.default_generator.manual_seed(recipe.seed)  # a GPU's numbers aren't drawn from, and are left alone
-    shape = {"classes": len(splits.classes), "channels": channels, "size": images.shape[1]}
-    if not recipe.init:
-        return create_model(recipe.model, **shape, **recipe.options)
-    if recipe.init == TIMM:
-        model = create_model(recipe.model, **shape, **recipe.options)
-        if not isinstance(model, Backbone):
-            raise CheckpointError(f"timm has no weights for a {recipe.model}, only for a backbone.")
-        model.load_pretrained()
-        return model
-    earlier, card = load_run(recipe.init)
-    if card.model != recipe.model:
-        raise CheckpointError(f"{recipe.init} is a {card.model}; it can't be where a {recipe.model} starts from.")
-    model = create_model(recipe.model, **{**card.options, **recipe.options, **shape})
-    start_from(model, earlier, same_classes=card.classes == splits.classes)
-    return model
 
 
 def _finish(
@@ -286,13 +228,14 @@ def _finish(
     rows: list[dict[str, float]],
     export: bool,
 ) -> None:
-    load_weights(model, folder / WEIGHTS)
+    # there may be those of an epoch that was done once more, with another outcome, after a kill
+    save_weights(model.state_dict(), folder / WEIGHTS)
     with enough_memory(next(model.parameters()).device, recipe, splits["train"]):  # where it was trained
         report = evaluate(model, splits["val"], split="val", batch=min(recipe.batch, EVALUATED))
     model.cpu()
-    best = max(rows, key=lambda row: row["val_accuracy"], default=None)
+    best = max(rows, key=lambda row: row["val_accuracy"])
     cost, teachers = summarise(model), [Path(name).name for name in recipe.teachers]
-    # by their checksums, too, for every other run's folder is called `best`
+    # with a piece of their checksums, for many a run's folder is called `best`
     known = [f"{name} {weights[:8]}" for name, weights in zip(teachers, taught_with, strict=True)]
     options: Any = model.options
     card = Card(
@@ -310,7 +253,7 @@ def _finish(
             checksums=read_note(folder / DATA)["checksums"],  # of what it was begun on
         ),
         scores={"before": {"val": before}, "after": {"val": report.as_json()}},
-        epoch=int(best["epoch"]) if best else 0,
+        epoch=int(best["epoch"]),
         notes="The best epoch by validation accuracy. The test split was not looked at."
         + taught_by(recipe.distil, teachers, boxed=set(recipe.teachers) <= set(shipped())),
     )
@@ -322,7 +265,7 @@ def _finish(
 
 
 def named(splits: Splits) -> str:
-    """Where faces came from, without the folders on the way there: they are nobody's business."""
+    """Where faces came from, as names of files without their folders, which would tell of the machine."""
     origin = splits.origin
     files = [os.path.basename(os.path.normpath(path)) for path in (origin.path, origin.votes) if path] if origin else []
     drawn = re.search(rf" \([^()]*{DRAWN} \d+\)", splits.source)
@@ -333,6 +276,6 @@ def _draw(folder: Path, rows: list[dict[str, float]], report: Report) -> None:
     try:
         from mien.evaluation.figures import confusion_matrix, curves
     except MissingExtra:
-        return  # pictures are an extra; the numbers are all there
+        return  # figures are an extra; the numbers are all there
     atomic_write(folder / FIGURES / "curves.svg", curves(rows))
     atomic_write(folder / FIGURES / "confusion.svg", confusion_matrix(report.confusion, report.classes))

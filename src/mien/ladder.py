@@ -26,8 +26,8 @@ REPORT = "report.html"
 def compare_rungs(folder: str | os.PathLike[str], splits: Splits, device: str | None = None) -> Ladder:
     """Judge the trained rungs under `folder` on validation and, where there is one, on test; write the comparison.
 
-    They are asked where they were trained: on `device`, without one on the fastest there is. Writes `ladder.json`,
-    `ladder.md`, and with the extra `figures` `report.html`, a page that stands alone.
+    They are run on `device`; None picks, as in their training. Writes `ladder.json`, `ladder.md`, and with the extra
+    `figures` `report.html`, a page that needs no other file.
 
     Raises:
         CheckpointError: a rung isn't finished, or its files were changed.

@@ -31,14 +31,14 @@ COLUMNS = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", 
 
 
 def check_free(folder: str | os.PathLike[str]) -> None:
-    """Raise CheckpointError when there is a run in this folder, or what one would replace; quick, to be asked first."""
+    """Raise CheckpointError when this folder holds a run, or a file that one would replace; to be asked first."""
     if Path(folder, RECIPE).exists():
         raise CheckpointError(f"{folder}: there is a run in this folder. Go on with it (--resume) or choose another.")
     _check_unused(Path(folder))
 
 
 def _check_unused(folder: Path) -> None:
-    """Raise CheckpointError where a run that begins here would write over files that are none of a run's."""
+    """Raise CheckpointError where a run that begins here would replace files that no run wrote."""
     written = [HISTORY, CARD, WEIGHTS, MODEL, STATE]
     written += [f"{FIGURES}/curves.svg", f"{FIGURES}/confusion.svg", *([] if _begun(folder / DATA) else [DATA])]
     if taken := [name for name in written if (folder / name).exists()]:
@@ -46,7 +46,7 @@ def _check_unused(folder: Path) -> None:
 
 
 def _begun(note: Path) -> bool:
-    """Whether `begin` wrote this, and was killed before `recipe.json`."""
+    """Whether `begin` wrote this note, and was killed before it wrote `recipe.json`."""
     try:
         return "checksums" in read_note(note)
     except CheckpointError:
@@ -77,7 +77,8 @@ def check_own(*places: Path) -> None:
 
 
 def begin(folder: Path, splits: Splits, recipe: Recipe, second: FaceSet | None = None) -> None:
-    """Note what a run begins with; `recipe.json` last, so that a folder with one has both.
+    """Note what a run begins with, or check that it goes on with the same. `recipe.json` is written last, so that a
+    folder with one has `data.json`, too.
 
     Raises:
         CheckpointError: the folder holds a run of another recipe, of other data, or with another second labelling; or
@@ -112,7 +113,7 @@ def begin(folder: Path, splits: Splits, recipe: Recipe, second: FaceSet | None =
 
 
 def read_setup(folder: str | os.PathLike[str]) -> tuple[Recipe, DataPath | None]:
-    """What a run folder was begun with: its recipe, and where its data is, if that is known.
+    """What a run was begun with: its recipe, and where its data is, None where a program made it.
 
     Raises:
         CheckpointError: it is no run.

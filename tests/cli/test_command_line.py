@@ -72,6 +72,18 @@ def test_a_flag_names_no_type_in_its_help(line: str, capsys: pytest.CaptureFixtu
     assert "bool" not in said.lower()
 
 
+@pytest.mark.parametrize(("verb", "said"), [("train", "synthetic, drawn faces"), ("calibrate", "those the run was")])
+def test_help_says_which_faces_there_are_without_data(verb: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([verb, "--help"]) == 0
+    assert f"Without it: {said}" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("line", ["predict --help", "data convert --help", "explain --help"])
+def test_help_names_no_types_of_pythons(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == 0
+    assert "<" not in capsys.readouterr().out.replace("0.05<=x<=1", "").replace("8<=x<=1024", "")
+
+
 @pytest.mark.parametrize("width", [40, 80, 100])
 def test_help_cuts_nothing_off_and_is_plain_text(
     width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -142,6 +154,8 @@ def test_sweeps_and_tensorboard_load_only_when_asked_for() -> None:
         "evaluate",
         "evaluate cnn --views 3",
         "evaluate cnn --split validation",
+        "evaluate cnn --data nosuch.csv --split train --without-leaks",
+        "leaderboard small --votes votes.csv",
         "show run --index -1",
         "show run --out face.gif",
         "compare",
@@ -164,17 +178,21 @@ def test_wrong_usage_is_2_and_says_what_is_wrong(line: str, capsys: pytest.Captu
     [
         ("evaluate nosuch.onnx", "nosuch.onnx: no such file"),
         ("evaluate runs/nosuch", "nosuch"),
+        ("evaluate nosuch --data nosuch.csv", "nosuch: no such file or folder, and no network's name"),
+        ("train cnn --data nosuch.csv --device nosuch", "There is no device 'nosuch' that works here"),
         ("show nosuch", "nosuch: no such file"),
         ("compare nosuch", "nosuch"),
         ("data show --data nosuch.csv", "nosuch.csv: no such file"),
         ("data show --votes votes.csv", "say where its CSV file is"),
         ("data convert nosuch.csv out.npz", "nosuch.csv: no such file"),
+        ("robustness small --figure taken/a.svg", "taken/a.svg: it can't be written there"),
     ],
 )
 def test_what_a_person_can_mend_is_1_and_one_message(
     line: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("taken").write_text("a file")
     assert main([*line.split(), "--json"]) == 1
     said = capsys.readouterr()
     assert said.out == ""

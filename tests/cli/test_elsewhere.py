@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import mien.cli as cli
-from mien.cli.options import check_out
+from mien.cli.places import check_out
 from mien.errors import DataError, MienError
 from mien.session import _fast_cores, cores, quota
 from mien.training.checks import no_memory

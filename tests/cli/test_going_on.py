@@ -40,7 +40,7 @@ def _stopped_early(monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*words: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mien.experiment.fresh", stop)
+    monkeypatch.setattr("mien.starting.fresh", stop)
 
 
 def test_stopped_before_it_began(files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,11 @@ from PIL import Image
 
 from mien.cards import Card
 from mien.cli import main
+from mien.cli.faces import read_faces
+from mien.cli.recipes import asked
 from mien.data.drawn import draw
+from mien.data.load import load_faces
+from mien.data.origin import DataPath
 
 NAMES = {0: "grumpy", 3: "cheerful", 5: "wow"}
 TINY = ("--option", "widths=[8,8]", "--option", "depths=[1,1]", "--epochs", "1", "--batch", "32")
@@ -113,6 +117,21 @@ def test_what_other_data_cannot_be_asked_for(faces_file: Path, photos: Path, tmp
     assert main(["train", "--resume", str(tmp_path), "--rgb"]) == 2
     assert "leave out --rgb" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_converted_faces_are_taken_as_they_are(photos: Path, tmp_path: Path, capsys) -> None:
+    """They have the size that they were converted in, whatever the network would ask image files for."""
+    faces = tmp_path / "own.faces"
+    ask(capsys, "data", "convert", photos / "my photos", faces, "--size", "32")
+    _, source = asked(None, None, DataPath(faces), None, {"init": "small"}, ())
+    assert load_faces(**vars(source)).train.pixels.shape[1:] == (1, 32, 32)
+    assert read_faces(str(faces), None, False, shape=(1, 48, 48)).train.pixels.shape[1:] == (1, 32, 32)
+
+
+def test_no_name_is_no_folder(photos: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(photos / "my photos")
+    assert main(["data", "convert", "", str(tmp_path / "own.faces")]) == 1
+    assert "The name of the data is empty" in capsys.readouterr().err
 
 
 def test_one_class_alone_is_refused_before_anything_is_written(photos: Path, tmp_path: Path, capsys) -> None:

@@ -82,7 +82,7 @@ def test_fewer_classes_than_the_network_knows_are_an_easier_question(
     shutil.copytree(odd / "gloomy", tmp_path / "two" / "gloomy")
     _, said = ask(capsys, "evaluate", tmp_path / "run", "--data", tmp_path / "two")
     assert (
-        "also knows cross, which the classes of these faces are without: it is asked about cheerful, gloomy alone"
+        "also knows cross, which isn't among the classes of these faces: it is asked about cheerful, gloomy alone"
         in said
     )
     _, said = ask(capsys, "evaluate", tmp_path / "run", "--data", odd, "--calibration")

@@ -258,10 +258,11 @@ def test_networks_in_the_box_are_compared_without_their_training(
 @pytest.mark.parametrize(
     "line",
     ["evaluate small --figure a.gif", "explain a.jpg --out a.gif", "robustness small --examples a.gif",
-     "compare small --out a.gif", "show small --out a.gif"],
+     "compare small --out a.gif", "show small --out a.gif", "predict PHOTO --timeline a.gif",
+     "predict PHOTO --sheet a.gif"],
 )  # fmt: skip
-def test_a_picture_of_another_kind_is_refused_alike(line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(line.split()) == 2
+def test_a_picture_of_another_kind_is_refused_alike(line: str, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(photo) if word == "PHOTO" else word for word in line.split()]) == 2
     assert ".svg or .png" in capsys.readouterr().err
 
 

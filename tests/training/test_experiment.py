@@ -15,10 +15,11 @@ from mien.checkpoint import load_run, load_state, load_weights, save_state, save
 from mien.data.drawn import drawn_faces
 from mien.data.faces import FaceSet
 from mien.errors import CheckpointError, DataError, Diverged, RecipeError, TooLittleMemory
-from mien.experiment import fresh, train
+from mien.experiment import train
 from mien.models import create_model
 from mien.net import WEIGHTS
 from mien.runs import begin, history, read_note, write_history
+from mien.starting import fresh
 from mien.training.recipe import recipe
 
 

@@ -55,7 +55,7 @@ VERB_EXTRAS = {"explain": "explain"}
 
 
 PATTERNS = ("predict", "score")
-"""Verbs that take patterns of files."""
+"""Verbs that expand patterns of files themselves."""
 
 WINDOWS = os.name == "nt"
 
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 an error that a person can mend, 2 wrong usage, 130 interrupted.
     """
     _fill_streams()
-    os.environ["MPLBACKEND"] = "agg"  # no window is opened, and a name that matplotlib doesn't know ends its import
+    os.environ["MPLBACKEND"] = "agg"  # opens no window; a name that matplotlib doesn't know would end its import
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns where it can't keep its cache
     if os.environ.get("MIEN_PORT", "").startswith("tcp://"):  # Kubernetes', where a Service is called mien: no port
         del os.environ["MIEN_PORT"]
@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             and error.errno == errno.EINVAL
             and (error.filename, getattr(error, "winerror", None)) == (None, None)
         ):
-            _discard_output()  # a pipe that was left
+            _discard_output()  # whoever read the pipe has gone
             return FAILED
         return _failed(f"error: {_sentence(error)}", FAILED, flags)
     except ModuleNotFoundError as error:
@@ -129,9 +129,9 @@ def _expanded(words: Sequence[str]) -> list[str]:
 
 
 def _fill_streams() -> None:
-    """Give each stream that was closed (`>&-`), or that a program without a console lacks, nowhere to go.
+    """Let each stream that was closed (`>&-`), or that a program without a console lacks, lead to nowhere.
 
-    In this order each takes its own descriptor; else a file would get it, and what others print on it.
+    In this order each gets its own descriptor; else the next file to be opened would get it, and what is printed there.
     """
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
@@ -161,7 +161,7 @@ def _run(words: list[str], document: TextIO | None) -> int:
 
 @contextlib.contextmanager
 def _aside(document: TextIO) -> Iterator[None]:
-    """What is printed goes to stderr; also what isn't Python's, such as daft, and prints to the descriptor itself."""
+    """Send what is printed to stderr, even what isn't printed by Python: daft writes to the descriptor itself."""
     with contextlib.redirect_stdout(sys.stderr), contextlib.ExitStack() as stack:
         if _descriptor(document) == 1 and _descriptor(sys.stderr) == 2:
             document.flush()
@@ -183,7 +183,7 @@ def run() -> NoReturn:
     """The command `mien`: `main`, and the end of the process with its exit code."""
     code = main()
     if "daft" in sys.modules or "TORCHELASTIC_RUN_ID" in os.environ:
-        # daft's threads, and those of a worker under torchrun, now and then abort a Python that takes itself apart
+        # daft's threads, and those of a worker under torchrun, sometimes abort Python as it shuts down
         atexit._run_exitfuncs()
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
@@ -197,7 +197,7 @@ def _failed(message: str, code: int, flags: set[str]) -> int:
         traceback.print_exc()
     try:
         sys.stdout.flush()  # what was printed before stands before the message
-    except OSError:  # it may be the one that the message is of
+    except OSError:  # perhaps the one that the message is about
         _discard_output()
     print("\n".join(map(printable, message.split("\n"))), file=sys.stderr)
     return code

@@ -31,7 +31,7 @@ USAGE = 2
 _UsageError: Any = typer.BadParameter.__bases__[0]  # click's or typer's own: typer has no public name for it
 
 FIRST = (
-    "Try first: `mien predict photo.jpg` says what the faces in a photo show. "
+    "Try first: `mien predict photo.jpg`, or the name of a folder of photos, says which expressions the faces show. "
     "`mien ladder` trains the four networks on drawn faces, in minutes and without a download, and ends "
     "by naming the page to open. `mien data get` says where the real faces are; then `mien ladder --data fer2013.csv`. "
     "`mien VERB --help` tells the rest."
@@ -42,11 +42,11 @@ COMPLETE = "_MIEN_COMPLETE"
 
 
 LEAST, NARROW, MOST = 20, 60, 100
-"""Columns of help: fewer and more there never are, and few leave no room for explanations beside the options."""
+"""Columns of help: the fewest; those up to which explanations stand below their options; the most."""
 
 
 class _Said(typer.Exit):
-    """Leave, done, with a result for `--json`."""
+    """Ends the command well, with a result for `--json`."""
 
     def __init__(self, result: dict[str, Any]) -> None:
         super().__init__(DONE)
@@ -54,13 +54,15 @@ class _Said(typer.Exit):
 
 
 class _Verb(TyperCommand):
-    """A verb whose options stand below the headings that they were given: typer has them in its boxes only."""
+    """A verb whose options stand below their headings (`rich_help_panel`): typer prints these in its boxes only."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         told: dict[str, list[tuple[str, str]]] = {}
         for option in self.get_params(ctx):
             heading = "Arguments" if option.param_type_name == "argument" else "Options"
             if record := option.get_help_record(ctx):
+                if heading == "Arguments":
+                    record = record[0].partition(" <")[0], record[1]  # without Python's name of its type
                 told.setdefault(getattr(option, "rich_help_panel", None) or heading, []).append(record)
         for heading, records in told.items():
             with formatter.section(heading):
@@ -71,7 +73,7 @@ def _root(
     context: typer.Context,
     show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="With --version: what is installed here, too; put it into a bug report.")
+        bool, typer.Option("--verbose", help="With --version: what is installed here, too, for a bug report.")
     ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error; anywhere on the line.")
@@ -142,14 +144,9 @@ def _group(
         },
     )
     for name, verb in verbs.items():
-        said = _flowing(inspect.getdoc(verb) or "")
-        group.command(name, cls=_Verb, help=said, short_help=said.partition("\n")[0])(_with_flags(verb))
+        first = (inspect.getdoc(verb) or "").partition("\n\n")[0]
+        group.command(name, cls=_Verb, short_help=" ".join(first.split()))(_with_flags(verb))
     return group
-
-
-def _flowing(text: str) -> str:
-    """The same paragraphs, each in one line: the terminal's width breaks them, not the docstring's."""
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def build(only: str | None = None) -> typer.Typer:
@@ -162,21 +159,6 @@ def build(only: str | None = None) -> typer.Typer:
     return app
 
 
-def _command(only: str | None = None) -> Any:
-    """The command line, ready to run. A flag takes no value, so its help names no type where a value would stand."""
-
-    def plain(command: Any, above: typer.Context | None) -> Any:
-        context = typer.Context(command, parent=above, **command.context_settings)
-        for option in command.get_params(context):
-            if getattr(option, "is_flag", False) and option.metavar is None:
-                option.metavar = ""
-        for below in getattr(command, "commands", {}).values():
-            plain(below, context)
-        return command
-
-    return plain(get_command(build(only)), None)
-
-
 def run(words: Sequence[str]) -> tuple[int, Any]:
     """Run one line: the exit code, and the verb's result (None where it was help or the version).
 
@@ -184,8 +166,8 @@ def run(words: Sequence[str]) -> tuple[int, Any]:
     """
     if COMPLETE in os.environ:  # a shell asks what could stand next: answered on stdout, then it leaves
         os.environ["COLUMNS"] = "10000"  # an answer is a line, and typer would break it as the terminal does
-        _command().main(prog_name="mien")
-    command = _command(next((word for word in words if not word.startswith("-")), None))
+        get_command(build()).main(prog_name="mien")
+    command: Any = get_command(build(next((word for word in words if not word.startswith("-")), None)))
     try:
         with command.make_context("mien", list(words)) as context:
             return DONE, command.invoke(context)

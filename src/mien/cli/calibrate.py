@@ -8,13 +8,13 @@ import typer
 
 from mien.cli.calibrated import print_calibration, say_of_calibration
 from mien.cli.faces import read_source, say_changed
-from mien.cli.options import Data, Groups, SkipBadRows, Votes, check_finished
+from mien.cli.options import Groups, OwnData, SkipBadRows, Votes, check_finished
 from mien.errors import CheckpointError
 
 
 def calibrate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
-    data: Data = None,
+    data: OwnData = None,
     votes: Votes = None,
     groups: Groups = None,
     skip_bad_rows: SkipBadRows = False,
@@ -22,7 +22,6 @@ def calibrate(
     """Make a run's confidence mean what it says, and let it mark uncertain answers, by its validation faces.
 
     Writes a temperature and a threshold into the run's card and ONNX file; no answer changes, only how sure it is.
-    Without --data the faces are the val of what the run was trained on.
     """
     from mien.confidence import calibrate
     from mien.data.origin import DataPath

@@ -1,4 +1,4 @@
-"""A Calibration for people: two tables, and what one should know of them."""
+"""A Calibration as people read it: two tables, and notes on what to make of them."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mien.evaluation.calibration import Calibration
 
 FEW = 300
-"""Of fewer faces the calibration error is mostly chance: of 100, answers that are as right as they say show 0.13."""
+"""With fewer faces the calibration error is mostly chance: with 100, a perfectly calibrated network shows 0.13."""
 
 
 def print_calibration(found: "Calibration", classes: Sequence[str]) -> None:
@@ -45,7 +45,7 @@ def _share(value: float | None) -> str:
 
 
 def say_of_calibration(found: "Calibration", own: Sequence[str] = ()) -> None:
-    """Say what to know of a Calibration: few faces, no best temperature, no threshold, or faces that were learned.
+    """Note what limits a Calibration: few faces, no best temperature, no threshold, or faces that were learned.
 
     Args:
         own: the networks that learned from these faces.

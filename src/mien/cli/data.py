@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.faces import read_source, say_leaked, say_left_out, say_read_as
-from mien.cli.options import Data, Groups, Rgb, Size, SkipBadRows, Votes, check_out, note
+from mien.cli.faces import of_images, read_source, say_leaked, say_left_out, say_read_as
+from mien.cli.options import Data, Groups, Rgb, Size, SkipBadRows, Votes, note
 from mien.cli.pictures import write_picture
+from mien.cli.places import check_out, check_place
 from mien.cli.tables import print_table
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def show(
 
 
 def convert(
-    source: Annotated[str, typer.Argument(metavar="SRC", help="Whatever --data takes.")],
+    source: Annotated[str, typer.Argument(metavar="SRC", help="Faces, as `mien train --data` takes them.")],
     out: Annotated[
         Path,
         typer.Argument(metavar="OUT", help="What to write: one file NAME.npz, or a folder NAME.faces for large sets."),
@@ -73,7 +74,7 @@ def convert(
     """Write faces as a file that loads much faster than pictures or a CSV file; --data takes it.
 
     A .faces folder is mapped rather than read, so that sets larger than memory can be trained on. Building one from
-    pictures takes constant memory; stopped, it goes on where it was when the same command is given again.
+    pictures takes constant memory; if it is stopped, the same command goes on.
     """
     from mien.data.origin import DataPath
 
@@ -85,6 +86,7 @@ def convert(
         check_out(out, source)
     where = DataPath(source, votes, skip_bad_rows, size, bool(rgb), groups)
     if out.suffix.lower() == ".npz":
+        check_place(out)
         splits = read_source(where)
         say_leaked(splits)
         splits.save(out)
@@ -100,18 +102,17 @@ def _convert_large(source: "DataPath", out: Path) -> "Splits":
     from mien.cli.progress import shares
     from mien.data.folder import list_folder
     from mien.data.listing import SIZE
-    from mien.data.mapped import convert_listing, is_mapped, load_mapped, save_mapped
+    from mien.data.mapped import convert_listing, load_mapped, save_mapped
 
-    folder = Path(source.path or "")
-    if folder.is_dir() and not source.votes and not is_mapped(folder):
-        listing = list_folder(folder, groups=source.groups)
+    if of_images(source.path) and not source.votes:
+        listing = list_folder(source.path, groups=source.groups)
         with shares() as show:
             convert_listing(
                 listing, out, size=source.size or SIZE, rgb=source.rgb, skip_bad_rows=source.skip_bad_rows,
                 tick=lambda done, total: show("reading", done / total),
             )  # fmt: skip
         splits = load_mapped(out)
-        say_left_out(splits.left_out, str(folder))
+        say_left_out(splits.left_out, str(source.path))
         say_read_as(replace(splits, files=listing.names))
     else:
         splits = read_source(source)

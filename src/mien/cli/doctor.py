@@ -7,8 +7,8 @@ import typer
 
 from mien.cli.faces import read_source
 from mien.cli.options import Device, Groups, Rgb, Size, SkipBadRows, Votes, note
+from mien.cli.places import check_place
 from mien.cli.progress import shares
-from mien.cli.sinks import check_place
 from mien.cli.tables import print_table
 from mien.errors import Stopped
 
@@ -22,7 +22,7 @@ def _kinds(text: str) -> list[str]:
 
 
 def doctor(
-    path: Annotated[str, typer.Argument(metavar="PATH", help="Whatever --data takes: a CSV file, a folder, an .npz.")],
+    path: Annotated[str, typer.Argument(metavar="PATH", help="Faces, as `mien train --data` takes them.")],
     votes: Votes = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write a page that shows the faces in question.")
@@ -35,8 +35,8 @@ def doctor(
         str,
         typer.Option(
             metavar="KINDS",
-            help="Leave these out, separated by commas: copies, near, leaks, leaking, conflicts, constant, faint, "
-            "nonfaces, mislabels.",
+            help="Leave faces of these kinds out, separated by commas: copies, near, leaks, leaking, conflicts, "
+            "constant, faint, nonfaces, mislabels.",
         ),
     ] = "",
     move: Annotated[str, typer.Option(metavar="KINDS", help="Put these into OUT.aside.npz instead.")] = "",
@@ -46,7 +46,7 @@ def doctor(
     folds: Annotated[
         int, typer.Option(min=2, metavar="N", help="How many quick networks say which labels are likely wrong.")
     ] = 3,
-    seed: Annotated[int, typer.Option(min=0, help="Decides which faces each of them learns from.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Decides which faces each of them learns from.")] = 0,
     groups: Groups = None,
     size: Size = None,
     rgb: Rgb = None,
@@ -80,7 +80,7 @@ def doctor(
             f"--skip leaves {needed[0]} out, so it can't be dropped or moved.", param_hint="--skip"
         )
     for place in filter(None, (report, write_clean)):
-        check_place(place)  # what is wrong is said before minutes of work, and what is missing
+        check_place(place)  # here, and not after minutes of work
     if report:
         from mien.evaluation.page import jinja
 

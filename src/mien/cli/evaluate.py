@@ -10,8 +10,9 @@ import typer
 
 from mien.cli.calibrated import print_calibration, say_of_calibration
 from mien.cli.faces import check_data, learned, read_faces, shape_of
-from mien.cli.options import ALL, Data, Groups, SkipBadRows, Votes, check_out, note, open_net
+from mien.cli.options import ALL, Data, Groups, SkipBadRows, Votes, note, open_net
 from mien.cli.pictures import figure_kind
+from mien.cli.places import check_out, check_place
 from mien.cli.progress import shares
 from mien.cli.tables import print_report, print_table
 from mien.errors import CheckpointError, DataError
@@ -43,7 +44,7 @@ def evaluate(
     targets: Annotated[
         list[str],
         typer.Argument(
-            metavar="TARGET...",
+            metavar="TARGET",
             help="A run folder, an .onnx file of mien's, a network in the box (small, flagship; small:int8, "
             "flagship:int8), or a model's name for untrained weights. Several are judged by the mean of their answers.",
         ),
@@ -56,7 +57,7 @@ def evaluate(
             "--split",
             metavar="train|val|test|all",
             callback=_known_split,
-            help="Which faces of the data; all: every one.",
+            help="Which faces to judge by; all: every one.",
         ),
     ] = "val",
     views: Annotated[
@@ -94,10 +95,16 @@ def evaluate(
 
     if any(target.endswith(",") for target in targets):
         raise typer.BadParameter("names are separated by spaces, without commas.", param_hint="TARGET")
+    if without_leaks and split in ("train", ALL):
+        raise typer.BadParameter(
+            "the training faces are what the others are held against.", param_hint="--without-leaks"
+        )
     nets = {target: open_net(target) for target in targets if _trained(target)}  # a wrong name shows before the data
+    _check_untrained([target for target in targets if target not in nets])
     kind = figure_kind(figure, "--figure")
     if figure:
         check_out(figure, data)
+        check_place(figure)
         from mien.evaluation import figures  # a missing matplotlib is said before the networks are asked
     only = SPLITS if without_leaks or split in ("train", ALL) else (split,)
     splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=shape_of(nets), only=only)
@@ -105,7 +112,7 @@ def evaluate(
         check_data(target, net.classes, splits, split, data)
         _check_votes(target, net.classes, splits, votes)
     _say_whose(nets, splits, split, data)
-    if split == ALL and not without_leaks:
+    if split == ALL:
         asked = [faces for _, faces in splits if faces.sure.any()] or [splits.train]
     else:
         asked = [_without_leaks(splits, split) if without_leaks else splits[split]]
@@ -150,7 +157,7 @@ def evaluate(
 
 
 def _say_whose(nets: "dict[str, Net]", splits: "Splits", split: str, data: str | None) -> None:
-    """Say so where all faces are asked about of networks that learned from them, or few of those that are there."""
+    """Note where networks are judged by faces that they learned from, or by few of those that there are."""
     from mien.data.split import DRAWN
 
     few = split == "val" and DRAWN in splits.source and bool(data)
@@ -170,7 +177,7 @@ def _say_whose(nets: "dict[str, Net]", splits: "Splits", split: str, data: str |
 def _pairs(targets: list[str], parts: "list[Scores]") -> list[dict[str, Any]]:
     """Print, and return, for each two networks how many faces one alone has right, and McNemar's p.
 
-    Of several pairs also p by Holm, for one of many differences is soon large by chance.
+    Of several pairs also Holm's corrected p, for among many differences one is soon large by chance.
     """
     from mien.evaluation.metrics import holm, mcnemar
 
@@ -210,29 +217,33 @@ def _trained(target: str) -> bool:
 def _without_leaks(splits: "Splits", split: str) -> "FaceSet":
     from mien.data.copies import leaked
 
-    if split in ("train", ALL):
-        raise typer.BadParameter(
-            "the training faces are what the others are held against.", param_hint="--without-leaks"
-        )
     copies = leaked(splits["train"], splits[split])
     note(f"{copies.sum():,} faces of {split} stand in train, too, and are left out.")
     kept: FaceSet = splits[split][~copies]
     return kept
 
 
+def _check_untrained(names: list[str]) -> None:
+    """Raise CheckpointError where one of these isn't a model's name."""
+    if not names:
+        return
+    from mien.models import list_models
+    from mien.shipped import shipped
+
+    if unknown := [name for name in names if name not in list_models()]:
+        raise CheckpointError(
+            f"{unknown[0]}: no such file or folder, and no network's name; those in the box are "
+            f"{', '.join(shipped())}, the untrained ones {', '.join(list_models())}."
+        )
+
+
 def _untrained(name: str, faces: "FaceSet") -> Any:
     """Fresh weights of that model, in the shape of its preset `tuned`."""
     import torch
 
-    from mien.models import create_model, list_models
-    from mien.shipped import shipped
+    from mien.models import create_model
     from mien.training.recipe import recipe
 
-    if name not in list_models():
-        raise CheckpointError(
-            f"{name}: no such file or folder, and no network's name; those in the box are {', '.join(shipped())}, the "
-            f"untrained ones {', '.join(list_models())}."
-        )
     channels = 1 if faces.images.ndim == 3 else 3
     chosen = recipe(name)
     torch.manual_seed(chosen.seed)

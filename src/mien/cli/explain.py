@@ -31,7 +31,7 @@ def explain(
     ] = None,
     method: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="integrated, occlusion, gradcam or saliency; default the one that did best."),
+        typer.Option(metavar="NAME", help="integrated (the default), occlusion, gradcam or saliency."),
     ] = None,
     detect: Annotated[
         bool, typer.Option("--detect/--no-detect", help="--no-detect: the picture is one cropped face.")
@@ -40,13 +40,14 @@ def explain(
     orders: Annotated[
         int, typer.Option(min=19, metavar="N", help="How many random orders the heatmap must beat to pass.")
     ] = 20,
-    seed: Annotated[int, typer.Option(min=0, help="Decides the random orders.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Decides the random orders.")] = 0,
 ) -> dict[str, Any]:
     """Show where a network looks in each face of a photo, with a check that says when not to believe it.
 
-    The patches of the face that the heatmap marks are blurred first. If the probability falls faster than in every one
-    of 20 random orders, the heatmap passes. It may be right, then: noise, whose marks lie scattered, passes in one case
-    of 21, but the middle of the face, whoever it is, in one of three. A class of a probability below 0.01 never passes.
+    The check blurs the face patch by patch, those that the heatmap marks first. The heatmap passes if the probability
+    falls faster than in each of 20 random orders. Then it may be right, but needn't be: scattered noise passes once in
+    21 times, and a mark that is always in the middle of the face once in three. A class with a probability below 0.01
+    never passes.
     """
     kind = figure_kind(out)
     to = out or Path(f"{Path(source).stem}-explained.png")

@@ -9,7 +9,7 @@ import typer
 from mien.cards import CARD, Card
 from mien.cli.faces import read_faces
 from mien.cli.options import SkipBadRows, check_finished, note
-from mien.cli.sinks import check_place
+from mien.cli.places import check_place
 from mien.environment import as_typed
 from mien.errors import CheckpointError, DataError
 
@@ -21,11 +21,11 @@ def export(
     target: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or a network in the box such as small.")],
     out: Annotated[Path, typer.Argument(metavar="FILE", help="The .onnx file to write.")],
     int8: Annotated[
-        bool, typer.Option("--int8", help="A quarter of the size; needs --data to learn ranges from.")
+        bool, typer.Option("--int8", help="A quarter of the size; needs --data, to learn the ranges of values.")
     ] = False,
     data: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="Faces, as `mien train` takes them: to compare on, and for --int8 to learn."),
+        typer.Option(metavar="PATH", help="Faces, as `mien train` takes them: to compare on, and for --int8."),
     ] = None,
     skip_bad_rows: SkipBadRows = False,
 ) -> dict[str, Any]:

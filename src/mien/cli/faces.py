@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from mien.cli.options import ALL, note
 from mien.errors import DataError
@@ -26,20 +26,27 @@ def read_faces(
     shape: tuple[int, int, int] | None = None,
     only: Collection[str] = SPLITS,
 ) -> "Splits":
-    """The faces that a command line names; from image files in the `shape`, (C, H, W), that a network takes.
+    """Read the faces that a line names: image files in the `shape`, (C, H, W), that a network takes.
 
-    `only`: the splits that are looked at, so that no others are drawn.
+    `only`: the splits that will be looked at; of drawn faces, no others are drawn.
     """
     from mien.data.origin import DataPath
 
     source = DataPath(data, votes, skip_bad_rows, groups=groups)
-    if shape and data and Path(data).is_dir():
+    if shape and of_images(data):
         source = replace(source, size=shape[1], rgb=shape[0] == 3)
     return read_source(source, only)
 
 
+def of_images(data: str | os.PathLike[str] | None) -> TypeGuard[str | os.PathLike[str]]:
+    """Whether faces are read from image files, in any size and colours; those in other files are as they are."""
+    from mien.data.mapped import is_mapped
+
+    return bool(data and Path(data).is_dir() and not is_mapped(Path(data)))
+
+
 def read_source(source: "DataPath", only: Collection[str] = SPLITS) -> "Splits":
-    """The faces that are there, with a bar while a folder is read; says how many rows were left out."""
+    """Read these faces, with a bar while a folder is read, and note what was left out or renamed."""
     from mien.cli.progress import shares
     from mien.data.load import load_faces
 
@@ -116,7 +123,7 @@ def check_data(target: str, classes: tuple[str, ...], splits: "Splits", split: s
     if set(classes) > set(splits.classes):
         gone = ", ".join(name for name in classes if name not in splits.classes)
         note(
-            f"{target} also knows {gone}, which the classes of these faces are without: it is asked about "
+            f"{target} also knows {gone}, which isn't among the classes of these faces: it is asked about "
             f"{', '.join(splits.classes)} alone, which is easier than what it does with photos."
         )
     say_changed(target, splits, split, data)
@@ -155,7 +162,7 @@ def say_changed(target: str, splits: "Splits", split: str, data: str | os.PathLi
 
 
 def learned(target: str, card: "Card", splits: "Splits", data: str | None) -> bool:
-    """Whether a network learned from these faces, by where they lie or by those that it was judged by."""
+    """Whether a network learned from these faces: its data had the same path, or the same validation faces."""
     noted = _noted(target)
     if "path" in noted and noted["path"] == (data and os.path.abspath(data)):
         return True

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mien.cli.batches import fitted
 from mien.cli.faces import as_words, read_source, say_leaked
-from mien.cli.options import Data, Device, Groups, Rgb, Size, SkipBadRows, Votes, check_out, note
+from mien.cli.options import Data, Device, Groups, Rgb, Size, SkipBadRows, Votes, note
+from mien.cli.places import check_out
 from mien.cli.progress import ended_as_by_ctrl_c, watch
 from mien.cli.recipes import make_recipe, recipe_options
-from mien.cli.tables import print_table
-from mien.cli.train import FEW, fitted
+from mien.cli.tables import counted, print_table
+from mien.cli.train import FEW
 
 if TYPE_CHECKING:
     from mien.data.origin import DataPath
@@ -22,12 +24,12 @@ SHOWN = ("rung", "parameters", "training", "val before", "val after", "test afte
 """The columns that fit a terminal; the report has them all."""
 
 PRESETS = ("article", "tuned", "demo")
-"""Those by which a network learns from nothing: no rung has another's weights to start from."""
+"""Those that start from random weights."""
 
 
 def _known_preset(name: str | None) -> str | None:
     if name is not None and name not in PRESETS:
-        raise typer.BadParameter(f"the ladder is trained from nothing; its presets are {', '.join(PRESETS)}.")
+        raise typer.BadParameter(f"the ladder starts from random weights; its presets are {', '.join(PRESETS)}.")
     return name
 
 
@@ -40,12 +42,12 @@ def ladder(
         typer.Option(
             metavar="|".join(PRESETS),
             callback=_known_preset,
-            help="article: as the article did it. tuned: the best known for FER2013. demo: seconds, for drawn faces. "
-            "Without it: tuned with --data, else demo.",
+            help="The recipes. article: those of the article which mien implements. tuned: the best known for FER2013. "
+            "demo: for drawn faces, in seconds. Default: tuned with --data, else demo.",
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Default runs/ladder; for drawn faces runs/demo.")
+        Path | None, typer.Option(metavar="DIR", help="For the results; default runs/ladder, of drawn faces runs/demo.")
     ] = None,
     groups: Groups = None,
     size: Size = None,
@@ -56,7 +58,7 @@ def ladder(
 ) -> dict[str, Any]:
     """Train the four networks on the same faces and compare them on one page, report.html.
 
-    Stopped, it goes on where it was when the same command is given again.
+    If it is stopped, the same command goes on where it was.
     """
     from mien.data.origin import DataPath
 
@@ -118,7 +120,7 @@ def _suited(folder: Path, recipes: "dict[str, Recipe]", faces: int) -> "dict[str
     if changed:
         one = changed[0]
         note(
-            f"{faces:,} {'face' if faces == 1 else 'faces'} to learn from: batches of {suited[one].batch} rather than "
+            f"{counted(faces, 'face')} to learn from: batches of {suited[one].batch} rather than "
             f"{recipes[one].batch}, and SGD's learning rates with them, so that an epoch has more steps. "
             f"--preset {recipes[one].preset} leaves them as they are."
         )

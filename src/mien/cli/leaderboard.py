@@ -22,26 +22,28 @@ def leaderboard(
         list[str],
         typer.Argument(
             metavar="RUN",
-            help="Finished run folders, networks in the box, and .json files that --json printed of others, "
-            "such as on another machine.",
+            help="Finished run folders, networks in the box, and .json files that `mien leaderboard --json` printed on "
+            "other machines.",
         ),
     ],
     data: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="Measure each without leaked faces, too: the data that `mien train` took."),
+        typer.Option(metavar="PATH", help="The data that `mien train` took: also measures each without leaks."),
     ] = None,
     into: Into = None,
     votes: Votes = None,
     groups: Groups = None,
     skip_bad_rows: SkipBadRows = False,
 ) -> dict[str, Any]:
-    """Rank runs by their accuracy on validation: mean and interval over seeds, three seeds or more for a claim.
+    """Rank runs by their accuracy on validation: mean and interval over the seeds of each recipe.
 
-    With --data it also measures each without the validation faces that are also among the training faces. No test
-    score is read.
+    With --data it also measures each without the validation faces that are also among the training faces. Fewer than
+    three seeds claim nothing. No test score is read.
     """
     from mien.evaluation.leaderboard import COLUMNS, Leaderboard, cells
 
+    if (votes or groups or skip_bad_rows) and not data:
+        raise typer.BadParameter("--votes, --groups and --skip-bad-rows go with --data.")
     if into:
         check_marks(into, "leaderboard")
     boards = [Leaderboard.read(Path(run)) for run in dict.fromkeys(runs) if run.endswith(".json")]

@@ -1,13 +1,12 @@
 """Options that several verbs share, and what is checked of them."""
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.errors import CheckpointError, DataError
+from mien.errors import CheckpointError
 from mien.labels import SPLITS
 from mien.names import printable
 
@@ -25,6 +24,14 @@ def _known_split(name: str) -> str:
     return name
 
 
+def _known_device(context: typer.Context, name: str | None) -> str | None:
+    if name is not None and not context.resilient_parsing:  # which is a shell's that asks for completions
+        from mien.training.device import pick_device
+
+        pick_device(name)  # a wrong one is said before minutes of reading
+    return name
+
+
 def given_path(text: str) -> Path:
     """The path of an option. An empty one, as "$OUT" is where OUT isn't set, would be this folder."""
     if not text:
@@ -32,26 +39,24 @@ def given_path(text: str) -> Path:
     return Path(text)
 
 
-Data = Annotated[
-    str | None,
-    typer.Option(
-        "--data",
-        metavar="PATH",
-        help="The faces: a CSV file of FER2013 (also .gz, .xz, .zip), a folder with a folder of images for each class, "
-        "RAF-DB or AffectNet, or the .npz or .faces of `mien data convert`. Without it: synthetic, drawn faces.",
-    ),
-]
+_FACES = (
+    "The faces: a folder with a folder of images for each class, a CSV file of FER2013 (also .gz, .xz, .zip), RAF-DB, "
+    "AffectNet, or the .npz or .faces of `mien data convert`. Without it: "
+)
+Data = Annotated[str | None, typer.Option("--data", metavar="PATH", help=f"{_FACES}synthetic, drawn faces.")]
+OwnData = Annotated[str | None, typer.Option("--data", metavar="PATH", help=f"{_FACES}those the run was trained on.")]
+"""The same for a verb that asks about a run's own faces."""
 Votes = Annotated[
     str | None,
-    typer.Option("--votes", metavar="PATH", help="FER+'s fer2013new.csv, to be joined to the rows of --data."),
+    typer.Option("--votes", metavar="CSV", help="FER+'s fer2013new.csv: ten people's votes for each face of FER2013."),
 ]
 SkipBadRows = Annotated[
-    bool, typer.Option("--skip-bad-rows", help="Leave bad rows out, and say how many, instead of stopping.")
+    bool, typer.Option("--skip-bad-rows", help="Leave out rows and images that can't be read, rather than stop.")
 ]
 Size = Annotated[
     int | None,
     typer.Option(
-        "--size", min=8, max=1024, metavar="PIXELS", help="The side that image files are resized to; default 48."
+        "--size", min=8, max=1024, metavar="PIXELS", help="Resize image files to this many pixels a side; default 48."
     ),
 ]
 Rgb = Annotated[bool | None, typer.Option("--rgb/--gray", help="Keep the colours of image files; default gray.")]
@@ -59,24 +64,28 @@ InitSize = Annotated[
     int | None,
     typer.Option(
         "--size", min=8, max=1024, metavar="PIXELS",
-        help="The side that image files are resized to; default 48, or with --init that network's.",
+        help="Resize image files to this many pixels a side; default 48, with --init that network's.",
     ),
 ]  # fmt: skip
 InitRgb = Annotated[
-    bool | None, typer.Option("--rgb/--gray", help="Keep the colours of image files; default gray, or as --init.")
+    bool | None,
+    typer.Option("--rgb/--gray", help="Keep the colours of image files; default gray, with --init that network's."),
 ]
 """The same for verbs that may start from trained weights."""
 Groups = Annotated[
     str | None,
     typer.Option(
         "--groups", metavar="CSV",
-        help="Who is in each picture, as columns file,subject (or row,subject): keeps each person in one split.",
+        help="Who is in each picture, so that each person stays in one split: columns file,subject or row,subject.",
     ),
 ]  # fmt: skip
 Device = Annotated[
     str | None,
-    typer.Option("--device", metavar="NAME", help="cpu, cuda, mps; without it an NVIDIA GPU, else the CPU."),
-]
+    typer.Option(
+        "--device", metavar="NAME", callback=_known_device,
+        help="cpu, cuda or mps; default an NVIDIA GPU if there is one, else the CPU.",
+    ),
+]  # fmt: skip
 Network = Annotated[
     str,
     typer.Option(
@@ -90,7 +99,7 @@ Certain = Annotated[
 ]
 OnnxDevice = Annotated[
     str | None,
-    typer.Option("--device", metavar="NAME", help="Where onnxruntime runs the networks: cpu, cuda, ..."),
+    typer.Option("--device", metavar="NAME", help="Where onnxruntime runs the networks: cpu (the default), cuda, ..."),
 ]
 Split = Annotated[
     str, typer.Option("--split", metavar="|".join(SPLITS), callback=_known_split, help="Which faces of the data.")
@@ -101,36 +110,14 @@ Into = Annotated[
         "--into",
         parser=given_path,
         metavar="FILE.md",
-        help="Also put the table between its marks in this Markdown file.",
+        help="Also put the table into this Markdown file, between the two lines that mark its place.",
     ),
 ]
 
 
 def note(text: str) -> None:
-    """Say something to a person that is no result: on stderr."""
+    """Say something on stderr that is no part of the result."""
     print("\n".join(map(printable, text.split("\n"))), file=sys.stderr)
-
-
-def check_out(out: Path, data: str | os.PathLike[str] | None) -> None:
-    """Raise DataError where results would lie in the folder of pictures: they would be a class at the next reading."""
-    from mien.data.mapped import is_mapped
-
-    if data is None or not Path(data).is_dir() or is_mapped(Path(data)):
-        return
-    pictures = Path(os.path.realpath(data))
-    if Path(os.path.realpath(out)).is_relative_to(pictures):
-        taken = "lie among them" if out.suffix.lower() in (".png", ".svg") else "be taken for one of the classes"
-        raise DataError(
-            f"{out} lies in the folder of the pictures, {data}, where it would {taken}. Say "
-            f"where else it shall go, such as {_from_here(pictures.parent / 'runs' / out.name)}."
-        )
-
-
-def _from_here(path: Path) -> str:
-    try:
-        return os.path.relpath(path)
-    except ValueError:  # Windows: it lies on another drive
-        return str(path)
 
 
 def open_net(target: str) -> "Net":

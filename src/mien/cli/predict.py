@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from mien.cli.options import Certain, Network, OnnxDevice, given_path, note
+from mien.cli.places import check_place
 from mien.cli.screen import live as bars
 from mien.cli.screen import progress
-from mien.cli.sinks import Sink, annotator, check_films, check_place, figure, undrawn
+from mien.cli.sinks import Sink, annotator, check_films, figure, undrawn
 from mien.cli.tally import Tally
 from mien.errors import DataError, Incomplete, Stopped
 from mien.files import naming
@@ -22,7 +23,8 @@ def predict(
         list[str],
         typer.Argument(
             metavar="SOURCE",
-            help="Photos, videos, folders (with their subfolders), patterns in quotes, or the number of a camera.",
+            help="Photos, videos, folders (with their subfolders), patterns in quotes such as 'a*.jpg', or a camera's "
+            "number, from 0 on.",
         ),
     ],
     model: Network = DEFAULT,
@@ -35,7 +37,7 @@ def predict(
         typer.Option(
             parser=given_path,
             metavar="PATH",
-            help="Draw what was found: a folder for pictures, or for one video a .webm or .mp4 file.",
+            help="Draw what was found on copies: into a folder, or for one video into a .webm or .mp4 file.",
         ),
     ] = None,
     timeline: Annotated[
@@ -44,7 +46,7 @@ def predict(
     ] = None,
     sheet: Annotated[
         Path | None,
-        typer.Option(parser=given_path, metavar="FILE", help="Draw the faces, sorted by expression (.svg, .png)."),
+        typer.Option(parser=given_path, metavar="FILE", help="Draw all faces on a sheet, by expression (.svg, .png)."),
     ] = None,
     every: Annotated[int, typer.Option(min=1, metavar="N", help="Read only every N-th frame of a video.")] = 1,
     detect: Annotated[
@@ -63,12 +65,12 @@ def predict(
     ] = 0,
     live: Annotated[bool, typer.Option("--live", help="Show a video's faces as bars while it runs.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue --out where it was stopped.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace --out.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace --out if it is there.")] = False,
 ) -> dict[str, Any]:
-    """Find the faces and say what each of them shows. Works offline, without torch; keeps only what you ask for.
+    """Find the faces and say which expression each shows. Works offline, without torch; keeps only what you ask for.
 
-    A camera's faces go into a pipe as lines of JSON, as they come. Exit code 1 when something couldn't be read;
-    the rest is done all the same.
+    Of a camera, a pipe gets a line of JSON for each face, as it comes. The exit code is 1 when something couldn't be
+    read; the rest is read all the same.
     """
     from mien.recognition.recognizer import Recognizer
     from mien.recognition.sources import Sources

@@ -1,15 +1,23 @@
-"""The fields of a Recipe as options of the command line."""
+"""The fields of a Recipe as options of the command line, and the recipe that a line asks for."""
 
 import inspect
 import json
+import os
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, get_args, get_origin
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
 
-from mien.errors import RecipeError
-from mien.training.recipe import Recipe, recipe
+from mien.cli.faces import of_images
+from mien.cli.options import check_finished
+from mien.errors import RecipeError, UnknownModel
+from mien.training.recipe import TIMM, Recipe, recipe
+
+if TYPE_CHECKING:
+    from mien.data.origin import DataPath
 
 NOT_OPTIONS = ("model", "preset", "options", "teachers")
 """Fields that verbs give another way."""
@@ -21,9 +29,14 @@ Preset = Annotated[
     typer.Option(
         "--preset",
         metavar=PRESETS,
-        help="article: as the article did it. tuned: the best known for FER2013. demo: seconds, for drawn faces. "
-        "finetune: continues from --init. Without it: finetune with --init, tuned with --data, else demo.",
+        help="The recipe. article: that of the article which mien implements. tuned: the best known for FER2013. demo: "
+        "for drawn faces, in seconds. finetune: to train on from --init. Default: finetune with --init, tuned with "
+        "--data, else demo.",
     ),
+]
+Model = Annotated[
+    str | None,
+    typer.Argument(metavar="MODEL", help="A name from `mien models`, such as cnn; with --init that network's."),
 ]
 NetworkOption = Annotated[
     list[str] | None,
@@ -103,3 +116,56 @@ def _bounds(field: FieldInfo) -> str:
         if getattr(bound, name, None) is not None
     ]
     return f" ({', '.join(said)})" if said else ""
+
+
+def asked(
+    model: str | None,
+    preset: str | None,
+    source: "DataPath",
+    rgb: bool | None,
+    fields: dict[str, Any],
+    option: Sequence[str],
+) -> tuple[Recipe, "DataPath"]:
+    """The recipe that a line asks for, and its faces: with `--init` in the size and colours that network takes."""
+    from mien.cards import Card
+    from mien.models import list_models
+    from mien.models.registry import OWN
+    from mien.shipped import find, shipped
+
+    kept = None
+    if fields["init"] and fields["init"] != TIMM:
+        fields["init"] = trained(fields["init"])
+        kept = Card.read(find(fields["init"]))
+    model = model or (kept.model if kept else None)
+    if model is None:
+        raise typer.BadParameter(
+            "name a model, such as cnn (`mien models` lists them), or a network to start from, such as --init small."
+        )
+    preset = preset or ("finetune" if fields["init"] else "tuned" if source.path else "demo")
+    recipe = make_recipe(model, preset, fields, option)
+    if model not in (known := list_models(unlisted=True)):  # said before minutes of reading
+        if model in shipped():
+            raise UnknownModel(f"{model} is a trained network in the box. To train on from it: --init {model}")
+        raise UnknownModel(f"There is no model {model!r}; the models are {', '.join(known)}. {OWN}")
+    if kept:  # the network is what it was; the preset's options are for a new one
+        recipe = recipe.model_copy(update={"options": {**_shapeless(kept.options), **options_of(option)}})
+        if of_images(source.path):
+            colours = kept.input_shape[0] == 3 if rgb is None else rgb
+            source = replace(source, size=source.size or kept.input_shape[1], rgb=colours)
+    return recipe, source
+
+
+def trained(name: str) -> str:
+    """A trained network as a recipe names it: by its absolute path, for a run may be resumed from another folder."""
+    from mien.cards import Card
+    from mien.shipped import find
+
+    check_finished(Path(name))
+    Card.read(find(name))
+    return os.path.abspath(name) if find(name) == Path(name) else name
+
+
+def _shapeless(options: dict[str, Any]) -> dict[str, Any]:
+    """A card's options without those that follow from the data, and no second head: nothing would train it."""
+    kept = {name: value for name, value in options.items() if name not in ("classes", "channels", "size")}
+    return {**kept, "second": 0} if "second" in kept else kept

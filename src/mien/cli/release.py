@@ -46,15 +46,18 @@ def release(
         str, typer.Option(metavar="NETWORK", help="again budgets: go on from this one, not from the one in the box.")
     ] = "",
     seed: Annotated[
-        int, typer.Option(min=0, help="1, 2, … train the same budget again, with seeds that it hasn't used.")
+        int,
+        typer.Option(min=0, metavar="N", help="1, 2, … train the same budget again, with seeds that it hasn't used."),
     ] = 0,
     minutes: Annotated[
-        float | None, typer.Option(min=0, help="Save and stop within this many minutes; default: run to the end.")
+        float | None,
+        typer.Option(min=0, metavar="N", help="Save and stop within this many minutes; default: run to the end."),
     ] = None,
     shard_mb: Annotated[
         int | None,
         typer.Option(
             min=1,
+            metavar="N",
             help="Keep the state in files of at most so many MB, to be carried between machines. Once all is done, the "
             "same command puts the networks beside them.",
         ),
@@ -66,7 +69,7 @@ def release(
     skip_bad_rows: SkipBadRows = False,
     device: Device = None,
 ) -> dict[str, Any]:
-    """Train the networks that are shipped in the box; the same command goes on where the last one stopped.
+    """Train the networks that come with mien; the same command goes on where the last one stopped.
 
     FER+'s --votes, where given, are learned beside the labels of --data. The test split isn't looked at.
     """

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from mien.cli.faces import check_data, read_faces, shape_of
-from mien.cli.options import Data, Groups, Into, SkipBadRows, Split, Votes, check_out, note, open_net
+from mien.cli.options import Data, Groups, Into, SkipBadRows, Split, Votes, note, open_net
 from mien.cli.pictures import figure_kind
+from mien.cli.places import check_out, check_place
 from mien.cli.tables import print_table
 from mien.files import atomic_write
 from mien.tables import check_marks, put_between
@@ -21,7 +22,7 @@ def robustness(
     data: Data = None,
     votes: Votes = None,
     split: Split = "val",
-    seed: Annotated[int, typer.Option(min=0, help="Decides what is random in the corruptions.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Decides what is random in the corruptions.")] = 0,
     figure: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw a curve for each network (.svg, .png).")
     ] = None,
@@ -45,6 +46,7 @@ def robustness(
     for picture in (figure, examples):
         if picture:
             check_out(picture, data)
+            check_place(picture)
     kind, shown = figure_kind(figure, "--figure"), figure_kind(examples, "--examples")
     if into:
         check_marks(into, "robustness")

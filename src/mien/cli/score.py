@@ -16,8 +16,8 @@ def score(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A folder or a pattern of images, or a table (.parquet, .csv, .jsonl) that lists or holds them: here, "
-            "s3://..., https://...",
+            help="A folder or a pattern of images, or a table (.parquet, .csv, .jsonl) that lists or holds them: a "
+            "path, s3://... or https://...",
         ),
     ],
     out: Annotated[
@@ -44,9 +44,9 @@ def score(
         bool, typer.Option("--again", help="Retry what couldn't be read, for example after renewing expired keys.")
     ] = False,
 ) -> dict[str, Any]:
-    """Read many images where they are stored and write a row for each, with its faces or with the error.
+    """Read very many images, here or in the cloud, into Parquet files: a row for each, with its faces or its error.
 
-    The same command given again goes on where it was stopped or killed; each input has one row in the end.
+    If it is stopped or killed, the same command goes on; in the end each image has one row.
     """
     from mien.score.job import Job, Progress
     from mien.score.run import score as run

@@ -16,7 +16,7 @@ def serve(
         "127.0.0.1"
     ),
     port: Annotated[
-        int, typer.Option(min=0, max=65535, metavar="N", envvar="MIEN_PORT", help="0 takes any that is free.")
+        int, typer.Option(min=0, max=65535, metavar="N", envvar="MIEN_PORT", help="The port; 0 takes any that is free.")
     ] = 8000,
     model: Annotated[
         list[str] | None,
@@ -37,11 +37,11 @@ def serve(
         list[str] | None,
         typer.Option("--cors", metavar="ORIGIN", help="Another site whose pages may use it. Repeatable."),
     ] = None,
-    queue: Annotated[int, typer.Option(min=1, metavar="N", help="Pictures waiting or worked on, at most.")] = 128,
+    queue: Annotated[int, typer.Option(min=1, metavar="N", help="Most pictures that wait or are being read.")] = 128,
     workers: Annotated[
         int, typer.Option(min=0, metavar="N", help="Pictures decoded and searched side by side; 0: one for each core.")
     ] = 0,
-    batch: Annotated[int, typer.Option(min=1, metavar="N", help="Faces in one call of the network, at most.")] = 32,
+    batch: Annotated[int, typer.Option(min=1, metavar="N", help="Most faces in one call of the network.")] = 32,
     timeout: Annotated[
         float,
         typer.Option(

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mien.cli.faces import asks_drawn, check_data, read_faces
-from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, check_out, open_net
+from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, open_net
 from mien.cli.pictures import figure_kind, write_picture
+from mien.cli.places import check_out
 from mien.cli.tables import print_table
 from mien.errors import DataError
 
@@ -18,21 +19,27 @@ if TYPE_CHECKING:
 
 
 def show(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or an .onnx file of mien's.")],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run folder, an .onnx file of mien's, or a network in the box.")
+    ],
     data: Data = None,
     votes: Votes = None,
     split: Split = "val",
     index: Annotated[
         list[int] | None,
-        typer.Option(min=0, help="Show this face of the split, counted from 0. Repeatable.", show_default=False),
+        typer.Option(
+            min=0, metavar="N", help="Show this face of the split, counted from 0. Repeatable.", show_default=False
+        ),
     ] = None,
-    n: Annotated[int, typer.Option("--n", "-n", min=1, max=400, help="How many faces, without --index.")] = 12,
+    n: Annotated[
+        int, typer.Option("--n", "-n", min=1, max=400, metavar="N", help="How many faces, without --index.")
+    ] = 12,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
             help="The picture (.png, .svg); default figures/show-SPLIT.png in the run folder, or show-drawn-SPLIT.png "
-            "where the run learned from others than the drawn faces shown.",
+            "there for drawn faces that the run didn't learn from.",
         ),
     ] = None,
     groups: Groups = None,

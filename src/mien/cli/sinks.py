@@ -3,12 +3,11 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from errno import EISDIR
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mien.cli.options import note
+from mien.cli.pictures import figure_kind
 from mien.errors import DataError
 from mien.files import atomic_write
 
@@ -20,25 +19,6 @@ Sink = Callable[["Frame", "Reading"], None]
 
 LONGEST = 245
 """Bytes of a drawing's name without its ending and a number: file systems take 255."""
-
-
-def check_place(path: Path, *, folder: bool = False) -> None:
-    """Make the folder that a file is to come into, or with `folder` the one that is named, and write there for a try.
-
-    Raises:
-        DataError: that can't be done; said before hours of reading, not after them.
-    """
-    home = path if folder else path.parent
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=home, prefix=".mien-"):
-            pass
-        if not folder and path.is_dir():
-            raise IsADirectoryError(EISDIR, "a folder is called like that")
-        if os.name == "nt" and not folder and path.exists():
-            path.open("r+b").close()  # another program may hold it, as Excel does what it shows
-    except OSError as error:
-        raise DataError(f"{path}: it can't be written there ({error.strerror}). Name another place.") from None
 
 
 def check_films(annotate: Path | None, timeline: Path | None, media: "Sources") -> None:
@@ -161,13 +141,11 @@ def _free(path: Path, ending: str, signature: str, taken: dict[str, int]) -> Pat
 
 
 def figure(path: Path, what: str, stack: ExitStack, last: Mapping[str, int]) -> Sink:
-    """Gathers for a figure, `what` = "timeline" or "sheet", and writes it when the stack is left; `last` as `RowWriter`
-    has it."""
-    kind: Any = path.suffix.lower().removeprefix(".")
-    if kind not in ("svg", "png"):
-        raise DataError(f"{path}: figures are .svg or .png files.")
+    """Collects faces for a figure, `what` = "timeline" or "sheet", and writes it when the stack is left; `last` as
+    `RowWriter` has it."""
     from mien.recognition.figures import Sheet, Timeline
 
+    kind = figure_kind(path, f"--{what}")
     drawing = Timeline() if what == "timeline" else Sheet()
     begun = False
 

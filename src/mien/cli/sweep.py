@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.faces import read_source, say_leaked
-from mien.cli.options import Data, Device, Groups, InitRgb, InitSize, SkipBadRows, Votes, check_out, given_path, note
+from mien.cli.batches import suited, suits
+from mien.cli.faces import as_words, read_source, say_leaked
+from mien.cli.options import Data, Device, Groups, InitRgb, InitSize, SkipBadRows, Votes, given_path, note
+from mien.cli.places import check_out
 from mien.cli.progress import ended_as_by_ctrl_c, watch
-from mien.cli.recipes import NOT_OPTIONS, NetworkOption, Preset, recipe_options
+from mien.cli.recipes import NOT_OPTIONS, Model, NetworkOption, Preset, asked, recipe_options
 from mien.cli.tables import counted, print_table
-from mien.cli.train import asked, suited, suits
 from mien.errors import Incomplete, RecipeError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ SHOWN = 10
 
 @recipe_options(without=["distil"])  # sweeps have no teachers
 def sweep(
-    model: Annotated[str | None, typer.Argument(metavar="MODEL", help="A name from `mien models`.")] = None,
+    model: Model = None,
     field: Annotated[
         list[str] | None,
         typer.Option(
@@ -34,9 +35,9 @@ def sweep(
             help="A recipe field and what is tried for it: lr=0.01..0.3:log, erase=0..0.6, batch=64,128. Repeatable.",
         ),
     ] = None,
-    trials: Annotated[int, typer.Option(min=1, metavar="N", help="Trials in all, with those of earlier runs.")] = 20,
+    trials: Annotated[int, typer.Option(min=1, metavar="N", help="Trials in all, with those of earlier calls.")] = 20,
     out: Annotated[
-        Path | None, typer.Option(parser=given_path, metavar="DIR", help="Default runs/sweep-MODEL.")
+        Path | None, typer.Option(parser=given_path, metavar="DIR", help="For the trials; default runs/sweep-MODEL.")
     ] = None,
     spare: Annotated[
         int, typer.Option(min=1, metavar="N", help="Trials that run to their end before the worse ones are cut short.")
@@ -52,10 +53,10 @@ def sweep(
     option: NetworkOption = None,
     **fields: Any,
 ) -> dict[str, Any]:
-    """Try recipes, each in a run folder of its own, and rank them by validation accuracy; test isn't looked at.
+    """Search for a good recipe: many trainings, ranked by validation accuracy; test isn't looked at.
 
-    Ctrl-C loses at most the epoch under way, a power cut a few where they are quick; the same command goes on. A
-    higher --trials adds some.
+    Each trial has a run folder of its own. Ctrl-C loses at most the epoch under way; a power cut may lose several, if
+    they are quick. The same command goes on, and with a higher --trials adds some.
     """
     from mien.data.origin import DataPath
     from mien.space import read_space
@@ -142,12 +143,9 @@ def _command(recipe: "Recipe", source: "DataPath", device: str | None, out: Path
     """The `mien train` that trains by this very recipe on these faces: what differs from the preset, in full."""
     from mien.training.recipe import recipe as of_preset
 
-    words = ["mien", "train", recipe.model, "--preset", recipe.preset]
-    for name in ("path", "votes", "groups", "size"):
-        if (value := getattr(source, name)) is not None:
-            words += ["--data" if name == "path" else f"--{name}", str(value)]
+    words = ["mien", "train", recipe.model, "--preset", recipe.preset, *as_words(source)]
+    words += ["--size", str(source.size)] if source.size else []
     words += ["--rgb" if source.rgb else "--gray"] if source.rgb or recipe.init else []
-    words += ["--skip-bad-rows"] if source.skip_bad_rows else []
     plain = of_preset(recipe.model, recipe.preset)
     for name in type(recipe).model_fields:
         value = getattr(recipe, name)

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 WIDEST = 100_000
-"""Characters of a line where there is no terminal: as many as any table needs."""
+"""Characters of a line outside of a terminal: as many as any table needs."""
 
 NARROWEST = 12
-"""Characters that are left to a column of names before other columns go into a table below."""
+"""Characters that a column of names keeps before other columns go into a table below."""
 
 GAP = 3
 """Characters between columns."""
@@ -27,9 +27,9 @@ def print_table(
 ) -> None:
     """Print a table: the first column, or those of `left`, to the left, the others to the right.
 
-    Where no terminal is it gets as wide as it needs. In a narrow one the names on the left go on in the next line, and
-    columns that have no room stand in a table below, beside the first once more, as pandas has it: a number that went
-    on in the next line would be read as two.
+    Outside of a terminal it is as wide as it needs. In a narrow terminal the names on the left are wrapped, and columns
+    that have no room go into another table below, beside the first column again, as in pandas: a number that was
+    wrapped would be read as two.
     """
     from rich.box import SIMPLE_HEAD
     from rich.cells import cell_len

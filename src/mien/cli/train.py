@@ -9,45 +9,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mien.cli.batches import suited, suits
 from mien.cli.faces import as_words, read_source, say_changed, say_leaked
-from mien.cli.options import (  # fmt: skip
-    Data,
-    Device,
-    Groups,
-    InitRgb,
-    InitSize,
-    SkipBadRows,
-    Votes,
-    check_finished,
-    check_out,
-    note,
-)
+from mien.cli.options import Data, Device, Groups, InitRgb, InitSize, SkipBadRows, Votes, note
+from mien.cli.places import check_out
 from mien.cli.progress import ended_as_by_ctrl_c, watch
-from mien.cli.recipes import NetworkOption, Preset, make_recipe, options_of, recipe_options
-from mien.cli.tables import print_report
-from mien.errors import CheckpointError, UnknownModel
+from mien.cli.recipes import Model, NetworkOption, Preset, asked, recipe_options, trained
+from mien.cli.tables import counted, print_report
+from mien.errors import CheckpointError
 
 if TYPE_CHECKING:
     from mien.data.origin import DataPath
     from mien.training.recipe import Recipe
 
-
-STEPS = 20
-"""An epoch of fewer steps than these teaches little: the presets' batches are made for tens of thousands of faces."""
-
 FEW = 300
-"""Fewer validation faces than these flatter an epoch that was chosen by them: by some points (at 300, 3 or so)."""
+"""With fewer validation faces the accuracy of the epoch chosen by them is too high by some points (at 300, about 3)."""
 
 
 @recipe_options()
 def train(
-    model: Annotated[str | None, typer.Argument(metavar="MODEL", help="A name from `mien models`.")] = None,
+    model: Model = None,
     data: Data = None,
     votes: Votes = None,
     preset: Preset = None,
     out: Annotated[Path | None, typer.Option(metavar="RUN", help="The run folder; default runs/MODEL.")] = None,
     resume: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Go on with the training in this run folder, by its own recipe.")
+        Path | None, typer.Option(metavar="RUN", help="Go on with the training in this run folder, by its recipe.")
     ] = None,
     groups: Groups = None,
     size: InitSize = None,
@@ -63,13 +50,13 @@ def train(
         ),
     ] = None,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write the epochs' scalars into RUN/tensorboard, too.")
+        bool, typer.Option("--tensorboard", help="Also write loss and accuracy for TensorBoard, into RUN/tensorboard.")
     ] = False,
     **fields: Any,
 ) -> dict[str, Any]:
     """Train one network into a run folder: weights, ONNX file, card, history and figures.
 
-    Ctrl-C loses at most the epoch under way, a power cut a few where they are quick; `--resume RUN` goes on.
+    Ctrl-C loses at most the epoch under way; a power cut may lose several, if they are quick. `--resume RUN` goes on.
     """
     from mien.data.origin import DataPath
     from mien.runs import read_setup
@@ -84,14 +71,13 @@ def train(
         suit = suits(source, preset, fields)
         if fields["distil"] is not None and not teacher:
             raise typer.BadParameter("it is the share of teachers, and goes with --teacher.", param_hint="--distil")
-        fields["teachers"] = [_network(name) for name in teacher] if teacher else None
+        fields["teachers"] = [trained(name) for name in teacher] if teacher else None
         recipe, source = asked(model, preset, source, rgb, fields, option or ())
         folder = out or Path("runs", recipe.model)
         check_out(folder, source.path)
     else:
-        given: dict[str, Any] = {"MODEL": model, "--preset": preset, "--out": out, "--option": option or None}
-        given |= {"--teacher": teacher or None}
-        given |= {"--size": size, "--rgb": rgb}
+        given: dict[str, Any] = {"MODEL": model, "--preset": preset, "--out": out, "--size": size, "--rgb": rgb}
+        given |= {"--option": option or None, "--teacher": teacher or None}
         given |= {"--" + name.replace("_", "-"): value for name, value in fields.items()}
         if wrong := [name for name, value in given.items() if value is not None]:
             raise typer.BadParameter(f"the run has its recipe and its folder; leave out {', '.join(wrong)}.")
@@ -110,89 +96,6 @@ def train(
     return _result(folder, source)
 
 
-def suits(source: "DataPath", preset: str | None, fields: dict[str, Any]) -> bool:
-    """Whether batch and rate are left to be suited to the number of faces."""
-    return bool(source.path) and preset is None and fields["batch"] is None and fields["lr"] is None
-
-
-def asked(
-    model: str | None,
-    preset: str | None,
-    source: "DataPath",
-    rgb: bool | None,
-    fields: dict[str, Any],
-    option: Sequence[str],
-) -> tuple["Recipe", "DataPath"]:
-    """The recipe that a line asks for, and its faces, sized as the network takes them that it starts from, if any."""
-    from mien.cards import Card
-    from mien.models import list_models
-    from mien.models.registry import OWN
-    from mien.shipped import find, shipped
-    from mien.training.recipe import TIMM
-
-    kept = None
-    if fields["init"] and fields["init"] != TIMM:
-        fields["init"] = _network(fields["init"])
-        kept = Card.read(find(fields["init"]))
-    model = model or (kept.model if kept else None)
-    if model is None:
-        raise typer.BadParameter("name the model to train (see `mien models`), or a run to start from (--init).")
-    preset = preset or ("finetune" if fields["init"] else "tuned" if source.path else "demo")
-    recipe = make_recipe(model, preset, fields, option)
-    if model not in (known := list_models(unlisted=True)):  # said before minutes of reading
-        if model in shipped():
-            raise UnknownModel(f"{model} is a trained network in the box. To train on from it: --init {model}")
-        raise UnknownModel(f"There is no model {model!r}; the models are {', '.join(known)}. {OWN}")
-    if kept:  # the network is what it was; the preset's options are for a new one
-        recipe = recipe.model_copy(update={"options": {**_shapeless(kept.options), **options_of(option)}})
-        if source.path and Path(source.path).is_dir():
-            colours = kept.input_shape[0] == 3 if rgb is None else rgb
-            source = replace(source, size=source.size or kept.input_shape[1], rgb=colours)
-    return recipe, source
-
-
-def _network(name: str) -> str:
-    """A trained network as a recipe names it: a path from the root, for a run may be resumed from another folder."""
-    from mien.cards import Card
-    from mien.shipped import find
-
-    check_finished(Path(name))
-    Card.read(find(name))
-    return os.path.abspath(name) if find(name) == Path(name) else name
-
-
-def _shapeless(options: dict[str, Any]) -> dict[str, Any]:
-    """A card's options without those that follow from the data; a second head is left out: nothing would train it."""
-    kept = {name: value for name, value in options.items() if name not in ("classes", "channels", "size")}
-    return {**kept, "second": 0} if "second" in kept else kept
-
-
-def suited(recipe: "Recipe", faces: int) -> "Recipe":
-    """The recipe with its batch `fitted`; says so, with what changed as options."""
-    now = fitted(recipe, faces)
-    changed = [name for name in ("batch", "lr") if getattr(now, name) != getattr(recipe, name)]
-    if changed:
-        given = " ".join(f"--{name} {getattr(now, name):g}" for name in changed)
-        was = " and ".join(f"{getattr(recipe, name):g}" for name in changed)
-        note(
-            f"{faces:,} {'face' if faces == 1 else 'faces'} to learn from: {given} rather than the preset's {was}, so "
-            "that an epoch has more steps."
-        )
-    return now
-
-
-def fitted(recipe: "Recipe", faces: int) -> "Recipe":
-    """The recipe with a batch that leaves `STEPS` steps in an epoch, where there are few faces.
-
-    SGD's rate goes down with the batch (Goyal et al., 2017).
-    """
-    batch = max(16, 1 << (max(faces // STEPS, 1).bit_length() - 1))
-    if batch >= recipe.batch:
-        return recipe
-    lr = recipe.lr * batch / recipe.batch if recipe.optimiser == "sgd" else recipe.lr
-    return recipe.model_copy(update={"batch": batch, "lr": lr})
-
-
 def _train(
     folder: Path,
     recipe: "Recipe",
@@ -203,7 +106,7 @@ def _train(
     tensorboard: bool,
     along: Sequence[str],
 ) -> None:
-    """Train, or go on; a line that goes on after Ctrl-C takes `along` what the run folder doesn't know."""
+    """Train, or go on; `along` are words that the command for going on after Ctrl-C needs beside the run folder."""
     from mien.cards import CARD
     from mien.environment import as_typed
     from mien.experiment import computed, train
@@ -267,7 +170,7 @@ def _result(folder: Path, source: "DataPath") -> dict[str, Any]:
 
     card, rows = Card.read(folder), history(folder)
     after = card.scores["after"]["val"]
-    epochs = "1 epoch" if len(rows) == 1 else f"{len(rows)} epochs"
+    epochs = counted(len(rows), "epoch")
     print_report(Report.from_json(after), f"{folder}: {card.model} after {epochs}, best {card.epoch}, on val")
     if len(rows) > 1 and after["n"] < FEW:
         note(
