@@ -108,7 +108,10 @@ def list_folder(
 def _list_classes(root: Path) -> Listing:
     files = _with_kaggle_splits(sorted(_files(root), key=lambda file: file.path.relative_to(root).as_posix()))
     if files and not any(file.folder for file in files):
-        raise DataError(f"{root}: its images lie in no folder. Images are expected in a folder for each class.")
+        raise DataError(
+            f"{root}: its images lie in no folder. Images are expected in a folder for each class; photos without a "
+            "label are for `mien predict`."
+        )
     classes, numbers = _classes(root, files)
     return Listing(root, classes, [_listed(file, numbers) for file in files])
 
