@@ -448,6 +448,15 @@ def test_a_state_stays_what_it_was_and_is_there_while_its_epoch_is() -> None:
     assert torch.equal(weights(whole), weights(again))
 
 
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+def test_a_state_can_be_gone_on_from_twice(optimiser: str) -> None:
+    made = recipe("cnn", epochs=2, batch=32, options=TINY, optimiser=optimiser, lr=0.01)
+    state = next(epochs := fit(fresh(made), TRAIN, VAL, made, device="cpu")).state
+    epochs.close()
+    losses = [trained(made, state=state)[1][0].train_loss for _ in range(2)]
+    assert losses[0] == losses[1]
+
+
 def test_a_history_keeps_no_weights() -> None:
     made = recipe("logistic", "demo", epochs=3)
     held = []

@@ -95,7 +95,7 @@ class Learner:
             self.model.load_state_dict(state["model"])
             self.live.load_state_dict(state["live"])
             had = [set(group) for group in self.optimiser.param_groups]  # what an optimiser goes by tells which it is
-            self.optimiser.load_state_dict(state["optimiser"])
+            self.optimiser.load_state_dict(copy.deepcopy(state["optimiser"]))  # it would keep these very tensors
             if any(own - set(group) for own, group in zip(had, self.optimiser.param_groups, strict=True)):
                 raise ValueError("another optimiser's")
             if self.scaler.is_enabled():
