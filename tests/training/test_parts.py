@@ -113,6 +113,14 @@ def test_the_norms_running_means_are_averaged_too() -> None:
     assert live.running_mean.tolist() == [5.0] * 2
 
 
+def test_weights_that_two_layers_share_move_once() -> None:
+    averaged, live = (nn.Sequential(*[nn.Linear(2, 2)] * 2) for _ in range(2))
+    nn.init.constant_(averaged[0].bias, 1.0)
+    nn.init.constant_(live[0].bias, 3.0)
+    average_(averaged, live, 0.75, step=1000)
+    assert averaged[1].bias.tolist() == [1.5] * 2
+
+
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 8.0])
 def test_mixup_draws_its_share_from_the_beta_distribution_of_alpha(alpha: float) -> None:
     pixels, eye = torch.zeros(2, 1, 1, 1), torch.eye(2)
