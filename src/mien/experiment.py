@@ -34,8 +34,9 @@ from mien.net import MODEL, WEIGHTS
 from mien.runs import COLUMNS, DATA, FIGURES, HISTORY, RECIPE, begin, check_free, held, read_note, write_history
 from mien.shipped import shipped
 from mien.starting import init_of, rehearse, starting
-from mien.training.checks import check_faces, check_network, check_teachers, enough_memory
+from mien.training.checks import check_faces, check_network, enough_memory
 from mien.training.device import pick_device
+from mien.training.distillation import check_teachers
 from mien.training.distributed import Team, join
 from mien.training.fit import Epoch, fit
 from mien.training.precision import number_kind

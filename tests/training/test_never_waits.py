@@ -47,8 +47,9 @@ class _Dice(torch.Generator):
         {"options": SMALL, "blur": 0.02, "noise": 0.1, "brightness": 0.1, "contrast": 0.2},
         {"options": SMALL, "optimiser": "adamw", "ema": 0.0, "start_size": 0},
         {"options": SMALL, "norm_faces": 48},
+        {"options": SMALL, "distil": 0.5},
     ],
-    ids=["tuned", "votes", "mixup", "parts", "camera", "adamw", "norms"],
+    ids=["tuned", "votes", "mixup", "parts", "camera", "adamw", "norms", "teacher"],
 )
 def test_an_epoch_reads_nothing_from_the_device_before_its_end(
     fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
@@ -57,8 +58,9 @@ def test_an_epoch_reads_nothing_from_the_device_before_its_end(
     monkeypatch.setattr(torch, "Generator", _Dice)
     monkeypatch.setattr(torch, "autocast", lambda *_, enabled: nullcontext())
     second = VOTES if "second" in made.options else None
-    network = create_model("flagship", classes=3, size=24, **made.options).to(META)
-    learner = Learner(network, FACES, made, META, second, Team())
+    network, teacher = (create_model("flagship", classes=3, size=24, **made.options).to(META) for _ in range(2))
+    learner = Learner(network, FACES, made, META, second, Team(), [teacher] if "distil" in fields else ())
+    assert {each.device for each in learner.teachers.columns} <= {META}  # an index from elsewhere is waited for
     done: list[float] = []
     with pytest.raises(NotImplementedError, match="no data") as caught:  # the loss of the whole epoch is read at last
         learner.epoch(0, done.append)

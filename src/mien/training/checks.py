@@ -1,7 +1,7 @@
 """What a training is asked before it begins: whether these faces, this network and this memory will do."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from traceback import clear_frames
 from typing import Any
@@ -15,7 +15,7 @@ from mien.errors import DataError, RecipeError, TooLittleMemory, check_kind, fir
 from mien.evaluation.scores import warn_of_probabilities
 from mien.modes import in_eval_mode
 from mien.training.distributed import Team
-from mien.training.learner import classes_of, side, side_of
+from mien.training.learner import side
 from mien.training.recipe import Recipe
 
 
@@ -130,44 +130,6 @@ def _takes_larger(forward: Callable[[Tensor], Any], faces: Tensor) -> bool:
     except Exception:
         return False
     return True
-
-
-@torch.inference_mode()
-def check_teachers(teachers: Sequence[nn.Module], train: FaceSet, recipe: Recipe) -> None:
-    """Raise DataError where a teacher doesn't answer for the classes of `train`, RecipeError where those that the
-    recipe names aren't here."""
-    if isinstance(teachers, nn.Module):
-        raise DataError("fit takes a list of teachers, such as [mien.load_run('flagship')[0]].")
-    if recipe.teachers and len(teachers) != len(recipe.teachers):
-        raise RecipeError(
-            f"The recipe's teachers are {', '.join(recipe.teachers)}; fit takes the networks themselves, such as "
-            f"teachers=[mien.load_run({recipe.teachers[0]!r})[0]]. mien.train reads them by itself."
-        )
-    for number, teacher in enumerate(teachers):
-        check_kind(teacher, nn.Module, DataError, "A teacher is a network, such as mien.load_run('flagship')[0].")
-        name, names = getattr(teacher, "name", type(teacher).__name__), classes_of(teacher, train.classes)
-        if not set(names) >= set(train.classes):
-            raise DataError(
-                f"Teacher {number}, a {name}, tells apart {', '.join(names)}; the faces are "
-                f"{', '.join(train.classes)}. A teacher has to know all of these."
-            )
-        parameter, size = next(teacher.parameters(), None), side_of(teacher, train.images.shape[1])
-        where = "cpu" if parameter is None else parameter.device
-        faces = torch.zeros(2, train.pixels.shape[1], size, size, dtype=torch.uint8, device=where)
-        try:
-            with in_eval_mode(teacher):
-                given = teacher(faces)
-        except (RuntimeError, AssertionError) as error:
-            raise DataError(
-                f"Teacher {number}, a {name}, fails on uint8 faces of shape {tuple(faces.shape)}: {first_line(error)}"
-            ) from None
-        if not isinstance(given, Tensor) or given.shape != (2, len(names)):
-            found = f"shape {tuple(given.shape)}" if isinstance(given, Tensor) else f"a {type(given).__name__}"
-            raise DataError(
-                f"Teacher {number}, a {name}, gives {found} for 2 faces; it must give logits of shape "
-                f"(2, {len(names)})."
-            )
-        warn_of_probabilities(given, f"Teacher {number}, a {name},")
 
 
 def warn_of_another(model: nn.Module, recipe: Recipe) -> None:

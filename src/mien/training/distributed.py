@@ -43,8 +43,7 @@ class Team:
     @torch.no_grad()
     def mean_(self, tensors: Iterable[Tensor]) -> None:
         """Put the mean over all processes into each tensor, in place, in one exchange."""
-        held = list(tensors)
-        if self.size == 1 or not held:
+        if self.size == 1 or not (held := list(tensors)):
             return
         flat = torch.cat([tensor.flatten() for tensor in held])
         with _together():

@@ -12,14 +12,9 @@ from torch import Tensor, nn
 from mien.data.faces import FaceSet
 from mien.errors import CheckpointError, RecipeError, UnknownModel, check_kind
 from mien.labels import as_names
-from mien.training.checks import (
-    check_faces,
-    check_network,
-    check_teachers,
-    enough_memory,
-    warn_of_another,
-)
+from mien.training.checks import check_faces, check_network, enough_memory, warn_of_another
 from mien.training.device import OnDevice, arrange, pick_device, to_device
+from mien.training.distillation import check_teachers
 from mien.training.distributed import Team, join
 from mien.training.learner import Learner, hard
 from mien.training.losses import cross_entropy

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from mien.data.faces import UNLABELLED, FaceSet
 from mien.errors import CheckpointError, Diverged, MienError, first_line
-from mien.labels import as_names
 from mien.training.augment import augment
 from mien.training.averaging import average_
-from mien.training.device import OnDevice, arrange
+from mien.training.device import OnDevice
+from mien.training.distillation import Teachers
 from mien.training.distributed import Team
 from mien.training.losses import class_weights, cross_entropy
 from mien.training.mixing import mix
@@ -46,14 +46,7 @@ class Learner:
             torch.compiler.reset()
             forward = torch.compile(forward, dynamic=False)  # for each size of faces, of which there are two then
         self.forward = forward
-        self.teachers = [copy.deepcopy(teacher).eval() for teacher in teachers]  # the caller's stay as they are
-        self.sides = [side_of(teacher, self.faces.side) for teacher in teachers]
-        for teacher, its in zip(self.teachers, self.sides, strict=True):
-            arrange(teacher, where, (train.pixels.shape[1], its, its))
-        known = [classes_of(teacher, train.classes) for teacher in teachers]
-        self.places = [
-            [names.index(name) for name in train.classes] for names in known
-        ]  # of the classes in its answers
+        self.teachers = Teachers(teachers, train, where)
         self.optimiser = _optimiser(self.live, recipe)
         balanced = recipe.class_weights == "balanced"
         self.weights = class_weights(self.faces.targets, self.classes) if balanced else None
@@ -191,21 +184,18 @@ class Learner:
             loss = loss + self.recipe.second * cross_entropy(given[:, self.classes :], goals[:, self.classes :])
         return loss, (logits.argmax(1) == hard(targets, self.classes)).float().mean()
 
-    @torch.no_grad()
     def _taught(self, pixels: Tensor, goals: Tensor) -> Tensor:
-        """`(B, K)`: of the smoothed goals, and of what the teachers answer on average for these very faces, each its
-        share. Each teacher sees them at the size that it learned. What teachers answer is smooth.
+        """`(B, K)`: the goals, smoothed, and the teachers' answers for these very pixels, mixed as `distil` says.
 
-        Cross-entropy is linear in its targets, so this is the usual sum of two losses at temperature 1 (Hinton et al.,
-        2015). That teachers see what the network sees is from Beyer et al., 2022.
+        The answers aren't smoothed: they are smooth already. Cross-entropy is linear in its targets, so this is the
+        usual sum of two losses at temperature 1 (Hinton et al., 2015). That teachers see what the network sees is from
+        Beyer et al., 2022.
         """
-        shown = {its: _resized(pixels, its) for its in self.sides}
         with self._narrow():
-            given = [teacher(shown[its]).float() for teacher, its in zip(self.teachers, self.sides, strict=True)]
-        answers = [logits[:, places].softmax(1) for logits, places in zip(given, self.places, strict=True)]
+            answers = self.teachers(pixels)
         smoothing = self.recipe.smoothing
         own = _soft(goals, self.classes) * (1 - smoothing) + smoothing / self.classes
-        return torch.lerp(own, torch.stack(answers).mean(0), self.recipe.distil)
+        return torch.lerp(own, answers, self.recipe.distil)
 
 
 def _seed(device: torch.device, seed: int) -> None:
@@ -263,25 +253,6 @@ def _changes(recipe: Recipe, epoch: int) -> Recipe:
 
 def hard(targets: Tensor, classes: int) -> Tensor:
     return targets[:, :classes].argmax(1) if targets.ndim == 2 else targets
-
-
-def classes_of(network: nn.Module, otherwise: Sequence[str]) -> list[str]:
-    """The classes that a network answers for, in the order of its answers: its `classes`, if these are names."""
-    own = as_names(getattr(network, "classes", None))
-    return list(otherwise if own is None else own)
-
-
-def side_of(network: nn.Module, otherwise: int) -> int:
-    """Side of the faces that a network learned: its `options` say it, if it is one of `create_model`'s."""
-    options = getattr(network, "options", None)
-    own = options.get("size") if isinstance(options, dict) else None
-    return own if isinstance(own, int) else otherwise
-
-
-def _resized(pixels: Tensor, size: int) -> Tensor:
-    if pixels.shape[-1] == size:
-        return pixels
-    return nn.functional.interpolate(pixels, (size, size), mode="bilinear", antialias=size < pixels.shape[-1])
 
 
 def _soft(targets: Tensor, classes: int) -> Tensor:

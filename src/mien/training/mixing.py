@@ -41,7 +41,7 @@ def mix(
         rows = slice(*(round(min(max(down + half * side, 0), 1) * height) for half in (-0.5, 0.5)))
         columns = slice(*(round(min(max(across + half * side, 0), 1) * width) for half in (-0.5, 0.5)))
         pixels = pixels.clone()
-        pixels[..., rows, columns] = pixels[order][..., rows, columns]
+        pixels[..., rows, columns] = pixels[..., rows, columns][order]
         keep = 1 - (rows.stop - rows.start) * (columns.stop - columns.start) / (height * width)
     else:
         pixels = keep * pixels + (1 - keep) * pixels[order]
