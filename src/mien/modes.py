@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def in_eval_mode(model: "nn.Module") -> Iterator[None]:
-    """All of it is in eval mode meanwhile; after it each part is in the mode that it was in."""
+    """Put the network into eval mode for a while; after it every module is in the mode that it was in."""
     modes = [(module, module.training) for module in model.modules()]
     try:
         model.eval()

@@ -400,7 +400,7 @@ def test_faces_to_judge_by_of_another_size_are_refused() -> None:
 
 def test_what_is_no_state_is_no_start_from_nothing() -> None:
     made = recipe("logistic", "demo", epochs=1)
-    with pytest.raises(CheckpointError, match="no Epoch's state"):
+    with pytest.raises(CheckpointError, match="isn't an Epoch's state"):
         next(fit(fresh(made), TRAIN, VAL, made, device="cpu", state={}))
     (epoch,) = trained(made)[1]
     with pytest.raises(CheckpointError, match=r"from an Epoch's state, such as epoch\.state\. Found an Epoch\."):

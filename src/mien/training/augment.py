@@ -23,7 +23,7 @@ def augment(pixels: Tensor, recipe: Recipe, generator: torch.Generator, size: in
         size: side of the faces to return; None keeps their size. The warp samples at that size at no further cost.
 
     Returns:
-        `(B, C, size, size)` float32, 0..255. Outside the face the nearest edge pixel goes on.
+        `(B, C, size, size)` float32, 0..255. Beyond the edges the nearest pixel is repeated.
     """
     x = pixels.float()
     size = size or x.shape[-1]
@@ -59,18 +59,18 @@ def draw_warps(n: int, recipe: Recipe, generator: torch.Generator) -> Tensor:
 
 
 def warp(x: Tensor, maps: Tensor, size: int) -> Tensor:
-    """Resample `(B, C, H, W)` at `size` × `size` through `maps` `(B, 2, 3)`: bilinear, edges carried on."""
+    """Resample `(B, C, H, W)` at `size` × `size` through `maps` `(B, 2, 3)`: bilinear, edge pixels repeated."""
     steps = (2 * torch.arange(size, device=x.device) + 1) / size - 1  # centres of the output's pixels, -1..1
     across = maps[:, :, 0, None] * steps  # (B, 2, size)
     down = maps[:, :, 1, None] * steps + maps[:, :, 2, None]
-    grid = (down[..., None] + across[:, :, None]).permute(0, 2, 3, 1)  # F.affine_grid's, at a twentieth of its time
+    grid = (down[..., None] + across[:, :, None]).permute(0, 2, 3, 1)  # as F.affine_grid's, in a twentieth of its time
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
 def blur(x: Tensor, sigma: Tensor) -> Tensor:
     """Blur each face of `(B, C, S, S)` by its own Gaussian, `sigma` `(B,)` in pixels; 0 leaves it as it is.
 
-    A blur is a product with a matrix from either side; at the edges the weights of the pixels that are there count.
+    A blur is a product with a matrix from either side; at the edges only the pixels that exist count.
     """
     at = torch.arange(x.shape[-1], device=x.device)
     near = -(at - at[:, None]).square() / (2 * sigma.square() + 1e-6).view(-1, 1, 1, 1)

@@ -1,4 +1,4 @@
-"""What a training is asked before it begins: whether these faces, this network and this memory will do."""
+"""Checks before a training begins: whether it can be done with these faces, this network and this memory."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from mien.training.recipe import Recipe
 
 
 def check_faces(train: FaceSet, val: FaceSet, second: FaceSet | None = None) -> None:
-    """Raise DataError where `fit` can't train on these faces; quick, to be asked before anything is written."""
+    """Raise DataError where `fit` can't train on these faces. Quick, so that it comes before anything is written."""
     for name, faces in (("train", train), ("val", val)):
         check_kind(
             faces, FaceSet, DataError,
@@ -56,11 +56,11 @@ def check_faces(train: FaceSet, val: FaceSet, second: FaceSet | None = None) -> 
 
 @torch.inference_mode()
 def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: FaceSet | None, team: Team) -> None:
-    """Raise DataError or RecipeError where `fit` can't train this network so; quick, to be asked like `check_faces`.
+    """Raise DataError or RecipeError where `fit` can't train this network so. Quick, like `check_faces`.
 
-    Empty faces of the smallest and of the full size go through it in eval mode, which changes nothing in it.
+    Runs black faces of the smallest and of full size through it in eval mode, which changes nothing in it.
     """
-    if recipe.class_weights == recipe.sampling == "balanced":  # either makes the classes even; both turn the odds round
+    if recipe.class_weights == recipe.sampling == "balanced":  # either balances the classes; both together overdo it
         raise RecipeError(
             "class_weights and sampling are both balanced, so rare classes would count for more than common ones: one "
             "is enough. Leave out class_weights or sampling."
@@ -119,7 +119,7 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
 
 
 def no_memory(error: Exception) -> bool:
-    """Whether torch says by it that the memory is too small; what Apple and NVIDIA's libraries say has no class."""
+    """Whether the error says that memory ran out; for Apple's and NVIDIA's libraries torch has no class of errors."""
     said = str(error)
     return isinstance(error, torch.OutOfMemoryError) or "out of memory" in said or "ALLOC_FAILED" in said
 
@@ -133,9 +133,9 @@ def _takes_larger(forward: Callable[[Tensor], Any], faces: Tensor) -> bool:
 
 
 def warn_of_another(model: nn.Module, recipe: Recipe) -> None:
-    """Warn where `create_model` made another network than the recipe is for, or was told none of its options.
+    """Warn where `create_model` built another network than the recipe's, or built it without the recipe's options.
 
-    An option that was asked for by name is somebody's choice; a network of one's own is nobody else's.
+    Options that were passed to `create_model` are meant that way; networks of one's own aren't compared.
     """
     name, own, chosen = (getattr(model, key, None) for key in ("name", "options", "chosen"))
     if chosen is None or not isinstance(own, dict):
@@ -159,13 +159,13 @@ def _listed(value: Any) -> Any:
 
 @contextmanager
 def enough_memory(where: torch.device, recipe: Recipe, train: FaceSet) -> Iterator[None]:
-    """Say in a sentence, as a TooLittleMemory, when the memory of the device is too small for what is done with it."""
+    """Turn torch's error when the device runs out of memory into a TooLittleMemory that says what to change."""
     try:
         yield
     except RuntimeError as error:
         if not no_memory(error):
             raise
-        clear_frames(error.__traceback__)  # a notebook keeps the last error, and with it all that was held
+        clear_frames(error.__traceback__)  # a notebook keeps the last error, and all that its frames hold
         raise TooLittleMemory(
             f"The memory of {where} is too small for {min(recipe.batch, sum(train.counts.values()))} faces in "
             f"{recipe.accumulate} {'part' if recipe.accumulate == 1 else 'parts'}: choose a smaller batch (--batch) or "
@@ -174,7 +174,7 @@ def enough_memory(where: torch.device, recipe: Recipe, train: FaceSet) -> Iterat
 
 
 def _large(where: torch.device, train: FaceSet) -> str:
-    """What to do where the faces themselves take up much of a GPU."""
+    """More advice where the faces themselves take up much of a GPU."""
     size = train.images.nbytes / 1e9
     if where.type == "cpu" or size < 1:
         return ""

@@ -46,10 +46,10 @@ def pick_device(name: str | torch.device | None = None) -> torch.device:
     return device
 
 
-@torch.no_grad()  # not inference_mode, in which parameters would be laid out that nothing can be learned with
+@torch.no_grad()  # not inference_mode: parameters that are laid out anew in it can't be trained
 def arrange(model: nn.Module, device: torch.device, shape: Sequence[int]) -> None:
-    """Move a network to the device, its weights laid out as suits it, if the network bears that with faces of this
-    shape `(C, H, W)`: `.view` after a convolution doesn't."""
+    """Move a network to the device, its weights in the `layout` for it. They stay contiguous if the network then fails
+    on faces of this shape `(C, H, W)`, as with `.view` after a convolution."""
     model.to(device, memory_format=layout(device))  # type: ignore[call-overload]
     try:
         with in_eval_mode(model):
@@ -59,8 +59,8 @@ def arrange(model: nn.Module, device: torch.device, shape: Sequence[int]) -> Non
 
 
 def layout(device: torch.device) -> torch.memory_format:
-    """How convolutions have their numbers lie there: channels side by side, but for Apple's GPU, on which torch can't
-    go back through batch normalisation of such (its issues 175189 and 188371)."""
+    """The memory format in which convolutions are fast there: channels last, except on Apple's GPU, where the backward
+    pass of torch's batch normalisation fails in it (its issues 175189 and 188371)."""
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
@@ -72,7 +72,7 @@ def to_device(thing: T, device: torch.device | str) -> T:
     """
     moved: Any = thing
     if isinstance(thing, (Tensor, nn.Module)):
-        to_gpu = torch.device(device).type == "cuda"  # the other way one could read before the numbers are there
+        to_gpu = torch.device(device).type == "cuda"  # a copy from it could be read before it is complete
         moved = thing.to(device, non_blocking=to_gpu)
     elif isinstance(thing, (list, tuple)):
         parts = [to_device(part, device) for part in thing]
@@ -102,11 +102,11 @@ class DeviceLoader:
 
 
 RESIDENT = 1 << 30
-"""Bytes. A memory-mapped set of more than this stays on disk, and each batch is read from there; beside a GPU with much
-free memory, one of more than a quarter of that."""
+"""Bytes. A larger memory-mapped set stays on disk, and each batch is read from there. Beside a GPU the limit is a
+quarter of its free memory, where that is more."""
 
 LOOKED_AT = 64
-"""Faces read from a mapped set before its pages are let go: around each the system may map a megabyte."""
+"""Faces read from a mapped set before its pages are released: the system may map a megabyte around each face."""
 
 
 def room(device: torch.device) -> int:
@@ -118,8 +118,8 @@ class OnDevice:
     """A whole FaceSet on the device, handed out in batches: no worker processes, no copy for each batch.
 
     FER2013's training faces are 66 MB as uint8, so they fit beside any network. A memory-mapped set for which there is
-    no `room` stays where it is, and its batches are read when their turn comes: the same faces in the same order.
-    Faces without a label are left out; with `judged` those in doubt, too.
+    no `room` stays on disk, and each batch is read when its turn comes: the same faces in the same order. Faces without
+    a label are left out; with `judged` marked ones, too.
 
     `images` are `(N, C, H, W)` uint8, or None where they stay on disk; `targets` are `(N,)` int64 or `(N, K)` float32.
     """
@@ -135,7 +135,7 @@ class OnDevice:
             self.images = self._placed(faces.images if keep.all() else faces.images[keep])
             return
         self._map, self._places = faces.images, np.flatnonzero(keep)
-        if faces.images.nbytes <= room(device):  # piece by piece: the machine itself may have less memory than its GPU
+        if faces.images.nbytes <= room(device):  # in pieces: the machine may have less memory than its GPU
             first = self._read(self._places[:1])
             images = torch.empty(len(self), *first.shape[1:], dtype=first.dtype, device=device)
             for at in range(0, len(self), LOOKED_AT):
@@ -200,6 +200,6 @@ class OnDevice:
 
 def _planes(images: NDArray[np.uint8]) -> Tensor:
     """`(N, C, H, W)`, without a copy where that can be."""
-    # C: torch knows no negative steps, as in faces[::-1]; W: nor arrays that are only read, as memory-mapped ones
+    # C: torch has no negative strides, as of faces[::-1]; W: nor read-only arrays, as memory-mapped ones are
     held = torch.from_numpy(np.require(images, requirements=["C", "W"]))
     return held[:, None] if held.ndim == 3 else held.permute(0, 3, 1, 2)

@@ -22,7 +22,7 @@ from torch import distributed as dist
 from mien.errors import MienError, first_line
 
 PATIENCE = timedelta(minutes=10)
-"""How long the processes wait for one another: much longer than one of them writes or reads while the others don't."""
+"""How long the processes wait for one another: much longer than rank 0 alone ever reads or writes."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Team:
             raise MienError(f"The processes find different {what} ({numbers}): is the folder shared by all of them?")
 
     def wait(self) -> None:
-        """Until every process is here."""
+        """Return once every process has come here."""
         if self.size > 1:
             with _together():
                 dist.barrier()
@@ -132,7 +132,7 @@ def meet(store: Any, rank: int, size: int) -> int:
 
 @contextmanager
 def _together() -> Iterator[None]:
-    """What the processes do together; that it fails in one of them is mostly because another has died."""
+    """Around what the processes do together. When that fails in one of them, mostly another one has died: say so."""
     try:
         yield
     except RuntimeError as error:

@@ -22,21 +22,21 @@ from mien.training.recipe import Recipe
 
 
 class _Held:
-    """What an Epoch knows of the training beside its figures: in a slot, so that `vars(epoch)` are these alone."""
+    """Holds an Epoch's training state in a slot, so that `vars(epoch)` has the figures alone."""
 
     __slots__ = ("_training",)
     _training: dict[str, Any] | None
 
     def __getstate__(self) -> dict[str, Any]:
-        return dict(vars(self))  # what is pickled or copied are the figures
+        return dict(vars(self))  # only the figures are pickled or copied
 
 
 @dataclass(frozen=True)
 class Epoch(_Held):
-    """What one epoch came to. Losses in nats, accuracies 0..1. `vars(epoch)` are its figures by their names.
+    """The figures of one epoch, `vars(epoch)` by their names. Losses are in nats, accuracies 0..1.
 
     `train_*` are means over the epoch's augmented batches, as the weights changed; `val_*` are measured after it.
-    `best` says that every earlier epoch had a lower `val_accuracy`: of equal ones the first is best.
+    `best` says that every earlier epoch had a lower `val_accuracy`: of equally good epochs the first is the best.
     """
 
     epoch: int
@@ -56,10 +56,10 @@ class Epoch(_Held):
 
     @property
     def state(self) -> dict[str, Any]:
-        """What resumes the training after this epoch: a copy, on the CPU.
+        """What `fit(state=...)` resumes from after this epoch: a copy, on the CPU.
 
         Raises:
-            CheckpointError: the next epoch was asked for, or the loop was left.
+            CheckpointError: the loop has gone on to the next epoch, or was left.
         """
         if not (training := getattr(self, "_training", None)):
             raise CheckpointError(f"Epoch {self.epoch} is over: take its state inside the loop, before the next epoch.")
@@ -91,40 +91,40 @@ def fit(
     It is a generator: nothing happens until a loop asks for the epochs, `for epoch in mien.fit(...)`, or
     `history = list(mien.fit(...))`, which trains them all.
 
-    It goes on from the weights that `model` has: `recipe.init` is what `mien.train` makes it from. A network by the
-    recipe is `mien.create_model("cnn", **recipe.options)`; of another one of mien's a UserWarning says how it differs.
+    It starts from the weights that `model` has; only `mien.train` reads `recipe.init`. The recipe's network is
+    `mien.create_model("cnn", **recipe.options)`; a UserWarning says how another one of mien's differs from it.
 
     At each yield `model` holds the weights that were just measured on `val` (their moving average, when the recipe
     keeps one); when the loop ends, by itself or by `break`, it holds those of the best epoch by `val_accuracy`.
-    Where a variable holds what `fit` gave, as in a notebook, a loop that was left ends with that variable's `.close()`.
-    Parameters that are frozen (`requires_grad` is False) stay as they are, and so do the running means of norms whose
-    own are.
+    If a variable holds the generator, as in a notebook, a loop that was left ends with that variable's `.close()`.
+    Frozen parameters (`requires_grad` is False) stay as they are, and so do the running means of norms whose own
+    parameters are frozen.
 
     Args:
         model: pixels 0..255 `(B, C, H, W)` in, logits `(B, K)` out. Changed in place, moved to the device.
         train: faces with labels; unlabelled ones are left out.
-        val: the same, judged after each epoch; those with a mark are left out, too.
+        val: likewise, to judge by after each epoch; faces with a mark are left out, too.
         device: "cpu", "cuda", ...; None picks.
-        state: an earlier Epoch's `state`, of the same model and recipe: goes on after that epoch. On a CPU the
+        state: an earlier Epoch's `state`, of the same model and recipe: training goes on after that epoch. On a CPU the
             weights are then bit for bit those of a training that was never stopped.
         tick: called after every step with the share of the epoch that is done, for progress bars.
         second: the faces of `train`, row by row, with another labelling, such as FER+'s votes; a face without one there
             counts with its first alone. `model` needs a head for it: `model.joint(pixels)` gives the logits of both.
-        teachers: trained networks, pixels in and logits out for these classes at least (their `classes`, where they
-            have any, say which), whose mean answer for each changed face is `recipe.distil` of its target. One of
-            mien's sees it at the size that it learned itself. They stay as they are. `mien.load_run("flagship")[0]` is
-            one.
+        teachers: trained networks such as `mien.load_run("flagship")[0]`, pixels in and logits out for at least these
+            classes (their `classes`, if they have any, say which). The share `recipe.distil` of each target is their
+            mean answer for the augmented face; one of mien's sees it at the size that it was trained on. They stay as
+            they are.
 
     Raises:
         DataError: when either set has no labelled face, faces that aren't square, or a transform, `train` has faces of
             one class alone, the two have other classes or faces of another shape, `second` has other faces than
             `train`, the model has no head for it, or it or a teacher gives something else than a logit for each class.
-        UnknownModel: a network's name was given for the network.
-        RecipeError: a preset's name was given for the recipe; the model can't take faces as these, or as small as the
-            recipe's `start_size`, all of it is frozen, its batch normalisation would see single faces, or the memory of
-            the device is too small for the batch.
-        CheckpointError: `state` is none of an Epoch's, or that of another network or optimiser.
-        Diverged: the loss is no longer a number; a DataError, too.
+        UnknownModel: `model` is a network's name.
+        RecipeError: `recipe` is a preset's name; the model can't take these faces, or faces as small as the recipe's
+            `start_size`; all of it is frozen; its batch normalisation would see single faces; or the device has too
+            little memory for the batch.
+        CheckpointError: `state` isn't an Epoch's, or is that of another network or optimiser.
+        Diverged: the loss is no longer a number.
 
     Under `torchrun` all processes call it alike and share the work (`mien.training.distributed`).
     """
@@ -134,7 +134,7 @@ def fit(
     if state is not None:
         check_kind(state, dict, CheckpointError, "fit goes on from an Epoch's state, such as epoch.state.")
         if not {"model", "live", "optimiser", "best", "accuracy", "best_epoch", "epoch"} <= state.keys():
-            raise CheckpointError("What `state` holds is no Epoch's state, so there is nothing to go on from.")
+            raise CheckpointError("`state` isn't an Epoch's state; fit goes on from an earlier epoch.state.")
     warn_of_another(model, recipe)
     if torch.is_inference_mode_enabled() or not torch.is_grad_enabled():
         raise RecipeError("fit needs gradients: call it outside of torch.no_grad and torch.inference_mode.")
@@ -190,10 +190,10 @@ def _epochs(
                     learner.steps * learner.batch / seconds, is_best, training,
                 )  # fmt: skip
             finally:
-                training.clear()  # whoever keeps the epoch keeps no weights, and none that have changed since
+                training.clear()  # an epoch that is kept holds no weights, which would go on changing
     finally:
         model.load_state_dict(best)
-        if named and not best_epoch:  # it is what it was
+        if named and not best_epoch:  # nothing was trained: undo it
             model.classes = names  # type: ignore[assignment]
             if names is None:
                 del model.classes
@@ -209,7 +209,7 @@ def _names_classes(model: nn.Module) -> bool:
 def _judge(model: nn.Module, faces: OnDevice, team: Team, part: int) -> tuple[float, float]:
     """(mean loss, accuracy) over all faces, in float32 (of which recent NVIDIA chips round convolutions to TF32).
 
-    `part` faces at a time, at most 512: what a step computes at a time has room for its gradients, too.
+    `part` faces at a time, at most 512: where a step's gradients have room, as many faces without them have, too.
     """
     model.eval()
     sums = torch.zeros(2, device=faces.device)
@@ -221,8 +221,8 @@ def _judge(model: nn.Module, faces: OnDevice, team: Team, part: int) -> tuple[fl
         sums += torch.stack([cross_entropy(logits, targets) * len(images), right.sum()])
     sums *= team.size
     team.mean_([sums])
-    loss, right_ones = (sums / len(faces)).tolist()
-    return loss, right_ones
+    loss, accuracy = (sums / len(faces)).tolist()
+    return loss, accuracy
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:

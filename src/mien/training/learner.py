@@ -39,18 +39,18 @@ class Learner:
     ) -> None:
         self.recipe, self.where, self.classes, self.team = recipe, where, len(train.classes), team
         self.faces = OnDevice(train, where)
-        self.model = model  # what is measured: the average of `live`, or where the recipe keeps none `live` itself
+        self.model = model  # what is judged: the average of `live`, or `live` itself where the recipe has no `ema`
         self.live = copy.deepcopy(model) if recipe.ema else model
         forward: Any = self.live if second is None else self.live.joint
-        if recipe.compile:  # after a few networks torch would no longer compile others in this process, and not say so
-            torch.compiler.reset()
-            forward = torch.compile(forward, dynamic=False)  # for each size of faces, of which there are two then
+        if recipe.compile:
+            torch.compiler.reset()  # or torch would silently compile no more after a few networks in one process
+            forward = torch.compile(forward, dynamic=False)  # once for each size of faces; `side` gives two
         self.forward = forward
         self.teachers = Teachers(teachers, train, where)
         self.optimiser = _optimiser(self.live, recipe)
         balanced = recipe.class_weights == "balanced"
         self.weights = class_weights(self.faces.targets, self.classes) if balanced else None
-        if balanced:  # torch weighs shares by the face, hard targets by the batch: parts of one wouldn't add up to it
+        if balanced:  # torch divides by the weights of hard targets in a batch: its parts wouldn't add up to it
             self.faces.targets = _soft(self.faces.targets, self.classes)
         if second is not None:  # both labellings side by side, so that they are shuffled and mixed as one
             others = torch.from_numpy(second.targets[train.labels != UNLABELLED]).to(where)
@@ -87,7 +87,7 @@ class Learner:
         try:
             self.model.load_state_dict(state["model"])
             self.live.load_state_dict(state["live"])
-            had = [set(group) for group in self.optimiser.param_groups]  # what an optimiser goes by tells which it is
+            had = [set(group) for group in self.optimiser.param_groups]  # an optimiser is known by its settings
             self.optimiser.load_state_dict(copy.deepcopy(state["optimiser"]))  # it would keep these very tensors
             if any(own - set(group) for own, group in zip(had, self.optimiser.param_groups, strict=True)):
                 raise ValueError("another optimiser's")
@@ -105,7 +105,7 @@ class Learner:
         size, changes = side(self.recipe, self.faces.side, number), _changes(self.recipe, number)
         dice = generator if self.where.type == "cpu" else torch.Generator().manual_seed(generator.initial_seed())
         balanced = self.recipe.sampling == "balanced"
-        sums = torch.zeros(2, device=self.where)  # loss, right ones: read once an epoch, so a GPU never waits
+        sums = torch.zeros(2, device=self.where)  # loss, accuracy; read once an epoch, so that a GPU never waits
         train_mode(self.live)
         with torch.random.fork_rng(devices=[self.where] if self.where.type in ("cuda", "mps") else []):
             _seed(self.where, generator.initial_seed() + self.team.rank)
@@ -127,7 +127,7 @@ class Learner:
         return loss, accuracy
 
     def _measure_norms(self, generator: torch.Generator) -> None:
-        """The means and variances of the network that is judged, from faces as they are."""
+        """Measure the judged network's running means and variances anew, on training faces as they are."""
         batches = islice(self.faces.shuffled(self.batch, generator), max(1, self.recipe.norm_faces // self.batch))
         shares = (self.team.share(images) for images, _ in batches)
         with self._narrow():
@@ -137,7 +137,7 @@ class Learner:
         return torch.autocast(self.where.type, self.kind, enabled=self.kind != torch.float32)
 
     def _parts(self, faces: Tensor) -> tuple[Tensor, ...]:
-        """What a step computes at a time of these faces, in parts of one size; the last few may be left out."""
+        """These faces in equal parts, of the size that a step computes at a time; the last few may be left out."""
         size = max(1, len(faces) // self.recipe.accumulate)
         return tuple(faces[: len(faces) // size * size].split(size))
 
@@ -166,7 +166,7 @@ class Learner:
         if self.recipe.clip:
             self.scaler.unscale_(self.optimiser)
             nn.utils.clip_grad_norm_(self.live.parameters(), self.recipe.clip)
-        self.scaler.step(self.optimiser)  # with float16 it reads whether a gradient is infinite, and then leaves it out
+        self.scaler.step(self.optimiser)  # in float16 a step with an infinite gradient is left out
         self.scaler.update()
         return sums
 
@@ -211,7 +211,7 @@ def _seed(device: torch.device, seed: int) -> None:
 def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """SGD or AdamW, with weight decay on matrices and filters only: norms and biases have one dimension.
 
-    In one pass over the weights, on a CPU as on a GPU: of a large layer's step the plain ones are most of the time.
+    Fused on CPU and GPU: with large layers, torch's default would take most of a step's time.
     """
     fused = next(model.parameters()).device.type in ("cpu", "cuda")
     groups = [
@@ -224,9 +224,9 @@ def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def side(recipe: Recipe, full: int, epoch: int) -> int:
-    """Side of the faces in this epoch: from `start_size` in a straight line to full at 70 % of the epochs, by fours.
+    """Side of the faces in this epoch: it grows linearly from `start_size` to full at 70 % of the epochs, by fours.
 
-    Each size of a network that is compiled takes a compilation: there it is `start_size`, and full from half-way on.
+    A network is compiled anew for each size, so a compiled one has two: `start_size`, and full from half-way on.
     """
     grown = epoch / max(1.0, 0.7 * recipe.epochs)
     if recipe.compile:
@@ -237,11 +237,10 @@ def side(recipe: Recipe, full: int, epoch: int) -> int:
 
 
 def _changes(recipe: Recipe, epoch: int) -> Recipe:
-    """The recipe of this epoch's augmentation: in the last ones no face is blurred or noisy (`clear`), or moved
-    (`plain`).
+    """The recipe of this epoch's augmentation: the last epochs are without blur and noise (`clear`), and without shift,
+    scale and rotation (`plain`).
 
-    A face that was moved is a little blurred by that, and so are what the norms know of it; those that are judged, and
-    that people ask about, aren't.
+    These resample a face, which blurs it a little and shifts the norms' statistics; faces in use aren't resampled.
     """
     still: dict[str, float] = {}
     if epoch >= recipe.epochs * (1 - recipe.clear):

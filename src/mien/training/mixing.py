@@ -15,15 +15,15 @@ def mix(
     generator: torch.Generator,
     dice: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Blend each face of a batch with another of it, by mixup or cutmix as `recipe` has them (either, when both).
+    """Blend each face of a batch with another one of it, by mixup or cutmix; with both in `recipe`, one is drawn.
 
     Mixup (Zhang et al., 2018) adds the two; cutmix (Yun et al., 2019) puts a rectangle of one into the other.
 
     Args:
         pixels: `(B, C, H, W)` float. targets: `(B,)` int64 or `(B, K)` float.
         generator: on the device of `pixels`; which face goes with which is drawn from it.
-        dice: on the CPU, perhaps the same; how much of each is drawn from it, since to read such a number from a GPU
-            one would wait for all that it has to do.
+        dice: on the CPU, possibly the same one; how much of each is drawn from it, since reading such a number from a
+            GPU would wait for all of its queued work.
 
     Returns:
         The blended pixels and `(B, K)` float targets; both unchanged when the recipe mixes nothing.

@@ -8,7 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def train_mode(model: nn.Module) -> None:
-    """Put the network into train mode, but for the norms that are frozen: their running means stay what they were."""
+    """Put the network into train mode, except for frozen norms, whose running means and variances stay as they are."""
     model.train()
     for norm in _norms(model):
         if _frozen(norm):
@@ -16,17 +16,17 @@ def train_mode(model: nn.Module) -> None:
 
 
 def statistics(model: nn.Module) -> list[Tensor]:
-    """The running means and variances."""
+    """All buffers of floats, which the running means and variances are."""
     return [buffer for buffer in model.buffers() if buffer.is_floating_point()]
 
 
 @torch.no_grad()
 def measure_(model: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Put in place of the running means and variances those of these batches, whose sizes are equal. Leaves the network
+    """Replace the running means and variances by those of these batches, which must be of one size. Leaves the network
     in eval mode.
 
-    While a network is trained they are those of moved, half erased faces and of weights that change; what it is asked
-    about later are faces as they are. Source: Wu and Johnson, 2021.
+    In training they come from augmented faces and from weights that keep changing; in use the network sees faces as
+    they are. Source: Wu and Johnson, 2021.
     """
     train_mode(model)
     moving = {norm: norm.momentum for norm in _norms(model) if norm.training and norm.running_mean is not None}

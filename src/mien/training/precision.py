@@ -1,4 +1,4 @@
-"""In which numbers a training computes. Weights, and what the optimiser keeps, are float32 whatever it is."""
+"""The number type that a training computes in. Weights and the optimiser's state are float32 in any case."""
 
 import warnings
 
@@ -8,7 +8,7 @@ from mien.training.recipe import Recipe
 
 
 def number_kind(recipe: Recipe, device: torch.device) -> torch.dtype:
-    """What a training by `recipe` on `device` computes in: torch.float32, bfloat16 or float16.
+    """The type that a training by `recipe` on `device` computes in: torch.float32, bfloat16 or float16.
 
     float16 has to be asked for: some GPUs (NVIDIA's GTX 16) give wrong numbers with it.
     """

@@ -8,16 +8,18 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mien.errors import RecipeError
+from mien.training.presets import OTHERS, PRESETS
 
 TIMM = "timm"
-"""As `init`: the weights that timm has for a backbone."""
+"""The value of `init` that stands for timm's own weights of a backbone."""
 
 
 class Recipe(BaseModel):
     """How to train one network. Frozen; `recipe.model_copy(update={"epochs": 3})` makes another.
 
-    `compile` compiles for each size of faces, so these have two at most: `start_size`, and full from 35 % of the epochs
-    on. A training so begun forgets what else torch has compiled in this process: that is compiled anew when it is used.
+    With `compile`, which compiles once for each size of faces, they have two sizes at most: `start_size`, and full from
+    35 % of the epochs on. Such a training discards whatever else torch has compiled in this process; it is compiled
+    again when it is used.
 
     Make one by `mien.recipe`, which knows the presets and raises RecipeError for what can't be; this constructor knows
     none, and raises pydantic's ValidationError.
@@ -159,8 +161,6 @@ def recipe(model: str, preset: str = "tuned", **fields: Any) -> Recipe:
     >>> recipe("cnn", epochs=3).epochs
     3
     """
-    from mien.training.presets import OTHERS, PRESETS  # the table needs Recipe's fields, Recipe doesn't need the table
-
     presets = sorted({name for _, name in PRESETS})
     if preset not in presets:
         raise RecipeError(f"There is no preset {preset!r}; the presets are {', '.join(presets)}.")

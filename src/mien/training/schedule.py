@@ -5,7 +5,7 @@ from typing import Literal
 
 
 def rate(kind: Literal["onecycle", "cosine", "constant"], done: float, warmup: float) -> float:
-    """The factor 0..1 when a share `done` (0..1) of all steps is behind.
+    """The factor 0..1 after a share `done` (0..1) of all steps.
 
     `onecycle` rises along a cosine from 1/25 and falls along a cosine to 0 (Smith and Topin, 2018); `cosine` rises in
     a straight line from 0 and falls along a cosine to 0 (Loshchilov and Hutter, 2017). The rise takes `warmup`.
