@@ -1,8 +1,8 @@
-"""The staged training of the weights in the box: teachers, what they know, students, and what is shipped of them.
+"""The staged training of the networks in the box: teachers, students that learn from them, and what is shipped.
 
-Each stage ends or saves itself within its minutes and goes on where it was. A teacher leaves its probabilities for the
-training faces, not its weights; a student learns from the labels and from the mean of the teachers. docs/RELEASE.md
-says how the stages are run.
+Each stage stops and saves itself when its minutes are over, and goes on from there in the next call. A teacher leaves
+its probabilities for the training faces, not its weights; a student learns from the labels and from the mean of the
+teachers. docs/RELEASE.md says how the stages are run.
 """
 
 import json
@@ -32,7 +32,7 @@ from mien.models import create_model, summarise
 from mien.net import MODEL, WEIGHTS
 from mien.runs import LOCK, RELEASE
 from mien.shipping import ship
-from mien.teachers import PROBABILITIES, check_same, leave_probabilities, name_teachers, taught
+from mien.teachers import PROBABILITIES, check_same, homes, leave_probabilities, name_teachers, taught
 from mien.training.device import pick_device
 from mien.training.fit import Epoch
 from mien.training.recipe import Recipe
@@ -66,46 +66,46 @@ def release(
     tick: Callable[[float], None] | None = None,
     look: Callable[[str, float], None] | None = None,
 ) -> Generator[Step, None, None]:
-    """Train what `plan` asks for and isn't done yet in `folder`, and yield a Step after every epoch.
+    """Train whatever of `plan` isn't done yet in `folder`, and yield a Step after every epoch.
 
-    What `mien.train` says of stopping it holds here, too; when the minutes are over, everything is saved.
+    It can be stopped as `mien.train` can; when the minutes are over, everything is saved.
 
     Args:
         stage: "teachers", "students", "ship" (calibration, half-size weights, ONNX files, cards), or "all" in turn.
         votes: the same faces with a second labelling, such as FER+'s votes. Every network learns it with a second head,
             and beside each student stands another, "NAME-ferplus", that answers with that head.
-        minutes: the time that there is; the training stops after the last epoch that fits in.
+        minutes: how long it may take; training stops after the last epoch that fits in.
         device, tick: as `mien.train` has them.
-        look: called with a teacher's name and the share of a split that it was asked about: training, then validation.
+        look: called while a teacher answers for the faces, with its name and the share of a split that is done:
+            training, then validation.
 
     Raises:
-        MienError: an unknown stage, votes for other faces, or a folder where other networks taught.
+        MienError: an unknown stage, votes for other faces, or a folder with other networks' teachers.
         CheckpointError: students are asked for before their teachers are done, or shipping before the students are; or
             the folder was begun on other data or votes.
         OutOfTime: the minutes were over first.
     """
     if stage not in (*STAGES, "all"):
         raise MienError(f"There is no stage {stage!r}; the stages are {', '.join(STAGES)}, all.")
-    for number, teacher in enumerate(plan.teachers):
-        check_same(folder / f"teacher-{number}", teacher)
+    taught_in = homes(plan, folder)
+    for home, teacher in zip(taught_in, plan.teachers, strict=True):
+        check_same(home, teacher)
     _check_ready(plan, folder, stage)
     clock, second = _Clock(minutes), _second(splits, votes) if votes else None
     clock.check(0)
     _begin(plan, folder, splits, votes)
-    # marks say who isn't judged by; of the training faces all are learned from
+    # marks are for judging; all labelled training faces are learned from
     splits = replace(splits, train=splits.train.labelled.replaced(marks=None))
     how: dict[str, Any] = {"device": device, "tick": tick, "resume": True, "second": second}
     if stage in ("teachers", "all"):
-        for number, chosen in enumerate(plan.teachers):
-            home = folder / f"teacher-{number}"
+        for home, chosen in zip(taught_in, plan.teachers, strict=True):
             if (home / PROBABILITIES).exists():
                 continue
             yield from _train(home, splits, chosen, clock, {**how, "export": False})
             leave_probabilities(home, splits, device, partial(_look, clock, look, home.name))
             clock.finished()
     if stage in ("students", "all"):
-        homes = [folder / f"teacher-{number}" for number in range(len(plan.teachers))]
-        lessons = taught(splits, homes, plan.distil)
+        lessons = taught(splits, taught_in, plan.distil)
         for name, chosen in plan.students.items():
             yield from _train(folder / name, lessons, chosen, clock, how)
             name_teachers(folder / name, plan)
@@ -121,8 +121,7 @@ def release(
 
 def _check_ready(plan: Plan, folder: Path, stage: str) -> None:
     """Raise CheckpointError when the stage before this one isn't done."""
-    teachers = [f"teacher-{number}" for number in range(len(plan.teachers))]
-    missing = [name for name in teachers if not (folder / name / PROBABILITIES).exists()]
+    missing = [home.name for home in homes(plan, folder) if not (home / PROBABILITIES).exists()]
     if stage == "students" and missing:
         raise CheckpointError(f"{folder}: not done yet: {', '.join(missing)}; run the stage teachers first.")
     missing = [name for name in plan.students if not (folder / name / CARD).exists()]
@@ -131,10 +130,10 @@ def _check_ready(plan: Plan, folder: Path, stage: str) -> None:
 
 
 def _begin(plan: Plan, folder: Path, splits: Splits, votes: Splits | None) -> None:
-    """Note once which faces and votes this release is of, so that no later call goes on with others.
+    """Note which faces and votes this release is made from, so that no later call goes on with others.
 
     Raises:
-        CheckpointError: it was begun on others.
+        CheckpointError: it was begun with others.
     """
     given = {"data": splits, **({"votes": votes} if votes else {})}
     noted = {kind: of.checksums for kind, of in given.items()}
@@ -154,7 +153,7 @@ def _begin(plan: Plan, folder: Path, splits: Splits, votes: Splits | None) -> No
 
 
 def spare(folder: Path) -> set[Path]:
-    """Files in the folder of a release that needn't travel: what is in others, too, and isn't read to go on."""
+    """Files in a release's folder that needn't be packed: the next call reads none of them."""
     under_way = [path for path in folder.glob(f"*/{STATE}") if not path.with_name(CARD).exists()]
     weights = (path.with_name(WEIGHTS) for path in under_way)  # a state holds the best ones itself
     locks = folder.glob(f"*/{LOCK}")  # which Windows lets nobody read while they are held
@@ -162,7 +161,7 @@ def spare(folder: Path) -> set[Path]:
 
 
 class _Clock:
-    """When to stop. What follows a network's last epoch, the last one's included, takes as long as it did last time."""
+    """Says when to stop. Finishing a network, its last epoch included, is expected to take as long as it last did."""
 
     def __init__(self, minutes: float) -> None:
         self.end = time.monotonic() + 60 * minutes
@@ -170,19 +169,19 @@ class _Clock:
         self.began: float | None = None
 
     def check(self, seconds: float, *, last: bool = False) -> None:
-        """Raise OutOfTime unless there is time for an epoch that takes half as long again as `seconds`: faces grow.
+        """Raise OutOfTime unless there is time for an epoch that takes half as long again as `seconds`, as faces grow.
 
-        `last`: and for what follows the last epoch.
+        `last`: and for finishing a network.
         """
         if time.monotonic() + 1.5 * seconds + last * self.finishing > self.end:
             raise OutOfTime
 
     def mark(self) -> None:
-        """From here on a network is finished, if this was its last epoch."""
+        """The finishing begins here, if no other epoch follows."""
         self.began = time.monotonic()
 
     def finished(self) -> None:
-        """A network is finished, and nothing is left of it to do."""
+        """A network is finished; so long did it take."""
         if self.began is not None:
             self.finishing, self.began = time.monotonic() - self.began, None
 
@@ -211,7 +210,7 @@ def _ship(folder: Path, name: str, splits: Splits, clock: _Clock) -> None:
 
 
 def _look(clock: _Clock, look: Callable[[str, float], None] | None, name: str, share: float) -> None:
-    """How far a teacher's look at the faces is; it ends where the time does, and begins anew in the next call."""
+    """Report how far a teacher's answers are. When time runs out it stops, and the next call begins them anew."""
     clock.check(0)
     if look:
         look(name, share)

@@ -1,4 +1,4 @@
-"""Who teaches in a release: what a network leaves of itself for the students, and the targets made of it."""
+"""The teachers of a release: the probabilities that each leaves for the students, and the targets made from them."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,9 +28,10 @@ VIEWS = 10
 
 
 def leave_probabilities(home: Path, splits: Splits, device: str | None, tick: Callable[[float], None]) -> None:
-    """What the network in `home` thinks of the training and validation faces, as fp16 `(N, K)`; then its weights go.
+    """Write the probabilities of the network in `home` for training and validation faces, fp16 `(N, K)`, and delete its
+    weights.
 
-    All training faces have a row, for students learn from all of them; of validation only those that are judged.
+    All training faces have a row, since students learn from all of them; of validation only those that are judged.
     """
     model, card = load_run(home)
     where = pick_device(device)
@@ -45,12 +46,17 @@ def leave_probabilities(home: Path, splits: Splits, device: str | None, tick: Ca
 
 
 def _certain(faces: FaceSet) -> FaceSet:
-    """The same images with some class each: whoever is asked about faces leaves out those whose label is in doubt."""
+    """The same images, all labelled and none in doubt: `score` would leave out the others."""
     return faces.replaced(targets=np.zeros(len(faces), np.int64), marks=None)
 
 
+def homes(plan: Plan, folder: Path) -> list[Path]:
+    """The run folders of a plan's teachers, in their order."""
+    return [folder / f"teacher-{number}" for number in range(len(plan.teachers))]
+
+
 def check_same(home: Path, chosen: Recipe) -> None:
-    """Raise MienError when in an earlier call another network left its probabilities in `home`."""
+    """Raise MienError when `home` has the probabilities of another network, from an earlier call."""
     if not (home / PROBABILITIES).exists():
         return
     was, now = (each.model_dump(mode="json") for each in (read_recipe(Card.read(home).recipe), chosen))
@@ -62,8 +68,8 @@ def check_same(home: Path, chosen: Recipe) -> None:
 
 
 def ensemble(plan: Plan, folder: Path, splits: Splits) -> Report | None:
-    """How the teachers' mean answer does on validation; None where there are no teachers, or not all are done."""
-    paths = [folder / f"teacher-{number}" / PROBABILITIES for number in range(len(plan.teachers))]
+    """The report on the teachers' mean answer for validation; None without teachers, or before all are done."""
+    paths = [home / PROBABILITIES for home in homes(plan, folder)]
     if not paths or not all(path.exists() for path in paths):
         return None
     mean: NDArray[np.float32] = np.mean([load_arrays(path)["val"] for path in paths], 0, np.float32)
