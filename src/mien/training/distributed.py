@@ -57,11 +57,10 @@ class Team:
         """Raise MienError in every process unless all of them bring the same number."""
         if self.size == 1:
             return
-        found = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
-        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-        found = [part.to(device) for part in found]
+        own = torch.tensor([number], device="cuda" if dist.get_backend() == "nccl" else "cpu")
+        found = [torch.zeros_like(own) for _ in range(self.size)]
         with _together():
-            dist.all_gather(found, torch.tensor([number], device=device))
+            dist.all_gather(found, own)
         numbers = [int(part) for part in found]
         if len(set(numbers)) > 1:
             raise MienError(f"The processes find different {what} ({numbers}): is the folder shared by all of them?")

@@ -4,6 +4,7 @@ import copy
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import InitVar, dataclass
+from itertools import islice
 from typing import Any
 
 import torch
@@ -213,9 +214,7 @@ def _judge(model: nn.Module, faces: OnDevice, team: Team, part: int) -> tuple[fl
     """
     model.eval()
     sums = torch.zeros(2, device=faces.device)
-    for place, (images, targets) in enumerate(faces.batches(min(512, part))):
-        if place % team.size != team.rank:
-            continue
+    for images, targets in islice(faces.batches(min(512, part)), team.rank, None, team.size):
         logits = model(images)
         right = (logits.argmax(1) == hard(targets, logits.shape[1])).float()
         sums += torch.stack([cross_entropy(logits, targets) * len(images), right.sum()])
