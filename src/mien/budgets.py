@@ -1,4 +1,4 @@
-"""What `mien release` pays for: the teachers and the students of each budget, as recipes."""
+"""The budgets of `mien release`: the teachers and the students of each, as recipes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,17 +15,17 @@ _AGAIN: dict[str, Any] = {
     "blur": 0.025, "noise": 0.06, "clear": 0.15, "plain": 0.15,
     "teachers": ["flagship", "small"], "distil": 0.9,
 }  # fmt: skip
-"""How a network in the box goes on: gently, or it forgets what it knows. Poor cameras blur by up to 1.2 pixels, and
-have a noise of a deviation of up to 15."""
+"""How training goes on from a network in the box: gently, so that it doesn't forget. Poor cameras blur by up to 1.2
+pixels, and their noise has a deviation of up to 15."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is trained.
+    """What a release trains.
 
-    `teachers` are the recipes whose networks teach, by what they answer for the training faces; `students` the recipes
-    of what is shipped, by its name in the box; `distil` the share (0..1) of a student's targets that comes from these
-    teachers. Networks that are trained already teach where a recipe names them.
+    `teachers` are the recipes of the networks whose answers for the training faces teach the students; `students` the
+    recipes of the networks that are shipped, by their names in the box; `distil` the share (0..1) of the students'
+    targets that comes from these teachers. A recipe may also name teachers that are trained already.
     """
 
     teachers: tuple[Recipe, ...]
@@ -38,11 +38,11 @@ def plan(budget: str, *, second: int = 0, teachers: Sequence[str] = (), init: st
 
     Args:
         budget: one of `BUDGETS`.
-        second: classes of the second labelling, for which each network gets a head; 0 for none.
+        second: number of classes of the second labelling, for which each network gets a head; 0 for none.
         teachers: trained networks that teach in place of the budget's own, by folder or name in the box.
-        init: where a student goes on from in place of the network in the box, likewise.
-        seed: so many times as many as the budget has networks are added to the seed of each; its own begin at 0, so
-            that no network is trained twice.
+        init: what the students start from in place of the network in the box, likewise.
+        seed: times the number of the budget's networks, it is added to the seed of each. The budget's own seeds count
+            from 0, so no two releases train the same network.
 
     Raises:
         MienError: for another budget, `init` for one whose students start from nothing, or a seed that is too large.
@@ -74,21 +74,21 @@ def _cpu(head: dict[str, int]) -> Plan:
 
 
 def _again(head: dict[str, int]) -> Plan:
-    """The `small` in the box goes on, taught by both, with what a poor camera does to faces until near the end."""
+    """The `small` in the box, trained further by both in it, with a poor camera's blur and noise until near the end."""
     return Plan((), {"small": recipe("flagship_small", epochs=64, options=head, init="small", **_AGAIN)})
 
 
 def _again_flagship(head: dict[str, int]) -> Plan:
-    """The `flagship` in the box goes on likewise."""
+    """The `flagship` in the box, trained further likewise."""
     return Plan((), {"flagship": _flagship_for_cpu(head, epochs=20, init="flagship", **_AGAIN)})
 
 
 def _gpu(head: dict[str, int]) -> Plan:
-    """Three flagships of different kinds, as seeds of one kind err on the same faces; a flagship and a `small` that
+    """Three flagships of different shapes, as seeds of one shape err on the same faces; a flagship and a `small` that
     they teach.
 
-    None that enlarges the face begins with smaller ones: they would be enlarged as well, and save no time. None
-    has more than 3.7 M parameters, so that the state of a training, four times the weights, can travel.
+    Those that enlarge the face don't begin with smaller ones, which would be enlarged as well and save no time. None
+    has more than 3.7 M parameters, so that the state of a training, four times the weights, can be carried.
     """
     own: dict[str, Any] = {"batch": 512, "lr": 0.3, "ema": 0.998}
 

@@ -59,7 +59,7 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
         CheckpointError: the file is missing, damaged, or holds another network's weights.
     """
     try:
-        model.load_state_dict(load(Path(path).read_bytes()))  # a path, it wants in UTF-8
+        model.load_state_dict(load(Path(path).read_bytes()))  # its own reader of files takes paths in UTF-8 alone
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: can't read the weights ({error}).") from None
     except RuntimeError as error:
@@ -72,8 +72,8 @@ def start_from(model: nn.Module, earlier: nn.Module, *, same_classes: bool) -> N
     """Put the weights of `earlier` into `model`; its heads stay as they are unless both answer for the same classes.
 
     A network of RGB faces may start from one of gray faces and the other way round: the filters that see the pixels are
-    weighed or added, so that it answers gray pictures as the earlier one did. Faces may have another size where the
-    layers allow it, as those of all networks but the first two rungs do.
+    weighted or added up, so that it answers gray pictures as the earlier one did. Faces may have another size if the
+    layers allow it; those of the first two rungs don't.
 
     Raises:
         CheckpointError: the networks differ in more than their heads and colours.
@@ -99,7 +99,7 @@ def start_from(model: nn.Module, earlier: nn.Module, *, same_classes: bool) -> N
 
 
 def _recoloured(value: Tensor, own: Tensor | None) -> Tensor:
-    """The filters `(out, 1 or 3, h, w)` that see the pixels, for as many colours as `own` has; others as they are."""
+    """The first layer's filters `(out, 1 or 3, h, w)`, for as many colours as `own` has; other weights as they are."""
     if own is None or value.ndim != 4 or own.ndim != 4 or value.shape[2:] != own.shape[2:]:
         return value
     if (value.shape[1], own.shape[1]) == (1, 3):
@@ -109,7 +109,7 @@ def _recoloured(value: Tensor, own: Tensor | None) -> Tensor:
 
 def save_state(state: dict[str, Any], path: str | os.PathLike[str]) -> None:
     """Write what a training resumes from, in one step."""
-    held = io.BytesIO()  # torch's own writer of files says of a full disk nothing that a person could use
+    held = io.BytesIO()  # of a full disk, torch.save to a file says nothing that helps anybody
     torch.save(state, held)
     atomic_write(path, held.getvalue())
 

@@ -1,4 +1,4 @@
-"""A trained network's confidence set right: its run gets the temperature and threshold that its answers call for."""
+"""Calibration of a finished run: its card and ONNX file get the temperature and threshold that its answers call for."""
 
 import os
 from dataclasses import replace
@@ -17,17 +17,16 @@ from mien.runs import RECIPE, held
 
 
 def calibrate(run: str | os.PathLike[str], faces: FaceSet) -> Calibration:
-    """Set the confidence of a finished run right on faces that it didn't learn from, such as its `val`.
+    """Calibrate the confidence of a finished run on faces that it didn't learn from, such as its `val`.
 
     The run's card and `model.onnx` are written anew, with the temperature that the logits are divided by and the
     threshold below which an answer is uncertain. No answer changes, only how sure the network says it is. The weights
-    stay as they are, and so do the card's scores, which tell of the network as it was trained. Again replaces the
-    earlier temperature and threshold. Killed between the two files, it has to be done again.
+    stay as they are, and so do the card's scores, which are of the network as it was trained. Doing it again replaces
+    the earlier temperature and threshold; where it is killed between the two files, it has to be done again.
 
     Args:
         run: a run folder of `mien.train`. The networks in the box are calibrated.
-        faces: labelled faces of the run's classes and shape; FER2013's validation has 3,589, and of fewer than 300
-            little can be said.
+        faces: labelled faces of the run's classes and shape. FER2013's validation has 3,589; fewer than 300 say little.
 
     Raises:
         CheckpointError: no finished run there, another command trains in it now, or its ONNX file can't be made.

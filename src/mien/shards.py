@@ -1,7 +1,7 @@
-"""A folder as a few files of bounded size, and back: for carrying a training's state between machines.
+"""A folder as a few files of limited size, and back: for carrying a training's state between machines.
 
-The folder becomes one zip archive, cut into pieces; `shards.json` names the pieces and their checksums. It is written
-last and all other pieces are removed after it, so a stop at any moment leaves one whole state.
+The folder becomes one zip archive, cut into pieces; `shards.json` lists the pieces and their checksums. It is written
+last, and older pieces are removed only after that, so that a stop at any moment leaves one whole state.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from mien.names import plain_name
 
 INDEX = "shards.json"
 _PIECE = re.compile(r"(\.[0-9a-f]{8}\.)?state-[0-9a-f]{8}\.\d{3,}")
-"""A piece's name, or that under which it was being written when the writer was killed."""
+"""The name of a piece, or of the temporary file that a killed writer left of one."""
 
 _DAMAGE = (
     *(zipfile.BadZipFile, RuntimeError, ValueError, EOFError, struct.error),
@@ -35,7 +35,7 @@ def pack(
 ) -> list[Path]:
     """Write the files of `folder` into `out` as pieces of at most `shard_bytes` bytes; returns the pieces.
 
-    Files of `left_out` stay where they are. When it fails, what lies in `out` is the state of the time before alone.
+    Files in `left_out` aren't packed. If it fails, `out` holds the previous state and nothing else.
 
     Raises:
         ValueError: `shard_bytes` isn't positive.
@@ -44,7 +44,7 @@ def pack(
         raise ValueError(f"a shard of {shard_bytes} bytes")
     folder, out = Path(folder), Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    _tidy(out)  # first of all, too: a process that was killed left its pieces, which the disk may have no room for
+    _tidy(out)  # now, too: the pieces that a killed process left may fill the disk
     try:
         return _write(folder, out, shard_bytes, left_out)
     finally:
@@ -59,7 +59,7 @@ def _write(folder: Path, out: Path, shard_bytes: int, left_out: Collection[Path]
                 archive.write(path, path.relative_to(folder).as_posix())
         size, total = 0, whole.tell()
         whole.seek(0)
-        generation = os.urandom(4).hex()  # never the names of the time before
+        generation = os.urandom(4).hex()  # so that no piece has the name of an earlier one
         while size < total:
             piece = whole.read(shard_bytes)
             name = f"state-{generation}.{len(pieces):03d}"
@@ -71,14 +71,14 @@ def _write(folder: Path, out: Path, shard_bytes: int, left_out: Collection[Path]
 
 
 def _tidy(out: Path) -> None:
-    """Remove the pieces that the index doesn't name; none where it is damaged, for then nobody knows."""
+    """Remove the pieces that the index doesn't list; none where it is damaged and can't tell."""
     try:
         named = _index(out)["shards"] if (out / INDEX).exists() else {}
     except CheckpointError:
         return
     for path in out.iterdir():
         if _PIECE.fullmatch(path.name) and path.name not in named:
-            with suppress(OSError):  # the next call tries again, and why this one failed mustn't be hidden
+            with suppress(OSError):  # the next call tries again; an error here would hide why this one failed
                 path.unlink()
 
 

@@ -1,4 +1,4 @@
-"""What a sweep tries: the fields of a recipe, and for each a range or a few values."""
+"""What a sweep searches: fields of a recipe, and for each a range or a few values."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,10 +17,10 @@ Space = dict[str, BaseDistribution]
 
 
 def read_space(texts: Sequence[str], recipe: Recipe) -> Space:
-    """What is tried for each field, from texts such as `lr=0.01..0.3:log`, `erase=0..0.6`, `batch=64,128`.
+    """The range or values of each field, from texts such as `lr=0.01..0.3:log`, `erase=0..0.6`, `batch=64,128`.
 
     Raises:
-        RecipeError: no such field, a range of what isn't a number, an end or a choice that a recipe can't have.
+        RecipeError: no such field, a range for what isn't a number, or a value that a recipe can't have.
     """
     space: Space = {}
     for text in texts:

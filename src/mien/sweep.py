@@ -1,8 +1,8 @@
-"""Many trainings in search of a recipe: optuna proposes the fields' values, each trial is a run folder of its own.
+"""The search for a recipe by many trainings: optuna proposes values of its fields, each trial has its own run folder.
 
-What was tried is noted in `sweep.db`, what the sweep was begun with in `sweep.json`. Trials are judged by validation
-accuracy alone; the test split isn't looked at. What a trial proposes follows from the seed and the trials before it,
-so a sweep that was stopped and gone on with is the sweep that was never stopped.
+`sweep.db` has the trials, `sweep.json` what the sweep was begun with. Trials are judged by validation accuracy alone;
+the test split isn't looked at. What is proposed follows from the seed and the earlier trials, so a sweep that is
+stopped and resumed finds what it would have found without the stop.
 """
 
 import json
@@ -33,22 +33,22 @@ from mien.training.recipe import Recipe, read_recipe
 PLAN, DATABASE, LOCK = "sweep.json", "sweep.db", "sweep.lock"
 
 SPARED = 5
-"""Trials that run to their end before others are measured by them."""
+"""Trials that run to their end before any is pruned."""
 
 WAIT = 60.0
 """Seconds to wait for another program that reads or writes the database, such as a backup."""
 
 PROPOSALS = 1000
-"""How often another recipe is asked for until it counts as certain that all were tried."""
+"""After so many proposals of recipes that were tried already, the space counts as exhausted."""
 
 
 @dataclass(frozen=True)
 class Trial:
     """One recipe that is tried: its `values` of the swept fields, and how it did on validation.
 
-    `status` is "running" (or stopped on the way), "finished", "pruned", "diverged", or "failed" where the network, the
-    faces or the memory don't allow its recipe; `why` says it of the last two. `accuracy` is that of its best epoch so
-    far, None before the first. `epochs` are those done.
+    `status` is "running" (or interrupted), "finished", "pruned", "diverged", or "failed" where the network, the faces
+    or the memory don't allow its recipe; `why` is the reason for the last two. `accuracy` is that of its best epoch so
+    far, None before the first. `epochs` counts those that are done.
     """
 
     number: int
@@ -62,7 +62,7 @@ class Trial:
     why: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """As plain data, without the recipe, which stands in the run folder."""
+        """As plain data, without the recipe, which is in the run folder."""
         return {
             "trial": self.number,
             "run": str(self.folder),
@@ -79,20 +79,20 @@ class Sweep:
     """A search in a folder, begun or gone on with.
 
     `for trial in sweep.trials(20): for epoch in sweep.run(trial): ...` does the work; `ranked()` says what came of it.
-    One process at a time: a second one is refused.
+    Only one process at a time may work on it.
 
     Args:
-        folder: for `sweep.json`, `sweep.db` and a run folder `trial-000`, ... for each trial; made when it isn't there.
-        recipe: what the fields that aren't swept are; its seed is the search's, too.
+        folder: for `sweep.json`, `sweep.db` and the trials' run folders `trial-000`, ...; made when it isn't there.
+        recipe: gives the fields that aren't swept; its seed is also the search's.
         space: as `read_space` gives it.
         device: as in `mien.train`.
         spared: trials that run to their end before any is pruned. After those a trial is stopped once it has done a
             third of its own epochs and its best accuracy is below the median of the finished ones' at the same share of
-            theirs: a long course at its middle isn't held against a short one's end.
+            theirs, so that half of a long training isn't compared with all of a short one.
 
     Raises:
-        CheckpointError: the folder holds a sweep of another recipe, of other fields or on other data; here and in every
-            method, too, its database can't be read or written.
+        CheckpointError: the folder holds a sweep of another recipe, of other fields or on other data; or, here and in
+            every method, its database can't be read or written.
     """
 
     def __init__(
@@ -111,8 +111,8 @@ class Sweep:
         self._begin()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         path = self.folder / DATABASE
-        with _going_on(path, RuntimeError):  # of which kind is the one about a database of another optuna's
-            self._storage = optuna.storages.RDBStorage(  # a creator, for a path may hold what an address can't
+        with _going_on(path, RuntimeError):  # which optuna raises of another version's database
+            self._storage = optuna.storages.RDBStorage(  # a creator, as some paths can't be part of an address
                 "sqlite:///sweep.db", engine_kwargs={"creator": lambda: sqlite3.connect(path, WAIT)}
             )
             self._study = optuna.create_study(
@@ -120,7 +120,7 @@ class Sweep:
                 study_name="mien",
                 direction="maximize",
                 load_if_exists=True,
-                pruner=optuna.pruners.NopPruner(),  # optuna's compare at the same epoch: see _behind
+                pruner=optuna.pruners.NopPruner(),  # optuna's own compare at the same epoch; see _behind
             )
 
     def _begin(self) -> None:
@@ -144,9 +144,9 @@ class Sweep:
             )
 
     def trials(self, count: int) -> Iterator[Trial]:
-        """Each trial that is still to run until `count` are done, or all recipes of the space; no recipe comes twice.
+        """Each trial that is still to run until `count` are done, or the space is exhausted; no recipe comes twice.
 
-        The one that was stopped on its way comes first.
+        One that was interrupted comes first.
 
         Raises:
             CheckpointError: another process is at work on this sweep.
@@ -167,7 +167,7 @@ class Sweep:
         return None
 
     def _asked(self) -> FrozenTrial | None:
-        """A recipe that wasn't tried yet, None when there is none left: what was trained once isn't trained again."""
+        """A trial of a recipe that wasn't tried yet, None when there is none left."""
         done = self._done()
         tried = [trial.params for trial in done]
         seed = (self.recipe.seed * 100_003 + len(done)) % 2**32
@@ -181,7 +181,7 @@ class Sweep:
                     optuna.trial.create_trial(state=TrialState.RUNNING, params=values, distributions=self.space)
                 )
                 return self._study.get_trials()[-1]
-            beside.sampler = random  # the other one would come back to what is good again and again
+            beside.sampler = random  # the first sampler would propose the good ones again and again
         return None
 
     def run(self, trial: Trial, tick: Callable[[float], None] | None = None) -> Generator[Epoch, None, None]:
@@ -193,7 +193,7 @@ class Sweep:
             live = optuna.trial.Trial(self._study, key)
             self._report(live, trial)
             at, recipe = len(history(trial.folder, missing_ok=True)), trial.recipe
-            noted = self._study.get_trials()[trial.number].intermediate_values  # maybe more than was saved
+            noted = self._study.get_trials()[trial.number].intermediate_values  # maybe more than its run folder has
             try:
                 with closing(
                     train(trial.folder, self.splits, recipe, device=self.device, resume=True, tick=tick)
@@ -209,7 +209,7 @@ class Sweep:
                         yield now
             except (Diverged, RecipeError) as error:
                 if isinstance(error, TooLittleMemory) and not {"batch", "accumulate"} & set(self.space):
-                    raise  # another program may have it: the trial goes on later
+                    raise  # another program may use the memory now: the trial goes on later
                 live.set_user_attr("diverged" if isinstance(error, Diverged) else "failed", str(error))
             self._study.tell(trial.number, state=TrialState.PRUNED)
 
@@ -221,13 +221,13 @@ class Sweep:
         there = []
         for one in finished:
             reached = at * one.params.get("epochs", self.recipe.epochs) // trial.recipe.epochs
-            known = one.intermediate_values  # one that stopped early has none of its last epochs
+            known = one.intermediate_values  # one that stopped early lacks its last epochs
             there.append(known[max((epoch for epoch in known if epoch <= max(reached, 1)), default=min(known))])
         own = self._study.get_trials()[trial.number].intermediate_values
         return max(own.values()) < median(there)
 
     def _report(self, live: optuna.trial.Trial, trial: Trial) -> None:
-        """Report the epochs that were saved before the process was killed."""
+        """Report epochs that are in the run folder, but not in the database: the process was killed between them."""
         noted = self._study.get_trials()[trial.number].intermediate_values
         for row in history(trial.folder, missing_ok=True):
             if (epoch := int(row["epoch"])) not in noted:
@@ -260,11 +260,11 @@ class Sweep:
 
 @contextmanager
 def _going_on(path: Path, *kinds: type[Exception]) -> Iterator[None]:
-    """Errors of the database, and of these kinds, as a CheckpointError that says what was at their root."""
+    """Turn errors of the database, and of these kinds, into a CheckpointError that names the root cause."""
     known: tuple[type[Exception], ...] = (SQLAlchemyError, optuna.exceptions.OptunaError, *kinds)
     try:
         yield
     except known as error:
-        while isinstance(error.__cause__, Exception):  # optuna speaks of invalid data whatever it was
+        while isinstance(error.__cause__, Exception):  # optuna calls every cause invalid data
             error = error.__cause__
         raise CheckpointError(f"{path}: can't go on with this sweep ({first_line(error)}).") from None

@@ -1,7 +1,7 @@
 """Any network of timm (Wightman, 2019) behind mien's contract: pixels 0..255 in, logits out.
 
-timm and the torchvision that it needs are an extra, imported when a backbone is built. Weights are fetched only where
-`load_pretrained` is called; a backbone that is built, or read back from a run folder, asks no network.
+timm, and torchvision which it needs, are an extra, imported when a backbone is built. Only `load_pretrained` downloads
+weights; building a backbone, or reading one back from a run folder, doesn't.
 """
 
 import re
@@ -55,10 +55,10 @@ class Backbone(nn.Module):
         return self.linear(self.dropout(self.body(self.pixels(pixels))))  # (B, K)
 
     def load_pretrained(self) -> None:
-        """Put in the weights that timm names for this network; they are fetched where they aren't there yet.
+        """Load timm's default weights for this network, downloading them unless they are there already.
 
         Raises:
-            CheckpointError: timm names none, or they can't be had.
+            CheckpointError: timm has none, or they can't be downloaded.
         """
         timm = _timm()
         channels = self.pixels.channels
@@ -87,7 +87,7 @@ def _timm() -> Any:
 
 
 def _body(timm: Any, name: str, channels: int, side: int, *, pretrained: bool = False) -> tuple[nn.Module, int]:
-    """The network without its head, and the side that it is built for, 0 where any will do."""
+    """The network without its head, and the side of the faces that it is built for, 0 where it takes any."""
     options = {"pretrained": pretrained, "num_classes": 0, "in_chans": channels}
     try:
         return timm.create_model(name, img_size=side, **options), side  # transformers and mixers are built for one size
@@ -98,7 +98,7 @@ def _body(timm: Any, name: str, channels: int, side: int, *, pretrained: bool = 
 
 
 def _width(body: nn.Module, name: str, channels: int, side: int) -> int:
-    """How many numbers it gives for a face. Raises ValueError where it can't have faces of this size."""
+    """The length of the features that it gives for a face. Raises ValueError where it can't take faces of this size."""
     try:
         with torch.inference_mode():
             width: int = body.eval()(torch.zeros(1, channels, side, side)).shape[1]

@@ -11,11 +11,11 @@ from mien.errors import MienError, UnknownModel, check_kind
 M = TypeVar("M", bound=type[nn.Module])
 
 PLAIN = (bool, int, float, str, tuple, list)
-"""The kinds of options that a card can hold."""
+"""The types of options that a card can hold."""
 
 _MODELS: dict[str, type[nn.Module]] = {}
 _SIZES: dict[str, dict[str, Any]] = {}
-"""The options in which a model differs from its class's own."""
+"""The options in which a registered model differs from the defaults of its class."""
 _UNLISTED: set[str] = set()
 
 OWN = (
@@ -32,12 +32,12 @@ def register(name: str, *, listed: bool = True, **sizes: Any) -> Callable[[M], M
     contract: pixels 0..255 in, `(B, C, H, W)`, uint8 or float; logits out, `(B, K)`. What depends on the classes is
     the layer `linear`: a training that starts from these weights with other classes begins with a fresh one.
 
-    The same class, as a notebook's cell that is run again defines it, takes its own place. Each process registers it
-    anew, so the command line doesn't know it: that reads its run's `model.onnx`, and a training goes on in Python.
+    The same class may be registered again, as when a notebook's cell is run once more. It is known in this process
+    alone: the command line can only read its run's `model.onnx`, and its training is resumed in Python.
 
     Raises:
-        MienError: when another class has the name. UnknownModel: there is no name, or what stands under it is no
-            `nn.Module` class.
+        MienError: another class has the name.
+        UnknownModel: the name is empty, or what is decorated isn't an `nn.Module` class.
 
     ```python
     @mien.register("one-layer")
@@ -102,12 +102,7 @@ def create_model(name: str, *, classes: int = 7, channels: int = 1, size: int = 
     known: dict[str, Any] = {"classes": classes, "channels": channels, "size": size, **_SIZES[name], **options}
     try:
         model = _MODELS[name](**known)
-    except (
-        TypeError,
-        ValueError,
-        RuntimeError,
-        AssertionError,
-    ) as error:  # whatever a layer says to a size that it can't have
+    except (TypeError, ValueError, RuntimeError, AssertionError) as error:  # what layers raise at sizes they can't have
         takes = ", ".join(inspect.signature(_MODELS[name]).parameters)
         raise UnknownModel(f"The model {name!r} can't be built with {options}: {error}. It takes {takes}.") from None
     # with the defaults of today, so that a card still builds the same network when they have changed
@@ -117,7 +112,7 @@ def create_model(name: str, *, classes: int = 7, channels: int = 1, size: int = 
 
 
 def _defaults(model: type[nn.Module]) -> dict[str, Any]:
-    """What a network takes when nothing is asked for, as far as its own `__init__` says it."""
+    """The defaults in the signature of a network's `__init__`."""
     parameters = inspect.signature(model).parameters.values()
     found = {each.name: each.default for each in parameters if isinstance(each.default, PLAIN)}
     return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}

@@ -56,7 +56,7 @@ class Pixels(nn.Module):
 def _warn_of_divided(pixels: Tensor) -> None:
     """Warn of a batch that was divided by 255 already, as ToTensor does: its answers are wrong. A black one is fine."""
     tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-    if torch.compiler.is_compiling() or tracing or not pixels.numel():
+    if tracing or not pixels.numel():
         return  # a graph has no values yet
     try:
         highest, whole = float(pixels.detach().max()), bool((pixels == pixels.round()).all())

@@ -52,7 +52,7 @@ def summarise(model: nn.Module) -> Summary:
 
     Multiply-adds are those of convolutions, linear layers and attention's projections for one face; norms, activations
     and pooling, a few percent beside them, aren't counted, as is usual, nor are attention's products of what layers
-    gave. Other layers of one's own, recurrent ones among them, count as 0.
+    gave. Layers of any other kind, recurrent ones among them, count as 0.
 
     >>> from mien.models import create_model
     >>> summarise(create_model("logistic")).macs == 48 * 48 * 7
@@ -88,7 +88,7 @@ def summarise(model: nn.Module) -> Summary:
 
 
 def _macs(module: nn.Module, given: Any, output: Any) -> int:
-    """Of a layer that was `given` one face: its weights times the places, or tokens, that they are used for."""
+    """The multiply-adds of a layer for one face: its weights times the places, or tokens, that they are used for."""
     if isinstance(module, _ConvNd):
         filtered: Tensor = given[0] if module.transposed else output
         return module.weight.numel() * filtered.shape[2:].numel()
