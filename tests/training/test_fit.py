@@ -231,10 +231,12 @@ def test_each_network_is_compiled_however_many_came_before_it(monkeypatch: pytes
         graphs.clear()
 
 
-def test_the_last_epochs_are_without_blur_and_noise() -> None:
-    made = recipe("resnet", epochs=20, blur=0.02, noise=0.05, clear=0.25)
+@pytest.mark.parametrize(("clear", "sharps"), [(0.25, 5), (0.7, 14)])  # 20 * (1 - 0.7) isn't 6 in float64
+def test_the_last_epochs_are_without_blur_and_noise(clear: float, sharps: int) -> None:
+    made = recipe("resnet", epochs=20, blur=0.02, noise=0.05, clear=clear)
     sharp = made.model_copy(update={"blur": 0.0, "noise": 0.0})
-    assert [learner_module._changes(made, epoch) for epoch in range(20)] == [made] * 15 + [sharp] * 5
+    expected = [made] * (20 - sharps) + [sharp] * sharps
+    assert [learner_module._changes(made, epoch) for epoch in range(20)] == expected
     always = made.model_copy(update={"clear": 0.0})
     assert learner_module._changes(always, 19) == always
 

@@ -243,9 +243,10 @@ def _changes(recipe: Recipe, epoch: int) -> Recipe:
     These resample a face, which blurs it a little and shifts the norms' statistics; faces in use aren't resampled.
     """
     still: dict[str, float] = {}
-    if epoch >= recipe.epochs * (1 - recipe.clear):
+    left = (recipe.epochs - epoch) / recipe.epochs
+    if left <= recipe.clear:
         still |= {"blur": 0.0, "noise": 0.0}
-    if epoch >= recipe.epochs * (1 - recipe.plain):
+    if left <= recipe.plain:
         still |= {"shift": 0.0, "scale": 0.0, "rotate": 0.0}
     return recipe.model_copy(update=still) if still else recipe
 
