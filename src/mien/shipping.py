@@ -1,10 +1,9 @@
-"""From a finished run to a network in the box: half-size weights, ONNX files, and a card that says what it may do."""
+"""From a finished run to a network in the box: half-size weights, ONNX files, a card with licence and limits."""
 
 import os
 import tempfile
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from mien.cards import CARD, Card, checksum
@@ -27,7 +26,7 @@ LIMITS = (
     "hiring, policing or diagnosing anyone, nor for people who haven't agreed to it."
 )
 COMPARED = 512
-"""The most validation faces on which the ONNX file is compared with PyTorch, beside those that every export is."""
+"""The ONNX file is compared with PyTorch on this many validation faces at most, beside what every export is."""
 
 
 def ship(
@@ -39,19 +38,18 @@ def ship(
 ) -> Path:
     """Put the network of a finished run into the box: weights in fp16, ONNX in float32 and int8, and the card.
 
-    The ONNX files are made from the weights as fp16 rounds them, so all files answer alike; that in float32 takes them
-    from the file with the weights, so they are there once. The temperature and the threshold of uncertainty come from
+    The ONNX files are made from the weights as fp16 rounds them, so all files answer alike; the float32 one reads them
+    from the weights' file, so they are stored once. The temperature and the threshold of uncertainty come from
     validation (`mien.evaluation.calibration`), and the scores are measured again on the files that are shipped. All are
-    made elsewhere, so that what stands in the box stays until they are ready; the card comes last: a folder with one is
-    complete.
+    made elsewhere and then replace what is in the box; the card comes last, so a folder with one is complete.
 
     Args:
-        splits: what the run was trained on; int8's ranges are measured on its training faces, scores on its `val`.
+        splits: what the run was trained on. int8's ranges are measured on its training faces, the scores on its `val`.
         box: the folder that gets the folder `name`.
 
     Raises:
-        CheckpointError: no finished run there, one that was judged by other validation faces than `splits` has, a
-            weight doesn't fit fp16, or an ONNX file answers otherwise than the network.
+        CheckpointError: there is no finished run, it was judged by other validation faces than `splits` has, a weight
+            is too large for fp16, or an ONNX file answers otherwise than the network.
     """
     folder = Path(box, name)
     model, card = load_run(run)
@@ -85,8 +83,7 @@ def _make(model: nn.Module, card: Card, splits: Splits, folder: Path) -> Card:
     plain = calibrated(card, found).model_copy(
         update={"licence": LICENCE, "limits": LIMITS, "scores": {}, "checksums": {}}
     )
-    with torch.inference_mode():
-        export_onnx(model, folder / MODEL, plain, splits["val"][:COMPARED].pixels, beside=True)
+    export_onnx(model, folder / MODEL, plain, splits["val"][:COMPARED].pixels, beside=True)
     export_int8(folder / MODEL, folder / INT8, splits["train"])
     scores = {
         kind: {"val": evaluate(Net(folder / file), splits["val"], split="val").as_json()}
