@@ -73,7 +73,7 @@ def _write(folder: Path, out: Path, shard_bytes: int, left_out: Collection[Path]
 def _tidy(out: Path) -> None:
     """Remove the pieces that the index doesn't list; none where it is damaged and can't tell."""
     try:
-        named = _index(out)["shards"] if (out / INDEX).exists() else {}
+        named = _index(out) if (out / INDEX).exists() else {}
     except CheckpointError:
         return
     for path in out.iterdir():
@@ -92,7 +92,7 @@ def unpack(out: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
     if not (out / INDEX).exists():
         return False
     with tempfile.TemporaryFile() as whole:
-        for name, known in _index(out)["shards"].items():
+        for name, known in _index(out).items():
             try:
                 piece = (out / name).read_bytes()
             except (OSError, ValueError) as error:  # ValueError: a NUL in the name
@@ -113,12 +113,12 @@ def unpack(out: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
     return True
 
 
-def _index(out: Path) -> dict[str, dict[str, str]]:
+def _index(out: Path) -> dict[str, str]:
+    """The checksum of each piece by its name, in their order."""
     try:
-        found = json.loads((out / INDEX).read_bytes())
-        names = found["shards"]
-        if not all(map(plain_name, names)):
+        pieces = dict(json.loads((out / INDEX).read_bytes())["shards"])
+        if not all(map(plain_name, pieces)):
             raise ValueError("a piece's name isn't the name of a file here")
-        return {"shards": dict(names)}
+        return pieces
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{out / INDEX}: not an index of shards, or damaged ({error}).") from None

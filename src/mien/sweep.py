@@ -160,11 +160,7 @@ class Sweep:
         return self._study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
 
     def _stopped(self) -> FrozenTrial | None:
-        for trial in self._study.get_trials(states=(TrialState.RUNNING,)):
-            if trial.params.keys() == self.space.keys():
-                return trial
-            self._study.tell(trial.number, state=TrialState.FAIL)  # killed before it had all of its values
-        return None
+        return next(iter(self._study.get_trials(states=(TrialState.RUNNING,))), None)
 
     def _asked(self) -> FrozenTrial | None:
         """A trial of a recipe that wasn't tried yet, None when there is none left."""
@@ -236,13 +232,13 @@ class Sweep:
     def ranked(self) -> tuple[Trial, ...]:
         """All trials, the finished ones first, from the best by validation accuracy to the worst."""
         with _going_on(self.folder / DATABASE):
-            found = [self._trial(one) for one in self._study.get_trials() if one.state != TrialState.FAIL]
+            found = [self._trial(one) for one in self._study.get_trials()]
         return tuple(sorted(found, key=lambda one: (one.status != "finished", -(one.accuracy or 0), one.number)))
 
     def _trial(self, found: FrozenTrial) -> Trial:
         names = {TrialState.RUNNING: "running", TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned"}
         status = next((name for name in ("diverged", "failed") if name in found.user_attrs), names[found.state])
-        values = {name: found.params[name] for name in self.space if name in found.params}
+        values = {name: found.params[name] for name in self.space}
         accuracies = found.intermediate_values
         best = max(accuracies, key=lambda epoch: (accuracies[epoch], -epoch), default=0)
         return Trial(
