@@ -1,6 +1,7 @@
 """What a network costs: parameters and multiply-adds, layer by layer."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -60,20 +61,17 @@ def summarise(model: nn.Module) -> Summary:
     """
     layers: list[Layer] = []
 
-    def hook(name: str) -> Any:
-        def record(module: nn.Module, given: Any, output: Any) -> None:
-            weights = sum(p.numel() for p in module.parameters(recurse=False))
-            shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
-            layers.append(Layer(name, type(module).__name__, shape, weights, _macs(module, given, output)))
-
-        return record
+    def record(name: str, module: nn.Module, given: Any, output: Any) -> None:
+        weights = sum(p.numel() for p in module.parameters(recurse=False))
+        shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
+        layers.append(Layer(name, type(module).__name__, shape, weights, _macs(module, given, output)))
 
     parts = [
         (name, module)
         for name, module in model.named_modules()
         if not list(module.children()) or list(module.parameters(recurse=False))
     ]
-    handles = [module.register_forward_hook(hook(name)) for name, module in parts]
+    handles = [module.register_forward_hook(partial(record, name)) for name, module in parts]
     options: Any = getattr(model, "options", {})
     size, channels = options.get("size", 48), options.get("channels", 1)
     parameter = next(model.parameters(), None)
