@@ -94,7 +94,9 @@ def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
         with arrow.parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(4096):
                 yield from batch.to_pylist()
-    except arrow.ArrowInvalid as error:
+    except (arrow.ArrowInvalid, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # the disk's; arrow's own, of damaged pages, has none
+            raise
         raise DataError(f"{path}: damaged, not a Parquet file ({first_line(error)}).") from None
 
 
