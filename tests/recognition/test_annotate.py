@@ -114,6 +114,13 @@ def test_a_disk_that_is_full_for_a_moment_leaves_no_half_of_a_drawing(
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("count", [1, 20])
+def test_a_picture_too_wide_for_the_coder_is_said_to_be(tmp_path: Path, count: int) -> None:
+    with pytest.raises(MediaError, match=r"a\.webm: OpenCV can't write VP8 of 17,000 × 16 pixels"):
+        draw(VideoWriter(tmp_path / "a.webm"), np.zeros((count, 16, 17_000, 3), np.uint8))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_picture_for_which_there_is_no_room_is_named(tmp_path: Path) -> None:
     dice = np.random.default_rng(0)
     with room(2000), pytest.raises(OSError, match=r"a\.jpg"):

@@ -99,27 +99,29 @@ class VideoWriter:
             if size == before and shutil.disk_usage(self._beside.parent).free < NO_ROOM:
                 raise MediaError(f"{self.path}: {os.strerror(ENOSPC)}.")
 
-    def _check(self) -> None:
+    def _seal(self) -> None:
+        """Sign the file, once the coder has closed it."""
+        if self._sink is None:  # it couldn't be opened, so there is no file
+            return
         if self.kind == ".webm" and not is_finished(self._beside):  # PyAV raises its errors
             raise MediaError(
                 f"{self.path}: it couldn't be written to its end; was the disk full? Make room and draw it again."
             )
+        sign_video(self._beside, self.signature)
 
     def _open(self) -> None:
-        pixels = self._first[0][0]
-        self._rate = min(max(_pace([time for _, time in self._first]), 0.1), FASTEST)
-        size = tuple(side + side % 2 for side in pixels.shape[1::-1])  # both coders want even sides
-        self._beside = beside = self._stack.enter_context(replacing(self.path))
-        self._stack.callback(sign_video, beside, self.signature)
-        self._stack.callback(self._check)  # when the coder has closed it
+        first, self._first = self._first, []
+        self._rate = min(max(_pace([time for _, time in first]), 0.1), FASTEST)
+        size = tuple(side + side % 2 for side in first[0][0].shape[1::-1])  # both coders want even sides
+        self._beside = self._stack.enter_context(replacing(self.path))
+        self._stack.callback(self._seal)
         opened = _vp8 if self.kind == ".webm" else _h264
         try:
-            self._sink = opened(beside, self._rate, size, self._stack)
+            self._sink = opened(self._beside, self._rate, size, self._stack)
         except MediaError as error:
             raise MediaError(f"{self.path}: {error}") from None
-        for frame in self._first:
+        for frame in first:
             self._show(*frame)
-        self._first.clear()
 
     def __enter__(self) -> "VideoWriter":
         return self
@@ -157,7 +159,7 @@ def _vp8(path: Path, rate: float, size: tuple[int, ...], stack: ExitStack) -> An
         writer = cv2.VideoWriter(for_ffmpeg(path), cv2.VideoWriter.fourcc(*"VP80"), rate, size)
     stack.callback(writer.release)
     if not writer.isOpened():
-        raise MediaError("this build of OpenCV can't write it.")
+        raise MediaError(f"OpenCV can't write VP8 of {size[0]:,} × {size[1]:,} pixels here; a side has 16,383 at most.")
     return lambda pixels: writer.write(cv2.cvtColor(_fitted(pixels, size), cv2.COLOR_RGB2BGR))
 
 
