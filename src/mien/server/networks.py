@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from mien.errors import CheckpointError
+from mien.errors import MienError
 from mien.net import Net, located
 from mien.recognition.kinds import head_of
 from mien.server.batching import Batcher
@@ -96,7 +96,7 @@ class Networks:
                 if name not in self._open and name not in self._broken:
                     try:
                         self._open[name] = await asyncio.to_thread(self._served, name)
-                    except CheckpointError as error:
+                    except MienError as error:
                         self._broken[name] = str(error)
                         log.error("left out", extra={"fields": {"model": name, "error": str(error)}})
         if name in self._broken:
