@@ -95,15 +95,17 @@ class Tracker:
 
     def _matched(self, time: float, seen: Sequence[tuple[NDArray[np.float64], float]]) -> dict[int, _Track]:
         """Which known face each of these is, by landmarks and size; the nearest pairs first, nobody twice."""
-        pairs = []
-        for place, (points, size) in enumerate(seen):
-            for track in self._tracks:
-                larger, smaller = max(size, track.size), min(size, track.size)
-                distance = float(np.linalg.norm(points - track.expected(time), axis=1).mean()) / larger
-                if distance < NEAR and larger < 2 * smaller:
-                    pairs.append((distance, place, track))
         matched: dict[int, _Track] = {}
-        for _, place, track in sorted(pairs, key=lambda pair: pair[:2]):
+        if not (seen and self._tracks):
+            return matched
+        points = np.stack([points for points, _ in seen])[:, None]  # (N, 1, 5, 2)
+        expected = np.stack([track.expected(time) for track in self._tracks])  # (tracks, 5, 2)
+        sizes, known = np.array([[size] for _, size in seen]), np.array([track.size for track in self._tracks])
+        larger, smaller = np.maximum(sizes, known), np.minimum(sizes, known)
+        distances = np.linalg.norm(points - expected, axis=3).mean(2) / larger  # (N, tracks)
+        near = (distances < NEAR) & (larger < 2 * smaller)
+        for _, place, which in sorted(zip(distances[near], *np.nonzero(near), strict=True)):
+            track = self._tracks[which]
             if place not in matched and track not in matched.values():
                 matched[place] = track
         return matched
