@@ -2,18 +2,19 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from mien.cards import checksum
-from mien.errors import CheckpointError, DataError, MienError
+from mien.errors import DataError, MienError
 from mien.files import replacing
 from mien.folders import files_below, matching
 from mien.images import SUFFIXES
-from mien.names import escaped, is_text, litter
+from mien.names import escaped, litter
+from mien.score.engine import access, batches, literal, reason
 from mien.score.job import Job, from_root, undamaged
 
 TABLES = (".parquet", ".csv", ".jsonl")
@@ -67,20 +68,6 @@ def list_inputs(daft: Any, job: Job, path: Path, note: Callable[[str], object] =
         writer.add_key_value_metadata({LARGEST: str(most), TABLE: told})
 
 
-def batches(frame: Any, failure: Callable[[str], MienError]) -> Iterator[Any]:
-    """What daft finds, piece by piece. It fails with errors that share no root.
-
-    Raises:
-        MienError: `failure`, of the reason. CheckpointError: raised in a worker, of which daft brings a text alone.
-    """
-    try:
-        yield from frame.to_arrow_iter()
-    except Exception as error:
-        if told := re.search(rf"{CheckpointError.__name__}: (.+)", str(error)):
-            raise CheckpointError(told[1]) from None
-        raise failure(reason(error)) from None
-
-
 def new_images(job: Job, path: Path) -> int | None:
     """How many images of a folder or a pattern of this machine aren't in the list, since they came after it; None where
     they lie elsewhere, which isn't looked at again.
@@ -129,35 +116,6 @@ def _checksum(job: Job) -> str:
 def _written(name: str) -> str:
     """An address as it stands in the list: from the root, and in UTF-8, which a file's name needn't be."""
     return escaped(from_root(name))
-
-
-def access(daft: Any, job: Job) -> Any:
-    """What daft must know to read the job's addresses."""
-    return daft.IOConfig(s3=daft.io.S3Config(endpoint_url=job.endpoint)) if job.endpoint else None
-
-
-def reason(error: Exception) -> str:
-    """What an error of daft's or of a disk says, in one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    causes = [place + 1 for place, line in enumerate(lines[:-1]) if line.startswith(("Details:", "Caused by"))]
-    if causes:  # daft says first where it was
-        return f"{lines[0].rstrip('.')}: {lines[causes[-1]].removeprefix('1: ')[:200].rstrip('.')}"
-    where = "ray::" in lines[0] or lines[0].endswith("traceback:")  # that it was comes first, what it was last
-    told = lines[-1 if where else 0].strip().rstrip(".")
-    return re.sub(r"^DaftError::\w+ ", "", told)
-
-
-def literal(path: str | os.PathLike[str]) -> str:
-    """A path of this machine as daft takes it: absolute, for of any other it may take the first part for a host, and
-    without a sign that would make it a pattern.
-
-    Raises:
-        DataError: it isn't UTF-8, which daft takes alone.
-    """
-    whole = Path(os.path.abspath(path)).as_posix()
-    if not is_text(whole):
-        raise DataError(f"{whole!r}: this name isn't text in UTF-8. Name another folder.")
-    return re.sub(r"([*?\[\]{}\\])", r"\\\1", whole)
 
 
 def _table(daft: Any, job: Job) -> Any:

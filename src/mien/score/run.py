@@ -7,38 +7,21 @@ and what stands in them isn't done again.
 
 import os
 import re
-import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mien import session
-from mien.errors import DataError, MienError, MissingExtra
+from mien.errors import DataError, MienError
 from mien.files import replacing
 from mien.recognition.recognizer import Recognizer
-from mien.score.inputs import largest, list_inputs, literal, new_images, reason
+from mien.score.engine import environment, join, literal, need_daft
+from mien.score.inputs import largest, list_inputs, new_images
 from mien.score.job import INPUTS, Job, Progress, claimed, counted, parts, scored
 from mien.score.worker import SHARED, readings
 
 ROWS = 1000
 """In a file of results, at most. Whoever is killed loses at most so many, and starts them again."""
-
-WORKERS = {"DO_NOT_TRACK": "1", "PYTHONSAFEPATH": "1"}
-"""In the environment of workers: daft would report its import and each run to its makers; and Python would look for
-modules in the folder that one happens to be in first, where whoever sent the images may have put some."""
-
-
-@contextmanager
-def _environment() -> Iterator[None]:
-    """WORKERS stand in this process's own, which its workers have from it, for so long."""
-    before = {name: os.environ.get(name) for name in WORKERS}
-    os.environ.update(WORKERS)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def score(
@@ -71,12 +54,12 @@ def score(
         MissingExtra: without daft, or on a cluster without Ray. MienError: no such cluster, or a worker was ended.
         CheckpointError: the network was replaced while it was read.
     """
-    daft, out = _daft(), Path(out)
+    daft, out = need_daft(), Path(out)
     inputs = literal(out / INPUTS)
     net = Recognizer(job.model, detect=job.detect, threads=1).net  # what is wrong with it shows before all else
-    with _environment(), claimed(job, net, out) as network:
+    with environment(), claimed(job, net, out) as network:
         if ray is not None:
-            _join(daft, ray)
+            join(daft, ray)
         new: int | None = 0
         if not (out / INPUTS).exists():
             list_inputs(daft, job, out / INPUTS, note)
@@ -117,36 +100,6 @@ def score(
         if missing := total - scored(out, total)[0]:
             mend = "Give the same command again" if (out / INPUTS).exists() else "Name another folder"
             raise DataError(f"{out}: files of results were removed meanwhile; {missing:,} rows are missing. {mend}.")
-
-
-def _daft() -> Any:
-    os.environ["DO_NOT_TRACK"] = "1"
-    try:
-        import daft
-        import filelock  # noqa: F401
-        import pyarrow.parquet  # noqa: F401
-    except ImportError:
-        raise MissingExtra("daft", "score", "Scoring very many images") from None
-    return daft
-
-
-def _join(daft: Any, address: str) -> None:
-    """Let daft run on that Ray cluster. Ray takes no address for "start one here", which nobody asked for."""
-    os.environ.setdefault("DAFT_RAY_WORKER_STARTUP_TIMEOUT", "600")  # seconds; on a busy machine two minutes are few
-    os.environ.setdefault("DAFT_PROGRESS_BAR", "0")  # there is one already
-    try:
-        import ray
-    except ImportError:
-        raise MissingExtra("Ray", "ray", "Scoring on a Ray cluster") from None
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    try:
-        if port.isdigit():
-            socket.create_connection((host, int(port)), timeout=10).close()  # Ray would try for many minutes
-        if not ray.is_initialized():  # daft would, but not tell the cluster's processes what is in `WORKERS`
-            ray.init(address, runtime_env={"env_vars": WORKERS})
-        daft.set_runner_ray()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise MienError(f"No Ray cluster at {address} ({reason(error)}). Start one with: ray start --head") from None
 
 
 def _in_files(tables: Iterator[Any], rows: int) -> Iterator[Any]:

@@ -12,7 +12,8 @@ from mien.names import unescaped
 from mien.recognition.ahead import side_by_side
 from mien.recognition.recognizer import Recognizer
 from mien.recognition.records import Reading
-from mien.score.inputs import access, batches, from_address, reason
+from mien.score.engine import access, batches, reason
+from mien.score.inputs import from_address
 from mien.score.job import Job, checksums
 
 FEW, MANY = 16, 64
