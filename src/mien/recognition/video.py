@@ -1,4 +1,4 @@
-"""Frames written to a video: at the pace of their times, in a format that browsers play."""
+"""Frames written to a video, at the pace of their times, in a format that browsers play."""
 
 import os
 import shutil
@@ -23,33 +23,33 @@ from mien.style import SIGNED
 VIDEOS = (".webm", ".mp4")
 
 FIRST = 10
-"""So many frames of a video are held until its pace is known from the times between them."""
+"""Frames that are held until a video's pace is known from the times between them."""
 
 LONGEST = 60.0
-"""Seconds that one frame is shown at most, so that a broken clock fills no disk."""
+"""Seconds that a frame is shown at most, so that a broken clock fills no disk."""
 
 FASTEST = 1000.0
 """Frames a second: times in a .webm are thousandths."""
 
 MOST = 7200
-"""How often one frame is written at most, likewise."""
+"""How often a frame is written at most, for the same reason."""
 
 LOOKED = 200
-"""After so many frames of a drawing it is looked at whether its file still grows."""
+"""Every so many frames it is checked that the file still grows."""
 
 NO_ROOM = 1 << 20
-"""Bytes: a file that no longer grows on a disk with less left is on a full one."""
+"""Bytes: where a file no longer grows and less is free, the disk is full."""
 
 
 class VideoWriter:
     """Writes frames to a video that browsers play: .webm (VP8), or .mp4 (H.264, with the extra `h264`); signed.
 
-    Its pace is that of its first frames; one that stays for longer is written as often as its time asks, and one that
-    another follows sooner may be left out. The file takes its place when it is closed.
+    Its frame rate is that of its first frames; a frame that stays longer is repeated, and one that is followed sooner
+    may be left out. The file takes its place when the writer is closed.
 
     Raises:
         DataError: another kind of file, or a name that isn't UTF-8. MissingExtra: H.264 without av. MediaError: the
-            file can't be written, or when it is closed: it couldn't be written to its end.
+            file can't be written, or, on closing, wasn't written to its end.
     """
 
     def __init__(self, path: str | os.PathLike[str], signature: str = SIGNED) -> None:
@@ -78,7 +78,7 @@ class VideoWriter:
             self._open()
 
     def _show(self, pixels: NDArray[np.uint8], time: float) -> None:
-        """Write the frame before this one, now that it is known how long it stays."""
+        """Write the frame before this one, as it is known now how long it stays."""
         if self._shown:
             before, since = self._shown
             self._due += min(self._rate * min(max(time - since, 0), LONGEST), MOST)
@@ -90,7 +90,7 @@ class VideoWriter:
     def _put(self, pixels: NDArray[np.uint8]) -> None:
         try:
             self._sink(pixels)
-        except OSError as error:  # PyAV's, which names the file beside
+        except OSError as error:  # PyAV's, which has the name of the unfinished file
             raise MediaError(f"{self.path}: {error.strerror}.") from None
         self._written += 1
         if self._written % LOOKED == 0:  # OpenCV doesn't say that a disk is full
@@ -127,7 +127,7 @@ class VideoWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        with self._stack:  # puts the file in place, also when something else went wrong: what there is, is kept
+        with self._stack:  # puts the file in place; what was drawn is kept also when something else failed
             if self._first:
                 self._open()
             if self._shown:
@@ -135,7 +135,7 @@ class VideoWriter:
 
 
 def _pace(times: list[float]) -> float:
-    """Frames a second, by the gaps that are near the middle one; times are often rounded, so their mean is nearer.
+    """Frames a second, by the mean of the gaps near the median one, as times are often rounded.
 
     >>> _pace([0, 0.5, 0.54, 0.58, 0.62])
     25.0
@@ -155,7 +155,7 @@ def _fitted(pixels: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[np.uint
 
 
 def _vp8(path: Path, rate: float, size: tuple[int, ...], stack: ExitStack) -> Any:
-    with _silenced():  # OpenCV says there, whatever its log level, that it goes on with VP8
+    with _silenced():  # whatever its log level, OpenCV says on stderr that it falls back to VP8
         writer = cv2.VideoWriter(for_ffmpeg(path), cv2.VideoWriter.fourcc(*"VP80"), rate, size)
     stack.callback(writer.release)
     if not writer.isOpened():
@@ -165,7 +165,7 @@ def _vp8(path: Path, rate: float, size: tuple[int, ...], stack: ExitStack) -> An
 
 @contextmanager
 def _silenced() -> Iterator[None]:
-    """Nothing that native code says reaches stderr meanwhile; but on Windows, where a progress bar would fail."""
+    """Keep native code off stderr meanwhile; not on Windows, where a progress bar would fail."""
     if os.name == "nt":
         yield
         return
