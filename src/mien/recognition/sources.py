@@ -73,8 +73,9 @@ class Sources:
     def _found(self, name: str, known: dict[tuple[str, str], str]) -> Iterator[tuple[Path, str, bool]]:
         """The files that a name stands for, what each is ("image", "video", "drawn" by mien, or "" for others), and
         whether no earlier name stands for it; what is passed over in a folder may be named later."""
+        named = Path(name)
         for path in files_of(name):
-            asked = path == Path(name)
+            asked = path == named
             place = (os.path.realpath(path.parent), path.name) if len(self.names) > 1 else ("", "")
             kind = known.get(place, "")
             new = place not in known or (asked and kind in ("", "drawn"))
@@ -142,10 +143,9 @@ class Sources:
 
     def _output(self, path: Path) -> Path | None:
         """The output that this file is, or lies right in, by a link, too."""
-        if not self.outputs:
-            return None
-        real = Path(os.path.realpath(path))
-        places = (path, real, path.parent, real.parent)
+        places = [path, path.parent]
+        if self.outputs and path.is_symlink():
+            places.append(Path(os.path.realpath(path)).parent)
         return next((output for output in self.outputs if any(same(place, output) for place in places)), None)
 
     def _around(self, name: str) -> Path | None:
