@@ -36,8 +36,8 @@ def as_noted(path: Path, job: Mapping[str, Any]) -> bool:
         return False
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DataError(
-            f"{note}: damaged ({error}). Name another file for --out; or remove this one, and {path.name} is gone on "
-            "with however it was begun."
+            f"{note}: damaged ({error}). Name another file for --out; or remove this one, and {path.name} is resumed "
+            "without comparing options."
         ) from None
     if other := [_said(name, noted[name]) for name, value in job.items() if noted.get(name, value) != value]:
         raise DataError(
