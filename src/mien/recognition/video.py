@@ -113,13 +113,15 @@ class VideoWriter:
         first, self._first = self._first, []
         self._rate = min(max(_pace([time for _, time in first]), 0.1), FASTEST)
         size = tuple(side + side % 2 for side in first[0][0].shape[1::-1])  # both coders want even sides
-        self._beside = self._stack.enter_context(replacing(self.path))
-        self._stack.callback(self._seal)
         opened = _vp8 if self.kind == ".webm" else _h264
-        try:
-            self._sink = opened(self._beside, self._rate, size, self._stack)
-        except MediaError as error:
-            raise MediaError(f"{self.path}: {error}") from None
+        with ExitStack() as stack:
+            self._beside = stack.enter_context(replacing(self.path))
+            stack.callback(self._seal)
+            try:
+                self._sink = opened(self._beside, self._rate, size, stack)
+            except MediaError as error:
+                raise MediaError(f"{self.path}: {error}") from None
+            self._stack.push(stack.pop_all())
         for frame in first:
             self._show(*frame)
 
