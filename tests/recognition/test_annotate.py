@@ -17,8 +17,8 @@ from mien.errors import MediaError
 from mien.labels import COLOURS
 from mien.recognition import letters, video
 from mien.recognition.annotate import annotate, save_picture
-from mien.recognition.kinds import sign_video
 from mien.recognition.records import Face, Reading
+from mien.recognition.signed import sign_video
 from mien.recognition.video import VideoWriter
 
 FACE = Face("happy", 0.9, True, {"sad": 0.1, "happy": 0.9}, (8.0, 6.0, 24.0, 30.0))

@@ -16,7 +16,8 @@ from mien import images
 from mien.errors import MediaError
 from mien.names import is_text
 from mien.recognition.by_av import Film, other_codec
-from mien.recognition.kinds import for_ffmpeg, head_of, is_cut_off
+from mien.recognition.complete import is_cut_off
+from mien.recognition.kinds import for_ffmpeg, head_of
 from mien.recognition.records import Frame
 
 GIVE_UP = 1000

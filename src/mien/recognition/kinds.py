@@ -1,22 +1,21 @@
-"""What a file is, by its bytes: photo or video, drawn by mien or not, complete or cut off."""
+"""What a file is, by its first bytes: a photo or a video."""
 
-import hashlib
 import os
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 from PIL import Image
 
 from mien import images
-from mien.style import SIGNED
 
 HEAD = 400
 """Bytes from a file's start that tell its kind: MPEG-TS takes three packets, the others 16 bytes or 36."""
 
 _IMAGES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"II*\x00", b"MM\x00*")
 _SEVERAL = (b"GIF8", b"\x89PNG", b"RIFF", b"II*\x00", b"MM\x00*")
-_EBML = b"\x1aE\xdf\xa3"
-_VIDEOS = (_EBML, b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"FLV", b"OggS", b"0&\xb2u")
+EBML = b"\x1aE\xdf\xa3"
+"""How .webm and .mkv files begin."""
+_VIDEOS = (EBML, b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"FLV", b"OggS", b"0&\xb2u")
 _MP4 = (b"ftyp", b"moov", b"mdat", b"wide")
 _PACKETS = ((0, 188), (4, 192))
 """MPEG-TS: the offset of the first packet, which begins with the letter G, and the length of a packet."""
@@ -79,87 +78,3 @@ def for_ffmpeg(path: str | os.PathLike[str]) -> str:
     ('./12:30.mp4', '/films/a.mp4')
     """
     return os.path.join(".", path)
-
-
-def signed_for(source: str) -> str:
-    """The signature of a drawing of this source. It names the source by a hash: drawings are given away, and needn't
-    tell how somebody's folders are called."""
-    mark = hashlib.blake2s(os.fsencode(os.path.abspath(source)), digest_size=8).hexdigest()
-    return f"{mark} {SIGNED}"
-
-
-def sign_video(path: Path, signature: str = SIGNED) -> None:
-    """Sign the end of a .webm or .mp4 file as drawn by mien, in an element that players skip."""
-    word = signature.encode()
-    void = b"\xec" + bytes([0x80 | len(word)])  # EBML's, RFC 8794 §11.3.2
-    free = (8 + len(word)).to_bytes(4, "big") + b"free"  # a box of ISO/IEC 14496-12
-    with path.open("r+b") as file:
-        file.seek(0, os.SEEK_END)
-        file.write((void if path.suffix.lower() == ".webm" else free) + word)
-
-
-def is_signed(path: Path, word: str = SIGNED) -> bool:
-    """Whether mien drew this picture or video; with a `signed_for` as the word, whether it drew it of that source."""
-    try:
-        with path.open("rb") as file:
-            if word.encode() in file.read(256):
-                return True
-            file.seek(-len(word), os.SEEK_END)
-            return file.read() == word.encode()
-    except OSError:  # also if it is shorter than the word
-        return False
-
-
-def is_cut_off(path: str | os.PathLike[str]) -> bool:
-    """Whether a video's file is shorter than it says; False for kinds that don't say their length.
-
-    .mp4 and .mov say it for each box, .webm and .mkv for their one segment, .avi for each RIFF chunk.
-    """
-    with open(path, "rb") as file:
-        length = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        head = file.read(12)
-        if head.startswith(_EBML):
-            return _segment_end(file) > length
-        riff, at = head.startswith(b"RIFF"), 0
-        while at + 8 <= length:
-            file.seek(at)
-            head = file.read(16)
-            if riff and head[:4] != b"RIFF":
-                return False
-            size = 8 + int.from_bytes(head[4:8], "little") if riff else int.from_bytes(head[:4], "big")
-            if size == 1 and not riff:  # then it is in the next 8 bytes
-                size = int.from_bytes(head[8:16], "big")
-            if at + size > length:
-                return riff or head[4:8] in (b"mdat", b"moov", b"moof")  # else it isn't video, or not a box at all
-            if size < 8:  # 0: to the end of the file
-                return False
-            at += size
-        return False
-
-
-def is_finished(path: Path) -> bool:
-    """Whether a .webm file that was written here says its length, the last thing that FFmpeg writes, and has it."""
-    with open(path, "rb") as file:
-        return _segment_end(file) == file.seek(0, os.SEEK_END)
-
-
-def _segment_end(file: BinaryIO) -> int:
-    """Where a Matroska file's segment ends; 0 where it doesn't say, as in what browsers record."""
-    file.seek(4)
-    file.seek(_vint(file), os.SEEK_CUR)  # over the header's content
-    if file.read(4) != b"\x18S\x80g":
-        return 0
-    size = _vint(file)
-    return file.tell() + size if size else 0
-
-
-def _vint(file: BinaryIO) -> int:
-    """A number of EBML's, RFC 8794 §4; 0 for "unknown", which is all ones."""
-    first = file.read(1)
-    if not first or not first[0]:
-        return 0
-    more = 8 - first[0].bit_length()
-    bits = 7 * (more + 1)
-    number = int.from_bytes(first + file.read(more), "big") & ((1 << bits) - 1)
-    return 0 if number == (1 << bits) - 1 else number

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from mien import images
 from mien.errors import DataError, MediaError
 from mien.recognition.films import film, length
-from mien.recognition.kinds import HEAD, head_of, is_animated, is_signed, kind_of
+from mien.recognition.kinds import HEAD, head_of, is_animated, kind_of
 from mien.recognition.named import camera_of, files_of, is_named_so, kind_at, same, top_of, what_is_wrong
 from mien.recognition.records import Frame
+from mien.recognition.signed import is_signed
 
 Name = str | os.PathLike[str] | int
 """A path, a pattern, or the number of a camera."""

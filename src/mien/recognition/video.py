@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from mien.errors import DataError, MediaError, MissingExtra
 from mien.files import replacing
 from mien.names import is_text
-from mien.recognition.kinds import for_ffmpeg, is_finished, sign_video
+from mien.recognition.complete import is_finished
+from mien.recognition.kinds import for_ffmpeg
+from mien.recognition.signed import sign_video
 from mien.style import SIGNED
 
 VIDEOS = (".webm", ".mp4")
