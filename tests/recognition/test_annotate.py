@@ -17,8 +17,8 @@ from mien.errors import MediaError
 from mien.labels import COLOURS
 from mien.recognition import letters, video
 from mien.recognition.annotate import annotate, save_picture
-from mien.recognition.kinds import sign_video
 from mien.recognition.records import Face, Reading
+from mien.recognition.signed import sign_video
 from mien.recognition.video import VideoWriter
 
 FACE = Face("happy", 0.9, True, {"sad": 0.1, "happy": 0.9}, (8.0, 6.0, 24.0, 30.0))
@@ -112,6 +112,13 @@ def test_a_disk_that_is_full_for_a_moment_leaves_no_half_of_a_drawing(
     assert str(path) in str(caught.value)
     assert path.read_bytes() == b"an earlier drawing"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_a_picture_too_wide_for_the_coder_is_said_to_be(tmp_path: Path, count: int) -> None:
+    with pytest.raises(MediaError, match=r"a\.webm: OpenCV can't write VP8 of 17,000 × 16 pixels"):
+        draw(VideoWriter(tmp_path / "a.webm"), np.zeros((count, 16, 17_000, 3), np.uint8))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_picture_for_which_there_is_no_room_is_named(tmp_path: Path) -> None:

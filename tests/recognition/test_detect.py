@@ -24,6 +24,11 @@ def test_a_picture_of_any_shape_as_on_a_black_square(astronaut: np.ndarray, heig
     assert own.score == pytest.approx(other.score, abs=0.03)
 
 
+def test_a_face_just_as_certain_as_asked_for_is_found(astronaut: np.ndarray) -> None:
+    [face] = Detector(threads=1)(astronaut)
+    assert Detector(threads=1, certain=face.score)(astronaut) == (face,)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 900), (900, 1), (33, 31)])
 def test_the_least_of_pictures(shape: tuple[int, int]) -> None:
     for photo in (True, False):

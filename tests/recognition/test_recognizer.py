@@ -4,7 +4,9 @@ import io
 import json
 import os
 import pickle
+import threading
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -364,6 +366,23 @@ def test_no_camera() -> None:
         list(Sources(["97"]))
     with pytest.raises(MediaError, match="no camera 97"):
         next(mien.Recognizer().stream(97))
+
+
+def test_photos_are_decoded_side_by_side_and_come_in_order(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meeting, own = threading.Barrier(2, timeout=20), images.decode
+
+    def decode(path: Path, **options: Any) -> np.ndarray:
+        meeting.wait()
+        return own(path, **options)
+
+    monkeypatch.setattr(images, "decode", decode)
+    for name in "abcd":
+        (tmp_path / f"{name}.jpg").write_bytes(b"junk" if name == "b" else photo.read_bytes())
+    found = list(mien.Recognizer(threads=2).stream(tmp_path))
+    assert [(Path(reading.source).stem, len(reading)) for reading in found] == [("a", 1), ("b", 0), ("c", 1), ("d", 1)]
+    assert found[1].error.startswith("not an image")
 
 
 def test_leaving_a_stream_early_ends_its_threads(recognizer: mien.Recognizer, film: Path) -> None:

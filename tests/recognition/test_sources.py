@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from mien.errors import DataError, MediaError
+from mien.recognition.complete import is_cut_off
 from mien.recognition.films import decoded
-from mien.recognition.kinds import is_cut_off, is_signed
+from mien.recognition.signed import is_signed
 from mien.recognition.sources import Sources
 from mien.recognition.video import VideoWriter
 

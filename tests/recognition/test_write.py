@@ -138,6 +138,15 @@ def test_it_doesnt_go_on_with_what_it_didnt_write(tmp_path: Path, name: str, con
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
 
+def test_a_parquet_file_whose_rows_are_damaged_is_said_to_be(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    write_all(path)
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + bytes(40) + content[44:])  # its end, which says what is where, is whole
+    with pytest.raises(DataError, match=r"rows\.parquet: damaged"):
+        RowWriter(path, classes=CLASSES, resume=True)
+
+
 @pytest.mark.parametrize("kind", [".csv", ".parquet"])
 @pytest.mark.parametrize("odd", [{"box": 3}, {"box": [1]}, {"landmarks": [1] * 5}])
 def test_lines_that_somebody_edited_are_said(tmp_path: Path, kind: str, odd: dict[str, object]) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from mien.cli import main
 from mien.errors import CheckpointError, DataError, MienError
-from mien.score.inputs import reason
+from mien.score.engine import reason
 from mien.score.job import INPUTS, NOTE, Job
 from mien.score.run import score
 from mien.shipped import BOX, INT8

@@ -99,8 +99,8 @@ def test_workers_on_ray_keep_to_the_network_that_the_job_began_with(cluster: str
 TOLD = """
 import os, sys
 import ray
-from mien.score.run import _daft, _join
-_join(_daft(), sys.argv[1])
+from mien.score.engine import join, need_daft
+join(need_daft(), sys.argv[1])
 told = ray.remote(lambda: {name: os.environ.get(name) for name in ("DO_NOT_TRACK", "PYTHONSAFEPATH")})
 print("told:", ray.get(told.remote()))
 """

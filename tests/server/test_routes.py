@@ -7,6 +7,7 @@ import mimetypes
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -18,7 +19,7 @@ from websockets.asyncio.client import connect
 import mien
 from mien.cli import main
 from mien.errors import CheckpointError, MienError
-from mien.server import browser
+from mien.server import browser, networks
 from mien.server.answers import BatchPrediction, ErrorAnswer, ModelsAnswer, Prediction
 from mien.server.app import create_app
 from mien.server.settings import Settings
@@ -119,6 +120,19 @@ def test_every_network_must_be_there_at_the_start_but_neednt_stay_where_it_was(
     assert left_out.fields["model"] == str(damaged)
     shutil.rmtree(run)
     assert asyncio.run(told()) == ["small:int8", str(run)]
+    app.state.reader.close()
+
+
+def test_a_network_that_the_device_cant_run_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    app, own = create_app(Settings(models=("small", "small:int8"))), networks.Net
+
+    def net(name: str, **options: Any) -> Any:
+        if name == "small:int8":
+            raise MienError("small:int8: can't be run on openvino.")
+        return own(name, **options)
+
+    monkeypatch.setattr(networks, "Net", net)
+    assert [served.name for served in asyncio.run(app.state.reader.networks.all())] == ["small"]
     app.state.reader.close()
 
 

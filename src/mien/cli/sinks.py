@@ -46,9 +46,9 @@ def annotator(path: Path, stack: ExitStack, names: Sequence[str] = (), classes: 
 
     from mien.images import SUFFIXES
     from mien.recognition.annotate import annotate, save_picture
-    from mien.recognition.kinds import signed_for
     from mien.recognition.letters import missing
     from mien.recognition.named import VIDEO_SUFFIXES, below
+    from mien.recognition.signed import signed_for
     from mien.recognition.video import VIDEOS, VideoWriter
 
     if not path.is_dir() and path.suffix.lower() in (SUFFIXES | VIDEO_SUFFIXES) - frozenset(VIDEOS):
@@ -87,8 +87,8 @@ def annotator(path: Path, stack: ExitStack, names: Sequence[str] = (), classes: 
 
 def undrawn(path: Path, sources: Iterable[str], names: Sequence[str]) -> set[str]:
     """Of these sources those whose drawing by `annotator` isn't there."""
-    from mien.recognition.kinds import is_signed, signed_for
     from mien.recognition.named import below
+    from mien.recognition.signed import is_signed, signed_for
     from mien.recognition.video import VIDEOS
 
     if path.suffix.lower() in VIDEOS:
@@ -124,7 +124,7 @@ def _free(path: Path, ending: str, signature: str, taken: dict[str, int]) -> Pat
     >>> [_free(Path(stem), ".jpg", "", names).name for stem in ("a", "a", "A-2", "a")]
     ['a.jpg', 'a-2.jpg', 'A-2-2.jpg', 'a-3.jpg']
     """
-    from mien.recognition.kinds import is_signed
+    from mien.recognition.signed import is_signed
 
     def is_anothers(file: Path) -> bool:
         return os.path.lexists(file) and not is_signed(file, signature)

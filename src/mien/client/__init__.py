@@ -1,1 +1,1 @@
-"""Recognition by a server of mien's (`mien serve`), with the records of `mien.Recognizer`. No torch."""
+"""Recognition by a mien server (`mien serve`), with the records of `mien.Recognizer`. No torch."""

@@ -1,4 +1,4 @@
-"""What a client's calls are: the requests of each, step by step, and what becomes of the answers."""
+"""A client's calls: the requests of each, step by step, and what is made of the answers."""
 
 import math
 import os
@@ -29,7 +29,7 @@ class Request:
 
 
 Steps = Generator[Request | float, httpx.Response, Any]
-"""What a call does, for both clients alike: requests to send, and seconds to wait; at the end its result."""
+"""A call, the same for both clients: it yields requests to send and seconds to wait, and returns its result."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ class ServedNetwork:
 
 
 class _Told(BaseModel):
-    """What a server says, of exactly these types; what it says beyond them is passed over."""
+    """What a server answers, of exactly these types; further fields are ignored."""
 
     model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
 
 
 _Shown = Annotated[str, AfterValidator(printable)]
-"""Text that people are shown: whoever runs the server mustn't steer their terminals by it."""
+"""Text that people are shown, without the characters that control a terminal."""
 
 
 class _Face(_Told):
@@ -92,14 +92,14 @@ class _Networks(_Told):
 ADDRESS = "http://127.0.0.1:8000"
 
 LEAST, MOST = 0.1, 1.0
-"""Seconds after which a busy server is asked again, where it doesn't say more: the first, doubled up to the last."""
+"""Seconds after which a busy server is asked again, unless it asks for more: from LEAST, doubled up to MOST."""
 
 IDLE = 2.0
-"""Seconds after which an idle connection isn't used again: the server closes it after 5, perhaps just as it's asked."""
+"""Seconds after which an idle connection isn't used again: the server closes it after 5, perhaps during a request."""
 
 
 class Calls:
-    """The calls as steps; the two clients only differ in how they take them."""
+    """The calls as steps; the two clients differ only in how they take them."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class Calls:
             raise MienError(f"timeout is {timeout}; it is seconds, more than 0.")
         self.options: dict[str, Any] = {
             "base_url": self.address,
-            "timeout": httpx.Timeout(timeout, pool=None),  # calls that wait for others of this client have lost nobody
+            "timeout": httpx.Timeout(timeout, pool=None),  # no limit on waiting for this client's other calls
             "trust_env": False,
             "headers": {"authorization": f"Bearer {token}"} if token else {},
             "limits": httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=IDLE),
@@ -130,7 +130,7 @@ class Calls:
         return (yield from self._ask(_Picture, read, "POST", "/v1/predict", query, content=file.data))
 
     def predict_batch(self, files: Sequence[File], model: str | None, detect: bool) -> Steps:
-        """Many pictures in one request -> a Reading of each, in their order; for one without bytes its error."""
+        """Several pictures in one request -> a Reading of each, in their order; of one without bytes its error."""
         sent = [file for file in files if not file.error]
         readings = iter((yield from self._sent(sent, model, detect)) if sent else ())
         return [Reading(file.name, error=file.error) if file.error else next(readings) for file in files]
@@ -159,18 +159,18 @@ class Calls:
     def _ask(
         self, kind: type[_Told], read: Callable[[Any], Any], method: str, path: str, query: dict[str, str], **what: Any
     ) -> Steps:
-        """One request, and what `read` makes of its answer, which must be of that kind; while the server is busy, again
-        after the time it says."""
+        """One request, and what `read` makes of its answer, which must be of that kind; sent again while the server is
+        busy, after the time that it asks for."""
         until, least = time.monotonic() + self.patience, LEAST
         while True:
             response = yield Request(method, path, query, what)
             if response.is_success:
                 try:
                     return read(kind.model_validate_json(response.content))
-                except ValueError:  # pydantic's, too; or there are more pictures in it, or fewer
+                except ValueError:  # pydantic's are, too; or another number of pictures
                     raise _odd(response) from None
             told = response.headers.get("retry-after", "")
-            wait = max(least, float(told) if told.isdecimal() else 1.0)  # a proxy may say a date, or 0
+            wait = max(least, float(told) if told.isdecimal() else 1.0)  # a proxy may send a date, or 0
             least = min(2 * least, MOST)
             busy = response.status_code == 429 or (response.status_code == 503 and told.isdecimal())
             if not busy or time.monotonic() + wait > until:
@@ -179,7 +179,7 @@ class Calls:
 
 
 def _checked(address: str) -> str:
-    """The address, once it says how to get where; else all that could be said is that nobody answers there."""
+    """The address without a slash at its end. Raises MienError unless it has a scheme and a host."""
     try:
         url, why = httpx.URL(address), ""
         url.host.encode("idna")
@@ -192,7 +192,7 @@ def _checked(address: str) -> str:
 
 
 def _trusting(certificate: str | os.PathLike[str]) -> ssl.SSLContext:
-    """What trusts one's own certificate alone. Raises MienError where the file is none."""
+    """A TLS context that trusts this certificate alone. Raises MienError if the file is none."""
     try:
         return ssl.create_default_context(cafile=certificate)
     except ssl.SSLError:
@@ -235,7 +235,7 @@ def _odd(response: httpx.Response, why: str = "") -> ServerError:
 
 
 def lost(address: str, error: httpx.HTTPError) -> ServerError:
-    """What to raise where no answer came, or none to its end."""
+    """The error for an answer that never came, or broke off."""
     if isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout)):
         return ServerError(f"{address}: the server fell silent, or is slow; a larger `timeout` waits longer for it.")
     said = str(error) or type(error).__name__

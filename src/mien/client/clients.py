@@ -1,4 +1,4 @@
-"""The two clients: one that waits, one for asyncio. They differ only in how they take a call's steps."""
+"""The two clients, a blocking one and one for asyncio. They differ only in how they take a call's steps."""
 
 import asyncio
 import os
@@ -23,16 +23,16 @@ class Client:
         address: the server's, with http:// or https://. token: what it was started with. timeout: seconds in which a
             connection, then each next part of an answer, must come; a whole answer may take longer.
         patience: seconds to go on trying while the server is busy.
-        certificate: a file with the server's own certificate (PEM), which is trusted then, and no other.
+        certificate: a file with the server's own certificate (PEM), the only one that is trusted then.
 
-    A picture is a path, a file's bytes, or an array, uint8 `(H, W)` gray or `(H, W, 3)` RGB. A client's connections
-    don't go to other processes: make one in each.
+    A picture is a path, a file's bytes, or an array, uint8 `(H, W)` gray or `(H, W, 3)` RGB. Other processes can't use
+    its connections: make a client in each.
 
     Raises:
         MienError: the address, the token, the timeout or the certificate isn't valid.
 
     Raises (from every call):
-        ServerError: there is no server of mien's, or it refuses. MediaError: it can't read the picture.
+        ServerError: there is no mien server, or it refuses. MediaError: it can't read the picture.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Client:
         """Read one picture.
 
         Args:
-            model: one of `networks()`. detect: False takes it for one face that is cropped already.
+            model: one of `networks()`. detect: False takes it for one cropped face.
         """
         reading: Reading = self._run(self._calls.predict(as_file(picture), model, detect))
         return reading
@@ -108,7 +108,7 @@ class Client:
 class AsyncClient:
     """The same for asyncio: `async with AsyncClient() as client: await client.predict("photo.jpg")`.
 
-    It belongs to the event loop in which it is first asked: make one in each `asyncio.run`.
+    It belongs to the event loop in which it is first used: make one in each `asyncio.run`.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class AsyncClient:
 
     async def predict(self, picture: Any, *, model: str | None = None, detect: bool = True) -> Reading:
         """As `Client.predict`."""
-        file = await asyncio.to_thread(as_file, picture)  # an array is packed meanwhile, and the loop goes on
+        file = await asyncio.to_thread(as_file, picture)  # packing an array mustn't block the loop
         reading: Reading = await self._run(self._calls.predict(file, model, detect))
         return reading
 

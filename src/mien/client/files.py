@@ -1,4 +1,4 @@
-"""Pictures -> the files that are sent for them, and as many together as a request may have."""
+"""Pictures -> the files that are sent for them, in groups that fit a request."""
 
 import io
 import os
@@ -14,12 +14,12 @@ from mien import images
 from mien.errors import MediaError
 
 TOGETHER, TOGETHER_BYTES = 16, 32 << 20
-"""So much goes into one request of `predict_many`: pictures, and bytes of them."""
+"""The most in one request of `predict_many`: pictures, and their bytes together."""
 
 
 @dataclass(frozen=True)
 class File:
-    """A picture on its way: its bytes, or why there are none. The name isn't sent."""
+    """A picture to send: its bytes, or why there are none. The name isn't sent."""
 
     name: str
     data: bytes = field(default=b"", repr=False)
@@ -27,10 +27,10 @@ class File:
 
 
 def as_file(picture: Any) -> File:
-    """A picture's name and the bytes that are sent for it; an array goes as PNG, which loses nothing.
+    """A picture's name, and the bytes that are sent for it; an array becomes a PNG, which loses nothing.
 
     Raises:
-        MediaError: it can't be read, or isn't such an array, or is something else.
+        MediaError: it can't be read, or is no picture.
     """
     if isinstance(picture, (bytes, bytearray, memoryview)):
         return File("bytes", bytes(picture))
@@ -50,7 +50,7 @@ def as_file(picture: Any) -> File:
 
 
 def together(pictures: Iterable[Any]) -> Iterator[list[File]]:
-    """The pictures' files in groups that a request may have."""
+    """The pictures' files in groups of at most TOGETHER and TOGETHER_BYTES."""
     files: list[File] = []
     for picture in pictures:
         file = _as_file_or_error(picture)

@@ -2,9 +2,10 @@
 
 import os
 
-# What goes wrong is told as errors, not on stderr. Read as OpenCV is loaded, so it stands before all that load it.
+# OpenCV reads these when it is loaded, so they are set before anything imports it. What goes wrong is raised, so it
+# needn't be printed.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
 
-# Windows looks for help from the graphics chip first, and may take a minute to open a camera.
+# With these transforms Windows may take a minute to open a camera.
 os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")

@@ -1,4 +1,4 @@
-"""Working ahead: what will be asked for is made ready in other threads, some items before."""
+"""Working ahead: items are made ready in other threads before they are asked for."""
 
 import queue
 import threading
@@ -11,7 +11,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 TURN = 0.5
-"""Seconds that are waited at a time."""
+"""Seconds of each wait, see `_next`."""
 
 
 class _End:
@@ -19,17 +19,17 @@ class _End:
         self.error = error
 
 
-def ahead(items: Iterable[T], depth: int = 4, patience: float = 10.0) -> Iterator[T]:
-    """The same items in the same order, up to `depth` of them made ready in a thread.
+def ahead(items: Iterable[T], patience: float = 10.0) -> Iterator[T]:
+    """The same items in the same order, each made ready in a thread while the one before it is in use.
 
-    An error in the thread is raised where its item would have come. When the iterator is closed, or nobody holds it any
-    more, the thread ends after the item it is at, and closes `items` itself, so that no video is closed while it is
-    decoded; whoever leaves waits for that, but no more than `patience` seconds.
+    An error in the thread is raised where its item would have come. When the iterator is closed or garbage-collected,
+    the thread finishes its item and closes `items` itself, so that no video is closed while it is being decoded. That
+    is waited for, but at most `patience` seconds.
 
     >>> list(ahead(range(5)))
     [0, 1, 2, 3, 4]
     """
-    ready: queue.Queue[T | _End] = queue.Queue(depth)
+    ready: queue.Queue[T | _End] = queue.Queue(1)
     left = threading.Event()
 
     def work() -> None:
@@ -38,7 +38,7 @@ def ahead(items: Iterable[T], depth: int = 4, patience: float = 10.0) -> Iterato
             for item in items:
                 if not _put(ready, item, left):
                     break
-        except BaseException as error:  # whatever it is, it belongs to whoever asks for the next item
+        except BaseException as error:  # raised again where the next item is asked for
             end = _End(error)
         finally:
             close = getattr(items, "close", None)
@@ -55,15 +55,14 @@ def ahead(items: Iterable[T], depth: int = 4, patience: float = 10.0) -> Iterato
             raise item.error
     finally:
         left.set()
-        thread.join(patience)  # no longer: what waits for a next frame, or for a pipe, may wait for ever
+        thread.join(patience)  # a camera's next frame, or a pipe's next byte, may never come
 
 
 def side_by_side(work: Callable[[S], T], items: Iterable[S], workers: int, depth: Callable[[S], int]) -> Iterator[T]:
-    """`work` of each item, in the items' order, done by so many threads; when an item is taken there are up to `depth`
-    of it at a time.
+    """`work(item)` for each item, in order, done by `workers` threads; up to `depth(item)` items are in work or done
+    before they are asked for, the item itself included.
 
-    What `work` raises is raised where its result would have come. With a depth of 1 nothing is done before it's asked
-    for.
+    What `work` raises is raised where its result would have come. With a depth of 1 no work is done ahead.
 
     >>> list(side_by_side(abs, [-1, 2, -3], workers=2, depth=lambda item: 4))
     [1, 2, 3]
@@ -86,7 +85,7 @@ def side_by_side(work: Callable[[S], T], items: Iterable[S], workers: int, depth
 
 
 def _next(ready: "queue.Queue[T | _End]") -> "T | _End":
-    """Wait in turns: on Windows Ctrl-C is heard between them alone."""
+    """Wait in short turns: on Windows Ctrl-C is noticed only between them."""
     while True:
         try:
             return ready.get(timeout=TURN)
@@ -101,7 +100,7 @@ def _result(one: "Future[T]") -> T:
 
 
 def _put(ready: "queue.Queue[T | _End]", item: "T | _End", left: threading.Event) -> bool:
-    """Wait for room, but not for ever when nobody takes any more."""
+    """Wait for room in the queue; False once nobody takes items any more."""
     while not left.is_set():
         try:
             ready.put(item, timeout=0.1)

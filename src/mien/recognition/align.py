@@ -1,8 +1,8 @@
-"""Where a face is -> the crop that the networks know: upright, gray, as FER2013's crops are cut.
+"""Where a face is -> the crop that the networks expect: upright, gray, cut as FER2013's are.
 
 Which crop is best was measured by pasting FER2013's faces into photographs (benchmarks/crop.py, docs/LOG.md): the
-detector's box made square and turned upright by the landmarks does better than fitting the landmarks to fixed places,
-since those of a face that looks aside crowd together.
+detector's box made square and turned upright by the landmarks does better than moving the landmarks to fixed places,
+since in a face that looks aside they crowd together.
 """
 
 import math
@@ -28,8 +28,8 @@ def crops(
 ) -> NDArray[np.uint8]:
     """The faces of a frame as a network's input: uint8 `(N, C, H, W)` for `shape` (C, H, W).
 
-    Each is a square about the middle of the face's box, turned so that eyes and mouth lie level. Past the edge of the
-    frame its nearest pixel goes on; nothing is stretched.
+    Each is a square around the centre of the face's box, rotated so that eyes and mouth are level. Beyond the frame its
+    border pixels are repeated; nothing is stretched.
 
     Args:
         pixels: uint8 `(H, W, 3)` RGB.
@@ -56,7 +56,7 @@ def whole(pixels: NDArray[np.uint8], shape: tuple[int, int, int] = (1, 48, 48)) 
 
 
 def upright(face: Detection, width: int, height: int) -> NDArray[np.float64]:
-    """The turn, scale and shift, `(2, 3)`, from the frame's pixels to those of a crop of that face."""
+    """The affine matrix `(2, 3)`, rotation, scale and shift, from a frame's pixels to those of a crop of that face."""
     right_eye, left_eye, _, right_mouth, left_mouth = np.array(face.landmarks)
     level = left_eye - right_eye + left_mouth - right_mouth
     angle = -math.atan2(level[1], level[0])
@@ -73,7 +73,7 @@ def _cut(seen: NDArray[np.uint8], to_crop: NDArray[np.float64], width: int, heig
     scale = math.hypot(to_crop[0, 0], to_crop[1, 0])
     fine = min(max(1, math.ceil(1 / max(scale, 1e-6))), FINEST)
     finer = to_crop * fine
-    finer[:, 2] += (fine - 1) / 2  # whole numbers are the middles of pixels
+    finer[:, 2] += (fine - 1) / 2  # whole numbers are the centres of pixels
     large: NDArray[Any] = cv2.warpAffine(
         seen, finer, (width * fine, height * fine), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )

@@ -14,7 +14,7 @@ from mien.recognition.letters import font_for
 from mien.recognition.records import Face, Reading
 
 LEGIBLE = 200
-"""Pixels: a smaller picture is drawn so many times larger that its longer side has these, for the caption's sake."""
+"""Pixels of the longer side: a smaller picture is enlarged, by a whole number, so that its captions can be read."""
 
 
 def annotate(pixels: NDArray[np.uint8], reading: Reading) -> Image.Image:
@@ -52,7 +52,7 @@ def _draw(draw: ImageDraw.ImageDraw, face: Face, box: tuple[float, float, float,
     left = min(max(0, x), max(0, size[0] - wide - 2 * pad))
     tall = high + 2 * pad
     fits = y >= tall or y + height + tall <= size[1]
-    top = (y - tall if y >= tall else y + height) if fits else 0  # within the box the bars need the bottom
+    top = (y - tall if y >= tall else y + height) if fits else 0  # inside the box the bars are at the bottom
     draw.rectangle((left, top, left + wide + 2 * pad, top + tall), fill=ink)
     at = left + pad
     for words, font in parts:
@@ -84,6 +84,6 @@ def _readable(ink: str) -> str:
 
 def save_picture(picture: Image.Image, path: Path, signature: str) -> None:
     """Write an RGB picture to a .jpg file, signed, in one step."""
-    whole = io.BytesIO()  # to a file whose disk is full Pillow writes half of it without a word
+    whole = io.BytesIO()  # on a full disk Pillow leaves half a file, and doesn't say so
     picture.save(whole, "JPEG", quality=92, comment=signature)
     atomic_write(path, whole.getvalue())

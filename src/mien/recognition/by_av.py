@@ -1,4 +1,4 @@
-"""A video that this OpenCV doesn't decode, by PyAV: with as much of `cv2.VideoCapture` as `films` asks of it."""
+"""Videos that this OpenCV can't decode, by PyAV, with as much of `cv2.VideoCapture`'s interface as `films` uses."""
 
 import os
 from typing import Any
@@ -11,11 +11,11 @@ from mien.errors import MediaError
 from mien.recognition.kinds import for_ffmpeg
 
 NOT_OPENCVS = {b"av01": "AV1"}
-"""Codecs by their FourCC in small letters: OpenCV below 4.13 finds such a stream in a file, and decodes none of it."""
+"""Codecs by FourCC, in lower case, whose streams OpenCV below 4.13 finds in a file but can't decode."""
 
 
 def other_codec(video: Any) -> str:
-    """What an opened `cv2.VideoCapture` holds, if it can't decode it; else ""."""
+    """The codec that an opened `cv2.VideoCapture` can't decode; "" if it can."""
     return NOT_OPENCVS.get((int(video.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF).to_bytes(4, "little").lower(), "")
 
 
@@ -23,7 +23,7 @@ class Film:
     """Decodes the first video stream of a file.
 
     Raises:
-        MediaError: PyAV isn't installed, or can't read the file; `codec` is how the message calls what it holds.
+        MediaError: PyAV isn't installed, or can't read the file; the message names the `codec`.
     """
 
     def __init__(self, path: str | os.PathLike[str], codec: str) -> None:
@@ -47,7 +47,7 @@ class Film:
         try:
             self._now = next(self._frames, None)
         except self._failed:
-            self._now, self._frames = None, self._container.decode(self._stream)  # one that raised gives no more
+            self._now, self._frames = None, self._container.decode(self._stream)  # a generator that raised is over
         return self._now is not None
 
     def retrieve(self) -> tuple[bool, NDArray[np.uint8]]:
@@ -73,7 +73,7 @@ class Film:
         return float(known.get(property) or 0)
 
     def _by_length(self) -> int:
-        """How many frames there ought to be, where the file gives its length alone, as .webm and .mkv do."""
+        """How many frames to expect of a file that gives only its duration, such as .webm and .mkv."""
         return round((self._container.duration or 0) / 1e6 * float(self._stream.average_rate or 0))
 
     def release(self) -> None:

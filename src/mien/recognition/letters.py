@@ -1,4 +1,4 @@
-"""Fonts for captions: Pillow's own, and the system's for letters that it hasn't."""
+"""Fonts for captions: Pillow's own, and the system's for letters that it lacks."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -10,24 +10,23 @@ from mien.names import printable
 from mien.style import FONTS
 
 NOBODYS = "\U0010ffff"
-"""No font has it, so it is drawn as whatever a font hasn't: mostly as a box."""
+"""A character in no font, so that it is drawn as missing ones are: mostly as a box."""
 
 
 def font_for(label: str, size: int) -> ImageFont.FreeTypeFont:
-    """A font of so many pixels for a `printable` label: Pillow's own, or one of the system's that has its letters, if
-    there is one."""
+    """A font of `size` pixels for a `printable` label: Pillow's own, or one of the system's that has its letters."""
     file = None if label.isascii() else _file(label)
     return ImageFont.truetype(file, size) if file else _own(size)
 
 
 def missing(labels: Iterable[str]) -> list[str]:
-    """Of these labels those with letters that no font here has: they are drawn as boxes."""
+    """The labels with letters that no font here has, which are drawn as boxes."""
     return [label for label in labels if _file(printable(label)) is None]
 
 
 @cache
 def _file(label: str) -> str | None:
-    """Of the first font that has all letters; "" is Pillow's own, which is in no file."""
+    """The file of the first font that has all its letters; "" for Pillow's own, which has no file."""
     if _has(_own(20), label):
         return ""
     for name in dict.fromkeys(FONTS.values()):

@@ -1,4 +1,4 @@
-"""What the names on a line stand for: files, folders, patterns, cameras."""
+"""What the names on a command line stand for: files, folders, patterns, cameras."""
 
 import glob
 import os
@@ -15,21 +15,20 @@ WINDOWS = os.name == "nt"
 VIDEO_SUFFIXES = frozenset(
     (
         *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".m2ts", ".wmv", ".flv", ".ogv"),
-        *(".h264", ".264", ".h265", ".265", ".hevc", ".mjpeg", ".mjpg", ".dv", ".mxf"),  # what cameras give as it is
+        *(".h264", ".264", ".h265", ".265", ".hevc", ".mjpeg", ".mjpg", ".dv", ".mxf"),  # streams as cameras give them
     )
 )
-"""How videos are called; .ts and .mts are programs (TypeScript), too, so these are known by their content alone."""
-
+"""Of videos; .ts and .mts are TypeScript, too, so these are known by their content alone."""
 
 JPEGS = (".mjpeg", ".mjpg")
-"""How videos are called that are one JPEG photo after the other, and begin as photos do."""
+"""Of videos that are one JPEG photo after another, and so begin as photos do."""
 
 
 def kind_at(path: Path, *, asked: bool = False) -> str:
-    """What to take a file for: by its content, or where that says nothing by its name, so that it has its error."""
-    if path.is_dir() and not asked:  # one that can't be read: the others come as what lies in them
+    """What to take a file for: by its content, or where that says nothing by its name, so that its error is told."""
+    if path.is_dir() and not asked:  # a folder that can't be read; of others the files come
         return "image"
-    if path.exists() and not path.is_file():  # a pipe or a device: what is read of it is gone, and it may never end
+    if path.exists() and not path.is_file():  # a pipe or a device: reading uses it up, and it may never end
         return "image" if asked else ""
     if (kind := kind_of(head_of(path))) and path.suffix.lower() not in JPEGS:
         return kind
@@ -42,7 +41,7 @@ def camera_of(name: str) -> int | None:
 
 
 def files_of(name: str) -> Iterator[Path]:
-    """The files that a name stands for, in the order of their names; hidden ones aren't looked for."""
+    """The files that a name stands for, in order of their names, without hidden ones."""
     if os.path.isdir(name):
         unread: list[Path] = []
         yield from files_below(name, unread=lambda error: unread.append(Path(error.filename)))
@@ -50,7 +49,7 @@ def files_of(name: str) -> Iterator[Path]:
     elif os.path.exists(name) or not glob.has_magic(name):
         yield Path(name)
     else:
-        gone: set[tuple[str, str]] = set()  # `**` gives folders, and what lies in them besides
+        gone: set[tuple[str, str]] = set()  # `**` gives folders as well as what lies in them
         for path in sorted(matching(name, unread=lambda error: None)):
             for found in files_of(path) if os.path.isdir(path) else [Path(path)]:
                 if (place := (os.path.realpath(found.parent), found.name)) not in gone:
@@ -59,7 +58,7 @@ def files_of(name: str) -> Iterator[Path]:
 
 
 def below(source: str, names: Sequence[str]) -> Path:
-    """Where a file lies in the folder that was named, or below what a pattern says for certain; without its ending.
+    """A file's path below the folder that was named, or below the fixed part of a pattern; without its suffix.
 
     >>> below("crops/a/0.jpg", ["crops"]).as_posix(), below("crops/a/0.jpg", ["crops/*/*.jpg"]).as_posix()
     ('a/0', 'a/0')
@@ -75,13 +74,13 @@ def below(source: str, names: Sequence[str]) -> Path:
 
 
 def top_of(name: str) -> Path:
-    """The folder that is named, or what a pattern says for certain."""
+    """The folder that is named, or the fixed part of a pattern."""
     parts = Path(name).parts
     return Path(*parts if os.path.isdir(name) else takewhile(lambda part: not glob.has_magic(part), parts))
 
 
 def is_named_so(path: Path) -> bool:
-    """Whether a file is called as photos are."""
+    """Whether a file's name ends as photos' do."""
     return path.suffix.lower() in images.SUFFIXES
 
 
@@ -89,7 +88,7 @@ LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt")
 
 
 def what_is_wrong(name: str) -> str:
-    """Why nothing is read of this name, and what to do about it."""
+    """Why there is nothing to read under this name, and what to do about it."""
     if os.path.isdir(name):
         return "no photo and no video in this folder."
     scheme, address, _ = name.partition("://")
@@ -101,7 +100,7 @@ def what_is_wrong(name: str) -> str:
         return "name a file" + (
             "; what comes through a pipe is /dev/stdin (photos only)." if os.path.lexists("/dev/stdin") else "."
         )
-    if '"' in name and WINDOWS:  # which lets no file be called so
+    if '"' in name and WINDOWS:  # where no file's name may have one
         return "no such file or folder. After a \\ a closing quote counts as part of the name: leave the last \\ off."
     if name.endswith(","):
         return "no such file or folder; names are separated by spaces."
@@ -109,7 +108,7 @@ def what_is_wrong(name: str) -> str:
 
 
 def same(one: Path, other: Path) -> bool:
-    """Whether both are one file; not where one isn't there."""
+    """Whether both are one file; False where one isn't there."""
     try:
         return os.path.samefile(one, other)
     except (OSError, ValueError):  # ValueError: a NUL in the name

@@ -1,4 +1,4 @@
-"""What written rows depend on, noted beside them: whoever goes on with them does so as they were begun."""
+"""What written rows depend on, noted next to them, so that a run is resumed as it was begun."""
 
 import json
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ def forget_note(path: Path) -> None:
 
 
 def as_noted(path: Path, job: Mapping[str, Any]) -> bool:
-    """Whether the rows in `path` are noted to be of this job; False where nothing is noted.
+    """True if the rows in `path` are noted as this job's, False if nothing is noted.
 
     Raises:
         DataError: they are of another job, or the note is damaged.
@@ -36,8 +36,8 @@ def as_noted(path: Path, job: Mapping[str, Any]) -> bool:
         return False
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DataError(
-            f"{note}: damaged ({error}). Name another file for --out; or remove this one, and {path.name} is gone on "
-            "with however it was begun."
+            f"{note}: damaged ({error}). Name another file for --out; or remove this one, and {path.name} is resumed "
+            "without comparing options."
         ) from None
     if other := [_said(name, noted[name]) for name, value in job.items() if noted.get(name, value) != value]:
         raise DataError(
@@ -47,7 +47,7 @@ def as_noted(path: Path, job: Mapping[str, Any]) -> bool:
 
 
 def _said(name: str, value: Any) -> str:
-    """A job's field as it was given on the command line."""
+    """A field of a job as an option on the command line."""
     if name == "network":
         return "another network"
     return f"--{'' if value else 'no-'}{name}" if isinstance(value, bool) else f"--{name} {value}"

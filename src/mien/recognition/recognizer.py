@@ -4,6 +4,8 @@ import math
 import os
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from threading import Semaphore
 from typing import Any, Literal, overload
 
 import cv2
@@ -19,7 +21,7 @@ from mien.recognition.align import crops, whole
 from mien.recognition.detect import CERTAIN, Detection, Detector
 from mien.recognition.given import timed_frames, told_apart
 from mien.recognition.records import Face, Frame, Reading
-from mien.recognition.sources import Name, Sources, as_frame, called, check_every
+from mien.recognition.sources import Name, Sources, Undecoded, as_frame, called, check_every
 from mien.recognition.track import HALF_LIFE, Tracker
 from mien.session import workers
 from mien.shipped import DEFAULT
@@ -28,13 +30,13 @@ Found = tuple[tuple[Detection, ...], NDArray[np.uint8]]
 """Where a frame's faces are, and their crops as the network's input `(N, C, H, W)`."""
 
 Timed = tuple[NDArray[Any], float]
-"""A frame that somebody decoded, and its time in seconds."""
+"""A frame that the caller decoded, and its time in seconds."""
 
 SIDE_BY_SIDE = 8
-"""Frames of a stream that are looked at at once, at most: one thread decodes no faster, and each is held in memory."""
+"""Frames that are searched at once, at most: a video is decoded no faster, and each is held in memory."""
 
 LARGE = 8 << 20
-"""Pixels: of larger frames none is held beside those that are looked at; 48 megapixels are 144 MB."""
+"""Pixels: of larger frames, and of photos, none is held besides those that are searched; 48 megapixels are 144 MB."""
 
 
 def faces_of(
@@ -43,7 +45,7 @@ def faces_of(
     """A network's answers as Faces.
 
     Args:
-        card: the network's. found: where each face is; empty where whole frames were taken for faces.
+        card: the network's. found: where each face is; empty where the whole frame was taken for a face.
         answers: probabilities `(N, K)`. ids: the faces' numbers in a video.
     """
     faces = []
@@ -68,7 +70,7 @@ def faces_of(
 def find(
     pixels: NDArray[np.uint8], detector: Detector | None, shape: tuple[int, int, int], *, photo: bool = True
 ) -> Found:
-    """Where a picture's faces are, and their crops; without a detector the whole of it is one.
+    """Where a picture's faces are, and their crops; without a detector all of it is one face.
 
     Args:
         pixels: uint8 `(H, W, 3)`. shape: of the network's input. photo: as `Detector` has it.
@@ -91,13 +93,13 @@ class Recognizer:
     Args:
         model: a network in the box such as "small" or "small:int8", a run folder, or an .onnx file of mien's.
         device: where the networks run: "cpu", "cuda", ...; what onnxruntime here has. None is the CPU.
-        detect: find faces. False takes every picture for one face, already cropped as FER2013's are.
+        detect: find faces. False takes every picture for one face, cropped as FER2013's are.
         certain: how sure (0..1) the detector must be that something is a face.
         smooth: half-life in seconds of the probabilities' smoothing in videos; 0 takes each frame by itself.
         max_pixels: the largest picture that is decoded.
         threads: how many may work at once; 0: as many as there are cores.
 
-    `device` says where it runs, `classes` what it can answer. It goes to other processes as a `mien.Net` does.
+    `device` says where it runs, `classes` what it can answer. It can be pickled, as a `mien.Net` can.
 
     Raises:
         CheckpointError: no such network, or it is damaged. MienError: no such device. DataError: `certain`, `smooth` or
@@ -129,7 +131,7 @@ class Recognizer:
         self.net = Net(model, device=device, threads=threads, spin=False)
         self.classes, self.device = self.net.classes, self.net.device
         self.smooth, self.max_pixels, self.threads = smooth, max_pixels, threads or workers()
-        # a thread for each of two frames does more than two threads for one, which wait for each other in every layer
+        # two frames with a thread each are done sooner than one after the other with two, which wait at every layer
         self._detector = Detector(device=device, threads=1, certain=certain) if detect else None
 
     def __repr__(self) -> str:
@@ -156,7 +158,7 @@ class Recognizer:
         What can't be read gives a Reading with an `error`.
 
         Raises:
-            MediaError: `pictures` are one path, one file's bytes, or one picture's array; several in one array are
+            MediaError: `pictures` is one path, one file's bytes, or one picture's array; several in one array are
                 `(N, H, W)` or `(N, H, W, 3)`. DataError: `most` is less than 1.
         """
         given = several(pictures, "read")
@@ -171,7 +173,7 @@ class Recognizer:
                 frame, found, own = Frame(called(picture), None, error=str(error)), (), self._none
             places.append(found)
             seen.append(own)
-            readings.append(_reading(frame))  # its pixels needn't be kept
+            readings.append(_reading(frame))  # without its pixels
         if not readings:
             return []
         faces = np.concatenate(seen)
@@ -214,38 +216,40 @@ class Recognizer:
 
         Args:
             sources: a path, pattern or camera number, several of them, or `Sources`; or frames that you decode, an
-                iterable of (array, seconds), which are read as they come. every, after: as `Sources` has them.
-                Leaving the loop waits a second for the frame that is on its way, so close a film of your own only once
-                your iterator has ended.
-            keep: give (frame, reading) instead of the reading alone, for those who draw on the pixels.
+                iterable of (array, seconds), which are read as they come. Whoever leaves the loop early waits at most a
+                second for the next of them, so close what you decode only once your iterator has ended.
+            every, after: as for `Sources`.
+            keep: give (frame, reading) instead of the reading alone, for drawing on the pixels.
 
         Raises:
-            MediaError: nothing there under one of the names, or it is no name; or there is no such camera; or what you
-                decode isn't (array, seconds). DataError: those seconds aren't finite, or fall; or `every` or `after` is
-                said beside Sources, which have their own.
+            MediaError: there is nothing under one of the names, or it is no name; or there is no such camera; or what
+                you decode isn't (array, seconds). DataError: those seconds aren't finite, or decrease; or `every` or
+                `after` is given together with Sources, which have their own.
         """
         check_every(every)
         given, timed = (sources, False) if isinstance(sources, Sources) else told_apart(sources)
-        frames: Sources | Iterator[Frame]
+        frames: Iterator[Frame | Undecoded]
         if timed:
-            frames = timed_frames(given, every)
-        elif isinstance(given, Sources):
-            if every != 1 or after is not None:
-                raise DataError("Sources have every and after of their own: Sources(..., every=3, after=...).")
-            frames = given
+            frames, live = timed_frames(given, every), True
         else:
-            frames = Sources(given, every=every, after=after, max_pixels=self.max_pixels)
+            if not isinstance(given, Sources):
+                given = Sources(given, every=every, after=after, max_pixels=self.max_pixels)
+            elif every != 1 or after is not None:
+                raise DataError("Sources have every and after of their own: Sources(..., every=3, after=...).")
+            frames, live = given.undecoded(), given.live
         tracker, source = Tracker(half_life=self.smooth), None
         side = min(self.threads, SIDE_BY_SIDE)
-        live = not isinstance(frames, Sources) or frames.live  # pictures of now mustn't grow old in a queue
 
-        def held(frame: Frame) -> int:
-            large = frame.pixels is not None and frame.pixels.size > 3 * LARGE
-            return 1 if live else side + (0 if large else min(side, 2))
+        def held(frame: Frame | Undecoded) -> int:
+            if live:  # pictures of now mustn't grow old in a queue
+                return 1
+            small = isinstance(frame, Frame) and (frame.pixels is None or frame.pixels.size <= 3 * LARGE)
+            return side + (min(side, 2) if small else 0)
 
-        # who gives frames may never give another; a second lets the one be decoded that is, before its film is closed
-        come = ahead(frames, 1, patience=1.0 if timed else 10.0)
-        for frame, found, seen in side_by_side(self._found, come, side, held):
+        # the caller may never give another frame; in a second one that is being decoded is done, before its film closes
+        come = ahead(frames, patience=1.0 if timed else 10.0)
+        find = partial(self._found, Semaphore(max(2, side // 2)))  # while a photo is decoded it takes memory twice
+        for frame, found, seen in side_by_side(find, come, side, held):
             if frame.source != source:
                 tracker, source = Tracker(half_life=self.smooth), frame.source
             reading = self._read_on(frame, found, seen, tracker)
@@ -260,7 +264,12 @@ class Recognizer:
             ids, answers = tracker.update(frame.time, found, answers)
         return _reading(frame, faces_of(self.net.card, found, answers, ids))
 
-    def _found(self, frame: Frame) -> tuple[Frame, *Found]:
+    def _found(self, decoding: Semaphore, come: Frame | Undecoded) -> tuple[Frame, *Found]:
+        if isinstance(come, Frame):
+            frame = come
+        else:
+            with decoding:
+                frame = come()
         try:
             return frame, *self._find(frame)
         except MediaError as error:  # the other files go on

@@ -1,4 +1,4 @@
-"""What goes through recognition: a Frame comes in, a Reading with a Face for each face in it goes out."""
+"""The records of recognition: a Frame goes in, a Reading with a Face for each face in it comes out."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 LANDMARKS = ("right_eye", "left_eye", "nose", "right_mouth", "left_mouth")
-"""The five landmarks in their order. Right and left are the person's own: the right eye is to the left in a photo."""
+"""The five landmarks in order. Right and left are the person's own: the right eye is on the left in a photo."""
 
 Box = tuple[float, float, float, float]
-"""x and y of the upper left corner, width, height, in pixels of the frame; it may reach over the edge."""
+"""x and y of the upper left corner, width, height, in pixels of the frame; it may reach over the frame's edge."""
 
 Point = tuple[float, float]
 
@@ -51,7 +51,7 @@ class Face:
     id: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """This face as plain data, without digits that mean nothing: probabilities to 5, pixels to 1 place."""
+        """This face as plain data, rounded: probabilities to 5 digits, pixels to 1."""
         return {
             "face": self.id,
             "label": self.label,
@@ -65,7 +65,7 @@ class Face:
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> "Face":
-        """The face that `as_json` told of."""
+        """The face of such data."""
         return cls(
             label=told["label"],
             confidence=told["confidence"],
@@ -117,7 +117,7 @@ class Reading:
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> "Reading":
-        """The reading that `as_json` told of."""
+        """The reading of such data."""
         return cls(**{**told, "faces": tuple(map(Face.from_json, told["faces"]))})
 
     def rows(self) -> list[dict[str, Any]]:

@@ -2,9 +2,11 @@
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from numbers import Integral
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeGuard
 
 import cv2
@@ -14,39 +16,43 @@ from numpy.typing import NDArray
 from mien import images
 from mien.errors import DataError, MediaError
 from mien.recognition.films import film, length
-from mien.recognition.kinds import HEAD, head_of, is_animated, is_signed, kind_of
+from mien.recognition.kinds import HEAD, head_of, is_animated, kind_of
 from mien.recognition.named import camera_of, files_of, is_named_so, kind_at, same, top_of, what_is_wrong
 from mien.recognition.records import Frame
+from mien.recognition.signed import is_signed
 
 Name = str | os.PathLike[str] | int
 """A path, a pattern, or the number of a camera."""
 
+Undecoded = Callable[[], Frame]
+"""A photo that is decoded when this is called."""
+
 COUNTED = 50
-"""Of more videos the lengths aren't asked for beforehand: each is opened for that."""
+"""Of more videos the lengths aren't asked beforehand, as each is opened for that."""
 
 ONLY_DRAWN = "no photo and no video there but what mien drew itself; to read a drawing, name it."
 
 
 class Sources:
-    """Everything that a line names, as one run of frames.
+    """The frames of all photos, videos and cameras that are named.
 
     Args:
-        names: paths of photos and videos, folders (searched to their depths), glob patterns, or numbers of cameras;
-            one or several.
-        every: of a video or camera only each so many'th frame.
-        after: for a source the last frame that is done already; those up to it are passed over, photos counted in
-            `passed`.
+        names: paths of photos and videos, folders (searched with all their subfolders), glob patterns, or numbers of
+            cameras; one or several.
+        every: of a video or camera, only every so many'th frame.
+        after: for a source, the last frame that is done already; frames up to it are skipped, and skipped photos
+            counted in `passed`.
         max_pixels: refuse larger pictures before decoding them.
-        outputs: files and folders that the run will write to, which no source may be, or lie right in, and from which
-            none may be searched for. What comes to lie there meanwhile isn't read.
+        outputs: files and folders that the run will write to. No source may be one of them or lie directly in one, and
+            no folder that is searched may be one or lie in one. What is put there meanwhile isn't read.
 
     What can't be read comes as a Frame with an `error`, and the rest goes on. Of the files in folders some are left
-    out: those that are neither photo nor video by their content nor by their name, counted in `others`, and what mien
-    drew itself, counted in `drawn`, which is read only when the file's own name is said. Of `animations` (GIF and such,
-    TIFFs of several pages) the first picture is read. What several names stand for is read once.
+    out: those that are neither photo nor video by content or by name, counted in `others`, and what mien drew itself,
+    counted in `drawn`, which is read only if the file itself is named. Of `animations` (GIF and such, TIFFs of several
+    pages) the first picture is read. A file that several names stand for is read once.
 
     Raises:
-        MediaError: (at once) nothing there under one of the names, or nothing to look at in a folder; or no name.
+        MediaError: (at once) there is nothing under one of the names, or nothing to read in a folder; or it is no name.
         DataError: (at once) one of the outputs might overwrite a source, or `every` is no whole number from 1 on.
     """
 
@@ -68,13 +74,15 @@ class Sources:
         """How many frames will come, as far as that can be told beforehand; for progress."""
         self.cameras = frozenset(name for name in self.names if camera_of(name) is not None)
         self.live = bool(self.cameras)
+        self._counting = Lock()
         self._count()
 
     def _found(self, name: str, known: dict[tuple[str, str], str]) -> Iterator[tuple[Path, str, bool]]:
-        """The files that a name stands for, what each is ("image", "video", "drawn" by mien, or "" for others), and
-        whether no earlier name stands for it; what is passed over in a folder may be named later."""
+        """The files that a name stands for, the kind of each ("image", "video", "drawn" by mien, "" for others), and
+        whether it is new: no earlier name has it, or it was left out of a folder and is now named itself."""
+        named = Path(name)
         for path in files_of(name):
-            asked = path == Path(name)
+            asked = path == named
             place = (os.path.realpath(path.parent), path.name) if len(self.names) > 1 else ("", "")
             kind = known.get(place, "")
             new = place not in known or (asked and kind in ("", "drawn"))
@@ -114,21 +122,25 @@ class Sources:
             self.total = None if 0 in lengths else self.photos + sum(lengths)
 
     def _length(self, path: Path) -> int:
-        """How many frames a video says that it gives; 0 where it doesn't."""
+        """How many frames a video says that it has, of those taken; 0 where it doesn't say."""
         try:
             return -(-length(str(path)) // self.every)
-        except (MediaError, OSError, cv2.error):  # which is said in one frame's place, when its turn has come
+        except (MediaError, OSError, cv2.error):  # said later, in the place of one frame
             return 1
 
     def __iter__(self) -> Iterator[Frame]:
-        self.others = self.passed = 0
+        return (one if isinstance(one, Frame) else one() for one in self.undecoded())
+
+    def undecoded(self) -> Iterator[Frame | Undecoded]:
+        """The same, but each photo as a function that decodes it, so that threads can do that side by side."""
+        self.others = self.passed = self.animations = 0
         known: dict[tuple[str, str], str] = {}
         for name in self.names:
             if (camera := camera_of(name)) is not None:
                 yield from film(name, camera, every=self.every, max_pixels=self.max_pixels)
                 continue
             for path, kind, new in self._found(name, known):
-                if not new or kind == "drawn" or (kind and self._output(path)):  # the output: what came there meanwhile
+                if not new or kind == "drawn" or (kind and self._output(path)):  # an output: put there meanwhile
                     continue
                 if kind == "video":
                     last = self.after.get(str(path), -1)
@@ -137,19 +149,20 @@ class Sources:
                     self.others += 1
                 elif str(path) in self.after:
                     self.passed += 1
-                else:
+                elif path.is_file():
+                    yield partial(self._photo, path)
+                else:  # at once: a pipe may never end, and threads that decode side by side are waited for
                     yield self._photo(path)
 
     def _output(self, path: Path) -> Path | None:
-        """The output that this file is, or lies right in, by a link, too."""
-        if not self.outputs:
-            return None
-        real = Path(os.path.realpath(path))
-        places = (path, real, path.parent, real.parent)
+        """The output that this file is, or lies directly in, links followed or not."""
+        places = [path, path.parent]
+        if self.outputs and path.is_symlink():
+            places.append(Path(os.path.realpath(path)).parent)
         return next((output for output in self.outputs if any(same(place, output) for place in places)), None)
 
     def _around(self, name: str) -> Path | None:
-        """The output that is the folder in which a name is searched for, or one above it; one within is fine."""
+        """The output that is the folder that a name is searched for in, or above it; one below is fine."""
         if os.path.exists(name) and not os.path.isdir(name):
             return None
         top = Path(os.path.realpath(top_of(name)))
@@ -164,16 +177,18 @@ class Sources:
             pixels = images.decode(_piped(path) if piped else path, gray=False, max_pixels=self.max_pixels)
         except MediaError as error:
             said = str(error).removeprefix(f"{path}: ").removeprefix("the image: ")
-            known = piped or kind_of(head_of(path)) or is_named_so(path)  # a pipe's head is gone
+            known = piped or kind_of(head_of(path)) or is_named_so(path)  # a pipe can't be read twice
             if said.startswith("not an image") and not known:
                 said = "neither a photo nor a video that is read."
             return Frame(str(path), None, error=said)
-        self.animations += is_animated(path)
+        if is_animated(path):
+            with self._counting:
+                self.animations += 1
         return Frame(str(path), pixels)
 
 
 def _piped(path: Path) -> bytes:
-    """What comes through a pipe, as far as a photo may be long. Raises MediaError where it is a video."""
+    """What comes through a pipe, up to the most that a photo may have. Raises MediaError for a video."""
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD)
@@ -185,12 +200,13 @@ def _piped(path: Path) -> bytes:
 
 
 def check_every(every: int) -> None:
+    """Raise DataError where `every` is no whole number from 1 on."""
     if not isinstance(every, Integral) or every < 1:
         raise DataError(f"every is {every}; each frame is 1, each third 3.")
 
 
 def names_of(given: Any) -> list[Name]:
-    """What somebody names, one or several, as a list. Raises MediaError for what is no name."""
+    """One name or several, as a list. Raises MediaError for what is no name."""
     several = isinstance(given, Iterable) and not isinstance(given, (str, bytes, os.PathLike))
     names: list[Name] = list(given) if several else [given]
     for name in names:
@@ -203,7 +219,7 @@ def names_of(given: Any) -> list[Name]:
 
 
 def called(picture: Any) -> str:
-    """What the Frame of a picture has for its source."""
+    """The `source` of a picture's Frame."""
     if isinstance(picture, (str, os.PathLike)):
         return picture if _is_address(picture) else str(Path(os.fsdecode(picture)))
     if isinstance(picture, np.ndarray):
@@ -212,7 +228,7 @@ def called(picture: Any) -> str:
 
 
 def _is_address(picture: Any) -> TypeGuard[str]:
-    """Whether it is one, of which a path would swallow a stroke."""
+    """Whether it is an address, of which `Path` would drop a slash."""
     return isinstance(picture, str) and "://" in picture and not os.path.exists(picture)
 
 

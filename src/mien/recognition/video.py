@@ -1,4 +1,4 @@
-"""Frames written to a video: at the pace of their times, in a format that browsers play."""
+"""Frames written to a video, at the pace of their times, in a format that browsers play."""
 
 import os
 import shutil
@@ -17,39 +17,41 @@ from numpy.typing import NDArray
 from mien.errors import DataError, MediaError, MissingExtra
 from mien.files import replacing
 from mien.names import is_text
-from mien.recognition.kinds import for_ffmpeg, is_finished, sign_video
+from mien.recognition.complete import is_finished
+from mien.recognition.kinds import for_ffmpeg
+from mien.recognition.signed import sign_video
 from mien.style import SIGNED
 
 VIDEOS = (".webm", ".mp4")
 
 FIRST = 10
-"""So many frames of a video are held until its pace is known from the times between them."""
+"""Frames that are held until a video's pace is known from the times between them."""
 
 LONGEST = 60.0
-"""Seconds that one frame is shown at most, so that a broken clock fills no disk."""
+"""Seconds that a frame is shown at most, so that a broken clock fills no disk."""
 
 FASTEST = 1000.0
 """Frames a second: times in a .webm are thousandths."""
 
 MOST = 7200
-"""How often one frame is written at most, likewise."""
+"""How often a frame is written at most, for the same reason."""
 
 LOOKED = 200
-"""After so many frames of a drawing it is looked at whether its file still grows."""
+"""Every so many frames it is checked that the file still grows."""
 
 NO_ROOM = 1 << 20
-"""Bytes: a file that no longer grows on a disk with less left is on a full one."""
+"""Bytes: where a file no longer grows and less is free, the disk is full."""
 
 
 class VideoWriter:
     """Writes frames to a video that browsers play: .webm (VP8), or .mp4 (H.264, with the extra `h264`); signed.
 
-    Its pace is that of its first frames; one that stays for longer is written as often as its time asks, and one that
-    another follows sooner may be left out. The file takes its place when it is closed.
+    Its frame rate is that of its first frames; a frame that stays longer is repeated, and one that is followed sooner
+    may be left out. The file takes its place when the writer is closed.
 
     Raises:
         DataError: another kind of file, or a name that isn't UTF-8. MissingExtra: H.264 without av. MediaError: the
-            file can't be written, or when it is closed: it couldn't be written to its end.
+            file can't be written, or, on closing, wasn't written to its end.
     """
 
     def __init__(self, path: str | os.PathLike[str], signature: str = SIGNED) -> None:
@@ -78,7 +80,7 @@ class VideoWriter:
             self._open()
 
     def _show(self, pixels: NDArray[np.uint8], time: float) -> None:
-        """Write the frame before this one, now that it is known how long it stays."""
+        """Write the frame before this one, as it is known now how long it stays."""
         if self._shown:
             before, since = self._shown
             self._due += min(self._rate * min(max(time - since, 0), LONGEST), MOST)
@@ -90,7 +92,7 @@ class VideoWriter:
     def _put(self, pixels: NDArray[np.uint8]) -> None:
         try:
             self._sink(pixels)
-        except OSError as error:  # PyAV's, which names the file beside
+        except OSError as error:  # PyAV's, which has the name of the unfinished file
             raise MediaError(f"{self.path}: {error.strerror}.") from None
         self._written += 1
         if self._written % LOOKED == 0:  # OpenCV doesn't say that a disk is full
@@ -99,33 +101,37 @@ class VideoWriter:
             if size == before and shutil.disk_usage(self._beside.parent).free < NO_ROOM:
                 raise MediaError(f"{self.path}: {os.strerror(ENOSPC)}.")
 
-    def _check(self) -> None:
+    def _seal(self) -> None:
+        """Sign the file, once the coder has closed it."""
+        if self._sink is None:  # it couldn't be opened, so there is no file
+            return
         if self.kind == ".webm" and not is_finished(self._beside):  # PyAV raises its errors
             raise MediaError(
                 f"{self.path}: it couldn't be written to its end; was the disk full? Make room and draw it again."
             )
+        sign_video(self._beside, self.signature)
 
     def _open(self) -> None:
-        pixels = self._first[0][0]
-        self._rate = min(max(_pace([time for _, time in self._first]), 0.1), FASTEST)
-        size = tuple(side + side % 2 for side in pixels.shape[1::-1])  # both coders want even sides
-        self._beside = beside = self._stack.enter_context(replacing(self.path))
-        self._stack.callback(sign_video, beside, self.signature)
-        self._stack.callback(self._check)  # when the coder has closed it
+        first, self._first = self._first, []
+        self._rate = min(max(_pace([time for _, time in first]), 0.1), FASTEST)
+        size = tuple(side + side % 2 for side in first[0][0].shape[1::-1])  # both coders want even sides
         opened = _vp8 if self.kind == ".webm" else _h264
-        try:
-            self._sink = opened(beside, self._rate, size, self._stack)
-        except MediaError as error:
-            raise MediaError(f"{self.path}: {error}") from None
-        for frame in self._first:
+        with ExitStack() as stack:
+            self._beside = stack.enter_context(replacing(self.path))
+            stack.callback(self._seal)
+            try:
+                self._sink = opened(self._beside, self._rate, size, stack)
+            except MediaError as error:
+                raise MediaError(f"{self.path}: {error}") from None
+            self._stack.push(stack.pop_all())
+        for frame in first:
             self._show(*frame)
-        self._first.clear()
 
     def __enter__(self) -> "VideoWriter":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        with self._stack:  # puts the file in place, also when something else went wrong: what there is, is kept
+        with self._stack:  # puts the file in place; what was drawn is kept also when something else failed
             if self._first:
                 self._open()
             if self._shown:
@@ -133,7 +139,7 @@ class VideoWriter:
 
 
 def _pace(times: list[float]) -> float:
-    """Frames a second, by the gaps that are near the middle one; times are often rounded, so their mean is nearer.
+    """Frames a second, by the mean of the gaps near the median one, as times are often rounded.
 
     >>> _pace([0, 0.5, 0.54, 0.58, 0.62])
     25.0
@@ -153,17 +159,17 @@ def _fitted(pixels: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[np.uint
 
 
 def _vp8(path: Path, rate: float, size: tuple[int, ...], stack: ExitStack) -> Any:
-    with _silenced():  # OpenCV says there, whatever its log level, that it goes on with VP8
+    with _silenced():  # whatever its log level, OpenCV says on stderr that it falls back to VP8
         writer = cv2.VideoWriter(for_ffmpeg(path), cv2.VideoWriter.fourcc(*"VP80"), rate, size)
     stack.callback(writer.release)
     if not writer.isOpened():
-        raise MediaError("this build of OpenCV can't write it.")
+        raise MediaError(f"OpenCV can't write VP8 of {size[0]:,} × {size[1]:,} pixels here; a side has 16,383 at most.")
     return lambda pixels: writer.write(cv2.cvtColor(_fitted(pixels, size), cv2.COLOR_RGB2BGR))
 
 
 @contextmanager
 def _silenced() -> Iterator[None]:
-    """Nothing that native code says reaches stderr meanwhile; but on Windows, where a progress bar would fail."""
+    """Keep native code off stderr meanwhile; not on Windows, where a progress bar would fail."""
     if os.name == "nt":
         yield
         return

@@ -20,10 +20,12 @@ from mien.recognition.noted import as_noted, forget_note, put_note
 from mien.recognition.records import Reading
 
 _Place = tuple[int, int]
-"""Where a line lies in the file, and how long it is without its end."""
+"""A line's offset in the file, and its length without the newline."""
+
 KINDS = (".jsonl", ".csv", ".parquet")
+
 _BEGIN = b'{"source": "'
-"""What every line begins with."""
+"""Every line begins so."""
 
 
 class RowWriter:
@@ -31,21 +33,21 @@ class RowWriter:
 
     Args:
         path: a .jsonl, .csv or .parquet file. classes: the network's, for the columns.
-        resume: go on with what is there. Photos that couldn't be read are tried again, and the last picture is done
-            again where it comes again, as it may be cut off: the new rows take the place of the old.
+        resume: go on with the rows that are there. When a photo that couldn't be read comes again, or the last picture,
+            whose rows may be incomplete, the new rows replace the old.
         overwrite: replace what is there.
         job: what the rows depend on, as plain data by the options' names; "network" stands for the network. It is noted
-            beside the rows, in `.NAME.job.json`, so that they are gone on with as they were begun.
+            next to the rows, in `.NAME.job.json`, so that they are resumed as they were begun.
 
-    Until it is left nobody else writes there. Nothing is touched before the first row, or the end of a run that went
-    well. `unnoted` says that rows are gone on with of which no job is noted. `last` has for each source the last
-    frame that is written already; 0 for photos. `unfinished` is the source that the file ends in: of a video there may
-    be more to come.
+    Until it is closed nobody else writes there. Nothing is touched before the first row, or the end of a run that went
+    well. `unnoted` says that no job is noted for the rows that are resumed. `last` has for each source the last frame
+    that is written already; 0 for photos. `unfinished` is the source that the file ends in: if it is a video, more may
+    be to come.
 
     Raises:
         DataError: another kind of file; or another command writes there; or nothing can be written there; or it
-            exists, and neither `resume` nor `overwrite` was said, or it shall be gone on with and its rows aren't a
-            RowWriter's for these classes, or are of another job; or, at the end, what was written is gone.
+            exists, and neither `resume` nor `overwrite` is set; or `resume` is, and its rows aren't a RowWriter's for
+            these classes, or are another job's; or, at the end, what was written is gone.
         MissingExtra: a Parquet file without pyarrow.
     """
 
@@ -69,8 +71,8 @@ class RowWriter:
         self.job, self.unnoted = job, False
         self.last: dict[str, int] = {}
         self.unfinished = ""
-        self._again: dict[tuple[str, int], list[_Place]] = {}  # the lines of pictures that are to be done again
-        self._end = 0  # of the rows that stay
+        self._again: dict[tuple[str, int], list[_Place]] = {}  # the lines of pictures that are done again
+        self._end = 0  # where the rows that stay end
         self._blank = self._made = False
         self._file: BinaryIO | None = None
         with ExitStack() as held:
@@ -82,7 +84,7 @@ class RowWriter:
         hidden = self.lines is not self.path
         if self.path.is_symlink() and not self.path.exists() and not (hidden and overwrite):
             raise DataError(f"{self.path}: a link to {os.readlink(self.path)}, which isn't there. Name another file.")
-        if hidden and self.lines.is_symlink():  # nobody who knows what lies there makes one
+        if hidden and self.lines.is_symlink():  # not one that mien or its user made
             raise DataError(f"{self.lines}: a link, where mien keeps rows meanwhile. Remove it.")
         there = self.path.exists() or self.lines.exists()
         if there and not (resume or overwrite):
@@ -99,7 +101,7 @@ class RowWriter:
         """Write a reading's rows, at once and together."""
         file = self._opened()
         for at, size in self._again.pop((reading.source, reading.frame), ()):
-            file.seek(at)  # old lines stay until their picture comes, so that whoever is killed before loses none
+            file.seek(at)  # only now, so that a run that is killed before loses no row
             file.write(b" " * size)
             self._blank = True
         file.seek(0, os.SEEK_END)
@@ -111,12 +113,13 @@ class RowWriter:
             self.lines.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._begun()
             self._file.truncate(self._end)
-            if not self._end:  # after that: never beside rows that shall be replaced; those gone on with keep theirs
+            if not self._end:  # now: never next to rows to be replaced; resumed rows keep theirs
                 put_note(self.path, self.job) if self.job is not None else forget_note(self.path)
         return self._file
 
     def _begun(self) -> BinaryIO:
-        """The file to write to: one's own link is followed, but none at a hidden name, which others could guess."""
+        """The file to write to. A link in place of the named file is followed; at the hidden name, which others could
+        guess, none is."""
         if self.lines is self.path and self.path.exists():
             return open(self.path, "r+b" if self._end else "wb")
         if self._end:
@@ -138,7 +141,7 @@ class RowWriter:
             return
         with self._opened() as file:
             still = _lies_at(file, self.lines)
-        if not still:  # on Windows nobody can remove it meanwhile
+        if not still:  # on Windows an open file can't be removed
             raise DataError(
                 f"{self.path}: it was removed or replaced while it was written; its rows are lost. Write them again."
             )
@@ -160,14 +163,14 @@ class RowWriter:
                 kept.writelines(line for line in file if not line.isspace())
 
     def _go_on(self) -> None:
-        """Note what the rows that are there are of, and where those lie that are done again."""
+        """Read which pictures have rows, and where the lines are of those that are done again."""
         before: tuple[str, int] | None = None
-        film = ""  # its source, or the last one before the end's mark, if that is a video
-        held: list[_Place] = []  # of the lines of the picture `before`
+        film = ""  # the last source, not counting the end's mark, if it is a video
+        held: list[_Place] = []  # the lines of `before`
         with open(self.lines, "rb") as file:
             for number, line in enumerate(file, 1):
                 at, size = self._end, len(line) - 1
-                if line.isspace():  # an earlier run's, which was killed
+                if line.isspace():  # blanked by a run that was killed
                     self._blank = True
                     self._end += len(line)
                     continue
@@ -175,7 +178,7 @@ class RowWriter:
                     break
                 self._end += len(line)
                 here = (row["source"], row["frame"])
-                if row.get("status") == "failed" and row.get("time") is None:  # a photo, perhaps mended meanwhile
+                if row.get("status") == "failed" and row.get("time") is None:  # a photo, which may be mended meanwhile
                     self._again.setdefault(here, []).append((at, size))
                     continue
                 if before and here != before:
@@ -194,7 +197,7 @@ class RowWriter:
             [(self._end, _)] = held
 
     def _row(self, line: bytes, number: int) -> dict[str, Any] | None:
-        """The row of a line; None where it is torn. Raises DataError where it is another's."""
+        """The row of a line; None if it was cut off. Raises DataError if it isn't mien's."""
         row = _parsed(line)
         if row is None and not line.endswith(b"\n") and (line.startswith(_BEGIN) or _BEGIN.startswith(line)):
             return None
@@ -216,7 +219,7 @@ class RowWriter:
         )
 
     def _take_back(self) -> None:
-        """The rows of a file that was finished, as lines again."""
+        """Make lines again from the rows of a finished file."""
         rows = flat.read_csv(self.path, self.columns) if self.kind == ".csv" else flat.read_parquet(self.path)
         with replacing(self.lines) as beside, open(beside, "wb") as file:
             try:
@@ -225,9 +228,9 @@ class RowWriter:
                     if _parsed(line) is None:
                         raise self._unlike()
                     file.write(line)
-            except (ValueError, TypeError, LookupError, csv.Error):  # no text, or no rows of values like mien's
+            except (ValueError, TypeError, LookupError, csv.Error):  # not text, or values that aren't like mien's
                 raise self._unlike() from None
-            end = {"source": "", "frame": 0}  # the run ended well: no picture is the last, which would be done again
+            end = {"source": "", "frame": 0}  # the run ended well, so its last picture isn't done again
             file.write(json.dumps(end).encode() + b"\n")
 
     def _flat(self) -> Iterator[dict[str, Any]]:
@@ -238,7 +241,7 @@ class RowWriter:
 
 
 def _lies_at(file: BinaryIO, path: Path) -> bool:
-    """Whether that open file is still the one of this name."""
+    """Whether the open file is still the one at `path`."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
     except (FileNotFoundError, NotADirectoryError):
@@ -247,20 +250,20 @@ def _lies_at(file: BinaryIO, path: Path) -> bool:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Let nobody else write there meanwhile."""
-    place = Path(os.path.realpath(path)) if path.suffix.lower() == ".jsonl" else path  # written through its link
+    """Keep other commands from writing to `path` meanwhile."""
+    place = Path(os.path.realpath(path)) if path.suffix.lower() == ".jsonl" else path  # a link is written through
     busy = DataError(f"{path}: another command writes there. Wait until it is done, or name another file.")
     with ExitStack() as held:
         try:
             held.enter_context(alone(place, busy))
-            path.exists()  # which fails where the name alone is too long
+            path.exists()  # fails if the name alone is too long
         except OSError as error:
             raise DataError(f"{path}: it can't be written there ({error.strerror}). Name another place.") from None
         yield
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
-    """A line's row; None where it is torn, or none of mien's."""
+    """A line's row; None if it was cut off, or isn't mien's."""
     try:
         row = json.loads(line) if line.endswith(b"\n") else None
     except (ValueError, RecursionError):

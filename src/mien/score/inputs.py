@@ -1,48 +1,50 @@
-"""A source -> the list of its images: a number and an address, or the bytes, for each, written down once."""
+"""A source -> the list of its images, written once: for each a number, and its address or bytes."""
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from mien.cards import checksum
-from mien.errors import CheckpointError, DataError, MienError
+from mien.errors import DataError, MienError
 from mien.files import replacing
 from mien.folders import files_below, matching
 from mien.images import SUFFIXES
-from mien.names import escaped, is_text, litter
+from mien.names import escaped, litter
+from mien.score.engine import access, batches, literal, reason
 from mien.score.job import Job, from_root, undamaged
 
 TABLES = (".parquet", ".csv", ".jsonl")
-"""Files that list images, or hold them, rather than being some."""
+"""Suffixes of files that list or hold images, rather than being some."""
+
 LARGEST, TABLE = "mien.largest", "mien.table"
+"""Keys in the list's metadata: the most bytes of an image in it, and the SHA-256 of a table on this machine."""
 
 
 def list_inputs(daft: Any, job: Job, path: Path, note: Callable[[str], object] = lambda text: None) -> None:
-    """Write down what there is to do, as a Parquet file: `row`, `source`, and `bytes` where the source holds them; of
-    these the most that an image has stands in its metadata as `LARGEST`, and as `TABLE` the SHA-256 of a table that
-    lies here.
+    """Write what there is to do to a Parquet file: `row`, `source`, and `bytes` if the source holds them; `LARGEST` and
+    `TABLE` in its metadata.
 
-    `note` is told how many files are left out.
+    `note` is called with how many files are left out, if any are.
 
     Raises:
-        DataError: nothing there, or a table without the column, or one that is damaged.
+        DataError: there is nothing, or a table lacks the column or is damaged.
     """
     import pyarrow as arrow
     import pyarrow.compute as compute
     import pyarrow.parquet as parquet
 
     frame = _table(daft, job) if _is_table(job) else _images(daft, job, note)
-    told = _checksum(job)  # before its rows are read: it may be changed meanwhile
+    told = _checksum(job)  # before its rows are read, as it may be changed meanwhile
     schema, number, most = None, 0, 0
 
     def failure(why: str) -> MienError:
         return DataError(f"{job.source}: can't be read to its end ({why}). Nothing is scored yet. Mend it first.")
 
-    with replacing(path) as beside, ExitStack() as open_file:  # Windows removes no file that is open
+    with replacing(path) as beside, ExitStack() as open_file:  # Windows can't remove an open file
         writer = None
         for batch in batches(frame, failure):
             table = arrow.Table.from_batches([batch])
@@ -67,26 +69,12 @@ def list_inputs(daft: Any, job: Job, path: Path, note: Callable[[str], object] =
         writer.add_key_value_metadata({LARGEST: str(most), TABLE: told})
 
 
-def batches(frame: Any, failure: Callable[[str], MienError]) -> Iterator[Any]:
-    """What daft finds, piece by piece. It fails with errors that share no root.
-
-    Raises:
-        MienError: `failure`, of the reason. CheckpointError: raised in a worker, of which daft brings a text alone.
-    """
-    try:
-        yield from frame.to_arrow_iter()
-    except Exception as error:
-        if told := re.search(rf"{CheckpointError.__name__}: (.+)", str(error)):
-            raise CheckpointError(told[1]) from None
-        raise failure(reason(error)) from None
-
-
 def new_images(job: Job, path: Path) -> int | None:
-    """How many images of a folder or a pattern of this machine aren't in the list, since they came after it; None where
-    they lie elsewhere, which isn't looked at again.
+    """How many images of a folder or a pattern on this machine came after the list, and so aren't in it; None for those
+    elsewhere, which aren't listed again.
 
     Raises:
-        DataError: a table of this machine isn't the one of which the list was made.
+        DataError: a table on this machine isn't the one from which the list was made.
     """
     import pyarrow.parquet as parquet
 
@@ -107,12 +95,12 @@ def new_images(job: Job, path: Path) -> int | None:
 
 
 def largest(path: Path) -> int:
-    """The most bytes that an image in the list has; 0 where these lie elsewhere."""
+    """The most bytes of an image in the list; 0 if it has only addresses."""
     return int(_noted(path, LARGEST) or 0)
 
 
 def _noted(path: Path, key: str) -> str:
-    """What stands in the list's metadata."""
+    """A value of the list's metadata."""
     import pyarrow.parquet as parquet
 
     with undamaged(path):
@@ -120,44 +108,15 @@ def _noted(path: Path, key: str) -> str:
 
 
 def _checksum(job: Job) -> str:
-    """The SHA-256 of a table of this machine, of several one after the other; "" for what else there is."""
+    """The SHA-256 of a table on this machine, of several one after the other; "" for other sources."""
     if "://" in job.source or not _is_table(job):
         return ""
     return " ".join(map(checksum, sorted(_here(job.source)[0])))
 
 
 def _written(name: str) -> str:
-    """An address as it stands in the list: from the root, and in UTF-8, which a file's name needn't be."""
+    """An address as the list has it: absolute, and in UTF-8, which a file's name needn't be."""
     return escaped(from_root(name))
-
-
-def access(daft: Any, job: Job) -> Any:
-    """What daft must know to read the job's addresses."""
-    return daft.IOConfig(s3=daft.io.S3Config(endpoint_url=job.endpoint)) if job.endpoint else None
-
-
-def reason(error: Exception) -> str:
-    """What an error of daft's or of a disk says, in one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    causes = [place + 1 for place, line in enumerate(lines[:-1]) if line.startswith(("Details:", "Caused by"))]
-    if causes:  # daft says first where it was
-        return f"{lines[0].rstrip('.')}: {lines[causes[-1]].removeprefix('1: ')[:200].rstrip('.')}"
-    where = "ray::" in lines[0] or lines[0].endswith("traceback:")  # that it was comes first, what it was last
-    told = lines[-1 if where else 0].strip().rstrip(".")
-    return re.sub(r"^DaftError::\w+ ", "", told)
-
-
-def literal(path: str | os.PathLike[str]) -> str:
-    """A path of this machine as daft takes it: absolute, for of any other it may take the first part for a host, and
-    without a sign that would make it a pattern.
-
-    Raises:
-        DataError: it isn't UTF-8, which daft takes alone.
-    """
-    whole = Path(os.path.abspath(path)).as_posix()
-    if not is_text(whole):
-        raise DataError(f"{whole!r}: this name isn't text in UTF-8. Name another folder.")
-    return re.sub(r"([*?\[\]{}\\])", r"\\\1", whole)
 
 
 def _table(daft: Any, job: Job) -> Any:
@@ -198,9 +157,9 @@ def _images(daft: Any, job: Job, note: Callable[[str], object]) -> Any:
 
 
 def _here(source: str) -> tuple[list[str], list[str]]:
-    """The files of this machine that a folder, a name or a pattern stands for, without those that systems leave; and
-    the folders that can't be read, which come as images that can't."""
-    source = os.path.expanduser(source)  # a quoted pattern's is nobody else's to expand
+    """The files on this machine that a folder, a name or a pattern stands for, without those that systems leave behind;
+    and the folders that can't be read, which count as images that can't."""
+    source = os.path.expanduser(source)  # no shell has expanded a quoted pattern's ~
     unread: list[str] = []
 
     def note(error: OSError) -> None:
@@ -210,7 +169,7 @@ def _here(source: str) -> tuple[list[str], list[str]]:
         return [str(path) for path in files_below(source, unread=note)], unread
     if os.path.isfile(source):
         return [source], unread
-    files: dict[tuple[str, str], str] = {}  # one of its names for each, the shortest: links may lead there, too
+    files: dict[tuple[str, str], str] = {}  # of each its shortest name: links may lead there, too
     real = lru_cache(maxsize=None)(os.path.realpath)
     for name in sorted(matching(source, unread=note), key=lambda name: (len(name), name)):
         folder, last = os.path.split(name)
@@ -225,14 +184,14 @@ def _elsewhere(daft: Any, job: Job) -> list[str]:
         pattern = pattern.rstrip("/") + "/**"
     try:
         frame = daft.from_glob_path(pattern, io_config=access(daft, job)).select("path").collect()
-        found = frame.to_pydict()["path"] if len(frame) else []  # of no rows daft can't make one
+        found = frame.to_pydict()["path"] if len(frame) else []  # daft can't make one of no rows
     except Exception as error:
         raise DataError(f"{job.source}: can't be listed ({reason(error)}).") from None
     return [from_address(name) for name in found if not litter(os.path.basename(name))]
 
 
 def from_address(name: str) -> str:
-    """The path that a `file://` address stands for, on Windows without the `/` before its drive; others stay.
+    """The path in a `file://` address, on Windows without the `/` before the drive; other addresses as they are.
 
     >>> from_address("file:///photos/a.jpg"), from_address("s3://photos/a.jpg")
     ('/photos/a.jpg', 's3://photos/a.jpg')

@@ -1,4 +1,4 @@
-"""A job and its folder: what is scored and how, who is at it, and how far it is."""
+"""A job and its folder: what is scored and how, who works on it, and how far it is."""
 
 import json
 import os
@@ -24,13 +24,13 @@ _PART = re.compile(r"part-\d{6,}\.parquet")
 
 @dataclass(frozen=True)
 class Job:
-    """What is scored and how; it stands in the folder of results, so that a job goes on only as it began.
+    """What is scored and how; noted in the folder of results, so that a job is resumed as it began.
 
     Args:
         source: a folder, a pattern, or a table (`inputs.TABLES`) of images: on this machine, `s3://`, `https://`.
         model: as `Recognizer` takes it. detect: find faces, rather than take each image for one.
         column: the table's column that has their addresses, or in a Parquet file their bytes.
-        endpoint: of an S3 server that isn't Amazon's.
+        endpoint: the address of an S3 server that isn't Amazon's.
     """
 
     source: str
@@ -42,8 +42,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Progress:
-    """`done` of `total` inputs have their row, `failed` of those of this run have an error in it; `new` images came
-    after the list of inputs was written (None where they lie elsewhere)."""
+    """`done` of `total` inputs have their row, `failed` of these with an error; `new` images came after the list of
+    inputs was written (None if they aren't on this machine)."""
 
     done: int
     total: int
@@ -53,13 +53,13 @@ class Progress:
 
 @contextmanager
 def claimed(job: Job, net: Net, out: Path) -> Iterator[dict[str, str]]:
-    """Hold the folder `out` for this job with this network; whoever is killed holds it no longer.
+    """Lock the folder `out` for this job with this network; the lock of a process that is killed is gone.
 
     Gives the SHA-256 of the network's files by their names.
 
     Raises:
-        DataError: another command is at work there, it holds another job, or one of another network under this name, or
-            somebody's other files.
+        DataError: another command is at work there, or it holds another job, or this one with another network under
+            the same name, or other files.
     """
     taken = f"{out}: another mien score is at work in this folder. Wait until it is done, or name another folder."
     _check_own(out)
@@ -70,18 +70,18 @@ def claimed(job: Job, net: Net, out: Path) -> Iterator[dict[str, str]]:
             if not (out / INPUTS).exists():  # nothing came of it
                 with suppress(OSError):
                     (out / NOTE).unlink(missing_ok=True)
-                    (out / LOCK).unlink()  # while it is held, as `alone` does
+                    (out / LOCK).unlink()  # while it is held
 
 
 def _check_own(out: Path) -> None:
-    """Raise DataError where the folder has somebody's other files; before anything is made in it."""
+    """Raise DataError if the folder has other files, before anything is made in it."""
     names = {path.name for path in out.iterdir()} if out.is_dir() else set()
     if INPUTS not in names and any(name != NOTE and not litter(name) for name in names):
         raise DataError(f"{out}: there are other files in this folder; results go into a folder of their own.")
 
 
 def from_root(address: str) -> str:
-    """A path from the root, for a job may go on from another folder; an address such as `s3://` as it is."""
+    """A path as an absolute one, as a job may be resumed from another folder; an address such as `s3://` as it is."""
     return address if "://" in address or not address else os.path.abspath(address)
 
 
@@ -91,19 +91,19 @@ def checksums(net: Net) -> dict[str, str]:
 
 
 def _note(job: Job, net: Net, out: Path) -> dict[str, str]:
-    """Write the job and its network down in its folder, or check that they are those noted there."""
+    """Note the job and its network in its folder, or check that they are those noted there."""
     asked = asdict(job) | {"source": from_root(os.path.expanduser(job.source))}
     network = checksums(net)
-    for left in out.glob(".????????.*"):  # as `replacing` calls what isn't in its place yet; a kill leaves it
+    for left in out.glob(".????????.*"):  # unfinished files of `replacing` that a killed run left
         if left.name[10:] in (NOTE, INPUTS) or left.name[10:].startswith("part-"):
             left.unlink()
     note = out / NOTE
-    if not (out / INPUTS).exists():  # nothing was done yet, so a job that couldn't begin makes way
+    if not (out / INPUTS).exists():  # a job that couldn't begin makes way
         atomic_write(note, json.dumps(asked | {"network": network, "classes": net.classes}, indent=2))
         return network
     try:
         noted = dict(json.loads(read_small(note)))
-    except (OSError, ValueError, TypeError, RecursionError) as error:  # the last: brackets in brackets without end
+    except (OSError, ValueError, TypeError, RecursionError) as error:  # the last: brackets nested without end
         raise DataError(f"{note}: damaged ({error}). Name another folder.") from None
     if other := [name for name, value in asked.items() if noted.get(name) != value]:
         name = other[0]
@@ -123,7 +123,7 @@ def parts(out: Path) -> list[Path]:
     """The files of results, in the order in which they were written.
 
     Raises:
-        DataError: another file is called nearly so, as the copies are that file managers and sync tools make.
+        DataError: a file has nearly such a name, as copies by file managers and sync tools do.
     """
     found = sorted(out.glob("part-*"))
     if others := [path.name for path in found if not _PART.fullmatch(path.name)]:
@@ -139,7 +139,7 @@ def scored(out: Path, total: int) -> tuple[int, int]:
     """How many of the `total` inputs have their row, and how many of these couldn't be read.
 
     Raises:
-        DataError: a file is damaged, or has a row that an earlier one has, too, or one of another job.
+        DataError: a file is damaged, or has a row that an earlier file has, too, or that isn't this job's.
     """
     import pyarrow.parquet as parquet
 
@@ -176,7 +176,7 @@ def counted(path: Path) -> int:
 
 @contextmanager
 def undamaged(path: Path) -> Iterator[None]:
-    """Raise DataError where what is read of that Parquet file shows that it is damaged, or can't be read now."""
+    """Raise DataError if reading that Parquet file shows that it is damaged, or can't be read now."""
     try:
         yield
     except (OSError, ValueError, KeyError) as error:  # arrow's errors, and a column that isn't there

@@ -1,44 +1,27 @@
-"""Very many images -> Parquet: every image is read once, wherever it lies, and leaves exactly one row.
+"""Very many images -> Parquet: every image is read once, wherever it is, and leaves exactly one row.
 
 daft reads the images (from disk, S3, HTTP, out of Parquet files) and keeps the workers busy, on a Ray cluster, too.
-Here is what it doesn't do: the list of inputs is written down first, results go into files that are put in place whole,
-and what stands in them isn't done again.
+What it doesn't do is here: the list of inputs is written first, results go into files that are put in place whole, and
+what they have isn't done again.
 """
 
 import os
 import re
-import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mien import session
-from mien.errors import DataError, MienError, MissingExtra
+from mien.errors import DataError, MienError
 from mien.files import replacing
 from mien.recognition.recognizer import Recognizer
-from mien.score.inputs import largest, list_inputs, literal, new_images, reason
+from mien.score.engine import environment, join, literal, need_daft
+from mien.score.inputs import largest, list_inputs, new_images
 from mien.score.job import INPUTS, Job, Progress, claimed, counted, parts, scored
 from mien.score.worker import SHARED, readings
 
 ROWS = 1000
-"""In a file of results, at most. Whoever is killed loses at most so many, and starts them again."""
-
-WORKERS = {"DO_NOT_TRACK": "1", "PYTHONSAFEPATH": "1"}
-"""In the environment of workers: daft would report its import and each run to its makers; and Python would look for
-modules in the folder that one happens to be in first, where whoever sent the images may have put some."""
-
-
-@contextmanager
-def _environment() -> Iterator[None]:
-    """WORKERS stand in this process's own, which its workers have from it, for so long."""
-    before = {name: os.environ.get(name) for name in WORKERS}
-    os.environ.update(WORKERS)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+"""The most in a file of results. A run that is killed loses at most so many, and does them again."""
 
 
 def score(
@@ -58,25 +41,24 @@ def score(
     `confidence`, `uncertain`, `probabilities` in the order of the network's classes, `box` and `detection`.
 
     Args:
-        workers: how many images are read side by side, each by a recogniser of its own; None for one a core.
+        workers: how many images are read side by side, each by a recogniser of its own; None for one per core.
         ray: the address of a Ray cluster that runs already, "auto" for the one of this machine; None runs it here.
-        rows: in a file of results, at most.
+        rows: the most in a file of results.
         again: do once more what couldn't be read before.
-        note: told in a sentence what isn't scored: other files, images that came too late.
+        note: called with a sentence on what isn't scored: other files, images that came too late.
 
     Raises:
-        DataError: nothing there, the folder of another job or network, one in which another command is at work, a copy
-            of a file of results in it, a file of results that was removed meanwhile, a table without the column, or one
-            that changed.
+        DataError: there is nothing to score; the folder is another job's or network's, or another command is at work in
+            it, or it has a copy of a file of results, or lost one meanwhile; a table lacks the column, or changed.
         MissingExtra: without daft, or on a cluster without Ray. MienError: no such cluster, or a worker was ended.
         CheckpointError: the network was replaced while it was read.
     """
-    daft, out = _daft(), Path(out)
+    daft, out = need_daft(), Path(out)
     inputs = literal(out / INPUTS)
-    net = Recognizer(job.model, detect=job.detect, threads=1).net  # what is wrong with it shows before all else
-    with _environment(), claimed(job, net, out) as network:
+    net = Recognizer(job.model, detect=job.detect, threads=1).net  # first of all, as it may be wrong
+    with environment(), claimed(job, net, out) as network:
         if ray is not None:
-            _join(daft, ray)
+            join(daft, ray)
         new: int | None = 0
         if not (out / INPUTS).exists():
             list_inputs(daft, job, out / INPUTS, note)
@@ -98,13 +80,13 @@ def score(
         if ray is not None:
             frame = frame.into_partitions(max(1, -(-(total - done) // rows)))
         first = 1 + max((int(path.stem.removeprefix("part-")) for path in parts(out)), default=-1)
-        held = 0 if ray is not None else largest(out / INPUTS)  # what other machines have room for isn't known
+        held = 0 if ray is not None else largest(out / INPUTS)  # how much room other machines have isn't known
         width = workers or session.workers()
 
         def failure(why: str) -> MienError:
-            if "'/psm_" in why:  # as multiprocessing calls it, where nobody would look for a file
+            if "'/psm_" in why:  # multiprocessing's name for it, which looks like no file's
                 why = f"shared memory, {SHARED}: {why}"
-            if re.match(r"\[Errno \d+\] (Connection reset|Broken pipe)", why):  # of what leads to a worker
+            if re.match(r"\[Errno \d+\] (Connection reset|Broken pipe)", why):  # of the connection to a worker
                 why = "a worker was ended"
             return MienError(f"The job was cut short ({why}). What is done stays in {out}; the same command goes on.")
 
@@ -117,36 +99,6 @@ def score(
         if missing := total - scored(out, total)[0]:
             mend = "Give the same command again" if (out / INPUTS).exists() else "Name another folder"
             raise DataError(f"{out}: files of results were removed meanwhile; {missing:,} rows are missing. {mend}.")
-
-
-def _daft() -> Any:
-    os.environ["DO_NOT_TRACK"] = "1"
-    try:
-        import daft
-        import filelock  # noqa: F401
-        import pyarrow.parquet  # noqa: F401
-    except ImportError:
-        raise MissingExtra("daft", "score", "Scoring very many images") from None
-    return daft
-
-
-def _join(daft: Any, address: str) -> None:
-    """Let daft run on that Ray cluster. Ray takes no address for "start one here", which nobody asked for."""
-    os.environ.setdefault("DAFT_RAY_WORKER_STARTUP_TIMEOUT", "600")  # seconds; on a busy machine two minutes are few
-    os.environ.setdefault("DAFT_PROGRESS_BAR", "0")  # there is one already
-    try:
-        import ray
-    except ImportError:
-        raise MissingExtra("Ray", "ray", "Scoring on a Ray cluster") from None
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    try:
-        if port.isdigit():
-            socket.create_connection((host, int(port)), timeout=10).close()  # Ray would try for many minutes
-        if not ray.is_initialized():  # daft would, but not tell the cluster's processes what is in `WORKERS`
-            ray.init(address, runtime_env={"env_vars": WORKERS})
-        daft.set_runner_ray()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise MienError(f"No Ray cluster at {address} ({reason(error)}). Start one with: ray start --head") from None
 
 
 def _in_files(tables: Iterator[Any], rows: int) -> Iterator[Any]:
@@ -167,7 +119,7 @@ def _in_files(tables: Iterator[Any], rows: int) -> Iterator[Any]:
 
 
 def _forget_failed(out: Path) -> None:
-    """Take the rows of what couldn't be read out of the files of results, so that it is missing and is done again."""
+    """Remove the rows of what couldn't be read from the files of results, so that it is done again."""
     import pyarrow.compute as compute
     import pyarrow.parquet as parquet
 

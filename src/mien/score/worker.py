@@ -12,17 +12,18 @@ from mien.names import unescaped
 from mien.recognition.ahead import side_by_side
 from mien.recognition.recognizer import Recognizer
 from mien.recognition.records import Reading
-from mien.score.inputs import access, batches, from_address, reason
+from mien.score.engine import access, batches, reason
+from mien.score.inputs import from_address
 from mien.score.job import Job, checksums
 
 FEW, MANY = 16, 64
-"""Images that a worker takes at once: photos in which it looks for faces; crops of faces, which are small."""
+"""Images that a worker takes at once: photos, in which it looks for faces; crops of faces, which are small."""
 
 FETCHED = 16
-"""Images that a worker fetches at a time where they lie elsewhere, and holds until it has looked at them."""
+"""Images on other machines that a worker fetches at a time, and holds until it has read them."""
 
 SHARED = "/dev/shm"
-"""Where daft hands a worker what it takes at once: memory, of which a container has 64 MB. Linux alone has it."""
+"""The shared memory through which daft hands images to a worker; 64 MB in a container. Only Linux has it."""
 
 
 def readings(
@@ -72,14 +73,14 @@ def readings(
 
 
 def _processes(workers: int) -> dict[str, int]:
-    """How daft is told of the workers. On Windows it can't reach processes of its own, as it asks for sockets that
-    Python doesn't have there, so the work is done in this one, by as many threads as daft chooses."""
+    """How daft is told the number of worker processes. On Windows it can't use any, as it wants a kind of socket that
+    Python doesn't have there: it works in this process, in as many threads as it chooses."""
     return {} if os.name == "nt" else {"max_concurrency": workers}
 
 
 def _recognizer(job: Job, network: Mapping[str, str]) -> Recognizer:
-    """Raises CheckpointError where the network isn't the job's, for it may have been replaced, or on another machine
-    be another one."""
+    """The job's recogniser. Raises CheckpointError if the network isn't the job's: it may have been replaced, or be a
+    different one on this machine."""
     found = Recognizer(job.model, detect=job.detect, threads=1)
     if checksums(found.net) != network:
         raise CheckpointError(
@@ -90,8 +91,8 @@ def _recognizer(job: Job, network: Mapping[str, str]) -> Recognizer:
 
 
 def _at_once(usual: int, largest: int, workers: int) -> int:
-    """How many images a worker is handed: fewer where the memory for it is small. What doesn't fit there ends the
-    process without a word, so it isn't tried."""
+    """How many images a worker is handed at once: fewer where shared memory is small. What doesn't fit there would end
+    the process without a message."""
     try:
         room = int(0.9 * shutil.disk_usage(SHARED).free)
     except OSError:
@@ -120,7 +121,7 @@ def row_schema(arrow: Any) -> Any:
 
 
 def _read(recognizer: Recognizer, names: Sequence[str], given: Sequence[Any], config: Any) -> list[Reading]:
-    """A reading of each image; `given` is what the source has for it, its address or its bytes."""
+    """A reading of each image; `given` has its address or its bytes."""
     failed: dict[int, Reading] = {}
 
     def got(item: tuple[str, Any]) -> bytes | Reading:
@@ -133,7 +134,7 @@ def _read(recognizer: Recognizer, names: Sequence[str], given: Sequence[Any], co
             return Reading(name, error=reason(error))
 
     def contents() -> Iterator[bytes]:
-        """One after the other, so that none is held that was looked at."""
+        """One after the other, so that none is held once it was read."""
         items = list(zip(names, given, strict=True))
         far = any(isinstance(data, str) and "://" in data for data in given)
         each = side_by_side(got, items, FETCHED, lambda item: FETCHED) if far else map(got, items)
@@ -148,14 +149,14 @@ def _read(recognizer: Recognizer, names: Sequence[str], given: Sequence[Any], co
 
 
 def _fetched(name: str, config: Any) -> bytes:
-    """No more of it than shows that it is too large. What lies elsewhere is asked for twice, for that may help."""
+    """An image's bytes, no more than show that it is too large. On other machines a second try may help."""
     place = from_address(name)
     if "://" not in place:
         with open(unescaped(place), "rb", opener=regular) as here:
             return here.read(MAX_BYTES + 1)
     try:
         return _part(name, config)
-    except Exception:  # which doesn't always say why; and an empty file has no part
+    except Exception:  # daft's don't always say why; and an empty file has no part
         import daft
 
         with daft.open_file(name, "rb", io_config=config) as there:
@@ -163,7 +164,7 @@ def _fetched(name: str, config: Any) -> bytes:
 
 
 def _part(name: str, config: Any) -> bytes:
-    """By one request, which asks for no more; of the whole it would be four."""
+    """By one request, for so much; of the whole file it would be four."""
     import daft
 
     with daft.File(name, config, position=0, size=MAX_BYTES + 1).open() as there:

@@ -1,4 +1,4 @@
-"""What the server answers, as schemas with examples: they make the OpenAPI document. Tests hold the answers to them."""
+"""The server's answers as schemas with examples, for the OpenAPI document. Tests check real answers against them."""
 
 from typing import Annotated, Any
 
@@ -27,7 +27,7 @@ def _example(**fields: Any) -> ConfigDict:
 
 
 class Answer(BaseModel):
-    """It has the fields of its schema and no others."""
+    """An answer has the fields of its schema and no others."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,7 +48,7 @@ class FaceAnswer(Answer):
 
 
 class TimingsAnswer(Answer):
-    """Milliseconds on the server, without the way there; `network` has the wait for its turn."""
+    """Milliseconds on the server, without the transfer; `network` includes waiting for its turn."""
 
     model_config = _example(**_TIMINGS)
 
@@ -152,7 +152,7 @@ class Limits(Answer):
 
 
 class ModelsAnswer(Answer):
-    """The networks, and which one answers where none is named."""
+    """The networks, and which one answers if none is named."""
 
     default: str
     device: str
@@ -163,7 +163,7 @@ class ModelsAnswer(Answer):
 
 
 class Status(Answer):
-    """That the server lives, or is ready."""
+    """That the server is alive, or ready."""
 
     model_config = _example(status="ok")
 

@@ -1,4 +1,4 @@
-"""The application: routes, errors, the page's files, and what is around every request."""
+"""The application: routes, errors, the page's files, and the middleware around them."""
 
 import asyncio
 import mimetypes
@@ -35,7 +35,7 @@ _KINDS = {
     ".svg": "image/svg+xml",
     ".wasm": "application/wasm",
 }
-"""Of the page's files. Windows may know others, and a browser doesn't run a script that is called a text."""
+"""Media types of the page's files. Windows may have others, and a browser runs no script that comes as plain text."""
 
 _CODES = {404: "not_found", 405: "wrong_method"}
 
@@ -53,16 +53,16 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
-        await asyncio.to_thread(reader.close)  # requests that are given up are told so meanwhile
+        await asyncio.to_thread(reader.close)  # in a thread: requests that are given up get their answer meanwhile
 
     app = FastAPI(
         title="mien",
         version=VERSION,
         description="Facial-expression recognition. An expression is not an emotion; nothing that is sent is kept.",
         lifespan=lifespan,
-        docs_url=None,  # its page takes scripts from elsewhere
+        docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
-        redirect_slashes=False,  # it would lead to http and past a proxy's own path
+        redirect_slashes=False,  # a redirect would lead to http, and lose a proxy's prefix
     )
     app.state.reader = reader
     app.include_router(routes.router)
@@ -75,7 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(HTTPException, _missing)
     app.add_middleware(Straight)
     app.add_middleware(Envelope, settings=settings, metrics=reader.metrics)
-    if settings.origins:  # outermost: a browser's question beforehand has no token
+    if settings.origins:  # outermost: a browser's preflight request has no token
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.origins,

@@ -1,7 +1,7 @@
-"""Micro-batching: what concurrent requests want from a network goes into one call of it.
+"""Micro-batching: what concurrent requests want from a network goes into one call.
 
-Nobody waits for a batch to fill. While calls run, faces gather; the next call takes all that have come. So a lone
-request is answered at once, and the batches grow by themselves as the load does.
+Nobody waits for a batch to fill. While calls run, faces gather, and the next call takes all of them. So a lone request
+is answered at once, and batches grow with the load.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ class Batcher:
         self._running: set[asyncio.Task[None]] = set()  # the loop itself holds its tasks weakly
 
     async def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The network's answers for these crops; what the network raises comes out here."""
+        """The network's answers for these crops; raises what the network raises."""
         ask = _Ask(crops, asyncio.get_running_loop().create_future())
         self._waiting.append(ask)
         if self._free:
@@ -75,12 +75,12 @@ class Batcher:
             return
         first = 0
         for ask in asks:
-            if not ask.answer.done():  # it may have run out of time
+            if not ask.answer.done():  # else it was given up, out of time
                 ask.answer.set_result(answers[first : first + len(ask.crops)])
             first += len(ask.crops)
 
     def _take(self) -> list[_Ask]:
-        """As many of those that wait as go into one call; those that were given up are left out."""
+        """As many of the waiting as fit into one call, without those that were given up."""
         taken: list[_Ask] = []
         count = 0
         while self._waiting and (not taken or count + len(self._waiting[0].crops) <= self._most):

@@ -15,17 +15,17 @@ FIELD = "file"
 """The field of a form that holds a picture; a batch has several of that name."""
 
 PIECE = 64 << 10
-"""Bytes of a form that are parsed at a time: all of a crafted one may take two seconds, in which others wait."""
+"""Bytes of a form that are parsed at a time: a crafted form may take two seconds as a whole, and others would wait."""
 
 FIRST, PACE = 5.0, 16 << 10
-"""Seconds that a body may take, and bytes for each second more: a place of the queue is held for it meanwhile, and a
-few requests a second of which nothing came would hold them all."""
+"""Seconds that a body may take, and bytes that earn it a second more. It holds a place in the queue meanwhile, so a few
+requests a second that never send anything would hold all places."""
 
 QUERY = ("model", "detect")
-"""What forms of other servers have as fields, and the address has here."""
+"""Fields in the forms of other servers that are query parameters here."""
 
 WORDS = 8
-"""Fields without a file that are looked at, to say what is wrong with them."""
+"""The most fields without a file that are parsed, to say what is wrong with them."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Picture:
 
 
 class _InMemory(MultiPartParser):
-    spool_max_size = 1 << 40  # by default a part of more than a megabyte goes to a file
+    spool_max_size = 1 << 40  # by default a part larger than a megabyte goes to a file
 
 
 async def pictures(request: Request, *, most: int, most_bytes: int, seconds: float) -> list[Picture]:
@@ -50,7 +50,7 @@ async def pictures(request: Request, *, most: int, most_bytes: int, seconds: flo
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         return await _of_form(request, body, most)
-    if kind == "application/x-www-form-urlencoded" and kind_of(body[:16]) != "image":  # curl's kind for --data-binary
+    if kind == "application/x-www-form-urlencoded" and kind_of(body[:16]) != "image":  # curl's for --data-binary
         raise Refusal("wrong_media", f"Send a picture's bytes, or multipart/form-data with the field {FIELD!r}.")
     if not body:
         raise Refusal("bad_picture", f"No picture came. Send its bytes, or a form with the field {FIELD!r}.")
@@ -104,7 +104,7 @@ async def _of_form(request: Request, body: bytes, most: int) -> list[Picture]:
             files.append(value)
         if not files:
             raise Refusal("bad_request", f"The form has no file in the field {FIELD!r}.")
-        # a form may name a charset in which a name is half a character, and that can't be sent back
+        # in the charset of a form a name may be half a character, which can't be sent back
         names = [(file.filename or "").encode(errors="replace").decode() for file in files]
         return [Picture(await file.read(), name) for file, name in zip(files, names, strict=True)]
     finally:

@@ -1,4 +1,4 @@
-"""What the page asks of Python: colours and constants, so that it copies none; with `--in-browser` the networks.
+"""What the page gets from Python: colours and constants, so that it has no copies; with `--in-browser` the networks.
 
 onnxruntime-web isn't part of mien: `make browser` takes it from npm into build/browser, and it is served from there.
 """
@@ -30,10 +30,10 @@ networks = APIRouter(include_in_schema=False)
 
 
 def add_page(app: FastAPI, settings: Settings) -> None:
-    """Give an application what its page asks for.
+    """Add to an application what its page asks for.
 
     Raises:
-        MienError: the page is to run the networks, and onnxruntime-web isn't there.
+        MienError: the page is to run the networks, but onnxruntime-web isn't there.
     """
     app.include_router(router)
     if settings.in_browser:
@@ -88,7 +88,7 @@ def _constants(certain: float) -> dict[str, Any]:
 
 
 class _Kept(StaticFiles):
-    """Files of which a browser keeps its copy, and asks each time whether it is still the newest: they are large."""
+    """Large files: a browser keeps its copy, and asks each time whether it is still current."""
 
     def file_response(self, *args: Any, **options: Any) -> Response:
         response = super().file_response(*args, **options)
@@ -97,8 +97,8 @@ class _Kept(StaticFiles):
 
 
 def _runtime() -> Path:
-    """The folder with onnxruntime-web's files, below that of mien's sources. Not below the one that somebody happens to
-    be in: the page would run whatever program lies there."""
+    """The folder with onnxruntime-web's files, below that of mien's sources. Not below the current folder: the page
+    would run any program that lies there."""
     folder = Path(__file__).parents[3] / BUILD
     if all((folder / name).is_file() for name in RUNTIME):
         return folder

@@ -1,4 +1,4 @@
-"""Around every request: its id, the gate, security headers, one line of log, its count in the metrics."""
+"""Middleware around every request: its id, the gate, security headers, a line in the log, metrics."""
 
 import asyncio
 import json
@@ -19,19 +19,19 @@ from mien.server.refusal import Refusal
 from mien.server.settings import Settings
 
 ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-"""An X-Request-ID that is taken over from a client; others get a new one."""
+"""An X-Request-ID of a client that is kept; other requests get a new one."""
 
 PATHS = frozenset(
     ("/", "/v1/predict", "/v1/predict/batch", "/v1/models", "/v1/stream", "/healthz", "/readyz", "/metrics")
 )
 METHODS = frozenset(("GET", "HEAD", "POST", "OPTIONS", "WEBSOCKET"))
-
+"""Paths and methods that the log and the metrics name; all else is "other" there."""
 
 GONE = "handler is closed"
-"""What uvloop's RuntimeError says of a connection that is gone, before uvicorn is told so."""
+"""In uvloop's RuntimeError for a connection that is gone, before uvicorn knows it."""
 
 
-class Left(OSError):  # a kind of OSError, as starlette expects one
+class Left(OSError):  # an OSError, as starlette expects
     """The client had left when something was sent to it."""
 
 
@@ -48,7 +48,7 @@ class Envelope:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        # where a name comes twice the first counts, as it does for starlette
+        # of a repeated header the first counts, as for starlette
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
         asked = headers.get("x-request-id", "")
         request_id = asked if ID.fullmatch(asked) else f"{random.getrandbits(64):016x}"  # it needn't be a secret
@@ -82,7 +82,7 @@ class Envelope:
                 state["refused"] = refusal.code
         except Left:
             state["refused"] = "left"
-        except asyncio.CancelledError:  # only the server's end does that, when `drain` is over
+        except asyncio.CancelledError:  # uvicorn does that when it ends and `drain` is over
             if status:
                 raise
             state["refused"] = "not_ready"

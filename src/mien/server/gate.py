@@ -1,4 +1,4 @@
-"""Who may come in: the host they call, the site they come from, their token, how often they ask."""
+"""Who may come in, by the host that they address, the site that they come from, their token, how often they ask."""
 
 import hmac
 import time
@@ -11,10 +11,10 @@ from mien.server.refusal import Refusal
 from mien.server.settings import Settings, loopback
 
 BEARER = "bearer."
-"""A browser's WebSocket can't send headers; it offers its token as a protocol, `bearer.TOKEN`, beside `mien`."""
+"""A browser's WebSocket can't send headers; it offers its token as a subprotocol, `bearer.TOKEN`, besides `mien`."""
 
 CLIENTS = 10_000
-"""So many clients are remembered for the rate limit; those that came longest ago are forgotten first."""
+"""Clients that are remembered for the rate limit; those that haven't asked for longest are forgotten first."""
 
 
 class Gate:
@@ -22,7 +22,7 @@ class Gate:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._names = {urlsplit(origin).netloc for origin in settings.origins}  # a proxy's on this machine, say
+        self._names = {urlsplit(origin).netloc for origin in settings.origins}  # of a proxy on this machine, say
         self._buckets = Buckets(settings.rate, 2 * settings.rate)
 
     def check(self, path: str, headers: Mapping[str, str], client: str) -> None:
@@ -33,7 +33,7 @@ class Gate:
         """
         host = headers.get("host", "")
         if self.settings.local and not loopback(_name(host)) and host not in self._names:
-            # a name of another site that was made to point here (DNS rebinding)
+            # another site's name that was made to point here (DNS rebinding)
             raise Refusal("foreign_host", f"This server is for this machine only; it isn't called {host!r}.")
         origin = headers.get("origin")
         if origin not in self.settings.origins and _from_elsewhere(headers):
@@ -61,11 +61,11 @@ class Gate:
 
 OPEN = ("/healthz", "/readyz")
 GUARDED = ("/v1/", "/metrics")
-"""What needs no token and is never too often asked for; and what needs one where there is one. The page is neither."""
+"""Paths without a token or a rate limit; and paths that have both, where these are set. The page is in neither."""
 
 
 class Buckets:
-    """A token bucket for each client (Turner, 1986): `rate` a second go in, `depth` are in it at most.
+    """A token bucket for each client (Turner, 1986): `rate` tokens a second go in, `depth` fit in.
 
     >>> buckets = Buckets(rate=10, depth=1)
     >>> buckets.take("a", now=0), buckets.take("a", now=0), buckets.take("a", now=1)
@@ -77,7 +77,7 @@ class Buckets:
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, client: str, now: float | None = None) -> float:
-        """Take one: 0.0 when there was one, else the seconds until there is."""
+        """Take a token: 0.0 if there was one, else the seconds until there is."""
         now = time.monotonic() if now is None else now
         left, before = self._left.pop(client, (self.depth, now))
         left = min(self.depth, left + self.rate * (now - before))
@@ -89,9 +89,9 @@ class Buckets:
 
 
 def _from_elsewhere(headers: Mapping[str, str]) -> bool:
-    """Whether a browser says that another site's page asks; a link there may lead to the page, though.
+    """Whether a browser says that another site's page sent the request; following a link from there is allowed.
 
-    The pictures and scripts of a page are asked for without an Origin, and could tell it that mien runs here.
+    A page's pictures and scripts are requested without an Origin, and could tell it that mien runs here.
     """
     link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest", "document") == "document"
     return headers.get("sec-fetch-site") in ("cross-site", "same-site") and not link

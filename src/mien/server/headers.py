@@ -1,4 +1,4 @@
-"""What browsers are told about the page: nothing from elsewhere, nothing but its own scripts, no frame around it."""
+"""What browsers are told about the page: load nothing from elsewhere, run only its own scripts, put it in no frame."""
 
 
 def security_headers(*, in_browser: bool) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on stderr. What is in a picture never gets into them."""
+"""Structured logs: one JSON object a line on stderr, never anything from a picture."""
 
 import json
 import logging
@@ -10,7 +10,7 @@ log = logging.getLogger("mien.server")
 
 
 class AsJson(logging.Formatter):
-    """A record as a line of JSON; what `extra={"fields": {...}}` has stands beside the time and the event."""
+    """A record as a line of JSON, with the fields of `extra={"fields": {...}}` next to the time and the event."""
 
     def format(self, record: logging.LogRecord) -> str:
         when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
@@ -33,5 +33,5 @@ def to_stderr(level: str) -> None:
 
 
 def at_any_level(event: str, **fields: Any) -> None:
-    """Log what has to be known however little is logged, such as where it listens."""
+    """Log at every level what has to be known, such as where it listens."""
     log.handle(log.makeRecord(log.name, logging.INFO, "", 0, event, (), None, extra={"fields": fields}))

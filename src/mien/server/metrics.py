@@ -12,14 +12,14 @@ from prometheus_client import (
     generate_latest,
 )
 
-disable_created_metrics()  # type: ignore[no-untyped-call] # when each counter was made: as many lines again, for nobody
+disable_created_metrics()  # type: ignore[no-untyped-call] # when each was made: as many lines again, of no use
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Metrics:
-    """Counters of one server, in a registry of their own. No label comes from a client, so their number is bounded."""
+    """Metrics of one server, in a registry of its own. No label is a client's text, so their number is bounded."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
@@ -31,7 +31,7 @@ class Metrics:
             "mien_request_seconds", "From a request's head to its answer", ("path",), buckets=SECONDS, registry=registry
         )
         refused = Counter("mien_refused", "Requests and pictures that were refused", ("code",), registry=registry)
-        # a label's counter is looked up under a lock, each time: kept, since there are few
+        # prometheus_client looks up a label's counter under a lock each time; they are few, so they are kept
         self.requests, self.seconds, self.refused = cache(requests.labels), cache(seconds.labels), cache(refused.labels)
         self.pictures = Counter("mien_pictures", "Pictures that were read", registry=registry)
         self.faces = Counter("mien_faces", "Faces that were read", registry=registry)
@@ -41,5 +41,5 @@ class Metrics:
         self.streams = Gauge("mien_streams", "Open streams", registry=registry)
 
     def text(self) -> bytes:
-        """All of it in Prometheus' text format."""
+        """All metrics in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""The networks that a server may be asked for: those it was started with, opened when they are first wanted."""
+"""The networks that a server was started with, each opened when it is first asked for."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from mien.errors import CheckpointError
+from mien.errors import MienError
 from mien.net import Net, located
 from mien.recognition.kinds import head_of
 from mien.server.batching import Batcher
@@ -15,7 +15,7 @@ from mien.server.logs import log
 from mien.server.refusal import Refusal
 
 QUANTISED = b"onnx.quantize"
-"""Who wrote an int8 file, as it says at its beginning: onnxruntime's quantiser."""
+"""The producer that an int8 file names at its beginning: onnxruntime's quantiser."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,13 @@ class Served:
 
 
 class Networks:
-    """Named networks, each call of them in one thread.
+    """Named networks, each call in one thread.
 
-    On a busy machine a call that is spread over threads waits at every layer for the slowest of them to get its turn;
-    calls side by side don't. A face costs nearly as much among many as alone, so two small calls are as good as a large
-    one.
+    On a busy machine a call that is spread over threads waits at every layer for the slowest of them; calls side by
+    side don't. A face costs nearly as much in a batch as alone, so two small calls are as good as a large one.
 
     Args:
-        names: what `mien.Net` takes, each its own name here; the first is opened at once, the others are looked for.
+        names: as `mien.Net` takes them and requests name them; the first is opened at once, the others must exist.
         device: as `mien.Net` has it. most, calls, seen: as `Batcher` has them.
 
     Raises:
@@ -96,7 +95,7 @@ class Networks:
                 if name not in self._open and name not in self._broken:
                     try:
                         self._open[name] = await asyncio.to_thread(self._served, name)
-                    except CheckpointError as error:
+                    except MienError as error:
                         self._broken[name] = str(error)
                         log.error("left out", extra={"fields": {"model": name, "error": str(error)}})
         if name in self._broken:
@@ -106,7 +105,7 @@ class Networks:
     async def all(self) -> list[Served]:
         """Every network, in the order of the names; opens those that nobody has asked for yet.
 
-        One that can't be opened is left out: the others can be asked all the same.
+        One that can't be opened is left out.
         """
         networks = []
         for name in self.names:
@@ -115,11 +114,11 @@ class Networks:
         return networks
 
     def close(self) -> None:
-        """Let calls that run end, and forget those that wait."""
+        """Wait for the calls that run, and drop those that wait."""
         self._threads.shutdown(cancel_futures=True)
 
     def _served(self, name: str) -> Served:
         net = Net(name, device=self._device, threads=1, spin=False)
-        size = sum(path.stat().st_size for path in net.files)  # now: they may be moved while it is served
+        size = sum(path.stat().st_size for path in net.files)  # now, as they may be moved while it is served
         ask = Batcher(net, self._threads, most=self._most, calls=self._calls, seen=self._seen)
         return Served(name, net, ask, size)

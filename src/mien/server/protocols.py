@@ -1,4 +1,4 @@
-"""uvicorn's connections in bounded memory and time: it takes as much as comes, however slowly, and waits for ever."""
+"""uvicorn's protocols in bounded memory and time: by itself it takes whatever comes, however slowly, for ever."""
 
 import asyncio
 import os
@@ -8,27 +8,28 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 UNREAD_SECONDS = 30.0
-"""So long a connection may stand still while something waits to be sent."""
+"""A connection may be stuck for so long while something waits to be sent."""
 
 HEAD_BYTES = 64 << 10
 HEAD_SECONDS = 10.0
 CONNECTIONS = 480
-"""At a time, on Windows, whose `select` would end the server at 512."""
+"""The most at a time on Windows, whose `select` would end the server at 512."""
 
 MOST_FRAMES = 1000
-"""Frames of a message, and frames that come at once, beside one for each `FULL` bytes: those hold a picture."""
+"""The most frames of a message, or that come at once, besides one for each `FULL` bytes, as a picture may have."""
 
 FULL = 1 << 10
 """Bytes. A browser sends a picture in one frame, or in some of 128 KiB; other clients in some of 4 KiB."""
 
 PIECE = 8 << 10
-"""Bytes that are taken apart at a time; of empty frames a whole load would hold everybody up for half a second."""
+"""Bytes that are parsed at a time: all that one read brings, if it is empty frames, would block the server for half a
+second."""
 
 
 class Unread(asyncio.Protocol):
-    """Before a protocol of uvicorn's: hangs up on who reads nothing of what waits for `UNREAD_SECONDS`.
+    """A mixin for uvicorn's protocols: hangs up on a client that for `UNREAD_SECONDS` doesn't read what it is sent.
 
-    That would wait in memory, and the connection stay open for ever. Closing wouldn't do: it waits until all is read.
+    That would stay in memory, and the connection open, for ever. Closing isn't enough: it waits until all is read.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -54,11 +55,11 @@ class Unread(asyncio.Protocol):
 
 
 class BoundedHttp(Unread, HttpToolsProtocol):
-    """uvicorn's protocol; a connection whose next head is too large gets 400, one whose head is too slow is closed.
+    """uvicorn's HTTP; a connection whose next head is too large gets 400, one whose head is too slow is closed.
 
-    Most heads come whole. Only where one doesn't is its time taken, from its first part; and from the connection's
-    beginning, on which nothing may come at all. What is neither head nor body (trailers, the sizes of chunks, empty
-    lines) may be as large as a head, and is dropped. After an answer only the next head keeps a connection open.
+    Most heads come whole. The time runs only for one that doesn't, from its first part on; and from the start of the
+    connection, as nothing may ever come. What is neither head nor body (trailers, sizes of chunks, empty lines) may be
+    as large as a head, and is dropped. After an answer only another head keeps the connection open.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -73,7 +74,7 @@ class BoundedHttp(Unread, HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        # uvicorn ends this timer at any byte, and wouldn't begin it again
+        # uvicorn cancels this timer at any byte, and wouldn't start it again
         idle, self.timeout_keep_alive_task = self.timeout_keep_alive_task, None
         heads, self._went_on = self._heads, False
         super().data_received(data)
@@ -96,7 +97,7 @@ class BoundedHttp(Unread, HttpToolsProtocol):
         self._heads += 1
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # a trailer isn't, and would count as a header of a request that was let in already
+        if self._in_head:  # a trailer would count as a header of a request that was let in already
             super().on_header(name, value)
 
     def on_headers_complete(self) -> Any:
@@ -120,9 +121,9 @@ class BoundedHttp(Unread, HttpToolsProtocol):
 
 
 class BoundedSocket(Unread, WebSocketsSansIOProtocol):
-    """uvicorn's protocol; it hangs up on who sends a damaged frame before the stream is open, or more than MOST_FRAMES.
+    """uvicorn's WebSocket; hangs up on who sends a damaged frame before the stream is open, or more than MOST_FRAMES.
 
-    uvicorn takes it for granted in the first case that it has said goodbye, fails at that, and writes a traceback.
+    In the first case uvicorn assumes that a close frame was sent, fails, and writes a traceback.
     """
 
     def data_received(self, data: bytes) -> None:

@@ -25,7 +25,7 @@ from mien.server.settings import Settings
 
 @dataclass(frozen=True)
 class Timings:
-    """Where the time of a picture went, in milliseconds; `network` has the wait for the call before it, too."""
+    """Where the time of a picture went, in milliseconds; `network` includes waiting for a call that runs."""
 
     decode: float
     detect: float
@@ -46,7 +46,7 @@ class _Prepared:
 
 
 SMALL_BYTES, SMALL_PIXELS = 16 << 10, 1 << 16
-"""Up to which size a crop is decoded at once."""
+"""The largest crop that is decoded in the event loop."""
 
 _NONE = np.empty((0, 0), np.float32)
 
@@ -54,8 +54,8 @@ _NONE = np.empty((0, 0), np.float32)
 class Reader:
     """Finds and reads the faces of pictures, as `mien.Recognizer` does.
 
-    `metrics` are the server's counters. `held` counts the pictures that are waiting or worked on, `streams` the open
-    streams; `draining` says that the server is ending, `stuck` that at its end a picture was still being read.
+    `metrics` are the server's. `held` counts the pictures that wait or are worked on, `streams` the open streams;
+    `draining` says that the server is ending, `stuck` that when it ended a picture was still being read.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -69,11 +69,11 @@ class Reader:
         self.draining = self.stuck = False
         self._detector = Detector(device=settings.device, threads=1, certain=settings.certain)
         self._workers = ThreadPoolExecutor(settings.workers, "mien worker")
-        self._usual = 0.05  # seconds that a picture takes from its coming to its answer, lately
+        self._usual = 0.05  # the recent mean of seconds from a picture's request to its answer
 
     @contextmanager
     def slots(self, count: int = 1) -> Iterator[None]:
-        """Hold so many places of the queue. Raises Refusal when there aren't as many free."""
+        """Hold so many places in the queue. Raises Refusal if there aren't as many free."""
         if self.held + count > self.settings.queue:
             raise Refusal(
                 "busy",
@@ -100,7 +100,7 @@ class Reader:
         """Read one picture.
 
         Args:
-            data: the file's bytes. detect: False takes it for a face that is cropped already.
+            data: the file's bytes. detect: False takes it for a cropped face.
             tracker, at: of a stream, with the time of this frame in seconds.
 
         Raises:
@@ -125,17 +125,17 @@ class Reader:
         return replace(prepared.reading, time=at, faces=faces), timings
 
     def drain(self) -> None:
-        """From now on the server ends, within `settings.drain` seconds."""
+        """The server is ending, and has `settings.drain` seconds for it from now."""
         self.draining, self._ends = True, time.monotonic() + self.settings.drain
 
     def hurry(self) -> None:
-        """Whoever ends the server waits no longer."""
+        """Wait no longer for the server's end."""
         self._ends = time.monotonic()
 
     def close(self) -> None:
-        """End the threads; what hasn't begun is dropped, so call it when all is answered.
+        """End the threads, once all is answered: work that hasn't begun is dropped.
 
-        A thread can't be made to end. Where one hasn't when the time is over, it stays, and `stuck` says so.
+        A thread can't be made to end. If one is still at work when the time is over, it stays, and `stuck` says so.
         """
         ending = threading.Thread(target=self._shut_down, daemon=True)
         ending.start()
@@ -147,8 +147,8 @@ class Reader:
         self.networks.close()
 
     def _at_once(self, data: bytes, served: Served) -> _Prepared | None:
-        """A small crop is decoded sooner than a worker is woken. None where it's large, or can't be read; or a HEIC,
-        AVIF or GIF picture, which may take more memory than it tells."""
+        """A small crop, prepared here, which is quicker than waking a worker. None if it's large or can't be read, or a
+        HEIC, AVIF or GIF picture, which may take more memory than it says."""
         if len(data) > SMALL_BYTES or data[4:8] == b"ftyp" or data[:3] == b"GIF":
             return None
         try:

@@ -26,7 +26,7 @@ STATUS = {
 
 
 class Refusal(Exception):
-    """A request that is refused; `retry_after` seconds later it may go through."""
+    """A refused request; after `retry_after` seconds it may succeed."""
 
     def __init__(self, code: str, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -38,7 +38,7 @@ class Refusal(Exception):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Retry-After in whole seconds, WWW-Authenticate, Connection: what goes with this refusal."""
+        """The headers of its answer: Retry-After in whole seconds, WWW-Authenticate, Connection."""
         headers = {}
         if self.retry_after is not None:
             headers["retry-after"] = str(max(1, round(self.retry_after)))

@@ -1,4 +1,4 @@
-"""The HTTP routes: pictures to faces, what networks there are, how the server is."""
+"""The HTTP routes: pictures to faces, the networks there are, the server's state."""
 
 import asyncio
 from typing import Annotated, Any
@@ -54,7 +54,7 @@ _GUARDED: Responses = {status: _REFUSED[status] for status in (401, 403, 429, 50
 _OPEN: Responses = {status: _REFUSED[status] for status in (403, 500, 503)}
 
 _TOKEN = Security(HTTPBearer(auto_error=False, scheme_name="token", description="Where the server has one."))
-"""For the document only: the gate asks for it, before any of this."""
+"""For the OpenAPI document only: the gate has checked it by then."""
 
 _FILE = {"type": "string", "format": "binary"}
 

@@ -1,4 +1,4 @@
-"""Running a server until it is told to end; what it has taken on by then is answered first."""
+"""Running a server until it is told to end; what it has accepted by then is answered first."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from mien.server.tls import renew, tls
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which says when it listens and turns clients away from the moment it is told to end."""
+    """uvicorn's server; it tells `began` when it listens, and the reader when it is told to end."""
 
     def __init__(self, config: uvicorn.Config, reader: Reader, began: Callable[[], None]) -> None:
         super().__init__(config)
@@ -34,21 +34,21 @@ class Server(uvicorn.Server):
         self._reader.drain()
         log.info("ending", extra={"fields": {"waiting": self._reader.held}})
         await super().shutdown(sockets)
-        if self.force_exit:  # uvicorn doesn't tell the application then, which would fail when it is cancelled
+        if self.force_exit:  # then uvicorn skips this, and the application fails when it is cancelled
             self._reader.hurry()
             await self.lifespan.shutdown()
 
 
 def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], None] = lambda address: None) -> int:
-    """Serve until SIGTERM or Ctrl-C, or SIGHUP; with a certificate, and no terminal, the last takes up a renewed one.
+    """Serve until SIGTERM, Ctrl-C or SIGHUP; with a certificate and no terminal SIGHUP reads the certificate again.
 
     Args:
-        level: of the log. announce: is told the address as soon as it listens.
+        level: of the log. announce: called with the address as soon as the server listens.
 
     Returns:
         How many requests were answered.
 
-    When a picture is still being read after `settings.drain`, the whole process ends here, with code 1.
+    If a picture is still being read after `settings.drain`, the whole process ends here, with code 1.
 
     Raises:
         MienError: the address is taken, or isn't this machine's; or the certificate can't be used.
@@ -62,7 +62,7 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # whom a request says it comes from could be said by anyone
+        proxy_headers=False,  # anyone could claim to be another client by their headers
         ws_max_size=settings.max_bytes,
         ws_per_message_deflate=False,  # pictures are compressed already
         timeout_graceful_shutdown=max(1, round(settings.drain)),
@@ -74,7 +74,7 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
     config.load()
     config.ssl = context
 
-    renews = context is not None and not sys.stderr.isatty()  # a terminal says by SIGHUP that it was closed
+    renews = context is not None and not sys.stderr.isatty()  # a terminal sends SIGHUP when it is closed
 
     def hung_up() -> None:
         if context is None or not renews:
@@ -93,7 +93,8 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
         announce(address)
 
     server = Server(config, reader, began)
-    # before anyone can connect, until uvicorn sees to it; at its end it raises it again, which would be a death
+    # from before anyone can connect until uvicorn has its own handler; after its end it raises the signal again, which
+    # would kill the process
     signal.signal(signal.SIGTERM, server.handle_exit)
     listening = _bind(settings)
     scheme = "https" if context else "http"
@@ -105,18 +106,18 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
     finally:
         log.info("ended", extra={"fields": {"answered": server.server_state.total_requests, "stuck": reader.stuck}})
         if reader.stuck:
-            os._exit(1)  # Python itself would wait for the thread
+            os._exit(1)  # an ordinary exit would wait for the thread
     return server.server_state.total_requests
 
 
 def _bind(settings: Settings) -> socket.socket:
     host = settings.host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    both = host == "::" and socket.has_dualstack_ipv6()  # all addresses: IPv4's, too
+    both = host == "::" and socket.has_dualstack_ipv6()  # all addresses, IPv4 included
     try:
         return socket.create_server((host, settings.port), family=family, backlog=2048, dualstack_ipv6=both)
     except OSError as error:
-        why = str(error.strerror or error).partition(" (while ")[0]  # Python adds the address once more
+        why = str(error.strerror or error).partition(" (while ")[0]  # Python repeats the address there
         raise MienError(
             f"{settings.host}:{settings.port}: can't listen there ({why}). "
             "Choose another with --port; 0 takes any that is free."

@@ -19,12 +19,12 @@ TOKEN = re.compile(r"[A-Za-z0-9._~-]{16,256}")
 class Settings:
     """How a server runs.
 
-    `models` may be asked for by name, the first of them where no name is given. At most `queue` pictures are waiting or
+    `models` may be asked for by name, the first of them if no name is given. At most `queue` pictures wait or are
     worked on at once, others are refused; `workers` decode and find faces side by side, and up to `batch` faces of all
     that wait go into one call of the network. A request has `timeout` seconds from its first byte to its answer.
     A picture may have `max_bytes` and `max_pixels`, a batch `max_pictures` and `max_batch_bytes`. `rate` is requests a
-    second and client, twice as many at once; 0 is no limit, and clients on this machine have none. `token` is what
-    clients must send; `open_to_all` says that none is wanted although others than this machine reach the server.
+    second for each client, with bursts of twice as many; 0 is no limit, and clients on this machine have none. `token`
+    is what clients must send; `open_to_all` says that none is needed although other machines reach the server.
     `origins` are other sites whose pages may use it. `in_browser` lets the page run the networks itself.
 
     Raises:
@@ -78,9 +78,9 @@ class Settings:
 
     @property
     def places_of_a_batch(self) -> int:
-        """The places of the queue that a batch has while it comes: as many as single pictures of its size would.
+        """The places in the queue that a batch holds while it is received: as many as single pictures of its size.
 
-        So batches can't hold more together than as many single pictures as `queue` has places for.
+        So all batches together hold no more memory than single pictures that fill the queue.
         """
         return min(-(-self.max_batch_bytes // self.max_bytes), self.max_pictures)
 
@@ -98,7 +98,7 @@ def boxed() -> tuple[str, ...]:
 
 
 def _as_sent(origin: str) -> str:
-    """An origin as browsers send it: in lower case, without its scheme's own port; "" where it is none.
+    """An origin as browsers send it: in lower case, without its scheme's default port; "" if it is none.
 
     >>> _as_sent("HTTPS://Faces.example:443/ "), _as_sent("http://[::1]:8000"), _as_sent("http://")
     ('https://faces.example', 'http://[::1]:8000', '')
@@ -119,7 +119,7 @@ def _as_sent(origin: str) -> str:
 
 @lru_cache(64)
 def loopback(host: str) -> bool:
-    """Whether an address or name is this machine's own, seen by nobody else.
+    """Whether an address or name reaches this machine from this machine only.
 
     >>> loopback("127.0.0.1"), loopback("localhost"), loopback("0.0.0.0"), loopback("::1"), loopback("::ffff:127.0.0.1")
     (True, True, False, True, True)

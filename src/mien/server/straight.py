@@ -1,4 +1,4 @@
-"""The short way to `/v1/predict`, which is asked so often that the framework's way there costs as much as a face."""
+"""A short cut to `/v1/predict`: the framework's own way there takes as long as reading a face."""
 
 from functools import lru_cache
 from urllib.parse import parse_qsl
@@ -11,7 +11,7 @@ from mien.server.routes import PREDICT, Asked, predict
 
 
 class Straight:
-    """An ASGI application before the framework's. Whatever isn't plainly right goes on to it, and is judged there."""
+    """Middleware around the framework, which gets every request that isn't plainly valid, and judges it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

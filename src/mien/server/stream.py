@@ -1,7 +1,7 @@
 """The WebSocket: pictures come as they are taken, answers go as they are ready, the newest picture always wins.
 
 A picture that comes while another is being read waits; one that comes after it takes its place. So nothing queues up,
-and an answer is never older than a picture's time, however slow the server or the line.
+however slow the server or the line: the next picture to be read is always the newest.
 """
 
 import asyncio
@@ -23,23 +23,23 @@ from mien.server.routes import Asked, body, head
 router = APIRouter()
 
 PROTOCOL = "mien"
-"""The protocol that a browser offers beside its token."""
+"""The subprotocol that a browser offers besides its token."""
 
 TRY_LATER = 1013
-"""The WebSocket code for it, in IANA's registry."""
+"""The WebSocket close code for it, in IANA's registry."""
 
 IDLE_SECONDS = 30.0
-"""A stream on which nothing comes for so long is closed: few may be open, and one that is forgotten would stay so."""
+"""A stream on which nothing comes for so long is closed: only a few may be open, and a forgotten one would stay."""
 
 
 class AskedOfStream(Asked):
-    """The same of a stream."""
+    """The same for a stream."""
 
     smooth: float = Field(HALF_LIFE, ge=0, le=60, description="Half-life in seconds of the probabilities' smoothing.")
 
 
 class Newest:
-    """A place for one picture: the newest that came; `waiting` is since when (monotonic) it is waited for, or None."""
+    """Holds one picture, the newest that came; `waiting` is since when (monotonic) `next` waits for one, or None."""
 
     def __init__(self) -> None:
         self._picture: bytes | None = None
@@ -48,13 +48,13 @@ class Newest:
         self.waiting: float | None = None
 
     def put(self, picture: bytes) -> None:
-        """In the place of the one before it, read or not."""
+        """Replace the picture before it, read or not."""
         self._picture = picture
         self._count += 1
         self._came.set()
 
     async def next(self) -> tuple[int, bytes]:
-        """The newest, once it is there and wasn't given before, with its number from 0 among all that came."""
+        """The newest picture, once there is one that wasn't given yet, with its number, from 0, among all that came."""
         self.waiting = time.monotonic()
         await self._came.wait()
         self.waiting = None
@@ -73,10 +73,10 @@ async def stream(socket: WebSocket, asked: Annotated[AskedOfStream, Query()]) ->
         full = Refusal("busy", f"{reader.streams} streams are open; that is the limit.", retry_after=5)
         if PROTOCOL not in offered:
             raise full
-        socket.state.refused = full.code  # a browser shows its page no answer to a handshake, but why it was closed
+        socket.state.refused = full.code  # a page can't see the answer to a handshake, but why a stream was closed
         await socket.accept(PROTOCOL)
         return await socket.close(TRY_LATER, full.message)
-    reader.streams += 1  # before anything is waited for: others come meanwhile
+    reader.streams += 1  # before the next await, in which others may come
     reader.metrics.streams.set(reader.streams)
     try:
         await socket.accept(PROTOCOL if PROTOCOL in offered else None)
@@ -107,7 +107,7 @@ async def _talk(socket: WebSocket, reader: Reader, served: Served, asked: AskedO
 
 
 async def _receive(socket: WebSocket, newest: Newest) -> tuple[int, str]:
-    """Take pictures until the client leaves, sends something that is none, or nothing for a while: why to close."""
+    """Take pictures until the client leaves, sends something else, or nothing for a while: why to close."""
     while True:
         try:
             async with asyncio.timeout(IDLE_SECONDS):
@@ -115,7 +115,7 @@ async def _receive(socket: WebSocket, newest: Newest) -> tuple[int, str]:
         except TimeoutError:
             if newest.waiting is not None and time.monotonic() - newest.waiting >= IDLE_SECONDS:
                 return 1000, f"no picture came for {IDLE_SECONDS:g} seconds"
-            continue  # it waits for its answer, or had it a moment ago
+            continue  # the client waits for its answer, or had it a moment ago
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1000))
         if message.get("bytes") is None:
@@ -144,5 +144,5 @@ async def _answer(
         answer |= {"frame": number, "request_id": socket.state.request_id}
         try:
             await socket.send_text(json.dumps(answer, ensure_ascii=False, separators=(",", ":")))
-        except RuntimeError:  # what a connection says that ended in the middle of its handshake
+        except RuntimeError:  # the connection ended during its closing handshake
             raise WebSocketDisconnect(1006) from None

@@ -1,4 +1,4 @@
-"""The certificate for https, opened before anything else is, so that what is wrong with it is told at once."""
+"""The certificate for https, opened first of all, so that what is wrong with it is said at once."""
 
 import ssl
 
@@ -7,7 +7,7 @@ from mien.server.settings import Settings
 
 
 def tls(settings: Settings) -> ssl.SSLContext | None:
-    """What connections are encrypted with; None where the server has no certificate.
+    """The TLS context for connections; None if the server has no certificate.
 
     Raises:
         MienError: the certificate or its key isn't there, is damaged, has a passphrase, or they don't belong together.
@@ -37,11 +37,11 @@ def tls(settings: Settings) -> ssl.SSLContext | None:
 
 
 def renew(context: ssl.SSLContext, settings: Settings) -> None:
-    """Take up the certificate that lies there now, for the connections that come.
+    """Read the certificate again, for new connections.
 
     Raises:
-        MienError: as `tls`; the one before it is kept then.
+        MienError: as `tls`; the old one stays in use then.
     """
-    tls(settings)  # on trial: half of a wrong pair would stay in the context
+    tls(settings)  # first on trial, as half of a wrong pair would stay in the context
     assert settings.certificate is not None
     context.load_cert_chain(settings.certificate, settings.key)

@@ -12,9 +12,9 @@ const trackers = new Map();
 let turn = Promise.resolve();
 
 onmessage = ({ data }) => {
-  if (data.end) return trackers.delete(data.end);
   if (data.start) setup = data.start;
   turn = turn.then(async () => {
+    if (data.end) return trackers.delete(data.end); // in turn: a frame that is still being read would make a new one
     try {
       postMessage({ id: data.id, answer: await (data.start ? start() : read(data)) });
     } catch (error) {
