@@ -2,6 +2,7 @@
 
 import math
 import os
+import pickle
 import shutil
 import threading
 from fractions import Fraction
@@ -171,6 +172,11 @@ def test_what_two_names_stand_for_is_counted_once(film: Path, photo: Path, tmp_p
     ]  # fmt: skip
     with pytest.raises(MediaError, match="but what mien drew itself"):
         Sources([tmp_path, tmp_path / "*.webm"])
+
+
+def test_sources_can_be_pickled(photo: Path) -> None:
+    same = pickle.loads(pickle.dumps(Sources(photo)))
+    assert [frame.source for frame in same] == [str(photo)]
 
 
 def test_photos_that_are_done_already_are_no_part_of_what_comes(photo: Path, tmp_path: Path) -> None:

@@ -27,6 +27,9 @@ Name = str | os.PathLike[str] | int
 Undecoded = Callable[[], Frame]
 """A photo that is decoded when this is called."""
 
+_COUNTING = Lock()
+"""Of the threads that decode photos; not one for each Sources, which could then not be pickled."""
+
 COUNTED = 50
 """Of more videos the lengths aren't asked beforehand, as each is opened for that."""
 
@@ -74,7 +77,6 @@ class Sources:
         """How many frames will come, as far as that can be told beforehand; for progress."""
         self.cameras = frozenset(name for name in self.names if camera_of(name) is not None)
         self.live = bool(self.cameras)
-        self._counting = Lock()
         self._count()
 
     def _found(self, name: str, known: dict[tuple[str, str], str]) -> Iterator[tuple[Path, str, bool]]:
@@ -132,7 +134,7 @@ class Sources:
         return (one if isinstance(one, Frame) else one() for one in self.undecoded())
 
     def undecoded(self) -> Iterator[Frame | Undecoded]:
-        """The same, but each photo as a function that decodes it, so that threads can do that side by side."""
+        """The frames, but each photo as a function that decodes it, so that threads can do that side by side."""
         self.others = self.passed = self.animations = 0
         known: dict[tuple[str, str], str] = {}
         for name in self.names:
@@ -182,7 +184,7 @@ class Sources:
                 said = "neither a photo nor a video that is read."
             return Frame(str(path), None, error=said)
         if is_animated(path):
-            with self._counting:
+            with _COUNTING:
                 self.animations += 1
         return Frame(str(path), pixels)
 
