@@ -181,7 +181,7 @@ class _Clock:
         self.began = time.monotonic()
 
     def finished(self) -> None:
-        """A network is finished; so long did it take."""
+        """A network is finished: note how long the finishing took."""
         if self.began is not None:
             self.finishing, self.began = time.monotonic() - self.began, None
 

@@ -32,7 +32,7 @@ STEPS = 36
 
 ORDERS = 20
 """How many random orders. A heatmap of noise, which knows nothing, is better than all 20 in one case of 21: less than
-5 %. One that marks a single spot more often is, since patches side by side hide more than scattered ones."""
+5 %. One that marks a single spot is better more often, as patches side by side hide more than scattered ones."""
 
 SLIGHT = 0.01
 """A lower probability has nothing to fall from: whatever the heatmap marks isn't to be believed."""
