@@ -124,6 +124,22 @@ def test_a_network_stays_what_it_was_when_another_takes_its_file(
     np.testing.assert_allclose(net(pixels[:1]), net(pixels)[:1], atol=1e-6)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps files that are in use")
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_network_stays_what_it_was_when_its_weights_change_or_go(
+    gone: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.net.QUICK", 0.0)
+    own = shutil.copytree(BOX / "small", tmp_path / "own")
+    net, pixels = Net(own, threads=2), noise(4 * PIECE, 48, 48)
+    content = (own / WEIGHTS).read_bytes()
+    start = 8 + int.from_bytes(content[:8], "little")
+    others = -np.frombuffer(content[start:], np.float16)
+    (tmp_path / "new").write_bytes(content[:start] + others.tobytes())
+    shutil.rmtree(own) if gone else os.replace(tmp_path / "new", own / WEIGHTS)
+    np.testing.assert_allclose(net(pixels[:1]), net(pixels)[:1], atol=1e-6)
+
+
 def test_a_pickled_network_is_opened_again(exported: Path) -> None:
     net = Net(exported, threads=3, spin=False)
     for same in (pickle.loads(pickle.dumps(net)), copy.deepcopy(net)):

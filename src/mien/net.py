@@ -4,6 +4,7 @@ import os
 import timeit
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -146,10 +147,14 @@ class Net:
 
     @cached_property
     def _together(self) -> Any:
-        """The same network for several threads that share each layer."""
-        session = open_session(self.path, self._threads, spin=self._spin)
-        same = _metadata(session, self.path) == _metadata(self._session, self.path)
-        return session if same else self._session  # another network has taken the file's place meanwhile
+        """The same network for several threads that share each layer; if its files are gone, or another network's by
+        now, the one that is open."""
+        with suppress(CheckpointError, OSError):
+            session = open_session(self.path, self._threads, spin=self._spin)
+            known = _metadata(session, self.path)
+            if known == _metadata(self._session, self.path) and _beside(known, self.path) == self.files[1:]:
+                return session
+        return self._session
 
     @cached_property
     def _others(self) -> ThreadPoolExecutor:
