@@ -248,8 +248,8 @@ class Recognizer:
 
         # the caller may never give another frame; in a second one that is being decoded is done, before its film closes
         come = ahead(frames, patience=1.0 if timed else 10.0)
-        find = partial(self._found, Semaphore(max(2, side // 2)))  # while a photo is decoded it takes memory twice
-        for frame, found, seen in side_by_side(find, come, side, held):
+        work = partial(self._found, Semaphore(max(2, side // 2)))  # while a photo is decoded it takes memory twice
+        for frame, found, seen in side_by_side(work, come, side, held):
             if frame.source != source:
                 tracker, source = Tracker(half_life=self.smooth), frame.source
             reading = self._read_on(frame, found, seen, tracker)
