@@ -82,9 +82,8 @@ def _described(page: str, alts: Iterator[str]) -> str:
 
 def _guess_first(page: str) -> str:
     """The page with each result that the reader is to guess folded away until it is opened."""
-    shown = (
-        r"\1" + '\n<details markdown="1"><summary>Have you guessed? Open the result.</summary>\n' + r"\2\n</details>\n\n"
-    )
+    folded = '\n<details markdown="1"><summary>Have you guessed? Open the result.</summary>\n'
+    shown = rf"\1{folded}\2\n</details>\n\n"
     return GUESSED.sub(lambda found: found.expand(shown) if found[2].strip() else found[0], page)
 
 
