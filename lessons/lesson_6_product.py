@@ -146,7 +146,13 @@ assert len(reading) >= 4
 # `small` is right on about seven in ten of FER2013's validation faces. It is calibrated, and it has a threshold below
 # which it answers "uncertain". A solid piece of work. Now we show it our *drawn* faces, the same upside down, and pure
 # noise. It was trained on none of the three.
-#
+
+# %% picture="noise"
+noise = np.random.default_rng(0).integers(0, 256, (64, 48, 48)).astype(np.uint8)
+show_faces(noise[:8], ["noise"] * 8)
+plt.show()
+
+# %% [markdown]
 # > **Your guess.** How often will it be right on drawn faces? And, more important: will it *notice* that these aren't
 # > its kind of pictures? Which word will it give noise, and how sure will it be? (Someone with no idea would say 14 %.)
 
@@ -154,7 +160,6 @@ assert len(reading) >= 4
 small = mien.Net("small")
 drawn = mien.drawn_faces(1400).val
 report = mien.evaluate(small, drawn)
-noise = np.random.default_rng(0).integers(0, 256, (64, 48, 48)).astype(np.uint8)
 shown = {"drawn faces": drawn.images, "drawn, upside down": drawn.images[:, ::-1].copy(), "pure noise": noise}
 says = {}
 for name, images in shown.items():
@@ -165,8 +170,6 @@ for name, images in shown.items():
     print(f"{name:18} most often '{most}'; {known:.0%} of the answers pass its threshold of {small.card.uncertain:.2f}")
 print(f"on drawn faces it says {says['drawn faces']:.2f} on average, and is right on {report.accuracy:.2f}")
 bars(says, "how sure it says it is, on average", colours=[BLUE, BLUE, ORANGE], style="{:.2f}")
-plt.show()
-show_faces(noise[:8], ["noise"] * 8)
 plt.show()
 
 # %%
