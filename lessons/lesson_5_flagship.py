@@ -376,8 +376,8 @@ assert mean > max(test.counts.values()) / len(test) + 0.05
 # Solutions: `lessons/solutions/solution_5.py`.
 #
 # **5.1 How much luck?** With `n` test faces and a true accuracy `p`, a figure is off by about `sqrt(p (1 - p) / n)`.
-# Suppose that `looks` networks all have the true accuracy `p`, and the best of their figures is reported. Write
-# `expected_best(p, n, looks, repeats=2000, seed=0)`: by simulation, the mean of what is reported. (Hint:
+# Suppose that `looks` independent networks all have the true accuracy `p`, and the best of their figures is reported.
+# Write `expected_best(p, n, looks, repeats=2000, seed=0)`: by simulation, the mean of what is reported. (Hint:
 # `rng.binomial(n, p)` throws how many of `n` faces are right.) How large a test set keeps the best of 100 looks within
 # half a point of the truth, at p = 0.7?
 #
