@@ -6,9 +6,9 @@
     python benchmarks/augment.py --out results/augment.txt
 
 Each way mirrors half of the faces, shifts, scales and turns every one of them within the same bounds (bilinear), and
-erases a rectangle in half of them. It starts from uint8 faces as they lie in memory and ends with one float32 batch on
-the device. The ways take turns, so that other work on the machine troubles all of them; medians of the rounds count.
-"CPU ms" is processor time of all threads, which other work troubles least; the ratio is of the time on the clock.
+erases a rectangle in half of them. It starts from uint8 faces in memory and ends with one float32 batch on the device.
+The ways take turns, so that other work on the machine slows all of them alike; medians of the rounds count. "CPU ms" is
+the processor time of all threads, which other work affects least; the ratio is of the time on the clock.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def batched(images: NDArray[np.uint8], device: torch.device) -> Way:
-    """mien: the faces lie on the device already, as they do in training."""
+    """mien: the faces are on the device already, as they are in training."""
     faces = torch.from_numpy(images)[:, None].to(device)
     generator = torch.Generator(device).manual_seed(0)
     return lambda: augment(faces, RECIPE, generator)
@@ -66,7 +66,7 @@ def batched(images: NDArray[np.uint8], device: torch.device) -> Way:
 def face_by_face(images: NDArray[np.uint8], device: torch.device) -> Way:
     """What a DataLoader's transforms do: Pillow's affine warp for each face, then a batch of all.
 
-    Pillow leaves black what comes from outside the face; the batched ways carry the edge on, which costs more.
+    Pillow leaves black what comes from outside the face; the batched ways repeat the edge, which costs more.
     """
     dice = random.Random(0)
     side = images.shape[1]

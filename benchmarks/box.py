@@ -3,8 +3,8 @@
     python benchmarks/box.py                       # 900 drawn faces: only to see that it runs
     python benchmarks/box.py --data fer2013.npz    # the real ones; into benchmarks/results/box.json, then `make pages`
 
-It runs `mien evaluate` as it stands in the log. With --data it also draws docs/pictures/NAME-confidence.svg. The
-results hold the checksum of the weights they belong to: once a network has others, docs/RESULTS.md shows them no more.
+It runs `mien evaluate` and logs each command. With --data it also draws docs/pictures/NAME-confidence.svg. The results
+hold the checksum of the weights they belong to: once a network has other weights, docs/RESULTS.md omits them.
 """
 
 import argparse

@@ -1,14 +1,15 @@
-"""Which heatmaps to believe: how fast an answer falls when the patches that a method marks go first.
+"""Which heatmaps to believe: how fast the answer's probability falls when the patches that a method marks go first.
 
     python benchmarks/explain.py                                    # 42 drawn faces, in a few minutes
     python benchmarks/explain.py --data fer2013.npz --faces 200     # faces of the validation split
     python benchmarks/explain.py --data fer2013.npz --faces 200 --out results/explain.txt
 
-For each face the likeliest class is explained by each method of `mien.explain`. Then 4×4 patches of the face go in the
-heatmap's order (deletion: the area under the curve of the probability, low is good) or come back in it (insertion: high
-is good). What stands in their place is the face blurred, or, so that no method is judged only by the blur that it was
-made with, the face's mean. ± is a standard error over the faces. "passed" is the share of faces whose heatmap is better
-than all of 20 random orders of the same patches, which is the check of `mien explain`; by chance that is 1 in 21.
+For each face the likeliest class is explained by each method of `mien.explain`. Then 4×4 patches of the face are
+removed in the heatmap's order (deletion: the area under the curve of the probability, low is good) or put back in it
+(insertion: high is good). A removed patch is replaced by the blurred face, or, so that no method is judged only by the
+blur that it was made with, by the face's mean. ± is a standard error over the faces. "passed" is the share of faces
+whose heatmap is better than all of 20 random orders of the same patches, which is the check of `mien explain`; by
+chance that is 1 in 21.
 
 Below the line are what a heatmap should be better than: a random order, the middle of the face first, and the default
 method's heatmap of another face.
@@ -40,7 +41,7 @@ FILLS = {"blur": BLUR, "mean": None}
 
 @dataclass
 class Row:
-    """What one way of ordering patches came to: areas by (fill, insert), a number a face; passed; seconds a face."""
+    """One way of ordering patches: for each face its areas by (fill, insert) and whether it passed; seconds a face."""
 
     areas: dict[tuple[str, bool], list[float]] = field(
         default_factory=lambda: {(fill, insert): [] for fill in FILLS for insert in (False, True)}

@@ -6,7 +6,7 @@
 For each layer it is the larger of its multiply-adds over the measured rate of matrix products and its bytes over the
 measured bandwidth, for the way there (once) and back (twice, as each layer gives gradients for its input and its
 weights). `training.py` says how far from it training is. torch.compile may fuse a layer's passes over memory with
-another's, and so get below it.
+another's, and so beat this floor.
 """
 
 import argparse

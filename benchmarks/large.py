@@ -1,8 +1,8 @@
 """What a face costs to train on, and the memory it takes: ten thousand to a million faces that stay on disk.
 
-`cnn` learns one epoch at 12 pixels, so that reading weighs as much as it ever does; 5,000 drawn faces are repeated in
-other tones. Each size has a process of its own, since memory that was taken once counts. Run it without arguments: it
-needs 2.4 GB of disk where temporary files go (TMPDIR).
+`cnn` is trained for one epoch at 12 pixels, so that reading is as large a part of the cost as it can be; 5,000 drawn
+faces are repeated in other tones. Each size has a process of its own, since a process's peak memory never falls. Run it
+without arguments: it needs 2.4 GB of disk where temporary files go (TMPDIR).
 """
 
 import argparse

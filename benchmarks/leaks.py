@@ -1,4 +1,4 @@
-"""How much validation faces that stand in training, too, flatter a network: identical ones, and near copies.
+"""How much a network's score gains from validation faces that are in training, too: identical ones, and near copies.
 
     python benchmarks/leaks.py --data fer2013.npz [flagship small runs/seeds/resnet-0 ...]
 

@@ -3,8 +3,8 @@
     python benchmarks/peer.py [--data fer2013.csv] [--model runs/cnn ...] [--plot docs/pictures/peer.svg]
                               [--json benchmarks/results/peer.json]    # then `make pages`
 
-It makes the peer's environment in build/peer (up to 7 GB) unless it stands there. Calls of both are interleaved, and
-the medians are set against each other. The peer's settings are its defaults, which are its fastest.
+It makes the peer's environment in build/peer (up to 7 GB) unless it is there. Calls of both are interleaved, and their
+medians compared. The peer's settings are its defaults, which are its fastest.
 """
 
 import argparse

@@ -2,9 +2,8 @@
 
 Both sides read the same drawn faces, PNG files in a temporary folder, with one worker and one thread; each run is a
 process of its own, and the sides take turns. The plain loop is a Recognizer and a RowWriter, one image after the other.
-What an image costs is the difference between a size and the smallest one, so that starting up doesn't count; it stands
-apart. Each figure is the median of the rounds. First each image is taken for one face, then faces are looked for. Linux
-only.
+What an image costs is the difference between a size and the smallest one, so that starting up doesn't count. Each
+figure is the median of the rounds. First each image is taken for one face, then faces are looked for. Linux only.
 """
 
 import argparse

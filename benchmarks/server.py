@@ -3,10 +3,11 @@
     python benchmarks/server.py [--rounds 3] [--seconds 3] [--clients 64] [--out table.txt] [--json table.json]
 
 The other server is what one would write first with the same parts: FastAPI on uvicorn, a `mien.Recognizer`, and a
-lock around it, since requests come at once. It does the same work for a picture: decode, find, cut, read. There are two
-of it: "lock" reads in a thread and stays there for other requests, as FastAPI's manual has it; "blocking" reads where
-the request is answered, which costs less and has all others wait. All have uvloop and httptools. Each is a process of
-its own, asked in turn, round by round; the load generator shares their cores. Ratios are those of the same round.
+lock around it, since requests arrive at the same time. It does the same work for a picture: decode, find, cut, read. It
+comes in two variants: "lock" reads in a thread, so that it can accept other requests meanwhile, as FastAPI's manual
+advises; "blocking" reads in the event loop, which costs less and makes all others wait. All have uvloop and httptools.
+Each is a process of its own, asked in turn, round by round; the load generator shares their cores. Ratios are those of
+the same round.
 """
 
 import argparse
@@ -135,7 +136,7 @@ def _file(pixels: np.ndarray, kind: str) -> bytes:
 
 @dataclass(frozen=True)
 class Round:
-    """What one server did in one round: milliseconds, and of them those of its processor time for a picture."""
+    """One server in one round: pictures and faces a second, latency and processor time a picture in milliseconds."""
 
     pictures_a_second: float
     faces_a_second: float
@@ -157,7 +158,7 @@ def measure(server: Running, path: str, pictures: list[bytes], clients: int, sec
 def compare(
     path: str, model: str, pictures: list[bytes], rounds: int, seconds: float, clients: int
 ) -> dict[str, list[Round]]:
-    """All servers in turn; the first round of each is warmer than a server is at first, and a short one."""
+    """All servers in turn, after a short round for each that only warms it up."""
     running = servers(model)
     try:
         for server in running.values():

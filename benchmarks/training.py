@@ -4,21 +4,20 @@
     python benchmarks/training.py --data fer2013.npz --threads 1
     python benchmarks/training.py --data fer2013.npz --to 0.65 0.70 --model resnet   # seconds to that accuracy, too
 
-On a GPU the batches are larger, and epochs are measured until five seconds are full.
+On a GPU the batches are larger, and epochs are measured for at least five seconds.
 
 The plain way is what tutorials do: a data set that gives one face at a time, Pillow's flips and warps for each of them,
 a DataLoader with worker processes, float32. Both train the same network with the same recipe and batches, in turn, so
-that other work on the machine troubles both; the median of the rounds counts.
+that other work on the machine slows both alike; the median of the rounds counts.
 
-The floor is the least time in which this chip could do the layers' work (`floor.py`). What is beside the layers, such
-as augmentation and the optimiser's step, counts as distance from it. With `--compile` a share may be over 100 %: passes
+The floor is the least time in which this chip could do the layers' work (`floor.py`). All other work, such as
+augmentation and the optimiser's step, makes the distance from it. With `--compile` a share may be over 100 %: passes
 over memory that the floor counts layer by layer may be fused.
 """
 
 import argparse
 import math
 import os
-import platform
 import random
 import statistics
 import subprocess
@@ -39,6 +38,7 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 import mien
 from mien.data.faces import FaceSet
 from mien.data.splits import Splits
+from mien.environment import environment
 from mien.runs import history
 from mien.training.device import pick_device
 from mien.training.recipe import Recipe
@@ -48,7 +48,7 @@ sys.path.insert(0, str(HOME / "benchmarks"))
 from floor import batch_on, floor_seconds, matrix_rate, memory_rate, number_kind, told  # noqa: E402
 
 LEAST = 5.0
-"""Seconds that are measured on a GPU at least."""
+"""The least number of seconds that are measured on a GPU."""
 EACH = 20
 """Batches that each worker of the plain way makes in an epoch."""
 
@@ -86,12 +86,12 @@ class Bench:
         self.epochs, self.least = (1000, LEAST) if device.type == "cuda" else (2, 0.0)
 
     def recipe(self, model: str, **fields: Any) -> Recipe:
-        """The tuned recipe at full size, of as many epochs as it takes to measure it."""
+        """The tuned recipe at full size, with enough epochs to measure it."""
         fields = {"epochs": self.epochs, "batch": self.batch, "start_size": 0, "compile": self.given.compile, **fields}
         return mien.recipe(model, **fields)
 
     def rate(self, recipe: Recipe, faces: FaceSet | None = None) -> float:
-        """Faces a second of mien's way, from the second epoch on: starting the device and compiling isn't counted."""
+        """Faces a second of mien's way, from the second epoch on, so without starting the device and compiling."""
         faces = self.some if faces is None else faces
         side = faces.images.shape[1]
         model = first_weights(recipe, faces)
@@ -190,9 +190,9 @@ class Bench:
 
 
 def first_weights(recipe: Recipe, faces: FaceSet) -> nn.Module:
-    """The recipe's network for these faces, as its seed has it; what was compiled for others is forgotten."""
+    """The recipe's network for these faces, with its seed's first weights; what was compiled for others is dropped."""
     if recipe.compile:
-        torch.compiler.reset()  # or after a few it compiles for any shape, and at last not at all
+        torch.compiler.reset()  # or after a few shapes it compiles for any shape, and in the end not at all
     torch.manual_seed(recipe.seed)
     return mien.create_model(recipe.model, classes=len(faces.classes), size=faces.images.shape[1], **recipe.options)
 
@@ -202,7 +202,7 @@ def row(what: str, rates: dict[str, float]) -> None:
 
 
 def repeated(faces: FaceSet, count: int) -> FaceSet:
-    """So many of them, again and again where they don't suffice."""
+    """`count` of the faces, repeated where there are fewer."""
     return faces[np.arange(count) % len(faces)]
 
 
@@ -248,9 +248,9 @@ class OneByOne(Dataset):
 
 
 def plain(faces: FaceSet, recipe: Recipe, device: torch.device, workers: int, least: float = 0.0) -> float:
-    """Faces a second of the plain way, over whole epochs that take `least` seconds: starting the workers isn't counted.
+    """Faces a second of the plain way, over whole epochs for at least `least` seconds, without starting the workers.
 
-    An epoch has `EACH` batches for each worker, or most of them would be first ones, which all come at once.
+    An epoch has `EACH` batches for each worker: with few, most would be the workers' first ones, which come at once.
     """
     draws = RandomSampler(faces, num_samples=EACH * max(1, workers) * recipe.batch)
     loader = DataLoader(
@@ -276,13 +276,9 @@ def plain(faces: FaceSet, recipe: Recipe, device: torch.device, workers: int, le
 
 
 def header(device: torch.device, given: argparse.Namespace) -> str:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HOME).stdout
-    chip = (
-        torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else f"{given.threads} thread(s), {platform.machine()}"
-    )
-    return f"commit {commit.strip()}, torch {torch.__version__}, {chip}, {given.faces:,} faces an epoch"
+    made = environment()
+    chip = made["gpu"] if device.type == "cuda" else f"{given.threads} thread(s) of {made['processor']}"
+    return f"commit {made['commit']}, torch {torch.__version__}, {chip}, {given.faces:,} faces an epoch"
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # The article from end to end
 #
-# The lessons take its steps one by one. Here they stand in its order, in plain PyTorch: one `fit` and one `evaluate`
-# for all four models, whose sizes and rates are ours. Drawn faces take about a minute on one core. With `MIEN_DATA`
-# (docs/lessons.md) it reads the real file, which has ten times as many faces; the article's 25 epochs (10 for the CNN)
-# then take long without a GPU.
+# The lessons take the article's steps one by one. Here they are in its order, in plain PyTorch: one `fit` and one
+# `evaluate` for all four models. The models' sizes and learning rates are ours. With drawn faces it takes about a
+# minute on one core. With `MIEN_DATA` (docs/lessons.md) it reads the real file, which has ten times as many faces; the
+# article's 25 epochs (10 for the CNN) then take long without a GPU.
 
 # %%
 import matplotlib.pyplot as plt
@@ -15,11 +15,11 @@ from blackboard import fer2013_csv
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-FACES, EPOCHS = 4000, 8  # of drawn faces so many; the article has 25 epochs, 10 for the CNN
+FACES, EPOCHS = 4000, 8  # how many drawn faces; the article has 25 epochs, 10 for the CNN
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 torch.manual_seed(0)
 
-# %% The data frame, and three of it
+# %% The data frame, and its three splits
 frame = pd.read_csv(fer2013_csv(FACES))
 train_df, valid_df, test_df = (frame[frame.Usage == usage] for usage in ("Training", "PublicTest", "PrivateTest"))
 print(f"{len(train_df):,} faces to train, {len(valid_df):,} to validate, {len(test_df):,} to test")
@@ -27,7 +27,7 @@ print(f"{len(train_df):,} faces to train, {len(valid_df):,} to validate, {len(te
 
 # %% A data set: (image tensor, label)
 class Expressions(Dataset):
-    """Faces of a data frame as (1, 48, 48) from -2 to 2. With `reach` they are flipped and cropped at random."""
+    """Faces of a data frame as (1, 48, 48), from -2 to 2. With `reach` they are flipped and cropped at random."""
 
     def __init__(self, frame, reach=0):
         self.images = np.stack([np.array(text.split(), np.uint8).reshape(1, 48, 48) for text in frame.pixels])
@@ -67,7 +67,7 @@ plain, changed = DeviceLoader(Expressions(train_df), True), DeviceLoader(Express
 valid, test_set = DeviceLoader(Expressions(valid_df)), Expressions(test_df)
 
 
-# %% The two functions for all models. The loss is the cross-entropy: unlike the accuracy it has a slope everywhere
+# %% The two functions for all models. The loss is the cross-entropy, which unlike the accuracy has a slope everywhere
 @torch.no_grad()
 def evaluate(model, loader):
     """(loss, accuracy): the means over all faces."""
@@ -82,7 +82,7 @@ def evaluate(model, loader):
 
 
 def fit(epochs, rate, model, train_loader, valid_loader, make_optimiser=torch.optim.Adam):
-    """Train; gives what `evaluate` says of the validation faces before, and after each epoch."""
+    """Train; gives (loss, accuracy) on the validation faces, before the first epoch and after each."""
     optimiser, history = make_optimiser(model.parameters(), rate), [evaluate(model, valid_loader)]
     for _ in range(epochs):
         model.train()
@@ -97,7 +97,7 @@ def fit(epochs, rate, model, train_loader, valid_loader, make_optimiser=torch.op
 
 # %% The four models
 class Block(nn.Module):
-    """(B, before, H, W) -> (B, after, H / 2, W / 2): two convolutions, and a way past them."""
+    """(B, before, H, W) -> (B, after, H / 2, W / 2): two convolutions, and a skip connection past them."""
 
     def __init__(self, before, after):
         super().__init__()
@@ -105,10 +105,10 @@ class Block(nn.Module):
             nn.Conv2d(before, after, 3, stride=2, padding=1), nn.BatchNorm2d(after), nn.ReLU(),
             nn.Conv2d(after, after, 3, padding=1), nn.BatchNorm2d(after),
         )  # fmt: skip
-        self.past = nn.Conv2d(before, after, 1, stride=2)
+        self.skip = nn.Conv2d(before, after, 1, stride=2)
 
     def forward(self, x):
-        return (self.past(x) + self.convolutions(x)).relu()
+        return (self.skip(x) + self.convolutions(x)).relu()
 
 
 def convolution(before, after):
@@ -146,7 +146,7 @@ for name, model in MODELS.items():
 # %% Some answers
 @torch.no_grad()
 def predict(image, label, model, panel):
-    """Show one face, with the word that the model has for it and the true one."""
+    """Show one face with its predicted and its true label."""
     answer = model.eval()(image[None].to(device)).argmax(1).item()
     panel.imshow(image[0].numpy(), vmin=-2, vmax=2)
     panel.set_title(f"{CLASSES[answer]}\n(true: {CLASSES[label]})", fontsize=9)

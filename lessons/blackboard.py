@@ -1,6 +1,6 @@
-"""What every lesson shares: where the faces come from, and how a picture looks. Everything else stands in the lessons.
+"""What the lessons share: where the faces come from, and how pictures look. Everything else is in the lessons.
 
-Drawn faces are the default, so that nothing has to be downloaded. For the real FER2013 give its whole path:
+Drawn faces are the default, so that nothing has to be downloaded. For the real FER2013 give its absolute path:
 
     MIEN_DATA="$PWD/data/fer2013.csv" jupyter lab lessons        (or write the path into DATA below)
 """
@@ -21,12 +21,12 @@ DATA = os.environ.get("MIEN_DATA")  # or its whole path, such as "/home/me/mien/
 _MADE = tempfile.TemporaryDirectory(prefix="mien-lesson-", ignore_cleanup_errors=True)
 atexit.register(_MADE.cleanup)
 MADE = Path(_MADE.name)
-"""The folder for what a lesson writes. It goes when the lesson ends, for real people's faces may be in it."""
+"""The folder for what a lesson writes. It is removed when the lesson ends: real people's faces may be in it."""
 
 BLUE, ORANGE, GREEN, PINK, GRAY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8A8A8A"
 """Colours that colour-blind readers can tell apart (Okabe and Ito, 2008). Training is blue, validation orange."""
 
-# Every picture stands on a white card, so it reads the same on a light and on a dark page.
+# Every picture has a white background, so that it can be read on a light and on a dark page.
 plt.rcParams.update(
     {
         "figure.facecolor": "white",
@@ -65,10 +65,10 @@ def faces(n=3000, at_most=None):
 
 
 def fer2013_csv(n=1200):
-    """The path of a CSV file in FER2013's plainest form: the real one if it has it, else one with `n` faces."""
+    """The path of a CSV file in FER2013's plainest form: the real file if it has this form, else one with `n` faces."""
     header = "emotion,pixels,Usage"
     if DATA is not None and DATA.endswith(".csv"):
-        with open(DATA, encoding="utf-8") as file:  # others have blanks in their header, or no Usage
+        with open(DATA, encoding="utf-8") as file:  # other forms have blanks in the header, or no Usage
             if file.readline().strip() == header:
                 return Path(DATA)
     path = MADE / "fer2013.csv"
@@ -107,10 +107,10 @@ def show_answers(images, predicted, true):
     )
 
 
-def curves(histories, title=""):
+def curves(histories):
     """Loss and accuracy over the epochs. `histories` maps a name to a list of `mien.Epoch`s.
 
-    Dashed: on the faces that were learned from. Solid: on the validation faces.
+    Dashed: on the training faces. Solid: on the validation faces.
     """
     figure, panels = plt.subplots(1, 2, figsize=(8.6, 3.4))
     for panel, what in zip(panels, ("loss", "accuracy"), strict=True):
@@ -121,15 +121,15 @@ def curves(histories, title=""):
             judged = [getattr(epoch, f"val_{what}") for epoch in history]
             panel.plot(numbers, learned, "--", color=colour, alpha=0.75, label=f"{name}: training")
             panel.plot(numbers, judged, "-", color=colour, label=f"{name}: validation")
-        panel.set(title=f"{title}: {what}" if title else what, xlabel="epoch")
+        panel.set(title=what, xlabel="epoch")
         panel.xaxis.get_major_locator().set_params(integer=True)
         panel.grid(axis="y")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8.5)
     return figure
 
 
-def bars(values, title="", errors=None, colours=None, style="{:.3f}", xlabel=""):
-    """Horizontal bars with their figures beside them. `values` maps a name to a number."""
+def bars(values, title, errors=None, colours=None, style="{:.3f}"):
+    """Horizontal bars with a number beside each. `values` maps a name to a number, `style` is the numbers' format."""
     figure, panel = plt.subplots(figsize=(7.2, 0.42 * len(values) + 0.9))
     names = list(values)
     shades = colours or [COLOURS.get(name, BLUE) for name in names]
@@ -137,7 +137,7 @@ def bars(values, title="", errors=None, colours=None, style="{:.3f}", xlabel="")
     panel.bar_label(drawn, [style.format(value) for value in values.values()], padding=5, color="#595959")
     panel.invert_yaxis()
     panel.margins(x=0.15)
-    panel.set(title=title, xlabel=xlabel)
+    panel.set_title(title)
     panel.tick_params(axis="y", length=0, labelcolor="#1A1A1A")
     panel.grid(axis="x")
     return figure

@@ -4,7 +4,7 @@
     python lessons/build.py lesson_1_logistic
     python lessons/build.py --unrun          words and code only, in seconds
 
-A lesson checks what it claims, so one that runs to its end is a test that passed; the first failing cell stops it.
+A lesson asserts what it claims, so running one to its end is a test; the first failing cell stops it.
 """
 
 import json
@@ -29,7 +29,7 @@ LESSON = re.compile(r"(\]\(lesson_\w+)\.py\)")
 GUESSED = re.compile(
     r"(^> \*\*Your guess\.\*\*.*\n(?:>.*\n)*\n*```python\n(?:.*\n)*?```\n)((?:\n| {4}.*\n|!\[.*\n)+)", re.MULTILINE
 )
-"""A guess that is asked for, the cell that answers it, and what this cell gave: lines of output and pictures."""
+"""A request for a guess with the cell that answers it, and what this cell put out: text and pictures."""
 
 
 def build(name: str, out: Path = OUT, run: bool = True) -> None:
@@ -63,10 +63,10 @@ def build(name: str, out: Path = OUT, run: bool = True) -> None:
 
 
 def _alts(name: str, notebook: nbformat.NotebookNode) -> Iterator[str]:
-    """What is seen on each picture, in their order.
+    """The description of each picture, in their order.
 
-    A cell that draws begins with `# %% picture="dial"`; `alt.json` holds the words. In the lesson itself they would
-    tell what is to be guessed.
+    A cell that draws begins with `# %% picture="dial"`; `alt.json` has the words. In the lesson itself they would give
+    away what is to be guessed.
     """
     words = json.loads((HERE / "alt.json").read_text(encoding="utf-8"))[name]
     for cell in notebook.cells:
@@ -76,15 +76,14 @@ def _alts(name: str, notebook: nbformat.NotebookNode) -> Iterator[str]:
 
 
 def _described(page: str, alts: Iterator[str]) -> str:
-    """The page with each picture described."""
+    """The page with a description in place of nbconvert's `png` for each picture."""
     return re.sub(r"!\[png\]", lambda _: f"![{next(alts)}]", page)
 
 
 def _guess_first(page: str) -> str:
-    """The page with each result that a guess was asked for folded away, to be opened by who has guessed."""
-    shown = (
-        r"\1" + '\n<details markdown="1"><summary>You have guessed? This came out.</summary>\n' + r"\2\n</details>\n\n"
-    )
+    """The page with each result that the reader is to guess folded away until it is opened."""
+    folded = '\n<details markdown="1"><summary>Have you guessed? Open the result.</summary>\n'
+    shown = rf"\1{folded}\2\n</details>\n\n"
     return GUESSED.sub(lambda found: found.expand(shown) if found[2].strip() else found[0], page)
 
 

@@ -11,7 +11,8 @@
 #
 # **How to read it.** Now and then a box asks you for a *guess*. Please make it before you read on, best in writing. A
 # wrong guess is worth more than no guess: what surprises you is what you remember. A line with `assert` is a check: it
-# stops the lesson if what it says isn't true.
+# stops the lesson if what it says isn't true. You needn't understand the code that draws pictures (`plt`,
+# `show_faces`); read what it shows.
 #
 # Nothing is downloaded. If you don't have the real data set, `mien` draws faces, the same ones on every machine. To use
 # the real one, write its whole path, such as `"/home/me/mien/data/fer2013.csv"`, into `DATA` in `blackboard.py`.
@@ -67,8 +68,8 @@ print("200 + 100 in uint8 is", (np.array([200], np.uint8) + np.uint8(100))[0])
 
 # %% [markdown]
 # The numbers went round like the kilometre counter of an old car: after 255 comes 0. So 300 became 300 - 256 = 44. The
-# lightest parts turned dark, and Python said nothing. **So calculate in another type** (`int`, `float32`) **and come
-# back at the end**:
+# lightest parts turned dark, and Python said nothing. **So calculate in another type** (`int`, `float32`) **and convert
+# back to `uint8` at the end**:
 
 # %% picture="brighter"
 right = np.clip(face.astype(int) + 100, 0, 255).astype(np.uint8)  # clip: what is above 255 becomes 255
@@ -99,9 +100,9 @@ print("the beginning of one face:", frame.pixels[0][:60], "...")
 # * `emotion` is the **label**: what a person said the face shows. It is a number from 0 to 6, because computers prefer
 #   numbers to words.
 # * `pixels` is the face: 48 × 48 = 2,304 numbers in one long string, row by row.
-# * `Usage` says what the face is *for*. We come to that in a moment; it may be the most important column.
+# * `Usage` says what the face is *for*. Section 4 explains it; it may be the most important column.
 #
-# The seven kinds of label are called **classes**. Here are their names, in the order of their numbers.
+# The seven possible labels are called **classes**. Here are their names, in the order of their numbers.
 
 # %%
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -131,14 +132,17 @@ plt.show()
 # %% [markdown]
 # ## 4. Three splits, three jobs
 #
+# What we shall build in these lessons, a program that learns from labelled faces and then labels new ones, is called a
+# **model**; most of ours are **networks**, a kind of model that lesson 2 introduces.
+#
 # A student who has seen the exam questions beforehand gets full marks. It shows that the student has a good memory, and
-# nothing else. A network is the same, only its memory is better. So the faces are divided into three **splits** before
+# nothing else. A model is the same, only its memory is better. So the faces are divided into three **splits** before
 # anything begins:
 #
 # | split | in the file | its job | in school |
 # |---|---|---|---|
 # | training | `Training` | learned from | the exercise book |
-# | validation | `PublicTest` | looked at while we choose: which network, how long, which settings | the mock exam |
+# | validation | `PublicTest` | looked at while we choose: which model, how long, which settings | the mock exam |
 # | test | `PrivateTest` | looked at **once**, when all choices are made | the exam |
 #
 # (The odd names are the contest's: everyone could see the score on the public test, and nobody the private one.)
@@ -159,8 +163,8 @@ bars({CLASSES[n]: int(count) for n, count in counts.items()}, "training faces of
 plt.show()
 
 # %% [markdown]
-# > **Your guess.** Think of a program that doesn't even look. It always answers with the most common class. How many of
-# > the validation faces does it get right?
+# > **Your guess.** Think of a program that doesn't even look. It always answers with the most common class. What share
+# > of the validation faces does it get right?
 
 # %%
 most_common = int(counts.idxmax())
@@ -170,9 +174,9 @@ print(f"always '{CLASSES[most_common]}': {floor:.1%} right")
 # %% [markdown]
 # **Accuracy** is the share of right answers, and this is its **floor**: what one gets without looking. Among drawn
 # faces all classes are equally common, so the floor is about 1 in 7, 14 %. In the real FER2013 it is about 25 %,
-# because 'happy' is that common, and 'disgust' is only 1.5 % of the faces. A network could get every disgusted face
-# wrong and you would hardly see it in the accuracy. Keep the floor in mind: 30 % is twice as good as a floor of 14 %,
-# and hardly better than one of 25 %.
+# because 'happy' is that common, and 'disgust' is only 1.5 % of the faces. A model could get every disgusted face wrong
+# and you would hardly see it in the accuracy. Keep the floor in mind: an accuracy of 30 % is twice a floor of 14 %, but
+# hardly better than one of 25 %.
 #
 # ## 5. What is there to find?
 #
@@ -188,9 +192,9 @@ show_faces(means, CLASSES, columns=7, vmin=np.min(means), vmax=np.max(means))
 plt.show()
 
 # %% [markdown]
-# All that made each one a person has been averaged away. What is left is where the faces of a class *agree*, and that
-# is mostly around the mouth and the brows. The differences are there, but they are faint. That is why this job is hard,
-# and it is all that the network of lesson 1 has to go by.
+# All that made each one a person has been averaged away. What is left is where the faces of a class *agree*. The
+# averages differ mostly around the mouth and the brows, and only faintly. That is why this job is hard, and it is all
+# that the model of lesson 1 has to go by.
 #
 # ## 6. A data set that PyTorch understands
 #
@@ -221,17 +225,18 @@ assert image.shape == (1, 48, 48)
 assert image.max() <= 1
 
 # %% [markdown]
-# Two things happened on the way. We divided by 255, so that the numbers go from 0 to 1: the arithmetic of learning
-# likes numbers of about that size. And `[None]` put a 1 in front: the number of **channels**. A gray picture has one; a
+# Two things happened on the way. We divided by 255, so that the numbers go from 0 to 1: learning works best with
+# numbers of about that size. And `[None]` put a 1 in front: the number of **channels**. A gray picture has one; a
 # coloured one has three, for red, green and blue.
 #
 # ## 7. Batches
 #
-# We won't show the network one face at a time: that would be slow, and one face is a poor advisor. We won't show it all
-# of them at once either. We take a handful, called a **batch**. The article takes 400. A **DataLoader** makes batches,
-# and shuffles the faces first, so that every batch is a fair mixture.
+# We won't show the model one face at a time: that would be slow, and one face says little about all the others. We
+# won't show it all of them at once either (lesson 1 compares the two ways). We take some at a time, called a **batch**.
+# The article takes 400. A **DataLoader** makes batches, and with `shuffle=True` it shuffles the faces first, so that
+# every batch is a fair mixture.
 #
-# > **Your guess.** What is the shape of a batch of 400 faces? And how large is the *last* batch?
+# > **Your guess.** What is the shape of a batch of 400 faces? And how many faces are in the *last* batch?
 
 # %%
 loader = DataLoader(train_set, batch_size=400, shuffle=True, generator=torch.Generator().manual_seed(0))
@@ -247,7 +252,7 @@ assert sum(sizes) == len(train_set), "each face is in one batch"
 # Read the shape from left to right: 400 faces, 1 channel, 48 rows, 48 columns. You will see these four so often that
 # people write them as `(B, C, H, W)`: batch, channels, height, width. The last batch is what is left over.
 #
-# Now the look at a batch. Please take a minute for it. **Always look at your data before you let a machine do it.**
+# Now look at a batch. Please take a minute for it. **Always look at your data before you let a machine do it.**
 
 # %% picture="a batch"
 wall = images[:96, 0].numpy().reshape(6, 16, 48, 48).transpose(0, 2, 1, 3).reshape(6 * 48, 16 * 48)
@@ -257,13 +262,14 @@ plt.axis("off")
 plt.show()
 
 # %% [markdown]
-# > **Your guess.** Name the expressions of the first row, from left to right. How many will you get right?
+# > **Your guess.** Name the expressions of the first row, from left to right.
 
 # %%
 print(*(CLASSES[label] for label in targets[:16]), sep=", ")
 
 # %% [markdown]
-# In experiments on FER2013 people got 65 % (± 5 %). The labels are noisy, and many faces honestly allow two words.
+# How many did you get right? In experiments on FER2013 people got 65 % (± 5 %). Some of its labels are wrong, and many
+# faces honestly allow two words.
 #
 # ## 8. The same with `mien`
 #
@@ -343,7 +349,7 @@ assert same.shape == moved.shape
 # text is split, turned into numbers, put with others into a batch, and the batch is carried over. And in the next epoch
 # *all of it again*, though no face has changed.
 #
-# The other way: make one array, carry it over **once**, and cut batches out of it where it lies. All of FER2013's
+# The other way: make one array, carry it over **once**, and cut batches out of it where it is. All of FER2013's
 # training faces are 28,709 × 2,304 bytes = 66 MB. Any graphics card has room for that.
 #
 # > **Your guess.** How many times as fast is the second way, per epoch? Twice? Ten times?
@@ -416,8 +422,8 @@ print(f"kept on the device: {slowest / fastest:.0f} times as fast as from text")
 #
 # ## Exercises
 #
-# Write each as a function. Under each stands a check: paste it below your function; if it is silent, you have it.
-# Solutions are in `lessons/solutions/solution_0.py`; look when you have tried.
+# Write each as a function, in a cell at the end of the notebook. Below each exercise is a check: paste it below your
+# function; if it is silent, you have it. Solutions are in `lessons/solutions/solution_0.py`; look when you have tried.
 #
 # **0.1 In a fair light.** Some faces are dark, some are pale. Write `normalise(images)` that takes `(N, 48, 48)`
 # `uint8` and gives `float32` in which each face has the mean 0 and the standard deviation 1. (The standard deviation
@@ -438,8 +444,9 @@ print(f"kept on the device: {slowest / fastest:.0f} times as fast as from text")
 # assert copies(np.stack([face, face, face + 1, face])) == 2
 # ```
 #
-# **0.3 A fair share.** Write `fair_split(labels, share, seed)` that gives two arrays of places, so that the second
-# holds that share *of every class*. Why may a random split without that care be bad for 'disgust'?
+# **0.3 A fair share.** Write `fair_split(labels, share, seed)` that divides the faces at random, but so that the second
+# part gets this share *of every class*. It returns two arrays of positions in `labels`. Why may a random split without
+# that care be bad for 'disgust'?
 #
 # ```python
 # rest, held = fair_split(np.array([0] * 90 + [1] * 10), 0.2, seed=0)

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Lesson 1: logistic regression
 #
-# Now a machine learns. We build the simplest one there is, with nothing but NumPy, and look at every sum that it does.
-# Then we build the same one with PyTorch, and check that it does the same sums.
+# Now a machine learns. We build the simplest one that there is, with nothing but NumPy, and look at every sum that it
+# does. Then we build the same one with PyTorch, and check that it does the same sums.
 #
 # **At the end you can** say what a weight, a score, a probability, a loss, a gradient and a learning rate are; why
 # accuracy can't be a loss; work out a gradient by hand and check it; and write the two functions, `fit` and `evaluate`,
@@ -23,9 +23,10 @@ CLASSES = splits.classes
 print(splits.train, splits.val, splits.test, sep="\n")
 
 # %% [markdown]
-# We lay the 48 rows of each face behind one another, so that a face becomes one long row of 2,304 numbers. All faces
-# together are a table: a row for each face, a column for each pixel. We divide by 255, and then we take the average
-# face away, so that what is left is how each face *differs* from the average.
+# We put the 48 rows of each face one after another, so that a face becomes one long row of 2,304 numbers. All faces
+# together are a table: a row for each face, a column for each pixel. We divide by 255, and then we subtract the average
+# face, so that what is left is how each face *differs* from the average: above 0 where it is lighter, below 0 where it
+# is darker.
 
 
 # %%
@@ -44,16 +45,17 @@ print("X:", X.shape, X.dtype, "  y:", y.shape, y[:10])
 #
 # Imagine seven stencils, one for each expression, as large as a face. Each stencil has a number for each pixel, its
 # **weight**. We lay a stencil over a face, multiply each pixel by the weight that lies over it, and add everything up.
-# That gives one number, the **score** of that expression. A bright pixel under a positive weight raises the score;
-# under a negative one it lowers it. Seven stencils, seven scores; the highest one is the answer.
+# That gives one number, the **score** of that expression. A lighter pixel than usual under a positive weight raises the
+# score; under a negative one it lowers it. Seven stencils, seven scores; the highest one is the answer.
 #
-# Each expression also has one number that is added whatever the face is: its **bias**. In letters, with `@` for
-# "multiply and add up":
+# Each expression also has one number that is added whatever the face is: its **bias**. In letters:
 #
 #     scores = X @ W + b
 #
-# `X` is `(N, 2304)`, `W` is `(2304, 7)`, `b` is `(7,)`. So the scores are `(N, 7)`. This is called *logistic
-# regression*, and scores have a name that you will meet everywhere: **logits**.
+# `X` is the table of faces, `(N, 2304)`, and `W` the table of stencils, `(2304, 7)`, one in each column. (Such a table
+# is also called a *matrix*.) `@` multiplies and adds up, for every face and every stencil, which gives `(N, 7)`; then
+# `b`, `(7,)`, is added to each row. This is called *logistic regression*, and scores have a name that you will meet
+# everywhere: **logits**.
 #
 # > **Your guess.** How many numbers does this machine have to learn?
 
@@ -105,9 +107,10 @@ assert np.allclose(p, 1 / 7), "one seventh for each class: no idea at all"
 #
 # Why not simply take the accuracy? It is what we care about. Let us try. We take a machine with random weights, 60
 # faces, and turn all the weights slowly in one direction, like a radio dial. At each position we look at two numbers:
-# the accuracy, and another one, the *cross-entropy*, which is explained in a minute.
+# the accuracy, and the *cross-entropy*. Section 4 explains the latter; here it is enough that it is low when the true
+# classes got high probabilities.
 #
-# > **Your guess.** What will the two curves look like? Draw them, before you scroll.
+# > **Your guess.** How many different values can the accuracy of 60 faces have? Draw the two curves, before you scroll.
 
 
 # %% picture="dial"
@@ -136,11 +139,12 @@ panels[1].set(title="cross-entropy", xlabel="position of the dial", ylabel="loss
 plt.show()
 
 # %% [markdown]
-# The accuracy is a **staircase**. On each step it is perfectly flat, and then it jumps. Suppose that you stand
-# blindfolded on such a step and want to go up. You feel with your foot to the left: flat. To the right: flat. You have
-# no idea where to go. The cross-entropy is a **slope**: wherever you stand, your foot feels which way is down.
+# The accuracy is a **staircase**, since it can only be 0, 1/60, 2/60 and so on. On each step it is perfectly flat, and
+# then it jumps. Suppose that you stand blindfolded on such a step and want to go up. You feel with your foot to the
+# left: flat. To the right: flat. You have no idea where to go. The cross-entropy is a **slope**: wherever you stand,
+# your foot feels which way is down.
 #
-# Let us feel with the foot, for 200 single weights: change one by a tiny bit, and see which of the two numbers notices.
+# Let us feel with the foot, for 200 single weights: change one by a tiny bit, and see which of the two numbers changes.
 
 # %%
 here = softmax(few @ start)
@@ -162,7 +166,7 @@ assert noticed["cross-entropy"] == 200
 #
 # ## 4. Cross-entropy: the price of being surprised
 #
-# The machine gave the true class the probability `p`. The price is `-log(p)`, the natural logarithm of it.
+# The machine gave the true class the probability `p`. The price is `-log(p)`, where `log` is the natural logarithm.
 #
 # > **Your guess.** What is the price for `p = 1`? For `p = 0.5`? What happens as `p` comes near 0?
 
@@ -191,16 +195,16 @@ assert np.isclose(cross_entropy(softmax(X @ W + b), y), np.log(7), atol=1e-5)
 
 # %% [markdown]
 # Being right and sure is free. Being sure and *wrong* is very expensive. So it pays to be honest about doubt, and that
-# is what we want. The **cross-entropy** is the mean price over all faces. Remember 1.95: a machine of seven classes
-# whose loss is above that is worse than one that knows nothing.
+# is what we want. The **cross-entropy** is the mean price over all faces. Remember log 7 = 1.95: with seven classes, a
+# loss above that is worse than the loss of a machine that knows nothing.
 #
 # ## 5. The gradient, by hand
 #
 # The **gradient** is a list of slopes, one for each parameter: how much does the loss rise when this parameter rises a
 # little? Walk against it, and the loss falls. How do we get it?
 #
-# Take one face with the pixels `x` and the true class `t`. Its price is `-log(p[t])`. Put softmax in for `p`, and take
-# the logarithm apart:
+# Take one face with the pixels `x` and the true class `t`. Its price is `-log(p[t])`. Write out `p[t]` by the formula
+# of softmax; the logarithm of a quotient is a difference, and `log(exp(z[t]))` is `z[t]`:
 #
 #     price = -z[t] + log(exp(z[0]) + ... + exp(z[6]))
 #
@@ -216,8 +220,9 @@ assert np.isclose(cross_entropy(softmax(X @ W + b), y), np.log(7), atol=1e-5)
 #
 #     slope of the price = what you said - what is true = p - onehot(t)
 #
-# ("One-hot" writes a class as seven numbers: a 1 at its place, 0 elsewhere.) And since `z = x @ W + b`, each weight's
-# slope is its pixel times that, and each bias's slope is that alone. Over all faces we take the mean.
+# (`onehot` writes a class as seven numbers: a 1 at its place, 0 elsewhere.) And since `z = x @ W + b`, the slope at a
+# weight is its pixel times the slope at its score, and the slope at a bias is the slope at its score. Over all faces we
+# take the mean.
 
 
 # %%
@@ -231,9 +236,10 @@ by_hand_W, by_hand_b = gradient(few, few_y, start, b)
 print("slopes:", by_hand_W.shape, by_hand_b.shape)
 
 # %% [markdown]
-# Did we make a mistake? **Never trust a gradient that you haven't checked.** Two checks. The slow one: nudge a weight
-# and look at the loss, as we did with the foot. The quick one: PyTorch writes down every step that it calculates, and
-# can go back along them to work out all slopes by itself. That is called **autograd**, and it is the heart of PyTorch.
+# Did we make a mistake? **Never trust a gradient that you haven't checked.** There are two checks. The slow one: nudge
+# a weight a little up and a little down, and see by how much the loss changes. The quick one: PyTorch writes down every
+# step that it calculates, and can go back along them to work out all slopes by itself. That is called **autograd**, and
+# it is the heart of PyTorch.
 
 # %%
 W_torch = torch.tensor(start, requires_grad=True)  # "write down what is done with these"
@@ -269,12 +275,12 @@ for pixel, kind in ((0, 0), (1000, 3), (1500, 5), (2303, 6)):
 
 # %% picture="rates"
 def descend(steps, rate):
-    """From zeros, on all training faces. Gives W, b, and (loss, training accuracy, validation accuracy) per step."""
+    """From zeros, on all training faces. Gives W, b, and (loss, training, validation accuracy) before each step."""
     W, b, history = np.zeros((2304, 7), np.float32), np.zeros(7, np.float32), []
     for _ in range(steps):
         p = softmax(X @ W + b)
         right = (p.argmax(1) == y).mean(), ((X_val @ W + b).argmax(1) == y_val).mean()
-        history.append((cross_entropy(np.maximum(p, 1e-12), y), *right))
+        history.append((cross_entropy(np.maximum(p, 1e-12), y), *right))  # never 0, of which there is no logarithm
         slope_W, slope_b = gradient(X, y, W, b)
         W, b = W - rate * slope_W, b - rate * slope_b
     return W, b, np.array(history)
@@ -296,15 +302,16 @@ assert rates[0.03][-1] < rates[0.001][-1] < rates[1.0][-1]
 
 # %% [markdown]
 # Too small, and you will be here all day. Too large, and you jump over the valley to the other slope, and back, and
-# never settle. The learning rate is the first knob that one turns when a training goes wrong.
+# never settle. The learning rate is the first setting to change when a training goes wrong.
 #
 # Now for real: 300 steps at a good rate.
 
 # %% picture="300 steps"
 W, b, steps = descend(300, 0.03)
 floor = np.bincount(y_val).max() / len(y_val)
-print(f"before: loss {steps[0, 0]:.3f}, validation accuracy {steps[0, 2]:.3f}")
-print(f"after:  loss {steps[-1, 0]:.3f}, validation accuracy {steps[-1, 2]:.3f}   (without looking: {floor:.3f})")
+print(f"at the first step: loss {steps[0, 0]:.3f}, validation accuracy {steps[0, 2]:.3f}")
+print(f"at the last step:  loss {steps[-1, 0]:.3f}, validation accuracy {steps[-1, 2]:.3f}")
+print(f"without looking:   validation accuracy {floor:.3f}")
 plt.figure(figsize=(6.4, 3))
 plt.plot(steps[:, 1], "--", color=BLUE, label="training faces")
 plt.plot(steps[:, 2], color=ORANGE, label="validation faces")
@@ -338,12 +345,12 @@ plt.show()
 # even know which ones are neighbours.
 #
 # You also see its weakness. There is **one** stencil for each class, so it must fit *all* happy faces at once: left,
-# right, near, tilted, light and dark. It can only be the blurred average of what it needs. Hold on to this thought.
+# right, near, tilted, light and dark. So it can only be a blurred mixture of all of them. Hold on to this thought.
 #
 # ## 8. The same with PyTorch
 #
-# In PyTorch a machine is a **model**: a class with its parameters inside, and a `forward` that says what is done with
-# them. `nn.Linear` is exactly our `X @ W + b`.
+# In PyTorch a model is a class with its parameters inside, and a `forward` that says what is done with them.
+# `nn.Linear` is exactly our `X @ W + b`; only its table of weights is kept the other way round, `(7, 2304)`.
 
 
 # %%
@@ -364,7 +371,8 @@ valid_loader = DataLoader(TensorDataset(torch.tensor(X_val), torch.tensor(y_val)
 
 # %% [markdown]
 # Before we go on: is it really the same? We start PyTorch's model with zeros, and do 20 steps on all faces. If it is
-# the same arithmetic, the weights must come out the same as ours.
+# the same arithmetic, the weights must come out the same as ours. (`.detach()` gives the numbers without PyTorch's
+# record of how they were calculated; `.T` turns the table round.)
 
 # %%
 same = Logistic()
@@ -381,11 +389,11 @@ print("largest difference of a weight:", float(np.abs(same.linear.weight.detach(
 assert np.allclose(same.linear.weight.detach().numpy().T, ours, atol=1e-5)
 
 # %% [markdown]
-# It is. Now the two functions that the article uses for *all* its models, and so can you. `evaluate` asks about every
-# face and changes nothing. `fit` goes through the batches, walks a step after each, and evaluates after each epoch.
+# It is. Now the two functions that the article uses for *all* its models. `evaluate` asks about every face and changes
+# nothing. `fit` goes through the batches, takes a step after each, and evaluates after each epoch.
 #
-# One thing is new: a step after every *batch* of 100 faces, not after all of them. So 2,100 faces, say, give 21 steps
-# for the price of one. This is **stochastic** gradient descent, SGD for short; "stochastic" means that chance decides
+# One thing is new: a step after every *batch* of 100 faces, not after all of them. So one look at 2,100 faces gives 21
+# steps instead of one. This is **stochastic** gradient descent, SGD for short; "stochastic" means that chance decides
 # which faces are in a batch.
 
 
@@ -438,8 +446,8 @@ print("before:   loss {:.3f}, accuracy {:.3f}".format(*before))
 history = fit(25, 0.03, model, train_loader, valid_loader)
 after = evaluate(model, valid_loader)
 print("after:    loss {:.3f}, accuracy {:.3f}".format(*after))
-print(f"by hand, the loss on the training faces after 25 looks {steps[24, 0]:.3f}, after 300 looks {steps[-1, 0]:.3f}")
-print(f"a step after each batch: after 25 looks {history[-1][0]:.3f}")
+print(f"a step for all faces: training loss at look 25 {steps[24, 0]:.3f}, at look 300 {steps[-1, 0]:.3f}")
+print(f"a step for each batch: training loss at look 25 {history[-1][0]:.3f}")
 learned, judged, accuracy = zip(*history, strict=True)
 figure, panels = plt.subplots(1, 2, figsize=(8.6, 3))
 panels[0].plot(range(1, 26), learned, "--", color=BLUE, label="training")
@@ -462,11 +470,11 @@ assert history[-1][0] < steps[-1, 0] < steps[24, 0]
 #
 # The article reports 31 % with this model on the real FER2013, where always saying "happy" gives 25 %, and writes
 # that it "does not cross this certain limit". With a better learning rate `mien`'s logistic regression reaches 39 %
-# there, but one stencil for each class can't do much more, train as long as you like.
+# there, but one stencil for each class can't do much more, however long you train it.
 #
 # ## 9. Ask it
 #
-# A **predict** function: one face in, one word out. We use validation faces. The test faces stay in their envelope.
+# A **predict** function: one face in, one word out. We use validation faces; the test faces are for the very end.
 
 
 # %% picture="answers"
@@ -506,7 +514,7 @@ assert sure[fits].mean() > sure[~fits].mean()
 # * Learn by a loss with a slope everywhere (cross-entropy); judge by the accuracy.
 # * The slope at the scores is *what you said minus what is true*.
 # * Check gradients. Know the loss of "no idea": log of the number of classes.
-# * One stencil per class is too little. That isn't a matter of training longer. The *model* has to become richer.
+# * One stencil for each class is too little, however long it is trained. The *model* has to become richer.
 #
 # ## Exercises
 #
@@ -538,4 +546,4 @@ assert sure[fits].mean() > sure[~fits].mean()
 # assert confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist() == [[1, 1], [0, 1]]
 # ```
 #
-# **Next:** [lesson 2](lesson_2_feedforward.py) puts stencils on top of stencils. At first that brings nothing at all.
+# **Next:** [lesson 2](lesson_2_feedforward.py) puts stencils on top of stencils.

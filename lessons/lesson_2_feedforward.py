@@ -2,8 +2,7 @@
 # # Lesson 2: a feed-forward network
 #
 # One stencil for each expression wasn't enough. So we put stencils on top of stencils. That is a *neural network*. It
-# brings two surprises: without one tiny addition it brings nothing at all, and with it, it becomes too good at the
-# wrong thing.
+# holds two surprises.
 #
 # **At the end you can** say what a layer, a hidden unit and a non-linearity are; recognise overfitting from two curves;
 # and use augmentation against it.
@@ -43,7 +42,7 @@ plt.show()
 # Logistic regression adds up its inputs with weights. In two dimensions that means: it draws **one straight line** and
 # says "this side is orange, that side is blue".
 #
-# > **Your guess.** How many of the points will a straight line get right here?
+# > **Your guess.** What share of the points will a straight line get right here?
 
 
 # %%
@@ -63,12 +62,12 @@ line = nn.Linear(2, 2)
 print(f"one line: {learn(line):.1%} right; without looking: {max(ring.float().mean(), 1 - ring.float().mean()):.1%}")
 
 # %% [markdown]
-# No better than not looking at all. (A line that cuts off one side would get five points in a hundred more; the loss
-# doesn't lead there, and no line comes near all of them.) So we add a **layer** in between: 16 stencils first, each
-# gives a score; then a second layer that looks at those 16 scores instead of the points. The 16 in the middle are
+# No better than not looking at all. (A line that cuts off one side would get 5 % more of them right; the loss doesn't
+# lead there, and no line comes near all of them.) So we put something in between. A first **layer** has 16 stencils,
+# each of which gives a score; a second layer looks at those 16 scores instead of the points. The 16 in the middle are
 # called **hidden units**, because nobody outside ever sees them.
 #
-# > **Your guess.** Two layers, 16 hidden units, and nothing else: how many points will it get right?
+# > **Your guess.** Two layers, 16 hidden units, and nothing else: what share of the points will it get right?
 
 # %%
 torch.manual_seed(0)
@@ -76,9 +75,9 @@ two_layers = nn.Sequential(nn.Linear(2, 16), nn.Linear(16, 2))
 print(f"two layers: {learn(two_layers):.1%} right")
 
 # %% [markdown]
-# Nothing gained! Why? Look at the arithmetic. The first layer gives `x @ A + a`. The second one gives `(x @ A + a) @ B
-# + b`. Multiply it out: `x @ (A @ B) + (a @ B + b)`. **That is again one matrix and one bias.** Two linear layers are
-# one linear layer that takes longer. A hundred would be, too. Let us see it in numbers.
+# Nothing gained! Why? Look at the arithmetic. The first layer gives `x @ A + a`. The second one gives
+# `(x @ A + a) @ B + b`. Multiply it out: `x @ (A @ B) + (a @ B + b)`. **That is again one matrix and one bias.** Two
+# linear layers are one linear layer that takes longer. A hundred would be, too. Let us see it in numbers.
 
 # %%
 first, second = two_layers
@@ -97,7 +96,8 @@ assert torch.allclose(together, two_layers(points), atol=1e-4)
 # This is called **ReLU** (*rectified linear unit*), and any such bend is a **non-linearity**: its curve isn't a
 # straight line any more, so the trick with multiplying out no longer works.
 #
-# > **Your guess.** The same two layers, with a ReLU between them?
+# > **Your guess.** The same two layers, with a ReLU between them: what share now? And what shape will the region have
+# > that it calls orange?
 
 # %% picture="maps"
 torch.manual_seed(0)
@@ -131,11 +131,11 @@ assert accuracy > 0.95
 #
 # The article calls this a **feed-forward network**: numbers flow forward through the layers, never in a circle. Ours
 # has 256 hidden units, then 128, then the seven scores. Each hidden unit of the first layer is a stencil, as in lesson
-# 1, only that it doesn't have to stand for a whole expression. One may look for an open mouth on the left, another for
-# the same on the right.
+# 1, but it doesn't have to stand for a whole expression. One may look for an open mouth on the left, another for the
+# same on the right.
 #
 # The model takes raw pixels, as all of `mien`'s models do, and brings them into a fair light itself: each face gets
-# mean 0 and deviation 1 (exercise 0.1).
+# mean 0 and standard deviation 1 (exercise 0.1).
 
 
 # %%
@@ -151,7 +151,7 @@ class FeedForward(nn.Module):
 
     def forward(self, pixels):
         x = pixels.float().flatten(1)  # (B, 2304)
-        x = (x - x.mean(1, keepdim=True)) / (x.std(1, keepdim=True) + 1)
+        x = (x - x.mean(1, keepdim=True)) / (x.std(1, keepdim=True) + 1)  # + 1: never divided by 0
         x = self.bend(self.first(x))  # (B, 256)
         x = self.bend(self.second(x))  # (B, 128)
         return self.last(x)  # (B, 7)
@@ -163,15 +163,18 @@ print(f"{parameters:,} parameters for {len(splits.train):,} faces: {parameters /
 # %% [markdown]
 # Keep that ratio in mind. It will matter.
 #
-# In lesson 1 you wrote `fit` and `evaluate`. You could use them here, unchanged; the file `article.py` beside the
-# lessons does so with all four models of the article. From now on we take `mien.fit`, which does the same: batches,
-# loss, slopes, step, and after each epoch a look at the validation faces. It keeps the
-# faces on the device (lesson 0), it gives an `Epoch` with all figures after each epoch, and *you* own the loop:
-# print, draw, or stop. Mind one thing: `mien.fit(...)` alone trains nothing. Each turn of a loop over it trains one
-# epoch. `list(mien.fit(...))` is the shortest such loop: it asks for all epochs and keeps them in a list. All settings
-# together are a **recipe**. ("demo" is a ready one for drawn faces, of which we change what stands in `PLAIN`; "adamw"
-# is Adam with weight decay, put beside its step and not, as in exercise 1.2, into the loss; here it is 0.) Where there
-# is a GPU `mien.fit` takes it by itself and leaves the network there; ours are so small that we stay on the CPU.
+# In lesson 1 you wrote `fit` and `evaluate`. You could use them here, unchanged; `article.py`, next to the lessons,
+# does so with all four models of the article. From now on we take `mien.fit`, which does the same: batches, loss,
+# slopes, step, and after each epoch a look at the validation faces. It also keeps the faces on the device (lesson 0).
+#
+# Mind one thing: `mien.fit(...)` alone trains nothing. You loop over it. Each turn of the loop trains one epoch and
+# gives you an `Epoch` with its figures, which you may print or draw; you may also stop. `list(mien.fit(...))` is the
+# shortest such loop: it asks for all epochs and keeps them in a list.
+#
+# All settings together are a **recipe**. "demo" is a ready one for drawn faces, of which we change the settings in
+# `PLAIN`. (`adamw` is Adam, as above, with a weight decay that isn't part of the loss as in exercise 1.2, but is
+# subtracted at each step; here it is 0.) `mien.fit` uses a GPU if there is one; our networks are so small that we stay
+# on the CPU.
 
 # %%
 PLAIN = {"optimiser": "adamw", "lr": 0.001, "weight_decay": 0.0, "schedule": "constant", "batch": 64, "flip": False}
@@ -189,8 +192,8 @@ untrained = mien.evaluate(network, splits.val)
 print(f"before training: accuracy {untrained.accuracy:.3f}, loss {untrained.loss:.3f} (no idea: {np.log(7):.3f})")
 
 # %% [markdown]
-# > **Your guess.** With the bend and without it, 30 epochs each: how far will they get on the validation faces? And on
-# > the *training* faces?
+# > **Your guess.** With the bend and without it, 30 epochs each: what accuracy will they reach on the validation faces?
+# > And on the *training* faces?
 
 # %% picture="bend"
 torch.manual_seed(0)
@@ -210,8 +213,8 @@ assert plain_history[-1].train_accuracy > straight_history[-1].train_accuracy + 
 # Look at these curves for a while; there is a lot in them.
 #
 # First compare the two networks. On the *training* faces the bend makes a great difference. On the validation faces it
-# has gained only a few points so far: see the two bests that are printed. It spends its power on something else, and
-# section 5 sets it free.
+# has gained only a few *points* (a point is 1 % of the faces): compare the two best epochs, as printed. The network
+# spends its power on something else, and section 5 sets it free.
 #
 # The network with the bend gets nearly *every* training face right. That is what power looks like. But on the
 # validation faces it is far from that. And look at its validation **loss**: it falls, turns, and climbs far above 1.95,
@@ -220,11 +223,11 @@ assert plain_history[-1].train_accuracy > straight_history[-1].train_accuracy + 
 #
 # ## 4. Overfitting
 #
-# What you see is called **overfitting**: the network has learned its training faces *by heart*. It had the many
-# parameters for each face that we counted above, which is plenty to remember "this one with the bright ear is sad"
-# instead of finding out what sadness looks like.
+# What you see is called **overfitting**: the network has learned its training faces *by heart*. It has the many
+# parameters for each face that we counted above: plenty to remember "this one with the bright ear is sad" instead of
+# finding out what a sad face looks like.
 #
-# How do we know that it isn't simply a matter of hard faces? By an experiment that I find a little eerie. We shuffle
+# Could it be that the validation faces are simply harder? An experiment tells, and I find it a little eerie. We shuffle
 # the labels: every training face gets the label of some other face. There is nothing to find any more. Nothing at all.
 #
 # > **Your guess.** What training accuracy will it reach on nonsense?
@@ -243,11 +246,11 @@ assert nonsense_history[-1].train_accuracy > 0.9
 assert nonsense_history[-1].val_accuracy < 0.3
 
 # %% [markdown]
-# It learned nonsense by heart. (This experiment is due to Zhang and others, 2017, and it startled the
-# field.) So **training accuracy proves nothing.** Whoever shows you only that has shown you nothing. This is why we
-# keep validation faces.
+# It learned nonsense by heart. (This experiment is due to Zhang and others, 2017, and it startled the field.) So
+# **training accuracy proves nothing.** Whoever shows you only that has shown you nothing. This is why we keep
+# validation faces.
 #
-# How to tell from curves:
+# How to read the curves:
 #
 # | training accuracy | validation accuracy | what it is | what to do |
 # |---|---|---|---|
@@ -259,8 +262,8 @@ assert nonsense_history[-1].val_accuracy < 0.3
 #
 # The best cure for learning by heart is more to learn. We have no more faces. But a smile in a mirror is still a smile.
 # A smile a little to the left, a little larger or tilted: still a smile. So each time a face comes along, we change it
-# a bit, at random. The network never sees exactly the same picture twice, so learning it by heart is no use. This is
-# **augmentation**.
+# a bit, at random. The network hardly ever sees exactly the same picture twice, so learning it by heart is no use. This
+# is **augmentation**.
 #
 # In PyTorch a random flip and shift take a few lines.
 
@@ -283,8 +286,9 @@ assert augmented(one.expand(5, -1, -1)).shape == (5, 48, 48)
 assert torch.equal(augmented(one[None], reach=0)[0].sum(), one.float().sum()), "mirroring loses nothing"
 
 # %% [markdown]
-# Which changes are allowed? Those that leave the label true. Upside down? No such photos will come, so it would be
-# wasted. Mirrored? Yes: a mirrored sad face is sad. (Mirrored *letters* would be another matter.)
+# Which changes are allowed? Those that leave the label true. Mirrored? Yes: a mirrored sad face is sad. (Mirrored
+# *letters* would be another matter.) Upside down? The label stays true, but no such photos will come, so learning them
+# would be wasted.
 #
 # `mien.fit` augments whole batches at once when the recipe says so: `flip`, `shift`, `scale` (nearer and farther) and
 # `rotate` (tilted). **Only training faces are changed, never those that we judge by.**
@@ -317,15 +321,16 @@ assert gap["augmented"] < gap["plain"]
 # The training accuracy went *down* and the validation accuracy *up*. We made the exercise book harder, and the pupil
 # did better in the mock exam. And the validation loss no longer runs away.
 #
-# But mind what is compared. The dashed line is measured *while* the network learns, in training mode and on the faces
-# as they were shown: the changed ones, which are harder. The accuracy on the training faces as they are is printed.
+# But mind what is compared. The dashed line is measured *while* the network learns, on the faces as it was shown them:
+# the changed ones, which are harder. The accuracy on the training faces as they are is printed, too.
 #
 # One honest remark: "best validation accuracy" is the best of 30 looks at the same faces, so it flatters a little. How
 # much? Lesson 5 measures it.
 #
 # ## 6. What do the hidden units look for?
 #
-# In lesson 1 we looked at seven stencils. The first layer here has 256. Here are the 16 with the strongest say.
+# In lesson 1 we looked at seven stencils. The first layer here has 256. Here are the 16 with the strongest say, which
+# are those with the largest weights in their own layer and in the next one.
 
 # %% picture="hidden units"
 with torch.no_grad():
@@ -336,8 +341,8 @@ show_faces(chosen, columns=8, height=1.15, cmap="RdBu", vmin=-reach, vmax=reach)
 plt.show()
 
 # %% [markdown]
-# Some you can read: a mouth here, brows there. But each is tied to its place: a stencil that finds a mouth in row 38 is
-# blind to a mouth in row 34. The network has to learn *the same thing again for each place*. That is a terrible waste,
+# Some you can read: a mouth here, brows there. But each is tied to its place: a stencil that finds a mouth in row 38
+# misses a mouth in row 34. The network has to learn *the same thing again for each place*. That is a terrible waste,
 # and lesson 3 ends it.
 #
 # ## 7. Ask it
@@ -361,10 +366,10 @@ floor = max(splits.val.counts.values()) / len(splits.val)
 assert report.accuracy > floor + 0.1
 
 # %% [markdown]
-# The **interval** is new, and it matters. Had we drawn other validation faces, we would have got another figure. 95
-# times in 100 the interval holds the one that endlessly many faces would give. To tell two models apart that were
-# judged on the same faces, count those that only one of them gets right: when these are about as many on both sides,
-# *don't* say that one is better, even where its figure is higher.
+# The **interval** is new, and it matters. With other validation faces we would have got another figure. In 95 cases of
+# 100 such an interval holds the figure that endlessly many faces would give. If two models were judged on the same
+# faces, count the faces that only the first gets right, and those that only the second gets right. If these two counts
+# are about equal, *don't* say that one model is better, even where its figure is higher.
 #
 # ## What to take with you
 #
@@ -377,9 +382,11 @@ assert report.accuracy > floor + 0.1
 #
 # Solutions: `lessons/solutions/solution_2.py`.
 #
-# **2.1 By hand.** The toy problem XOR: (0,0) → 0, (0,1) → 1, (1,0) → 1, (1,1) → 0. No line can do it. Write down
-# weights for `nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))` that give exactly these numbers. No training:
-# paper and pencil. (Hint: one hidden unit for "at least one", another for "both".) Let `xor_network()` give it.
+# **2.1 By hand.** The toy problem XOR: (0,0) → 0, (0,1) → 1, (1,0) → 1, (1,1) → 0. No line can do it. Find weights and
+# biases for `nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))` that give exactly these numbers. No training:
+# paper and pencil. (Hint: one hidden unit for "how many are 1", another for "both are".) Write `xor_network()`, which
+# returns the network with these numbers in it; `network[0].weight.data = torch.tensor(...)` sets the first layer's
+# weights, with a row for each hidden unit, and `network[0].bias.data` its biases.
 #
 # ```python
 # corners = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -396,8 +403,9 @@ assert report.accuracy > floor + 0.1
 # assert abs((dropout(x, 0.3, training=True) == 0).float().mean() - 0.3) < 0.02
 # ```
 #
-# **2.3 Stop in time.** Write `stop_at(losses, patience)`: the epoch (from 0) to which one goes back when the validation
-# loss hasn't improved for `patience` epochs in a row, and the epoch at which one notices (or the last).
+# **2.3 Stop in time.** `losses` are the validation losses of the epochs, counted from 0. We stop when there was no new
+# lowest loss for `patience` epochs in a row, and go back to the epoch with the lowest. Write `stop_at(losses,
+# patience)`: it returns the epoch to go back to, and the one at which we stop (the last, if we never do).
 #
 # ```python
 # assert stop_at([3, 2, 1, 1.5, 1.2, 1.4, 0.5], patience=3) == (2, 5)

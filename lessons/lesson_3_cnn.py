@@ -5,7 +5,7 @@
 # once, and looks for it everywhere. That one idea made computers see.
 #
 # **At the end you can** say what a filter, a feature map, padding, stride and pooling are; work out a convolution by
-# hand; see what a filter sees; and explain why this network does better with a sixteenth of the parameters.
+# hand; see what a filter sees; and say what this network knows before it has seen a single face.
 #
 # **You need** lesson 2. About 45 minutes.
 
@@ -27,9 +27,9 @@ face = splits.train.images[2]
 # ## 1. A small stencil that walks
 #
 # Instead of a stencil as large as the face we take a tiny one, 3 × 3 weights. We lay it over the upper left corner,
-# multiply, add up, and write down the score. Then we move it one pixel to the right and do it again. And so on, over
-# the whole face. The small stencil is called a **filter** (or *kernel*), the walk a **convolution**, and the picture of
-# all its scores a **feature map**: it shows *where* the filter found what it looks for.
+# multiply, add up, and write down the score. Then we move it one pixel to the right and do it again. And so on, row by
+# row, over the whole face. The small stencil is called a **filter** (or *kernel*), the walk a **convolution**, and the
+# picture of all its scores a **feature map**: it shows *where* the filter found what it looks for.
 #
 # Here it is, as plain as can be.
 
@@ -55,14 +55,15 @@ assert np.allclose(ours, torchs, atol=1e-5)
 # %% [markdown]
 # The map has 46 rows and not 48: the filter can't stand half outside. If we want 48, we put a margin of zeros around
 # the face first; that is called **padding**. And if the filter moves 2 pixels at a time, it has a **stride** of 2, and
-# the map is half as large.
+# the map is half as high and half as wide.
 #
 # ## 2. What a filter sees
 #
 # Look at the weights above: -1 in the upper row, +1 in the lower one. On an even surface they cancel out, and the score
 # is 0. Where it is dark above and light below, the score is high.
 #
-# > **Your guess.** Where in the face will this filter score high? And the same filter, turned by a quarter?
+# > **Your guess.** Where in the face will this filter score high? And where, if its weights are -1 in the left column
+# > and +1 in the right one?
 
 # %% picture="filters"
 FILTERS = {
@@ -93,8 +94,9 @@ assert np.allclose(maps["mean of 9"][0, 0], pixels[:3, :3].mean())
 # and the head. People designed such filters by hand for thirty years. We shan't. **The network finds its own filters**,
 # by the gradient, as it found its stencils.
 #
-# > **Your guess.** A layer that makes 16 maps out of a face: how many parameters does it have as a convolution? And
-# > as a linear layer, in which each of the numbers of the 16 maps has a weight for each pixel?
+# > **Your guess.** A layer makes 16 maps of 48 × 48 out of a face. How many parameters does it have as a convolution,
+# > with a bias for each filter? And as a linear layer, in which each number of each map has its own weight for each
+# > pixel?
 
 # %%
 convolution = nn.Conv2d(1, 16, 3, padding=1)
@@ -102,12 +104,12 @@ print(f"convolution: {sum(p.numel() for p in convolution.parameters()):,}")
 print(f"linear: {2304 * 16 * 2304 + 16 * 2304:,}")
 
 # %% [markdown]
-# 160 against 85 million. Two thoughts are behind this, and both are true of pictures:
+# 160 against 85 million. Two ideas save so many, and both are true of pictures:
 #
 # * **Neighbours belong together.** What a pixel means depends on those around it, not on one at the other end.
 # * **A thing is the same thing everywhere.** So the same weights will do at every place.
 #
-# A network that knows such things from the start needn't learn them from faces.
+# A network into which these are built needn't learn them from faces.
 #
 # ## 3. Pooling: a step back
 #
@@ -128,8 +130,8 @@ assert np.array_equal(pooled, F.max_pool2d(torch.tensor(ours)[None, None], 2)[0,
 print(ours.shape, "->", pooled.shape)
 
 # %% [markdown]
-# > **Your guess.** We shift the face by one pixel to the right. By how much do the numbers of a feature map change, and
-# > by how much do they change after pooling once, twice, three times?
+# > **Your guess.** We shift the face by one pixel to the right. By how much do the numbers of a feature map change, in
+# > percent of their mean? And after pooling once, twice, three times: more, or less?
 
 
 # %% picture="one pixel"
@@ -152,11 +154,11 @@ plt.show()
 assert moved["pooled 3 times"] < moved["pooled 0 times"]
 
 # %% [markdown]
-# Each step back makes the network more patient with where exactly things are.
+# After each step back it matters less where exactly things are.
 #
 # ## 4. The network
 #
-# Now we stack: filters, bend, pooling; filters, bend, pooling; once more. The second layer's filters don't look at
+# Now we stack: filters, ReLU, pooling; filters, ReLU, pooling; once more. The second layer's filters don't look at
 # pixels any more but at the first layer's maps: at "edge here, edge there". So they can find *corners*. The third
 # layer's can find what corners are parts of. From pixels to edges, to parts: nobody tells the network to do so.
 #
@@ -234,8 +236,8 @@ for name, report in scores.items():
 assert scores["CNN"].accuracy > scores["feed-forward"].accuracy
 
 # %% [markdown]
-# Fewer parameters, and better. That isn't a contradiction: what the network knows from the start (neighbours belong
-# together, a thing is the same everywhere) it doesn't have to learn from a few thousand faces.
+# A sixteenth of the parameters, and better. That isn't a contradiction: what is built into the network (neighbours
+# belong together, a thing is the same everywhere) it doesn't have to learn from a few thousand faces.
 #
 # ## 5. Does it really not mind where?
 #
@@ -273,11 +275,11 @@ print("of its accuracy, kept at 4 pixels:", {name: f"{share:.0%}" for name, shar
 assert kept["CNN"] > kept["feed-forward"]
 
 # %% [markdown]
-# Look at the two curves: both fall. Compare the points that they lose: there they may be about equal. As a share of
-# what it had, the CNN keeps more. It minds less, but it does mind. Its last layer still looks at 6 × 6 places, and it
-# knows where mouths usually are. Most later networks take the *mean* over all places instead; then it matters even less
-# where something is. Lesson 4 does that. And of course one can shift the training faces, too: the idea of lesson 2 and
-# the idea of this lesson add up.
+# Look at the two curves: both fall. In points they may lose about the same; as a share of what it had, the CNN keeps
+# more. It minds less, but it does mind. Its last layer still has a weight for each of 6 × 6 places, so it has learned
+# where mouths usually are. Most later networks take the *mean* over all places instead; then it matters even less where
+# something is. Lesson 4 does that. And of course one can shift the training faces, too: augmentation and convolutions
+# can be combined.
 #
 # ## 6. What has it learned to see?
 #
@@ -301,10 +303,12 @@ plt.show()
 
 # %% [markdown]
 # First the face, drawn in edges. At the end only small bright cells: "something that I look for is *there*". But what
-# do they look for? We can ask. A cell of the third layer, before its pooling, is fed by a patch of 18 × 18 pixels of
-# the face; this patch is its **receptive field**. (Count with me: a 3 × 3 filter sees 3 pixels. Pooling doubles the
-# distance between neighbours. So the next filter sees 3 + 1 + 2 × 2 = 8, and the third one 8 + 2 + 2 × 4 = 18.) Let
-# us take a few maps of the third layer and collect the patches of validation faces that excite them most.
+# do they look for? We can ask. A number in a map of the third layer, before its pooling, depends on a patch of 18 × 18
+# pixels of the face; this patch is its **receptive field**. (Count with me. The first filter sees 3 pixels in a row.
+# Pooling takes its neighbour, 1 pixel further, too: 4. From now on neighbours are 2 pixels apart. The second filter
+# takes one neighbour on each side: 4 + 2 × 2 = 8. Pooling: 8 + 2 = 10, and now neighbours are 4 pixels apart. The third
+# filter: 10 + 2 × 4 = 18.) We take a few maps of the third layer and collect the patches of validation faces for which
+# their numbers are largest.
 
 # %% picture="patches"
 with torch.no_grad():
@@ -312,6 +316,7 @@ with torch.no_grad():
     x = cnn.maps(batch)[1]
     excited = cnn.third(x).relu()  # (N, 64, 12, 12): before the last pooling
 patches = np.pad(splits.val.images, ((0, 0), (7, 7), (7, 7)), mode="edge")
+# of each map, the size of the weights that look at it, times its mean: the maps with the strongest say
 weights = cnn.last.weight.detach().reshape(7, 64, 36).abs().sum((0, 2)) * excited.mean((0, 2, 3))
 figure, cells = plt.subplots(6, 8, figsize=(6.4, 4.9))
 for row, number in zip(cells, weights.topk(6).indices, strict=True):
@@ -327,8 +332,8 @@ plt.show()
 # arch, something white in the dark: an eye, or teeth. Nobody told it that faces have such parts.
 #
 # A word of caution. It is tempting to give each row a name: "the smile detector". Sometimes a row is mixed, and a map
-# that fires on mouths may fire on collars, too. Pictures like these *suggest*; they don't prove. (`mien explain` makes
-# heatmaps, and says of each whether it passed a check.)
+# that is high on mouths may be high on collars, too. Pictures like these *suggest*; they don't prove. (`mien explain`
+# makes heatmaps of where a network looks, and says of each whether it passed a check.)
 #
 # ## 7. Ask it
 
@@ -343,17 +348,18 @@ plt.show()
 # ## What to take with you
 #
 # * A convolution is one small stencil, used everywhere. Few parameters, and it finds a thing wherever it is.
-# * Pooling steps back: less exact about *where*, so a larger patch comes into view.
+# * Pooling steps back: less exact about *where*, and a larger patch comes into view.
 # * Stacked, they go from edges to parts. Nobody tells them to.
-# * Knowing something from the start (neighbours, sameness) is worth more than many parameters.
+# * What is true of all pictures is better built in than learned from a few faces.
 #
 # ## Exercises
 #
 # Solutions: `lessons/solutions/solution_3.py`.
 #
 # **3.1 How far can it see?** Write `receptive_field(layers)`: `layers` is a list of (size, stride), such as `(3, 1)`
-# for a 3 × 3 filter and `(2, 2)` for pooling; it gives the side of the patch that one number at the end depends on. How
-# many more 3 × 3 filters does our network need to see a whole face of 48 pixels?
+# for a 3 × 3 filter and `(2, 2)` for pooling; it returns the side of the patch that one number at the end depends on.
+# How many 3 × 3 filters would our network need after its last pooling, one after the other, to see a whole face of 48
+# pixels?
 #
 # ```python
 # assert receptive_field([(3, 1), (2, 2), (3, 1), (2, 2), (3, 1)]) == 18
@@ -366,8 +372,10 @@ plt.show()
 # assert np.allclose(fast_convolve(pixels, kernel), convolve(pixels, kernel), atol=1e-5)
 # ```
 #
-# **3.3 Does the order matter?** Show that a convolution of a shifted picture is the shifted convolution: write
-# `commutes(image, kernel, by)`, true if both are the same where both are known. Why isn't that so for a linear layer?
+# **3.3 Does the order matter?** Show that it makes no difference whether one shifts a picture and then convolves it, or
+# the other way round: write `commutes(image, kernel, by)`, which shifts by `by` pixels to the right, and is true if
+# both orders give the same, apart from the columns at the edge that came in from outside. Why isn't that so for a
+# linear layer?
 #
 # ```python
 # assert all(commutes(pixels, weights, by) for weights in FILTERS.values() for by in (1, 5))

@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Lesson 4: a residual network
 #
-# Three layers were good. So thirty must be better? In 2015 the best people of the field tried, and it got *worse*. Then
-# four of them found a cure so small that it fits into one line. We shall see both: the illness, and the cure.
+# Three layers were good. So thirty must be better? We try it, find out why it goes as it goes, and meet an idea so
+# small that it fits into one line. Nearly all large networks of today have that line.
 #
-# **At the end you can** say why deep networks wouldn't learn; what a skip connection is and why it helps; what batch
-# normalisation does, and the trap that comes with it; and what a learning-rate schedule is for.
+# **At the end you can** say what becomes of a gradient in a deep network; what a skip connection is and what it does;
+# what batch normalisation does, and the trap that comes with it; and what a learning-rate schedule is for.
 #
 # **You need** lesson 3. About 50 minutes.
 
@@ -41,10 +41,10 @@ train_small, val_small = halved(splits.train[:1000]), halved(splits.val)
 print(train_small, val_small, sep="\n")
 
 # %% [markdown]
-# ## 1. Deeper, and worse
+# ## 1. Deeper
 #
-# Here is a network whose depth we can choose: as many convolutions as we like, all alike, 16 maps each, a ReLU after
-# each. (Two switches, `skip` and `norm`, are off. They are what this lesson is about.)
+# Here is a network whose depth we can choose: as many convolutions as we like, all alike, 16 maps each, a ReLU between
+# them. (Two switches, `skip` and `norm`, are off at first. Sections 3 and 4 explain them.)
 
 
 # %%
@@ -77,7 +77,7 @@ SETTINGS = {"optimiser": "adamw", "lr": 0.002, "weight_decay": 0.0, "batch": 50,
 
 
 def train(model, train=train_small, val=val_small, **settings):
-    name = getattr(model, "name", "cnn")  # our own have none
+    name = getattr(model, "name", "cnn")  # our own has none; the recipe needs one
     recipe = mien.recipe(name, "demo", options={}, **{"epochs": 8, **SETTINGS, **settings})
     return list(mien.fit(model, train, val, recipe, device="cpu"))
 
@@ -108,11 +108,13 @@ for depth, history in plain.items():
 assert plain[20][-1].train_loss > plain[2][-1].train_loss + 0.1
 
 # %% [markdown]
-# 8 layers learn later than 2, and 20 learned nothing. And mind what this *isn't*: it isn't overfitting. Overfitting is
-# good on the training faces and bad on others. This one is bad on its training faces. It **can't be trained**.
+# 8 layers learn later than 2, and 20 learned nothing. And mind what this *isn't*: it isn't overfitting. An overfitted
+# network is good on its training faces and bad on others. This one is bad on its training faces, too. It **can't be
+# trained**.
 #
 # That is odd, if you think of it. A network of 20 layers can do all that one of 2 can: two layers work, the other 18
-# hand on what they get. A good solution exists. Gradient descent doesn't find it.
+# hand on what they get. So good weights exist. Gradient descent doesn't find them. In 2015 the best people of the field
+# were stuck here.
 #
 # ## 2. Why: the whisper down the line
 #
@@ -162,8 +164,8 @@ show_gradients({"plain, 20 layers": plain_sizes})
 assert plain_sizes[-1] > 1000 * plain_sizes[0]
 
 # %% [markdown]
-# (Mind the scale: each line is ten or more times the one below it.) The first layers hear nothing. They never learn
-# anything, and they garble the picture before the later ones get to see it.
+# (Mind the scale: from one horizontal line to the next the gradient grows ten times or more.) The first layers hear
+# nothing. They never learn anything, and they garble the picture before the later ones get to see it.
 #
 # ## 3. The cure, in one line
 #
@@ -173,11 +175,11 @@ assert plain_sizes[-1] > 1000 * plain_sizes[0]
 #     skip:   x = x + f(x)
 #
 # That is all. The way past `f` is called a **skip connection**, and what `f` learns is the **residual**: what is still
-# missing. Why does it help? Look at the slopes. The slope of `f(x)` is whatever it is. The slope of `x + f(x)` is **1 +
-# that**. On the way back, the gradient can always take the path through the 1, and arrives as it set out. The whisper
-# goes along a telephone line.
+# missing. Why should it help? Look at the slopes. The slope of `f(x)` is whatever it is. The slope of `x + f(x)` is
+# **1 + that**. On the way back, the gradient can always take the path through the 1, and arrives as it set out. The
+# whisper goes along a telephone line.
 #
-# It also makes doing nothing easy. If a layer isn't needed, it learns `f = 0`, and hands on what it got.
+# It also makes doing nothing easy. If a layer isn't needed, it learns `f(x) = 0`, and hands on what it got.
 #
 # > **Your guess.** The same 20 layers, the same starting weights, the same faces: what will the gradients look like
 # > now?
@@ -207,23 +209,25 @@ print(f"training accuracy: plain {plain[20][-1].train_accuracy:.3f}, with skips 
 assert skipped[-1].train_loss < plain[20][-1].train_loss - 0.2
 
 # %% [markdown]
-# This is the idea of He, Zhang, Ren and Sun (2015). Their network had 152 layers and won everything there was to win.
-# Today there is hardly a large network without skips, those that write texts included. (Their plain networks had the
-# next cure, too, so that no gradient died away, and the deeper ones were still worse: skips help with more than that.)
+# This is the idea of He, Zhang, Ren and Sun (2015). Their network had 152 layers and won that year's great contests of
+# image recognition. Today there is hardly a large network without skips, those that write texts included. (Their plain
+# networks had the cure of section 4, so that no gradient died away, and yet the deeper ones were worse. So skips help
+# with more than that.)
 #
 # ## 4. Batch normalisation
 #
-# There is a second cure. It came earlier in the same year, and the two work best together. The trouble was that numbers
-# shrink or grow from layer to layer. So put them right after each layer: for each map take the mean and the standard
-# deviation *over the whole batch*, subtract the one, divide by the other. Then two learned numbers for each map may
-# stretch and move it again, if that is of use. That is **batch normalisation**.
+# There is a second cure. It came earlier in the same year (Ioffe and Szegedy, 2015), and the two work best together.
+# The trouble was that numbers shrink or grow from layer to layer. So correct them after each layer: for each map take
+# the mean and the standard deviation over all its places and *over the whole batch*, subtract the one, divide by the
+# other. Then two learned numbers for each map may stretch and move it again, if that is of use. That is **batch
+# normalisation**.
 
 
 # %%
 def batch_norm(x, stretch, move):
     """(B, C, H, W) -> each of the C maps with mean 0 and deviation 1 over the batch, then stretched and moved."""
     mean = x.mean((0, 2, 3), keepdim=True)
-    variance = x.var((0, 2, 3), keepdim=True, correction=0)
+    variance = x.var((0, 2, 3), keepdim=True, correction=0)  # the square of the standard deviation
     return (x - mean) / (variance + 1e-5).sqrt() * stretch.view(1, -1, 1, 1) + move.view(1, -1, 1, 1)
 
 
@@ -234,8 +238,8 @@ print("by hand against nn.BatchNorm2d:", (batch_norm(x, layer.weight, layer.bias
 assert torch.allclose(batch_norm(x, layer.weight, layer.bias), layer(x), atol=1e-5)
 
 # %% [markdown]
-# > **Your guess.** How large are the numbers after layer 1, 10 and 20 of our fresh network: plain, with skips, and with
-# > batch normalisation?
+# > **Your guess.** How much do the numbers of a map differ from face to face, after layers 1, 10 and 20 of our
+# > untrained network: plain, with skips, and with batch normalisation? More from layer to layer, or less?
 
 # %% picture="spread"
 with torch.no_grad():
@@ -264,9 +268,9 @@ assert spread["with batch norm"][-1] > 100 * spread["plain"][-1]
 # layer has nothing to tell them apart by.
 #
 # **The trap.** While it learns, a batch-normalised network looks at the *whole batch*. So its answer about your face
-# depends on which other faces happen to be in the batch! In use, that must not be. So it keeps a running mean and
-# deviation from training, and uses these once you say `model.eval()`. Forget that one word, and the network's answers
-# depend on the company. Watch.
+# depends on which other faces happen to be in the batch! In use, that must not be. So in training it keeps a running
+# average of the means and deviations, and uses these instead once you call `model.eval()`. Forget that call, and the
+# answer about a face depends on its company. Watch.
 
 # %%
 watched = deep(8, skip=True, norm=True)
@@ -285,8 +289,8 @@ assert same < 1e-4
 # ## 5. The real thing
 #
 # `mien`'s `resnet` puts it together: a first convolution; then **blocks** of two convolutions with batch normalisation,
-# and a skip around each block; twice on the way the maps are halved; at the end the *mean* over all places (so that it
-# hardly matters where something is), and a linear layer. Here is a small one, on faces of full size.
+# and a skip around each block; twice on the way the maps become half as high and wide; at the end the *mean* over all
+# places (so that it hardly matters where something is), and a linear layer. Here is a small one, on faces of full size.
 
 # %%
 torch.manual_seed(0)
@@ -295,14 +299,15 @@ print(resnet.blocks[1])
 print(f"{sum(p.numel() for p in resnet.parameters()):,} parameters")
 
 # %% [markdown]
-# In `Block` you find the line `self.relu(self.shortcut(x) + self.f(x))`. There is the plus sign.
+# `f` are the two convolutions. The skip is called `shortcut`; where the maps get fewer places or more maps, `x` has to
+# be brought to the new shape, which is what its layers do. In `src/mien/models/resnet.py` you find the line
+# `self.relu(self.shortcut(x) + self.f(x))`. There is the plus sign.
 #
 # ## 6. The learning rate needs a plan
 #
 # At the beginning all weights are random, and large steps would throw them anywhere. In the middle large steps save
-# time. At the end one wants small steps, to settle into the valley instead of jumping from side to side. So the
-# learning rate rises, then falls, down to 0. Such a plan is a **schedule**; this one is called *one cycle* (Smith,
-# 2018).
+# time. At the end one wants small steps, to settle into the valley instead of jumping from side to side. So let the
+# learning rate rise, then fall, down to 0. Such a plan is a **schedule**; this one is called *one cycle* (Smith, 2018).
 #
 # > **Your guess.** The same network, the same number of epochs, with a constant rate and with the schedule. What will
 # > the validation curve of each look like near the end?
@@ -331,11 +336,12 @@ assert np.mean(late["onecycle"]) > np.mean(late["constant"])
 
 # %% [markdown]
 # With a constant rate the curve jumps about: what you get depends on when you happen to stop. With the schedule it
-# settles down. (One seed; how much a seed can do is the subject of lesson 5.)
+# settles down. (This is one training of each. Lesson 5 shows how much chance can do in one training.)
 #
 # ## 7. The whole network
 #
-# > **Your guess.** The CNN of lesson 3 had about 39,000 parameters, and 14 epochs. How far will this one get in 10?
+# > **Your guess.** The CNN of lesson 3 had about 39,000 parameters, and 14 epochs. (Look up its validation accuracy.)
+# > How far will this one get in 10 epochs?
 
 # %% picture="resnet"
 floor = max(splits.val.counts.values()) / len(splits.val)
@@ -369,7 +375,7 @@ plt.show()
 #
 # ## What to take with you
 #
-# * Deep plain networks are hard to *train*, and ours couldn't be; that is another illness than overfitting.
+# * Deep plain networks are hard to *train*, and ours couldn't be trained at all; that isn't overfitting.
 # * The reason: what is multiplied layer by layer dies away or explodes, on the way forth and on the way back.
 # * `x + f(x)`: the plus sign gives the gradient a way through.
 # * Batch normalisation keeps the numbers in size. Say `model.eval()` before you use a network.
@@ -380,26 +386,27 @@ plt.show()
 # Solutions: `lessons/solutions/solution_4.py`.
 #
 # **4.1 The other cure for the start.** A convolution with `n` inputs (here 16 × 3 × 3 = 144) followed by a ReLU keeps
-# the size of the numbers if its weights are drawn with the standard deviation `sqrt(2 / n)` (He and others, 2015).
-# Write `start_well(model)` that does so with all `nn.Conv2d`s, sets their biases to 0, and gives the model back. Do
-# gradients still vanish in `Deep(20)`?
+# the size of the numbers if its weights are drawn at random with mean 0 and standard deviation `sqrt(2 / n)` (He and
+# others, 2015). Write `start_well(model)` that does so with all `nn.Conv2d`s (`model.modules()` goes through all
+# layers), sets their biases to 0, and returns the model. Do gradients still vanish in `Deep(20)`?
 #
 # ```python
 # sizes = gradient_sizes(start_well(deep(20)))
 # assert max(sizes) < 100 * min(sizes)
 # ```
 #
-# **4.2 One cycle.** Write `one_cycle(done, warmup)`: the factor of the highest rate when the share `done` (0 to 1) of
-# all steps is behind: from 1/25 up to 1 along half a wave of the cosine during `warmup`, then down to 0 along another
-# half.
+# **4.2 One cycle.** Write `one_cycle(done, warmup)`: the factor by which the highest rate is multiplied when the share
+# `done` of all steps has been taken. While `done` goes from 0 to `warmup` the factor rises from 1/25 to 1 along half a
+# wave of the cosine; while it goes on to 1, the factor falls to 0 along another half.
 #
 # ```python
 # assert one_cycle(0, 0.2) == 1 / 25 and one_cycle(0.2, 0.2) == 1 and abs(one_cycle(1, 0.2)) < 1e-9
 # ```
 #
 # **4.3 Out of the way.** In use, a batch normalisation is only a multiplication and an addition for each map, so it can
-# be put *into* the convolution before it. Write `fold(convolution, norm)` that gives one convolution which does the
-# work of both (in eval mode). Every tool that makes networks fast does this.
+# be put *into* the convolution before it. Write `fold(convolution, norm)` that returns one convolution which does the
+# work of both (in eval mode). The norm's numbers are `norm.running_mean`, `norm.running_var`, `norm.eps` (the 1e-5
+# above), `norm.weight` (stretch) and `norm.bias` (move). Every tool that makes networks fast does this.
 #
 # ```python
 # convolution, norm, x = watched.layers[0], watched.norms[0].eval(), torch.randn(4, 16, 12, 12)

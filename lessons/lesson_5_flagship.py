@@ -3,11 +3,11 @@
 #
 # `mien`'s best network, the *flagship*, is a residual network with a handful of tricks around it. Which of them are
 # worth their trouble? That is a question of measurement, and measuring honestly turns out to be the hardest trick of
-# all. This lesson is the most important one. Most false claims of our field come from what happens in section 4.
+# all. This lesson is the most important one. Many false claims of our field come from what happens in section 4.
 #
-# **At the end you can** explain what the flagship adds to lesson 4; measure what each of them buys, and say when a
-# difference is none; make a network's confidence mean what it says; and show with your own numbers how choosing on the
-# test set lies.
+# **At the end you can** explain what the flagship adds to lesson 4; measure what each addition buys, and say when a
+# difference is no more than chance; make a network's confidence mean what it says; and show with your own numbers how
+# choosing on the test set lies.
 #
 # **You need** lesson 4. About 60 minutes. It trains fifteen small networks.
 
@@ -38,17 +38,17 @@ print(train, val, test, sep="\n")
 # * **Squeeze-excitation** (Hu and others, 2018): the network looks at the mean of each map over the whole face, and
 #   turns whole maps up or down, like the sliders of a mixing desk.
 # * **Augmentation**: flips, shifts and tilts, as in lesson 2.
-# * **Label smoothing** (Szegedy and others, 2016): the label isn't "happy: 1, all else: 0" but "happy: 0.91, all else a
-#   bit". It says: don't be too sure, labels may be wrong.
-# * **Averaging of weights** (Polyak, 1992; `ema` below): while it trains, we keep a moving average of its weights,
-#   and use that. The weights of one step still tremble, as each batch pulls them its way; their average lies in the
-#   middle.
+# * **Label smoothing** (Szegedy and others, 2016): the network isn't asked for "happy: 1, all else: 0" but for "happy:
+#   0.91, all else: 0.014 each". It says: don't be too sure, labels may be wrong.
+# * **Averaging of weights** (Polyak, 1992; `ema` below, for *exponential moving average*): while it trains, we keep a
+#   moving average of its weights, and use that. The weights of a single step still tremble, as each batch pulls them
+#   its way; their average lies in the middle.
 #
 # The fifth is the schedule of lesson 4. You have seen what it does, so it stays on.
 #
-# (The full-size flagship's recipe has more: it blends pictures, erases patches of them, and grows the faces as it
-# learns. `mien.recipe("flagship")` lists everything. The flagship that comes with mien had no blends: it learned from
-# ten people's votes and from the answers of other networks instead.)
+# (The full-size flagship's recipe has more: it blends pictures, erases patches of them, and begins with small faces
+# that grow as it learns. `mien.recipe("flagship")` lists everything. The flagship that comes with mien had no blends:
+# it learned from ten people's votes and from the answers of other networks instead.)
 #
 # ## 2. What does each buy? An ablation
 #
@@ -118,7 +118,7 @@ plt.yticks(range(len(last)), list(last))
 plt.gca().invert_yaxis()
 plt.xlabel("validation accuracy after the last epoch (a dot for each seed, a line for the mean)")
 plt.show()
-# one distance for all recipes: the variances (squares of the standard deviations) are averaged, then the root is taken
+# one spread for all recipes: the variances (squares of the standard deviations) are averaged, then the root is taken
 spread = np.sqrt(np.mean([values.var(ddof=1) for values in last.values()]))
 FACTOR = 2.23  # Student's t for 5 × (3 - 1) = 10 degrees of freedom: chance alone goes beyond it 5 times in 100
 print(f"typical distance of a seed from its mean: {100 * spread:.1f} points")
@@ -134,12 +134,12 @@ for name, values in list(last.items())[1:]:
 
 # %% [markdown]
 # Now look at the dots before you look at the means. **The seeds of one and the same recipe are points apart.** So a
-# difference of one point between two recipes says nothing, if each was trained once. And many papers do just that.
+# difference of one point between two recipes says nothing, if each was trained once. Yet many papers report just that.
 #
-# The "±" beside each difference: chance alone stays within it 95 times in 100. Why 2.23 and not the usual 2? We know
-# the distance of seeds only from 15 networks, so we must be a little more careful (Student, 1908). Even so: this table
-# makes *four* comparisons, and each may be false by chance. If no trick does anything, about one in seven such tables
-# has a false verdict somewhere.
+# The "±" beside each difference: if a trick does nothing, chance alone stays within it 95 times in 100. Why `FACTOR` is
+# 2.23 and not the usual 2: we know the spread of seeds only from 15 networks, so we must be a little more careful
+# (Student, 1908). Even so: this table makes *four* comparisons, and each may be false by chance. If no trick does
+# anything, about one in seven such tables has a false verdict somewhere.
 #
 # With drawn faces one result is far larger than chance, and it may not be the one you guessed: here the network is
 # *better without* augmentation. In lesson 2 augmentation was worth many points! What is different? There the network
@@ -153,14 +153,14 @@ for name, values in list(last.items())[1:]:
 #
 # ## 3. Calibration: does "90 % sure" mean 90 %?
 #
-# A weather forecaster who says "90 % rain" should be right nine times out of ten. If so, she is **calibrated**.
-# Networks mostly aren't: they say 90 % and are right 70 % of the time, or, with label smoothing, they say 60 % and are
-# right more often. For a user that is as bad as a wrong answer, since it hides which answers to believe.
+# When a weather forecaster says "90 % rain", it should rain nine times out of ten. If so, she is **calibrated**.
+# Networks mostly aren't: they say 90 % and are right 70 % of the time, or they say 60 % and are right more often. That
+# hides from a user which answers to believe.
 
 
 # %%
 def reliability(p, labels, bins=8):
-    """Faces sorted by confidence, in bins of as many each: the mean confidence and the accuracy of each bin."""
+    """Faces sorted by confidence, in bins of equal size: the mean confidence and the accuracy of each bin."""
     order = np.array_split(np.argsort(p.max(1)), bins)
     right = p.argmax(1) == labels
     return [p.max(1)[part].mean() for part in order], [right[part].mean() for part in order]
@@ -170,10 +170,10 @@ model = models["everything", 0]
 half, other = val[0::2], val[1::2]
 
 # %% [markdown]
-# The mean distance between what is said and what is true, over bins of faces, is called the *expected calibration
-# error*, `ece`.
+# To measure it, sort the faces by how sure the network says it is, and divide them into bins. In each bin compare the
+# mean confidence with the accuracy. The mean of these distances is the *expected calibration error*, `ece`.
 #
-# The cure is one single number, the **temperature** (Guo and others, 2017). We divide all seven scores by it before
+# The cure is a single number, the **temperature** (Guo and others, 2017). We divide all seven scores by it before
 # softmax. Above 1 the probabilities become more alike (more modest); below 1 they become sharper. The order of the
 # classes stays the same, so the accuracy doesn't change at all. Which temperature? The one with the least
 # cross-entropy, on faces that weren't learned from. And then we judge it on *others*. (Two halves of the validation
@@ -210,9 +210,9 @@ assert after.accuracy == before.accuracy
 assert min(losses) <= mien.evaluate(model, half).loss
 
 # %% [markdown]
-# Is the error that is left real? Each point of the picture stands for so few faces that chance alone moves it up or
-# down by several points, and such distances add up in the `ece`: with few faces it is never 0. The cross-entropy needs
-# no bins.
+# Is the error that is left real? Each dot of the picture stands for so few faces that chance alone moves it up or down
+# by several percent, and such distances add up in the `ece`: with few faces it is never 0. The cross-entropy needs no
+# bins.
 #
 # With a confidence that can be believed we can do something useful: answer "**uncertain**" below a threshold. Then the
 # answers that remain are more often right. (Exercise 5.2. `mien`'s networks come with such a threshold.)
@@ -221,8 +221,8 @@ assert min(losses) <= mien.evaluate(model, half).loss
 #
 # Now the experiment that everyone should do once. We ask for nothing but honesty, and get a false figure.
 #
-# The faces are real enough, but the labels are **dice**: training, validation and test labels are all random. There is
-# nothing to learn. Every network that was ever built is right on 1 in 7 of new faces, 14.3 %, and none can be better.
+# The faces are the same as before, but the labels are **dice**: training, validation and test labels are all random.
+# There is nothing to learn. Whatever network one builds, in the long run it is right on 1 in 7 of new faces, 14.3 %.
 #
 # We train many small networks on such nonsense. After each epoch we look at the test accuracy. At the end we report the
 # best that we saw. That is what many people do, and it feels quite natural: "our best model reaches ...".
@@ -268,7 +268,7 @@ assert on_test.max() > 1 / 7 + 0.025
 
 # %% [markdown]
 # Nobody cheated. No test face was learned from. The figure is false all the same. **Anyone who looks a thousand times
-# and reports the best reports luck.** If you throw a die a thousand times you will see runs of sixes, too.
+# and reports the best reports luck.** If you throw a die a thousand times, you will see three sixes in a row, too.
 #
 # Once is no proof. So we repeat the whole experiment 30 times, and watch the figure grow with the number of looks.
 
@@ -336,10 +336,10 @@ print(
 )
 
 # %% [markdown]
-# The last line is worth a thought, too. The *validation* figure of the chosen network is flattered, because we chose by
-# it. That is no crime; it is what validation is for. One must only not report it as if it were a test. A few published
-# figures of 73 % on FER2013 are of this kind: the best of 250 epochs, on the test faces. Picked on validation, the same
-# network had about half a point less.
+# The last line is worth a thought, too. The *validation* figure of the chosen network is too high, because we chose by
+# it. That is no crime; it is what validation is for. Only don't report it as if it were a test. A few published figures
+# of 73 % on FER2013 are of this kind: the best of 250 epochs, on the test faces. Picked on validation, the same network
+# had about half a point less.
 #
 # **The protocol**, then. It fits on a card:
 #
@@ -351,8 +351,8 @@ print(
 #
 # ## 5. Opening the envelope
 #
-# (We peeked, for the sake of section 4. So this figure is for practice.) The recipe was chosen on validation; here is
-# its report.
+# (We peeked, for the sake of section 4. So this is for practice only.) We choose the recipe on validation, and evaluate
+# it on the test faces.
 
 # %%
 winner = max(last, key=lambda name: last[name].mean())
@@ -367,7 +367,7 @@ assert mean > max(test.counts.values()) / len(test) + 0.05
 # ## What to take with you
 #
 # * One change at a time, several seeds, and chance stated beside each difference.
-# * A confidence should mean what it says. One number, the temperature, mostly does it.
+# * A confidence should mean what it says. One number, the temperature, mostly achieves that.
 # * Choosing on the test set lies, even if nobody wants to. The lie grows with the number of looks.
 # * Test once. Say what you did.
 #
@@ -376,16 +376,18 @@ assert mean > max(test.counts.values()) / len(test) + 0.05
 # Solutions: `lessons/solutions/solution_5.py`.
 #
 # **5.1 How much luck?** With `n` test faces and a true accuracy `p`, a figure is off by about `sqrt(p (1 - p) / n)`.
-# Write `expected_best(p, n, looks, repeats=2000, seed=0)`: by simulation, the mean of the best of so many *independent*
-# figures. How large a test set keeps the best of 100 looks within half a point of the truth, at p = 0.7?
+# Suppose that `looks` independent networks all have the true accuracy `p`, and the best of their figures is reported.
+# Write `expected_best(p, n, looks, repeats=2000, seed=0)`: by simulation, the mean of what is reported. (Hint:
+# `rng.binomial(n, p)` throws how many of `n` faces are right.) How large a test set keeps the best of 100 looks within
+# half a point of the truth, at p = 0.7?
 #
 # ```python
 # assert abs(expected_best(0.7, 1000, 1) - 0.7) < 0.005 and expected_best(0.7, 1000, 100) > 0.73
 # ```
 #
-# **5.2 When to keep silent.** Write `threshold(p, labels, wanted)`: the lowest confidence such that of all answers at
-# least so sure the share `wanted` is right; and the share of faces that are still answered. Choose it on one half of
-# the validation faces, check it on the other. Does it hold?
+# **5.2 When to keep silent.** Write `threshold(p, labels, wanted)`. It returns the lowest confidence for which, of all
+# answers that are at least so sure, the share `wanted` is right or more; and the share of faces that are still answered
+# then. Choose it on one half of the validation faces, check it on the other. Does it hold?
 #
 # ```python
 # p = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.4, 0.6]])
@@ -393,8 +395,9 @@ assert mean > max(test.counts.values()) / len(test) + 0.05
 # assert threshold(p, np.array([0, 0, 1, 1]), 0.9) == (0.8, 0.5)
 # ```
 #
-# **5.3 Soft labels.** Write `smooth(labels, k, share)`: (N, k) targets as label smoothing makes them. Show that
-# cross-entropy with these targets is PyTorch's `cross_entropy(..., label_smoothing=share)`.
+# **5.3 Soft labels.** Write `smooth(labels, k, share)`: (N, k) targets as label smoothing makes them. The true class
+# keeps `1 - share`, and `share` is spread evenly over all `k` classes, the true one included. Show that cross-entropy
+# with these targets is PyTorch's `cross_entropy(..., label_smoothing=share)`.
 #
 # ```python
 # scores, labels = torch.randn(20, 7).double(), torch.arange(20) % 7

@@ -27,8 +27,8 @@ CLASSES = splits.classes
 # ## 1. A folder that says what it is
 #
 # You know the drawer with the unlabelled keys. Weights are like that: a file of numbers, and in half a year nobody
-# knows which faces they learned from, in which order the classes are, whether pixels were divided by 255. So weights
-# should never travel alone. `mien.train` makes a **run folder**: the weights, and beside them a **card** with
+# knows which faces they were trained on, in which order the classes are, whether pixels were divided by 255. So weights
+# should never travel alone. `mien.train` makes a **run folder**: the weights, and with them a **card** that says
 # everything that one must know to use them.
 
 # %%
@@ -45,11 +45,11 @@ print("learned from:", card.data.source, " validation accuracy:", round(card.sco
 # ## 2. Export: the network without its school
 #
 # PyTorch is a school: it has all that is needed to learn. To *answer*, little is needed: the sums of `forward`.
-# **ONNX** is a file format for just those sums. A small program reads it, on a server, on a telephone, in a browser,
-# without PyTorch.
+# **ONNX** is a file format for just those sums. A small program runs it, on a server, on a telephone, in a browser,
+# without PyTorch. To write a network into such a file is called **exporting** it.
 #
-# `mien.train` has exported already: `model.onnx`. It holds the whole way from raw pixels to probabilities, the card
-# included, so there is nothing left that one could do differently and wrong.
+# `mien.train` has done so already: `model.onnx`. It holds the whole way from raw pixels to probabilities, and the card,
+# so there is nothing left that one could do differently and wrong.
 #
 # > **Your guess.** Will both give *exactly* the same probabilities? And which one is faster?
 
@@ -136,24 +136,30 @@ assert len(reading) >= 4
 # never gets to see; and no accuracy of the network tells you of it. Measure the whole way, not the last step.
 #
 # With a photo of your own: `mien.Recognizer()("party.jpg")`, or in the shell `mien predict party.jpg`. Without a
-# folder, a network from the box is taken: `small`, in int8. It has learned from real photographs.
+# folder, a network that comes with mien is taken: `small`, with its weights rounded to 8 bits. It was trained on real
+# photographs.
 #
 # Nothing of this leaves your computer, and nothing is stored. Faces are personal data. Please keep it that way.
 #
-# ## 4. What it doesn't know, it doesn't know
+# ## 4. Pictures of another kind
 #
 # `small` is right on about seven in ten of FER2013's validation faces. It is calibrated, and it has a threshold below
-# which it answers "uncertain". A solid piece of work. Now we show it our *drawn* faces, these upside down, and pure
-# noise. It has seen none of the three before.
-#
-# > **Your guess.** How often will it be right on drawn faces? And, more important: will it *notice* that it is out of
-# > its depth? What will it say of noise, and how surely, when someone with no idea would say 14 %?
+# which it answers "uncertain". A solid piece of work. Now we show it our *drawn* faces, the same upside down, and pure
+# noise. It was trained on none of the three.
+
+# %% picture="noise"
+noise = np.random.default_rng(0).integers(0, 256, (64, 48, 48)).astype(np.uint8)
+show_faces(noise[:8], ["noise"] * 8)
+plt.show()
+
+# %% [markdown]
+# > **Your guess.** How often will it be right on drawn faces? And, more important: will it *notice* that these aren't
+# > its kind of pictures? Which word will it give noise, and how sure will it be? (Someone with no idea would say 14 %.)
 
 # %% picture="out of its depth"
 small = mien.Net("small")
 drawn = mien.drawn_faces(1400).val
 report = mien.evaluate(small, drawn)
-noise = np.random.default_rng(0).integers(0, 256, (64, 48, 48)).astype(np.uint8)
 shown = {"drawn faces": drawn.images, "drawn, upside down": drawn.images[:, ::-1].copy(), "pure noise": noise}
 says = {}
 for name, images in shown.items():
@@ -165,8 +171,6 @@ for name, images in shown.items():
 print(f"on drawn faces it says {says['drawn faces']:.2f} on average, and is right on {report.accuracy:.2f}")
 bars(says, "how sure it says it is, on average", colours=[BLUE, BLUE, ORANGE], style="{:.2f}")
 plt.show()
-show_faces(noise[:8], ["noise"] * 8)
-plt.show()
 
 # %%
 assert says["drawn faces"] > report.accuracy + 0.1
@@ -174,12 +178,11 @@ assert min(says.values()) > 1.5 / 7
 assert not len(recognizer(noise.reshape(8 * 48, 8 * 48))), "in noise the detector finds no face"
 
 # %% [markdown]
-# Of drawings it says far more than is true. And noise, which shows nothing at all, gets a word, too, perhaps more
+# On drawings it is far surer than it is right. And noise, which shows nothing at all, gets a word, too, perhaps more
 # surely than the drawings do: compare the bars. A network answers *whatever* you show it, for it has only those seven
-# drawers and must put everything into one. Its threshold was chosen on FER2013's faces and promises nothing about
-# pictures that aren't faces: look above how many answers on noise pass it. (In `mien predict` it is the detector that
-# keeps most of them out: in noise it finds no face.) Its confidence means something *for such faces*, and for no
-# others.
+# drawers and must put everything into one. Its confidence means something for pictures like FER2013's, and for no
+# others. So does its threshold: look above how many answers on noise pass it. (In `mien predict` it is the detector
+# that keeps most such pictures out: in noise it finds no face.)
 #
 # This is called **distribution shift**: the world isn't the training set. A product that works in the laboratory and
 # fails in the shop has mostly met one. The only remedy is to measure on pictures from where it will be used.
@@ -235,18 +238,18 @@ assert found["covered from below"][-1] < found["covered from below"][0]
 assert found["blurred"][2] < found["darker"][2], "out of focus is worse than half the light"
 
 # %% [markdown]
-# Light matters little, since each face is brought into a fair light first (exercise 0.1 pays off). Blur takes the
-# answer away: out of focus, far away, squeezed into a small file. What covers the mouth takes much of it: a mask, a
+# Light matters little, since each face is brought into a fair light first (exercise 0.1 pays off). Blur costs most: a
+# picture out of focus, a face far away, a file squeezed too small. What covers the mouth costs much, too: a mask, a
 # beard, a hand, a microphone. Think of where your pictures come from. `mien robustness` measures more of this.
 #
 # ## 6. For whom does it fail?
 #
-# "Right on two of three" is a mean. A mean can hide that it is good for one group and bad for another. We split the
-# validation faces by how light the face is, into thirds. (It is only lightness, in drawings. For real people the groups
-# would be age, sex, skin, glasses, and one would need their consent to know. FER2013 doesn't say who is in it. So
-# nobody can check it properly: a good reason for great care.)
+# An accuracy is a mean. A mean can hide that a network is good for one group and bad for another. We split the
+# validation faces by how light the picture is, into thirds. (It is only lightness, in drawings. For real people the
+# groups would be age, sex, skin, glasses, and one would need their consent to know. FER2013 doesn't say who is in it.
+# So nobody can check it properly: a good reason for great care.)
 #
-# > **Your guess.** Are the three thirds equally good?
+# > **Your guess.** Will the three thirds be equally good? If not, on which will it be best, and by how many points?
 
 # %% picture="thirds"
 light = splits.val.images.mean((1, 2))
@@ -260,9 +263,9 @@ widest = max(shares.values()) - min(shares.values())
 print(f"widest gap {100 * widest:.1f} points; chance alone does about ± {100 * max(errors) * np.sqrt(2):.1f} to a gap")
 
 # %% [markdown]
-# Ask two questions of such a figure. Is a gap larger than chance? The line above says how many points chance alone
-# makes. The smaller the groups, the more; so *no visible gap* in a small group proves nothing either. And: if there is
-# a gap, who pays for it?
+# Ask two questions of such a figure. Is the gap larger than chance? The line above says how many points chance alone
+# makes. The smaller the groups, the more; so in small groups seeing *no* gap proves nothing either. And: if there is a
+# gap, who pays for it?
 #
 # ## 7. An expression is not an emotion
 #
@@ -290,8 +293,8 @@ print(f"widest gap {100 * widest:.1f} points; chance alone does about ± {100 * 
 # learning how such things work, so that you can tell when someone sells you what can't be had.
 #
 # > **Your guess.** An airport screens 100,000 travellers a day for "fear". Ten of them really have something to hide.
-# > The system finds 90 % of those, and is wrong on only 5 % of the others. An alarm sounds. How probable is it that it
-# > is one of the ten?
+# > The system finds 90 % of those, and is wrong on only 5 % of the others. An alarm sounds. How probable is it that
+# > this traveller is one of the ten?
 
 # %%
 hits, false_alarms = 10 * 0.9, (100_000 - 10) * 0.05
@@ -316,9 +319,10 @@ assert hits / (hits + false_alarms) < 0.002
 #
 # Solutions: `lessons/solutions/solution_6.py`.
 #
-# **6.1 A steady hand.** In a video the answer jitters. Write `steady(times, p, half_life)`: `p` is (T, K), one row of
-# probabilities for each frame at `times` (in seconds). What came before counts half as much after each half-life:
-# `smoothed = keep * before + (1 - keep) * now`, with `keep = 0.5 ** (seconds passed / half_life)`.
+# **6.1 A steady hand.** In a video the answer jitters. Write `steady(times, p, half_life)`, which returns smoothed
+# probabilities. `p` is (T, K), one row of probabilities for each frame at `times` (in seconds). The first row stays;
+# then `smoothed = keep * smoothed before + (1 - keep) * now`, with `keep = 0.5 ** (seconds passed / half_life)`: what
+# came before counts half as much after each half-life.
 #
 # ```python
 # one, other = [1, 0], [0, 1]
@@ -326,21 +330,22 @@ assert hits / (hits + false_alarms) < 0.002
 # assert np.allclose(smoothed, [[1, 0], [0.5, 0.5], [0.125, 0.875]])
 # ```
 #
-# **6.2 Base rate.** Write `true_alarms(prevalence, found, false_alarms)`: the share of alarms that are true. How good
-# must `false_alarms` be at the airport above, so that every second alarm is a true one?
+# **6.2 Base rate.** Write `true_alarms(prevalence, found, false_alarms)`: the share of alarms that are true, from the
+# share of people who have something to hide, the share of these that are found, and the share of the others that set
+# off an alarm. How small must the last be at the airport above, so that every second alarm is a true one?
 #
 # ```python
 # assert np.isclose(true_alarms(10 / 100_000, 0.9, 0.05), hits / (hits + false_alarms))
 # assert np.isclose(true_alarms(0.5, 0.9, 0.1), 0.9)
 # ```
 #
-# **6.3 An interval for small groups.** For 9 of 9 right, `sqrt(p (1 - p) / n)` says "± 0", which is silly. Write
-# `wilson(right, n)`: Wilson's 95 % interval (1927), which doesn't. With z = 1.96 its middle is `(right + z²/2) / (n +
-# z²)`, and it reaches `z / (n + z²) * sqrt(right * (n - right) / n + z²/4)` to each side.
+# **6.3 An interval for small groups.** For 9 of 9 right, `sqrt(p (1 - p) / n)` says "± 0", which is silly. Wilson's 95
+# % interval (1927) is better. With z = 1.96 its middle is `(right + z²/2) / (n + z²)`, and it reaches `z / (n + z²) *
+# sqrt(right * (n - right) / n + z²/4)` to each side. Write `wilson(right, n)`, which returns its two ends.
 #
 # ```python
 # low, high = wilson(9, 9)
-# assert 0.69 < low < 0.71 and high == 1
+# assert 0.69 < low < 0.71 and np.isclose(high, 1)
 # ```
 #
 # **That was the last lesson.** You know now how such a network is built, down to the single sum, and how to tell a good

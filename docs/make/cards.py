@@ -1,4 +1,4 @@
-"""What is said of the networks in the box, from their cards: docs/models.md, tables of the README and RESULTS.md."""
+"""The networks in the box, from their cards: docs/models.md, and tables of the README and RESULTS.md."""
 
 import json
 from collections.abc import Iterator

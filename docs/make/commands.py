@@ -1,4 +1,4 @@
-"""docs/cli.md: what every verb says of itself with `--help`, taken from the verbs."""
+"""docs/cli.md: every verb's `--help`."""
 
 import contextlib
 import io
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 WIDTH = 80
-"""Columns, which fit the page."""
+"""Columns that fit the page."""
 
 HEAD = """\
 # The command line
@@ -29,7 +29,7 @@ Completion of verbs and options in bash, zsh, fish and PowerShell: `mien --insta
 
 def commands() -> str:
     """The whole page."""
-    os.environ["COLUMNS"] = str(WIDTH)  # whoever runs this, on whatever terminal
+    os.environ["COLUMNS"] = str(WIDTH)  # the same on every terminal
     from typer.main import get_command
 
     from mien.cli.app import build

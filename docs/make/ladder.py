@@ -30,7 +30,7 @@ LEGEND = (
 
 
 def gather(folder: Path) -> list[dict[str, Any]]:
-    """A row for each rung's finished run in the folder: its card's scores, and what its history and machine say."""
+    """A row for each rung's finished run in the folder, from its card, history and environment."""
     rows = []
     for rung in LADDER:
         card, epochs = Card.read(folder / rung), history(folder / rung)
@@ -53,7 +53,7 @@ def gather(folder: Path) -> list[dict[str, Any]]:
                 **{name: seen[name] for name in ("commit", "python", "packages", "processor", "threads")},
             }
         )
-    if rows[0]["preset"] == "demo":  # of drawn faces mien has a test split of its own
+    if rows[0]["preset"] == "demo":  # with drawn faces the test split may be shown, too
         for row in rows:
             row["test"] = evaluate(Net(folder / row["rung"]), drawn_faces()["test"], split="test").as_json()
     return rows
@@ -65,7 +65,7 @@ def read(root: Path, preset: str) -> list[dict[str, Any]]:
 
 
 def long_ladder(rows: list[dict[str, Any]]) -> str:
-    """All that is said of each rung, for docs/RESULTS.md."""
+    """The full table, for docs/RESULTS.md."""
     lines = [
         "| rung | parameters | multiply-adds | epochs (best) | training | before | accuracy | 95 % interval | balanced "
         "| macro-F1 | ECE | commit |",
@@ -81,7 +81,7 @@ def long_ladder(rows: list[dict[str, Any]]) -> str:
 
 
 def short_ladder(rows: list[dict[str, Any]]) -> str:
-    """The README's columns of it."""
+    """The columns of the full table that the README has."""
     lines = ["| rung | parameters | accuracy | 95 % interval | balanced | macro-F1 | training |", f"|---|{'---:|' * 6}"]
     for row in rows:
         cells = [row["rung"], amount(row["parameters"]), *_cells(row["scores"]), f"{row['seconds'] / 60:.1f} min"]
@@ -99,7 +99,7 @@ def both_splits(rows: list[dict[str, Any]]) -> str:
 
 
 def recalls(rows: list[dict[str, Any]]) -> str:
-    """How many of each expression's faces each rung names."""
+    """Each rung's recall of each expression."""
     names = [one["name"] for one in rows[0]["scores"]["per_class"]]
     lines = [f"| recall of | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
     table = {"faces": [str(one["n"]) for one in rows[0]["scores"]["per_class"]]}

@@ -1,8 +1,8 @@
 """Hooks of mkdocs: the lessons as pages, and the navigation of mkdocs.yml with every page of a folder.
 
-So a page can be added by putting its file there, and one that isn't written yet is no error. The lessons' pages, with
-their pictures and notebooks, are taken from where `make lessons` puts them; without all of them the site has none. The
-changelog is taken from the root of the checkout.
+So a page is added by putting its file into the folder, and an entry without a file is no error. The lessons' pages,
+with their pictures and notebooks, are taken from where `make lessons` puts them; if any is missing, the site has none
+of them. The changelog is taken from the root of the checkout.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any
 from mkdocs.structure.files import File
 
 PYTHON = re.compile(r"\[([^]]+)\]\(\.\./lessons/(\w+)\.py\)")
-"""A link to a Python file of the lessons, as a page has it that is read in the checkout."""
+"""A link to a lesson's Python file, as pages have it for readers of the checkout."""
 
 CHANGES = "CHANGELOG.md"
 """A page that isn't in docs/, but beside mkdocs.yml."""

@@ -1,4 +1,4 @@
-"""docs/reference.md: the public names, by room; mkdocstrings puts their docstrings there."""
+"""docs/reference.md: the public names, by room; mkdocstrings adds their docstrings."""
 
 import mien
 
@@ -47,7 +47,7 @@ def reference() -> str:
 
 
 def _homes(names: list[str]) -> list[str]:
-    """The names where they are defined: `mien.models` hands on what its modules define."""
+    """The names with the module that defines them: `mien.models` only re-exports its modules' names."""
     from importlib import import_module
 
     found = []

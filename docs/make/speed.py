@@ -7,7 +7,7 @@ from typing import Any
 
 RESULTS = Path("benchmarks/results")
 FRAME = 25
-"""Milliseconds in which a frame with a face shall be read."""
+"""The goal for a frame with one face, in milliseconds."""
 
 
 def beside_peer(root: Path) -> str:
@@ -58,7 +58,7 @@ def _read(root: Path, name: str) -> dict[str, Any]:
 
 
 def made(environment: dict[str, Any]) -> str:
-    """With which commit, where, and on what figures came to be."""
+    """The commit, processor and onnxruntime with which figures were measured."""
     cores = f"{environment['cores']} cores of an {environment['processor']}"
     return f"Commit {environment['commit']}, {cores}, onnxruntime {environment['packages']['onnxruntime']}"
 

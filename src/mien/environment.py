@@ -51,9 +51,9 @@ def as_typed(words: Sequence[str]) -> str:
 def installation(packages: Iterable[str]) -> dict[str, Any]:
     """What is installed here, as plain data; it needs no torch.
 
-    `packages` has the versions of the packages named, None where one isn't installed; `devices` where torch and
-    onnxruntime can compute, nothing without torch; `box` the files of each network in the box with their SHA-256, None
-    for a file that isn't the one its card was written for.
+    `packages` has the versions of the packages named, None where one isn't installed; `devices` where onnxruntime and,
+    if it is installed, torch can compute; `box` the files of each network in the box with their SHA-256, None for a
+    file that isn't the one its card was written for.
     """
     return {
         "mien": VERSION,

@@ -156,7 +156,7 @@ def _train(
     rows: list[dict[str, float]] = state["history"] if state else []
     if leads and state:
         with suppress(PermissionError):  # see `_Keeper.save`
-            write_history(folder, rows)  # a process that was killed may have saved the state, and this no more
+            write_history(folder, rows)  # it lags behind where the process was killed just after saving the state
     keeper = _Keeper(folder, {"before": before, "options": model.options, "started": started, "teachers": sums})
     try:
         for epoch in fit(
@@ -229,7 +229,7 @@ def _finish(
     rows: list[dict[str, float]],
     export: bool,
 ) -> None:
-    # there may be those of an epoch that was done once more, with another outcome, after a kill
+    # the file may have an epoch's that was lost in a kill, and done again with another outcome
     save_weights(model.state_dict(), folder / WEIGHTS)
     with enough_memory(next(model.parameters()).device, recipe, splits["train"]):  # where it was trained
         report = evaluate(model, splits["val"], split="val", batch=min(recipe.batch, EVALUATED))

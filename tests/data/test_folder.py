@@ -56,6 +56,16 @@ def test_a_link_to_itself_is_a_bad_file_or_nothing(tmp_path):
     assert len(load_folder(tmp_path, val_share=0, skip_bad_rows=True).train) == 3
 
 
+def test_a_folder_that_may_be_listed_but_not_entered(tmp_path, monkeypatch):
+    def denied(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    put(tmp_path, "happy/a.png")
+    monkeypatch.setattr("pathlib.Path.is_file", denied)
+    with pytest.raises(DataError, match=r": this folder can't be read \(Permission denied: "):
+        load_folder(tmp_path)
+
+
 def test_kaggles_image_copy_gets_its_three_splits_back(tmp_path):
     put(tmp_path, "fer2013/train/sad/Training_1.png", 1)
     put(tmp_path, "fer2013/test/sad/PublicTest_7.png", 2)

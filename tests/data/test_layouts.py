@@ -153,14 +153,15 @@ def test_affectnets_annotations_that_are_wrong(tmp_path: Path) -> None:
     (notes / "3_exp.npy").write_bytes(b"nothing")
     np.save(notes / "4_exp.npy", np.array({"a": 1}, object), allow_pickle=True)
     np.save(notes / "5_exp.npy", np.inf)
-    with pytest.raises(DataError, match="6 bad rows") as raised:
+    (notes / "6_exp.npy").write_bytes(b"PK\x03\x04, but no archive")
+    with pytest.raises(DataError, match="7 bad rows") as raised:
         load_folder(tmp_path)
     said = str(raised.value)
     assert "0_exp.npy: no such annotation" in said
     assert "label 8 isn't 0..7" in said
     assert "4_exp.npy: no label" in said
     splits = load_folder(tmp_path, skip_bad_rows=True)
-    assert (splits.left_out, len(splits.train), len(splits.val)) == (6, 18, 8)
+    assert (splits.left_out, len(splits.train), len(splits.val)) == (7, 17, 8)
 
 
 def full_affectnet(root: Path, pictures: str, tables: str) -> Path:

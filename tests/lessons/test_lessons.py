@@ -157,6 +157,8 @@ def test_every_picture_is_described_where_it_spoils_no_guess(name: str) -> None:
     ]
     alts = json.loads((LESSONS / "alt.json").read_text(encoding="utf-8"))[name]
     assert [found and found[1] for found in named] == list(alts)
+    drawn = [re.findall(r"^(?:plt\.show\(\)|show_gradients\()", cell, re.MULTILINE) for cell in cells]
+    assert max(map(len, drawn)) == 1, "a second picture of a cell would get the first one's description"
     assert all(len(words) > 20 and not set(words) & set("[]") for words in alts.values())
 
 

@@ -7,6 +7,7 @@ import typer
 
 from mien.cli.options import check_finished, given_path, note
 from mien.cli.pictures import figure_kind, write_picture
+from mien.cli.places import check_place
 from mien.cli.tables import place_of, print_table
 from mien.errors import DataError, MediaError
 from mien.names import composed
@@ -73,6 +74,7 @@ def explain(
     if len(crops) > most:
         note(f"{source} has {len(crops)} faces; the {most} largest are explained. --most {len(crops)} takes all.")
         crops = crops[:most]
+    check_place(to)
     found: list[Explanation] = []
     with shares() as show:
         for done, crop in enumerate(crops):

@@ -42,7 +42,7 @@ def of_images(data: str | os.PathLike[str] | None) -> TypeGuard[str | os.PathLik
     """Whether faces are read from image files, in any size and colours; those in other files are as they are."""
     from mien.data.mapped import is_mapped
 
-    return bool(data and Path(data).is_dir() and not is_mapped(Path(data)))
+    return bool(data and os.path.isdir(data) and not is_mapped(Path(data)))
 
 
 def read_source(source: "DataPath", only: Collection[str] = SPLITS) -> "Splits":
@@ -95,7 +95,7 @@ def say_leaked(splits: "Splits") -> None:
 
 
 def as_words(source: "DataPath") -> list[str]:
-    """The words of a command line that name these faces to `mien evaluate` and `mien show`."""
+    """The words of a command line that name these faces, without the size and colours that images are read in."""
     named = {"--data": source.path, "--votes": source.votes, "--groups": source.groups}
     words = [word for name, value in named.items() if value for word in (name, os.fspath(value))]
     return [*words, "--skip-bad-rows"] if source.skip_bad_rows else words

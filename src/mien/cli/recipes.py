@@ -97,7 +97,7 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     option = typer.Option(
         f"{flag}/--no-{flag[2:]}" if kind is bool else flag,
         help=f"{(field.description or name).strip()}{_bounds(field)}",
-        metavar=choices,
+        metavar=choices or (None if kind is bool else "NAME" if kind is str else "N"),
         show_default=False,
         rich_help_panel="Recipe (any field, in place of the preset's)",
     )

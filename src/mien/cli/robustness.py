@@ -43,11 +43,11 @@ def robustness(
     from mien.evaluation.robustness import Robustness, as_markdown, table
     from mien.evaluation.robustness import robustness as measure
 
+    kind, shown = figure_kind(figure, "--figure"), figure_kind(examples, "--examples")
     for picture in (figure, examples):
         if picture:
             check_out(picture, data)
             check_place(picture)
-    kind, shown = figure_kind(figure, "--figure"), figure_kind(examples, "--examples")
     if into:
         check_marks(into, "robustness")
     if figure or examples:

@@ -9,7 +9,7 @@ import typer
 from mien.cli.faces import asks_drawn, check_data, read_faces
 from mien.cli.options import Data, Groups, SkipBadRows, Split, Votes, open_net
 from mien.cli.pictures import figure_kind, write_picture
-from mien.cli.places import check_out
+from mien.cli.places import check_out, check_place
 from mien.cli.tables import print_table
 from mien.errors import DataError
 
@@ -51,9 +51,10 @@ def show(
     from mien.runs import FIGURES
 
     kind = figure_kind(out)
+    net = open_net(run)
     if out:
         check_out(out, data)
-    net = open_net(run)
+        check_place(out)
     splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=net.card.input_shape, only=(split,))
     check_data(run, net.classes, splits, split, data)
     faces = splits[split]

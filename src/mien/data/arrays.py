@@ -10,7 +10,7 @@ from mien.errors import DataError
 from mien.files import replacing
 
 MOST = 1 << 30
-"""Bytes that any file may unpack to; a larger one may unpack to `TIMES` its size."""
+"""Bytes that a file may unpack to; or `TIMES` its size, where that is more."""
 TIMES = 100
 
 

@@ -98,8 +98,11 @@ def list_folder(
 ) -> Listing:
     """The files of a folder with their splits and classes, as `load_folder` reads them; no picture is opened."""
     subjects = Groups.read(groups) if groups is not None else None
-    root = _root(Path(path))
-    listing = list_rafdb(root) or list_affectnet(root) or _list_classes(root)
+    try:
+        root = _root(Path(path))
+        listing = list_rafdb(root) or list_affectnet(root) or _list_classes(root)
+    except OSError as error:  # of a folder that may be listed but not entered, say
+        raise DataError(f"{path}: this folder can't be read ({error.strerror}: {error.filename}).") from None
     if not listing.files:
         raise DataError(f"{path}: no images in it. Images are expected in a folder for each class.")
     return listing.with_val(val_share, seed, subjects)

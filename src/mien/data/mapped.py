@@ -201,7 +201,7 @@ class _Building:
         self.done = min(self.bad)
         self.bad = {}
         self.read = self._read(self.done, ())
-        self._note(self.done, ())  # else a stop later would take what is overwritten now for what was there
+        self._note(self.done, ())  # else, stopped again, it would go by the old note, though faces have moved
 
     def _key(self) -> str:
         """A digest of what is built: the files with their splits and classes, and how they are read."""

@@ -218,7 +218,8 @@ class Recognizer:
             sources: a path, pattern or camera number, several of them, or `Sources`; or frames that you decode, an
                 iterable of (array, seconds), which are read as they come. Whoever leaves the loop early waits at most a
                 second for the next of them, so close what you decode only once your iterator has ended.
-            every, after: as for `Sources`.
+            every: as for `Sources`.
+            after: as for `Sources`.
             keep: give (frame, reading) instead of the reading alone, for drawing on the pixels.
 
         Raises:
