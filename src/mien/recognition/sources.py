@@ -28,7 +28,7 @@ Undecoded = Callable[[], Frame]
 """A photo that is decoded when this is called."""
 
 _COUNTING = Lock()
-"""Of the threads that decode photos; not one for each Sources, which could then not be pickled."""
+"""Held while animations are counted, by threads that decode photos; a lock in each Sources couldn't be pickled."""
 
 COUNTED = 50
 """Of more videos the lengths aren't asked beforehand, as each is opened for that."""
