@@ -214,6 +214,19 @@ def test_a_photo_that_was_mended_is_read_when_the_run_goes_on(mien, photo: Path,
     assert sorted((row["source"], row["status"]) for row in rows) == [("a.jpg", "face"), ("b.jpg", "face")]
 
 
+def test_going_on_says_what_isnt_read_again(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        Path(name).write_bytes(photo.read_bytes())
+    line = ["predict", "a.jpg", "b.jpg", "c.jpg", "--out", "rows.jsonl", "--resume"]
+    assert main([*line, "--limit", "2"]) == 0
+    assert "not read again" not in capsys.readouterr().err
+    assert main(line) == 0  # the last photo's rows may be incomplete, so it is read again
+    assert "rows.jsonl has the rows of 1 file already: not read again.\n" in capsys.readouterr().err
+
+
 def test_going_on_with_another_network_or_other_options_is_refused(
     photo: Path, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ from mien.cli.places import check_place
 from mien.cli.screen import live as bars
 from mien.cli.screen import progress
 from mien.cli.sinks import Sink, annotator, check_films, figure, undrawn
+from mien.cli.tables import counted
 from mien.cli.tally import Tally
 from mien.errors import DataError, Incomplete, Stopped
 from mien.files import naming
@@ -106,6 +107,8 @@ def predict(
             again = set(last) if timeline or sheet else {writer.unfinished}
             again |= undrawn(annotate, last, media.names) if annotate else set()
             media.after = {name: frame for name, frame in last.items() if name not in again}
+            if media.after:
+                note(f"{out} has the rows of {counted(len(media.after), 'file')} already: not read again.")
         elif resume:
             raise DataError("--resume goes on with a file of rows; name it with --out.")
         kept += [annotator(annotate, stack, media.names, recognizer.classes)] if annotate else []
