@@ -214,6 +214,14 @@ def test_a_photo_that_was_mended_is_read_when_the_run_goes_on(mien, photo: Path,
     assert sorted((row["source"], row["status"]) for row in rows) == [("a.jpg", "face"), ("b.jpg", "face")]
 
 
+def test_of_a_stopped_training_it_says_how_to_finish_it(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "recipe.json").write_text("{}")
+    assert main(["predict", str(photo), "--model", str(tmp_path)]) == 1
+    assert f"its training isn't finished. Go on with: mien train --resume {tmp_path}\n" in capsys.readouterr().err
+
+
 def test_going_on_says_what_isnt_read_again(
     photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mien.cli.options import Certain, Network, OnnxDevice, given_path, note
+from mien.cli.options import Certain, Network, OnnxDevice, check_finished, given_path, note
 from mien.cli.places import check_place
 from mien.cli.screen import live as bars
 from mien.cli.screen import progress
@@ -77,6 +77,7 @@ def predict(
     from mien.recognition.sources import Sources
     from mien.recognition.video import VIDEOS
 
+    check_finished(Path(model))
     recognizer = Recognizer(
         model, device=device, detect=detect, certain=certain, smooth=smooth, max_pixels=max_pixels
     )  # before the files: a wrong name shows at once
