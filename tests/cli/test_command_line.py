@@ -318,6 +318,16 @@ def test_without_torch_the_rest_says_what_to_install(bare, line: str, faces_file
     assert done.stderr == f'error: This needs torch. Install it with: pip install "mien[{extra}]"\n'
 
 
+@pytest.mark.parametrize("verb", ["train", "ladder"])
+def test_without_torch_no_face_is_drawn_first(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("mien.cli.recipes.find_spec", lambda name: None)
+    monkeypatch.setattr(f"mien.cli.{verb}.read_source", None)
+    assert main([verb, *(["cnn"] if verb == "train" else []), "--out", str(tmp_path / "run")]) == 1
+    assert capsys.readouterr().err == 'error: This needs torch. Install it with: pip install "mien[train]"\n'
+
+
 def test_without_optuna_a_sweep_says_what_to_install(bare, tmp_path: Path) -> None:
     done = bare("sweep", "cnn", "--field", "lr=0.01..0.1")
     assert (done.returncode, done.stdout) == (1, "")

@@ -214,6 +214,27 @@ def test_a_photo_that_was_mended_is_read_when_the_run_goes_on(mien, photo: Path,
     assert sorted((row["source"], row["status"]) for row in rows) == [("a.jpg", "face"), ("b.jpg", "face")]
 
 
+def test_of_a_stopped_training_it_says_how_to_finish_it(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "recipe.json").write_text("{}")
+    assert main(["predict", str(photo), "--model", str(tmp_path)]) == 1
+    assert f"its training isn't finished. Go on with: mien train --resume {tmp_path}\n" in capsys.readouterr().err
+
+
+def test_going_on_says_what_isnt_read_again(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        Path(name).write_bytes(photo.read_bytes())
+    line = ["predict", "a.jpg", "b.jpg", "c.jpg", "--out", "rows.jsonl", "--resume"]
+    assert main([*line, "--limit", "2"]) == 0
+    assert "not read again" not in capsys.readouterr().err
+    assert main(line) == 0  # the last photo's rows may be incomplete, so it is read again
+    assert "rows.jsonl has the rows of 1 file already: not read again.\n" in capsys.readouterr().err
+
+
 def test_going_on_with_another_network_or_other_options_is_refused(
     photo: Path, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,6 +27,12 @@ def test_splitmix_gives_its_published_numbers():
     assert mix(states).tolist() == [6457827717110365317, 3203168211198807973, 9817491932198370423]
 
 
+def test_it_says_how_many_are_drawn():
+    told: list[tuple[int, int]] = []
+    drawn_faces(100, only=("train", "test"), tick=lambda *at: told.append(at))
+    assert told == [(32, 85), (64, 85), (70, 85), (85, 85)]
+
+
 def test_a_face_depends_on_its_own_number_only(monkeypatch):
     faces = draw(40, seed=3)
     assert np.array_equal(draw(9, seed=3).images, faces.images[:9])

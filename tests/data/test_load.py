@@ -58,7 +58,7 @@ def test_nothing_gives_drawn_faces(monkeypatch):
     asked = []
     monkeypatch.setattr("mien.data.load.drawn_faces", lambda **how: asked.append(how) or drawn_faces(70))
     splits = load_faces()
-    assert asked == [{"only": SPLITS}]  # all of them; test_origin.py knows how many
+    assert asked == [{"only": SPLITS, "tick": None}]  # all of them; test_origin.py knows how many
     assert splits.train.images.shape[1:] == (48, 48)
     assert [len(part) for _, part in splits] == [50, 10, 10]
     with pytest.raises(DataError, match="votes belong to the rows of FER2013"):

@@ -15,6 +15,17 @@ def test_names_between_commas_are_told_how_to_be_named(photo: Path) -> None:
         Sources([f"{photo},", photo])
 
 
+def test_a_name_with_spaces_that_was_torn_is_told_of_quotes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("my photos 2024").mkdir()
+    for names in (["my", "photos", "2024"], [tmp_path, "my", "photos", "2024", "b.jpg"]):
+        Path("a.pgm").write_bytes(b"P5 8 8 255 " + bytes(64))
+        with pytest.raises(MediaError, match=r'^my: no such file or folder\. .* quotes: "my photos 2024"[.]$'):
+            Sources(names)
+    with pytest.raises(MediaError, match=r"^my: no such file or folder[.]$"):
+        Sources(["my", "pictures", "2024"])
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_a_pipe_is_called_by_its_name_where_it_has_one(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.path.lexists", lambda path: there)

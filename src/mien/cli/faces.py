@@ -46,12 +46,13 @@ def of_images(data: str | os.PathLike[str] | None) -> TypeGuard[str | os.PathLik
 
 
 def read_source(source: "DataPath", only: Collection[str] = SPLITS) -> "Splits":
-    """Read these faces, with a bar while a folder is read, and note what was left out or renamed."""
+    """Read these faces, with a bar while a folder is read or faces are drawn, and note what was left out or renamed."""
     from mien.cli.progress import shares
     from mien.data.load import load_faces
 
+    what = "reading" if source.path else "drawing faces"
     with shares() as show:
-        splits = load_faces(**vars(source), only=only, tick=lambda done, total: show("reading", done / total))
+        splits = load_faces(**vars(source), only=only, tick=lambda done, total: show(what, done / total))
     say_left_out(splits.left_out, splits.source)
     say_read_as(splits)
     return splits

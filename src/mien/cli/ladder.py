@@ -11,7 +11,7 @@ from mien.cli.faces import as_words, read_source, say_leaked
 from mien.cli.options import Data, Device, Groups, Rgb, Size, SkipBadRows, Votes, note
 from mien.cli.places import check_out
 from mien.cli.progress import ended_as_by_ctrl_c, watch
-from mien.cli.recipes import make_recipe, recipe_options
+from mien.cli.recipes import make_recipe, need_torch, recipe_options
 from mien.cli.tables import counted, print_table
 from mien.cli.train import FEW
 
@@ -68,6 +68,7 @@ def ladder(
     make_recipe("logistic", preset, fields)  # a wrong value is said before anything is read
     check_out(folder, data)
     source = DataPath(data, votes, skip_bad_rows, size, bool(rgb), groups)
+    need_torch()
     splits = read_source(source)
     say_leaked(splits)
     try:

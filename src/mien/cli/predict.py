@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from mien.cli.options import Certain, Network, OnnxDevice, given_path, note
+from mien.cli.options import Certain, Network, OnnxDevice, check_finished, given_path, note
 from mien.cli.places import check_place
 from mien.cli.screen import live as bars
 from mien.cli.screen import progress
 from mien.cli.sinks import Sink, annotator, check_films, figure, undrawn
+from mien.cli.tables import counted
 from mien.cli.tally import Tally
 from mien.errors import DataError, Incomplete, Stopped
 from mien.files import naming
@@ -76,6 +77,7 @@ def predict(
     from mien.recognition.sources import Sources
     from mien.recognition.video import VIDEOS
 
+    check_finished(Path(model))
     recognizer = Recognizer(
         model, device=device, detect=detect, certain=certain, smooth=smooth, max_pixels=max_pixels
     )  # before the files: a wrong name shows at once
@@ -106,6 +108,8 @@ def predict(
             again = set(last) if timeline or sheet else {writer.unfinished}
             again |= undrawn(annotate, last, media.names) if annotate else set()
             media.after = {name: frame for name, frame in last.items() if name not in again}
+            if media.after:
+                note(f"{out} has the rows of {counted(len(media.after), 'file')} already: not read again.")
         elif resume:
             raise DataError("--resume goes on with a file of rows; name it with --out.")
         kept += [annotator(annotate, stack, media.names, recognizer.classes)] if annotate else []

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
@@ -13,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from mien.cli.faces import of_images
 from mien.cli.options import check_finished
-from mien.errors import RecipeError, UnknownModel
+from mien.errors import MissingExtra, RecipeError, UnknownModel
 from mien.training.recipe import TIMM, Recipe, recipe
 
 if TYPE_CHECKING:
@@ -72,6 +73,12 @@ def make_recipe(model: str, preset: str, fields: dict[str, Any], options: Sequen
         return recipe(model, preset, **given, options=options_of(options))
     except RecipeError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def need_torch() -> None:
+    """Raise MissingExtra without torch: asked before the faces are read or drawn, which takes a while."""
+    if find_spec("torch") is None:
+        raise MissingExtra("torch", "train", "This")
 
 
 def options_of(texts: Sequence[str]) -> dict[str, Any]:

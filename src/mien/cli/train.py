@@ -14,7 +14,7 @@ from mien.cli.faces import as_words, read_source, say_changed, say_leaked
 from mien.cli.options import Data, Device, Groups, InitRgb, InitSize, SkipBadRows, Votes, note
 from mien.cli.places import check_out
 from mien.cli.progress import ended_as_by_ctrl_c, watch
-from mien.cli.recipes import Model, NetworkOption, Preset, asked, recipe_options, trained
+from mien.cli.recipes import Model, NetworkOption, Preset, asked, need_torch, recipe_options, trained
 from mien.cli.tables import counted, print_report
 from mien.errors import CheckpointError
 
@@ -115,6 +115,7 @@ def _train(
 
     if not (resume or "WORLD_SIZE" in os.environ):  # several processes first find out whether they were here before
         check_free(folder)
+    need_torch()
     splits = read_source(source)
     leads = os.environ.get("RANK", "0") == "0"
     if leads:

@@ -14,6 +14,7 @@ from mien.data.drawing.dice import Dice, Ints
 from mien.data.drawing.portrait import portrait
 from mien.data.drawing.sitter import px
 from mien.data.faces import FaceSet
+from mien.data.listing import Tick
 from mien.data.origin import DataPath
 from mien.data.splits import Splits
 from mien.errors import DataError
@@ -25,7 +26,7 @@ SIZE = 48
 _AT_ONCE = 32  # faces drawn together: few enough that what is at work stays in the processor's cache
 
 
-def draw(n: int, seed: int = 0, *, first: int = 0) -> FaceSet:
+def draw(n: int, seed: int = 0, *, first: int = 0, tick: Tick | None = None) -> FaceSet:
     """Draw n faces, 48×48 gray, labelled with FER2013's seven expressions; the same bytes on every machine.
 
     A face depends on the seed and on its own number only: `draw(10)` are the first ten of `draw(20)`, and
@@ -36,6 +37,7 @@ def draw(n: int, seed: int = 0, *, first: int = 0) -> FaceSet:
         n: how many.
         seed: any whole number, of which the last 64 bits count; another seed gives other people.
         first: the number of the first face, which `rows` then counts on from.
+        tick: called with (faces drawn, all that are drawn) now and then.
 
     Raises:
         DataError: when n or first is negative.
@@ -53,10 +55,12 @@ def draw(n: int, seed: int = 0, *, first: int = 0) -> FaceSet:
         targets[here] = labels = _labels(seed, numbers)
         dice = Dice(seed, numbers)
         images[here] = _photographed(portrait(dice, actions(dice, labels)), dice)
+        if tick:
+            tick(here.stop, n)
     return FaceSet(images, targets, rows=first + np.arange(n), source=f"drawn faces, seed {seed}")
 
 
-def drawn_faces(n: int = 6000, seed: int = 0, *, only: Collection[str] = SPLITS) -> Splits:
+def drawn_faces(n: int = 6000, seed: int = 0, *, only: Collection[str] = SPLITS, tick: Tick | None = None) -> Splits:
     """n drawn faces in three splits: 70 % to train, 15 % each to validate and to test.
 
     Each split counts its faces from a number of its own, so no face is in two splits, and with a larger n every
@@ -64,6 +68,7 @@ def drawn_faces(n: int = 6000, seed: int = 0, *, only: Collection[str] = SPLITS)
 
     Args:
         only: the splits that are drawn; the others come empty.
+        tick: called with (faces drawn, all that are drawn) now and then.
 
     Raises:
         DataError: when n is negative.
@@ -75,10 +80,14 @@ def drawn_faces(n: int = 6000, seed: int = 0, *, only: Collection[str] = SPLITS)
     if n < 0:
         raise DataError(f"Can't draw {n} faces: it must be 0 or more.")
     held = n * 15 // 100
-    sizes = zip(SPLITS, (n - 2 * held, held, held), strict=True)
-    train, val, test = (
-        draw(size if name in only else 0, seed, first=at << 32) for at, (name, size) in enumerate(sizes)
-    )
+    sizes = [size if name in only else 0 for name, size in zip(SPLITS, (n - 2 * held, held, held), strict=True)]
+
+    def drawn(at: int) -> FaceSet:
+        before = sum(sizes[:at])
+        told = tick and (lambda done, _: tick(before + done, sum(sizes)))
+        return draw(sizes[at], seed, first=at << 32, tick=told)
+
+    train, val, test = map(drawn, range(3))
     for faces in (train, val, test):
         faces.rows = np.arange(len(faces))  # their place in their split: no one wants to read of row 4294967296
     origin = DataPath() if (n, seed) == (6000, 0) and {*only} >= {*SPLITS} else None

@@ -42,7 +42,8 @@ def load_faces(
         groups: a CSV file that says who is in each picture (`file,subject`; of other data `row,subject`), so that
             nobody stands in two splits.
         only: the splits that are looked at. Of drawn faces the others come empty; files are read whole.
-        tick: called with (files read, all files) while a folder is read.
+        tick: called with (files read, all files) while a folder is read; with (faces drawn,
+            all of them) while they are drawn.
 
     Raises:
         DataError: no such file, or what the reader of that kind of file found wrong with it; a size or colours that
@@ -58,7 +59,7 @@ def load_faces(
         return load_folder(
             path, size=SIZE if size is None else size, rgb=rgb, groups=groups, skip_bad_rows=skip_bad_rows, tick=tick
         )
-    splits = drawn_faces(only=only) if path is None else _load(path, votes, skip_bad_rows, groups)
+    splits = drawn_faces(only=only, tick=tick) if path is None else _load(path, votes, skip_bad_rows, groups)
     shape = splits.train.images.shape[1:]
     if (size is not None and size != shape[0]) or (rgb and len(shape) == 2):
         kind = "RGB" if len(shape) == 3 else "gray"

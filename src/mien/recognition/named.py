@@ -87,8 +87,8 @@ def is_named_so(path: Path) -> bool:
 LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt")
 
 
-def what_is_wrong(name: str) -> str:
-    """Why there is nothing to read under this name, and what to do about it."""
+def what_is_wrong(name: str, names: Sequence[str] = ()) -> str:
+    """Why there is nothing to read under this name, one of `names`, and what to do about it."""
     if os.path.isdir(name):
         return "no photo and no video in this folder."
     scheme, address, _ = name.partition("://")
@@ -104,7 +104,19 @@ def what_is_wrong(name: str) -> str:
         return "no such file or folder. After a \\ a closing quote counts as part of the name: leave the last \\ off."
     if name.endswith(","):
         return "no such file or folder; names are separated by spaces."
+    if whole := _torn(name, names):
+        return f'no such file or folder. A name with spaces goes into quotes: "{whole}".'
     return "nothing has a name like that." if glob.has_magic(name) else "no such file or folder."
+
+
+def _torn(name: str, names: Sequence[str]) -> str:
+    """The name with spaces that this one is a piece of, the shell having taken it apart; "" if there is none."""
+    at = names.index(name) if name in names else len(names)
+    for start in range(max(at - 8, 0), at + 1):
+        for stop in range(max(at, start + 1) + 1, min(at + 9, len(names)) + 1):
+            if os.path.exists(whole := " ".join(names[start:stop])):
+                return whole
+    return ""
 
 
 def same(one: Path, other: Path) -> bool:

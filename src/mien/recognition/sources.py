@@ -113,7 +113,7 @@ class Sources:
                 count += 1
                 videos += [path] if kind == "video" else []
             if kinds <= {"", "drawn"} or not (os.path.exists(name) or glob.has_magic(name)):
-                raise MediaError(f"{name}: {ONLY_DRAWN if 'drawn' in kinds else what_is_wrong(name)}")
+                raise MediaError(f"{name}: {ONLY_DRAWN if 'drawn' in kinds else what_is_wrong(name, self.names)}")
             if output := self._around(name):
                 raise DataError(f"{output}: {name} is read, and drawings would lie among it. Name another folder.")
         self.videos, self.photos = len(videos), count - len(videos)
