@@ -71,7 +71,7 @@ def predict(
     """Find the faces and say which expression each shows. Works offline, without torch; keeps only what you ask for.
 
     Of a camera, a pipe gets a line of JSON for each face, as it comes. The exit code is 1 when something couldn't be
-    read; the rest is read all the same.
+    read; the rest is read all the same. A name that isn't there stops it at once.
     """
     from mien.recognition.recognizer import Recognizer
     from mien.recognition.sources import Sources
