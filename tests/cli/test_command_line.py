@@ -78,6 +78,14 @@ def test_help_says_which_faces_there_are_without_data(verb: str, said: str, caps
     assert f"Without it: {said}" in " ".join(capsys.readouterr().out.split())
 
 
+def test_help_may_be_asked_for_as_a_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([], ["predict"], ["data", "show"]):
+        assert main(["help", *words]) == main([*words, "--help"]) == 0
+        said = capsys.readouterr().out
+        assert said[: len(said) // 2] == said[len(said) // 2 :]
+        assert said.startswith(" ".join(["Usage: mien", *words]))
+
+
 @pytest.mark.parametrize("verb", ["predict", "data convert", "explain", "train"])
 def test_help_names_no_types_of_pythons(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*verb.split(), "--help"]) == 0

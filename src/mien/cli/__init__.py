@@ -78,6 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if os.environ.get("MIEN_PORT", "").startswith("tcp://"):  # Kubernetes', where a Service is called mien: no port
         del os.environ["MIEN_PORT"]
     words = _expanded(sys.argv[1:]) if argv is None and WINDOWS else list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
     flags = {word for word in words if word in EVERYWHERE}
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # a stream that a test put there
