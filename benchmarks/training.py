@@ -88,7 +88,7 @@ class Bench:
     def recipe(self, model: str, **fields: Any) -> Recipe:
         """The tuned recipe at full size, with enough epochs to measure it.
 
-        Without norms measured anew after each epoch: 2 % of one of FER2013's, but up to a fifth of one with so few faces.
+        Without norms measured anew after each epoch: 2 % of one of FER2013's, up to a fifth of one with so few faces.
         """
         fields = {"norm_faces": 0, "compile": self.given.compile, **fields}
         fields = {"epochs": self.epochs, "batch": self.batch, "start_size": 0, **fields}
