@@ -164,8 +164,9 @@ def test_a_card_of_another_network_is_refused(run: Path) -> None:
 
 
 def test_what_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="no such file"):
-        Net(tmp_path / "nothing.onnx")
+    for name in ("nothing.onnx", 300 * "a"):
+        with pytest.raises(CheckpointError, match="no such file"):
+            Net(tmp_path / name)
     with pytest.raises(CheckpointError, match=r"no model\.onnx in this folder"):
         Net(tmp_path)
 

@@ -191,9 +191,10 @@ def located(path: str | os.PathLike[str]) -> Path:
         CheckpointError: there is none.
     """
     given = find(path)
-    file = given / MODEL if given.is_dir() else given
-    if not file.is_file():
-        found = f"{given}: no {MODEL} in this folder" if given.is_dir() else f"{given}: no such file"
+    folder = os.path.isdir(given)  # False for a name that is too long, for which Path.is_dir raises
+    file = given / MODEL if folder else given
+    if not os.path.isfile(file):
+        found = f"{given}: no {MODEL} in this folder" if folder else f"{given}: no such file"
         box = ", ".join(shipped())
         raise CheckpointError(f"{found}. Name a .onnx file, a run folder that mien wrote, or one of the box: {box}.")
     return file
