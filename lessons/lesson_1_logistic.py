@@ -469,8 +469,8 @@ assert history[-1][0] < steps[-1, 0] < steps[24, 0]
 # they got farther than the exact ones with 300. Rough and often, that is how all networks are trained.
 #
 # The article reports 31 % with this model on the real FER2013, where always saying "happy" gives 25 %, and writes
-# that it "does not cross this certain limit". With a better learning rate `mien`'s logistic regression reaches 39 %
-# there, but one stencil for each class can't do much more, however long you train it.
+# that it "does not cross this certain limit". With better settings (larger steps, smaller batches) `mien`'s logistic
+# regression reaches 39 % there, but one stencil for each class can't do much more, however long you train it.
 #
 # ## 9. Ask it
 #

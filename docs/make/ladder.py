@@ -9,8 +9,6 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-import cards
-
 from mien.cards import Card
 from mien.data.drawn import drawn_faces
 from mien.evaluation.ladder import amount
@@ -21,12 +19,6 @@ from mien.net import Net
 from mien.runs import history
 
 RESULTS = Path("benchmarks/results")
-
-LEGEND = (
-    "*epochs* are all that were trained, the best one in brackets; *before* is the accuracy before any training. "
-    + cards.LEGEND
-)
-"""What the columns of the long tables mean."""
 
 
 def gather(folder: Path) -> list[dict[str, Any]]:
@@ -77,7 +69,7 @@ def long_ladder(rows: list[dict[str, Any]]) -> str:
         first += [f"{row['seconds'] / 60:.1f} min", f"{row['before']:.3f}", f"**{accuracy}**", interval]
         cells = [*first, *rest, f"{row['scores']['ece']:.3f}", row["commit"]]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, "", LEGEND])
+    return "\n".join(lines)
 
 
 def short_ladder(rows: list[dict[str, Any]]) -> str:

@@ -35,7 +35,7 @@ def pages(root: Path = ROOT) -> dict[str, str]:
         "served": served(root),
     }.items():
         results = _put(results, name, table, "docs/RESULTS.md")
-    readme = _put(_read(root, "README.md"), "box", short_table(), "README.md")
+    readme = _put(_read(root, "README.md"), "box", short_table(root), "README.md")
     readme = _put(readme, "ladder", short_ladder(tuned), "README.md")
     return {
         "README.md": readme,

@@ -24,7 +24,7 @@ from mien.models.stem import Pixels
 from mien.net import BESIDE, METADATA, WEIGHTS, Net
 
 OPSET = 18
-"""The ONNX operator set that PyTorch's exporter writes without conversion; onnxruntime reads it since 1.14."""
+"""The ONNX operator set that PyTorch's exporter writes without conversion."""
 
 TOLERANCE = 1e-4
 """How far a probability may be from PyTorch's; ten times as far for a picture without any contrast, where normalising
@@ -65,7 +65,7 @@ def export_onnx(
 
     Raises:
         CheckpointError: the model doesn't fit the card, or the file doesn't answer as PyTorch does (every probability
-            within 1e-4); `path` is then left as it was.
+            within 1e-4, for pictures of one shade within 1e-3); `path` is then left as it was.
     """
     model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
     if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):

@@ -11,12 +11,13 @@ from PIL import Image
 
 from mien.cards import Card
 from mien.cli import main
+from mien.cli.evaluate import _pairs
 from mien.cli.faces import say_changed
 from mien.data.drawn import draw
 from mien.data.load import load_faces
 from mien.data.origin import DataPath
 from mien.evaluation.metrics import holm, mcnemar
-from mien.evaluation.scores import score
+from mien.evaluation.scores import Scores, score
 from mien.experiment import named
 from mien.net import Net
 
@@ -142,6 +143,14 @@ def test_two_networks_are_told_apart_by_the_faces_that_one_alone_has_right(
     assert [each["p"] for each in found["pairs"]] == [mcnemar(*each["alone"]) for each in found["pairs"]]
     assert [each["p_holm"] for each in found["pairs"]] == holm([each["p"] for each in found["pairs"]])
     assert "p of 3 pairs together (Holm)" in said
+
+
+def test_no_p_value_is_said_to_be_0(capsys: pytest.CaptureFixture[str]) -> None:
+    labels = np.zeros(40, np.int64)
+    answers = np.eye(7, dtype=np.float32)
+    right, wrong = (Scores(answers[labels + one], labels, NAMES, labels) for one in (0, 1))
+    assert _pairs(["a", "b"], [right, wrong])[0]["p"] == mcnemar(40, 0) > 0
+    assert capsys.readouterr().out.split()[-1] == "0.001"
 
 
 def test_few_faces_say_little_of_calibration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
@@ -71,6 +72,14 @@ def test_the_int8_file_stands_alone_and_has_the_same_labels(folder: Path) -> Non
     assert Net(folder / "small-int8.onnx").classes == Net(folder / "small.onnx").classes
     shutil.copy(Net("small:int8").path, folder / "alone.onnx")
     assert Net(folder / "alone.onnx").classes == Net("small").classes
+
+
+@pytest.mark.parametrize("name", ["small.onnx", "small-int8.onnx"])
+def test_the_file_needs_no_newer_onnxruntime_than_the_page_says(folder: Path, name: str) -> None:
+    ((version, opset),) = re.findall(r"IR version (\d+), opset (\d+)", PAGE)  # onnxruntime reads 10 since 1.18
+    model = onnx.load(folder / name)
+    sets = {one.domain: one.version for one in model.opset_import}
+    assert (model.ir_version, sets[""]) == (int(version), int(opset))
 
 
 @pytest.mark.skipif(shutil.which("node") is None or not PACKAGES.is_dir(), reason="no Node, or no `make browser`")

@@ -70,6 +70,9 @@ def test_what_was_measured_with_other_weights_is_left_out(checkout: Path) -> Non
     table = (checkout / "docs/RESULTS.md").read_text("utf-8").partition("<!-- box")[2].partition("<!-- /box")[0]
     assert "`mien evaluate small`" in table
     assert "--views" not in table
+    leaked = "280 faces that are also among the training faces"
+    assert leaked in (ROOT / "README.md").read_text("utf-8")
+    assert leaked not in (checkout / "README.md").read_text("utf-8")
 
 
 def test_help_speaks_of_starting_weights_only_where_they_can_be_given() -> None:

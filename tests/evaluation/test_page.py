@@ -104,6 +104,13 @@ def test_it_says_what_was_measured(html: str, some_ladder: Ladder) -> None:
     assert 'name="viewport"' in html
 
 
+def test_figures_of_the_faces_that_the_epoch_was_chosen_on_are_said_to_flatter(html: str, some_ladder: Ladder) -> None:
+    rungs = tuple(dataclasses.replace(rung, after={"val": rung.after["val"]}) for rung in some_ladder.rungs)
+    flatters = "never on test, so figures of val are a little too high."
+    assert flatters not in html
+    assert flatters in ladder_page(dataclasses.replace(some_ladder, rungs=rungs))
+
+
 def test_names_cannot_break_the_page(html: str) -> None:
     assert "<b>odd" not in html
     assert "<b>odd & 'quoted'</b>" in Page(html).text

@@ -192,11 +192,16 @@ def _pairs(targets: list[str], parts: "list[Scores]") -> list[dict[str, Any]]:
     print_table(
         (*columns, together) if len(found) > 1 else columns,
         [
-            (" | ".join(each["pair"]), *(f"{n:,}" for n in each["alone"]), *(f"{each[p]:.3f}" for p in chances))
+            (" | ".join(each["pair"]), *(f"{n:,}" for n in each["alone"]), *(_small(each[p]) for p in chances))
             for each in found
         ],
     )
     return found
+
+
+def _small(chance: float) -> str:
+    """A p-value for people; none is 0."""
+    return f"{chance:.3f}" if chance >= 0.001 else "< 0.001"
 
 
 def _check_votes(target: str, classes: tuple[str, ...], splits: "Splits", votes: str | None) -> None:

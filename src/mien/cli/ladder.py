@@ -43,7 +43,7 @@ def ladder(
             metavar="|".join(PRESETS),
             callback=_known_preset,
             help="The recipes. article: those of the article which mien implements. tuned: the best known for FER2013. "
-            "demo: for drawn faces, in seconds. Default: tuned with --data, else demo.",
+            "demo: quick, for drawn faces. Default: tuned with --data, else demo.",
         ),
     ] = None,
     out: Annotated[

@@ -31,7 +31,7 @@ Preset = Annotated[
         "--preset",
         metavar=PRESETS,
         help="The recipe. article: that of the article which mien implements. tuned: the best known for FER2013. demo: "
-        "for drawn faces, in seconds. finetune: to train on from --init. Default: finetune with --init, tuned with "
+        "quick, for drawn faces. finetune: to train on from --init. Default: finetune with --init, tuned with "
         "--data, else demo.",
     ),
 ]

@@ -1,7 +1,7 @@
 """The recipes that have names, for each model: `article`, `tuned`, `demo` and `finetune`.
 
 `article` is what the article did; where it is silent, the plainest choice, marked so. `tuned` is ours for real
-FER2013. `demo` takes seconds, for the drawn faces. `finetune` goes on from trained weights with faces of one's own.
+FER2013. `demo` is quick, for the drawn faces. `finetune` goes on from trained weights with faces of one's own.
 What those of the ladder's networks measure stands in docs/RESULTS.md.
 """
 
