@@ -237,9 +237,12 @@ class FaceSet(_Base):
             DataError: no column `pixels`, an unknown label, or pixels that can't be read; it says of which row.
         """
         columns = {str(name).strip().lower(): name for name in frame.columns}
+        own = "Of a column of arrays FaceSet(numpy.stack(frame[column]), labels) makes them."
         if "pixels" not in columns:
             found = ", ".join(map(repr, frame.columns[:8]))
-            raise DataError(f"{source}: no column 'pixels'; found {found}. FER2013 has emotion, pixels and Usage.")
+            raise DataError(f"{source}: no column 'pixels'; found {found}. FER2013: emotion, pixels, Usage. {own}")
+        if any(isinstance(one, (np.ndarray, list)) for one in frame[columns["pixels"]]):
+            raise DataError(f"{source}: pixels are arrays, not texts as in FER2013. {own}")
         texts = [str(text).encode() for text in frame[columns["pixels"]]]
         images = squares(texts, source)
         if "emotion" not in columns:
