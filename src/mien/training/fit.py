@@ -57,7 +57,7 @@ class Epoch(_Held):
 
     @property
     def state(self) -> dict[str, Any]:
-        """What `fit(state=...)` resumes from after this epoch: a copy, on the CPU.
+        """What `fit(state=...)` resumes from after this epoch: a copy, on the CPU, for `torch.save` and `torch.load`.
 
         Raises:
             CheckpointError: the loop has gone on to the next epoch, or was left.
