@@ -179,4 +179,10 @@ def test_a_place_that_cant_be_written_is_refused_before_anything_is_done(
 def test_a_card_of_other_classes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="7 outputs; its card has 2 classes"):
         export_onnx(shaken("logistic"), tmp_path / "model.onnx", Card(model="logistic", classes=("no", "yes")))
+    with pytest.raises(CheckpointError, match=r"written with its Card: .* Found a str"):
+        export_onnx(shaken("logistic"), tmp_path / "model.onnx", "card.json")  # type: ignore[arg-type]
+    model = shaken("logistic", classes=2)
+    model.classes = ("yes", "no")  # type: ignore[assignment]
+    with pytest.raises(CheckpointError, match="answers for yes, no, in this order; its card has no, yes"):
+        export_onnx(model, tmp_path / "model.onnx", Card(model="logistic", classes=("no", "yes")))
     assert os.listdir(tmp_path) == []

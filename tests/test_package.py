@@ -10,6 +10,7 @@ import tomllib
 from importlib.metadata import requires, version
 from pathlib import Path
 from types import ModuleType
+from typing import get_type_hints
 
 import pytest
 import torch
@@ -93,6 +94,7 @@ def test_what_public_functions_raise_take_and_give_has_a_name() -> None:
     faces = mien.drawn_faces(70).val
     report = mien.evaluate(mien.Net("small"), faces)
     assert {type(score) for score in report.per_class} == {mien.ClassScore}
+    assert get_type_hints(mien.calibrate)["return"] is mien.Calibration
     stream = mien.Recognizer(threads=1, detect=False).stream([(faces.images[0], 0.0)], keep=True)
     assert [(type(frame), type(reading)) for frame, reading in stream] == [(mien.Frame, mien.Reading)]
 

@@ -117,9 +117,10 @@ def test_the_python_of_the_pages_runs(folder: Path) -> None:
     assert (face.split()[0], frames[0][:3], len(frames)) == ("happy", "0.0", 60)
     read, given = ([line.partition(" ")[2] for line in frames[at : at + 30]] for at in (0, 30))
     assert given == read  # though somebody else decodes them
-    *epochs, accuracy = python(folder, "docs/how-to/train.md")
+    chance, *epochs, accuracy = python(folder, "docs/how-to/train.md")
     assert len(epochs) == 2
     assert 0 < float(accuracy) < 1
+    assert 0 < float(chance) <= 1
     assert "(cnn)" in run(folder, ["leaderboard", "runs/own"])
     assert python(folder, "docs/how-to/own-data.md")[-1].startswith("grumpy ")
 

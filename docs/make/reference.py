@@ -28,7 +28,8 @@ HEAD = """\
 <!-- made by docs/make/pages.py from the public names; don't edit -->
 
 Everything here is imported from `mien`: `mien.fit`, `mien.Recognizer`. `import mien` loads none of it; each name is
-fetched when it is first used. The rest of the package is private and may change.
+fetched when it is first used. The rest of the package is private and may change, but for `mien.evaluation.metrics`:
+accuracy, calibration error, McNemar's test and others, of labels and answers in numpy.
 """
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         TooLittleMemory,
         UnknownModel,
     )
+    from mien.evaluation.calibration import Calibration
     from mien.evaluation.report import ClassScore, Report
     from mien.evaluation.scores import evaluate
     from mien.experiment import train
@@ -72,6 +73,7 @@ _PUBLIC = {
         "BadRow", "CheckpointError", "DataError", "Diverged", "MediaError", "MienError", "MissingExtra", "RecipeError",
         "ServerError", "TooLittleMemory", "UnknownModel",
     ),
+    "evaluation.calibration": ("Calibration",),
     "evaluation.report": ("ClassScore", "Report"),
     "evaluation.scores": ("evaluate",),
     "experiment": ("train",),
@@ -106,12 +108,12 @@ _NEEDS = {
 """What the homes need that an extra brings."""
 
 __all__ = [
-    "UNLABELLED", "AsyncClient", "BadRow", "Card", "CheckpointError", "ClassScore", "Client", "DataError",
-    "DeviceLoader", "Diverged", "Epoch", "Face", "FaceSet", "Frame", "Layer", "MediaError", "MienError", "MissingExtra",
-    "Net", "Reading", "Recipe", "RecipeError", "Recognizer", "Report", "ServedNetwork", "ServerError", "Sources",
-    "Splits", "Summary", "TooLittleMemory", "UnknownModel", "calibrate", "create_model", "drawn_faces", "evaluate",
-    "export_onnx", "fit", "list_models", "load_faces", "load_fer2013", "load_ferplus", "load_folder", "load_run",
-    "pick_device", "recipe", "register", "split_off", "summarise", "to_device", "train",
+    "UNLABELLED", "AsyncClient", "BadRow", "Calibration", "Card", "CheckpointError", "ClassScore", "Client",
+    "DataError", "DeviceLoader", "Diverged", "Epoch", "Face", "FaceSet", "Frame", "Layer", "MediaError", "MienError",
+    "MissingExtra", "Net", "Reading", "Recipe", "RecipeError", "Recognizer", "Report", "ServedNetwork", "ServerError",
+    "Sources", "Splits", "Summary", "TooLittleMemory", "UnknownModel", "calibrate", "create_model", "drawn_faces",
+    "evaluate", "export_onnx", "fit", "list_models", "load_faces", "load_fer2013", "load_ferplus", "load_folder",
+    "load_run", "pick_device", "recipe", "register", "split_off", "summarise", "to_device", "train",
 ]  # fmt: skip
 
 

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mien.cards import Card, checksum
-from mien.errors import CheckpointError, first_line
+from mien.errors import CheckpointError, check_kind, first_line
 from mien.external import refer
 from mien.files import replacing
+from mien.labels import as_names
 from mien.models.stem import Pixels
 from mien.net import BESIDE, METADATA, WEIGHTS, Net
 
@@ -64,12 +65,19 @@ def export_onnx(
             instead of holding them once more; the file is then of no use without that one.
 
     Raises:
-        CheckpointError: the model doesn't fit the card, or the file doesn't answer as PyTorch does (every probability
-            within 1e-4, for pictures of one shade within 1e-3); `path` is then left as it was.
+        CheckpointError: the model doesn't fit the card (other classes than the network's, or in another order), or the
+            file doesn't answer as PyTorch does (every probability within 1e-4, for pictures of one shade within 1e-3);
+            `path` is then left as it was.
     """
+    check_kind(card, Card, CheckpointError, "A network is written with its Card: mien.load_run gives both.")
     model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
     if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
         model = model.module
+    known = as_names(getattr(model, "classes", None)) or card.classes
+    if known != card.classes and set(known) == set(card.classes):  # other names may be a translation
+        raise CheckpointError(
+            f"The network answers for {', '.join(known)}, in this order; its card has {', '.join(card.classes)}."
+        )
     twin = copy.deepcopy(model).float().cpu()
     network = Probabilities(twin, card.temperature).eval()
     pixels = _probe(card.input_shape)

@@ -124,8 +124,9 @@ def check_array(array: NDArray[Any]) -> None:
 def no_picture(given: object) -> MediaError:
     """The error for what is neither a path, nor bytes, nor an array."""
     return MediaError(
-        f"A picture is a path, a file's bytes or an array, not {type(given).__name__}; of an image of Pillow's "
-        'take numpy.asarray(image.convert("RGB")).'
+        f"A picture is a path, a file's bytes or an array, not {type(given).__name__}. Of an open file take .read(), "
+        "of Pillow's Image the file that it came from, or of 8 bits "
+        'numpy.asarray(ImageOps.exif_transpose(image).convert("RGB")).'
     )
 
 

@@ -45,7 +45,9 @@ def fresh(recipe: Recipe, splits: Splits) -> nn.Module:
         return model
     earlier, card = load_run(recipe.init)
     if card.model != recipe.model:
-        raise CheckpointError(f"{recipe.init} is a {card.model}; it can't be where a {recipe.model} starts from.")
+        raise CheckpointError(
+            f"{recipe.init} is a {card.model}; it can't be where a {recipe.model} starts from: train a {card.model}."
+        )
     model = create_model(recipe.model, **{**card.options, **recipe.options, **shape})
     start_from(model, earlier, same_classes=card.classes == splits.classes)
     return model

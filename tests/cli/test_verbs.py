@@ -333,7 +333,7 @@ def test_training_starts_from_the_weights_of_another_run(
     assert again["before"]["val"]["loss"] == pytest.approx(first["after"]["val"]["loss"], abs=1e-4)
     assert first["before"]["val"]["loss"] != pytest.approx(first["after"]["val"]["loss"], abs=1e-3)
     assert main(["train", "cnn", "--init", "first", "--out", "other", *rest]) == 1
-    assert "it can't be where a cnn starts from" in capsys.readouterr().err
+    assert "it can't be where a cnn starts from: train a flagship_small." in capsys.readouterr().err
     assert main(["train", "--init", "first", "--out", "other", "--option", "widths=[8,16]", *rest]) == 1
     assert "other layers" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()

@@ -137,6 +137,14 @@ def test_names_come_from_an_iterator_and_back_from_a_data_frame() -> None:
     again = FaceSet(faces.images, faces.to_pandas().label, classes=faces.classes)
     assert again.classes == ("a", "b")
     assert again.targets.tolist() == [0, 1, -1]
+    numpys = faces.replaced(classes=np.unique(["a", "b"]))
+    assert (numpys.checksum, repr(numpys.classes)) == (faces.checksum, "('a', 'b')")
+
+
+@pytest.mark.parametrize("odd", [[0, 1], ["a", None]])
+def test_classes_without_names_are_refused(odd: list) -> None:  # else a training would fail as it writes its card
+    with pytest.raises(DataError, match=r"Classes are names, .* Found an? (int|NoneType)\."):
+        FaceSet(np.zeros((2, 48, 48), np.uint8), [0, 1], classes=odd)
 
 
 def test_a_tensors_faces_are_asked_for_as_an_array() -> None:

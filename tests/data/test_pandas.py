@@ -45,6 +45,7 @@ def test_without_emotion_faces_are_unlabelled_and_any_square_is_taken() -> None:
     ("columns", "said"),
     [
         ({"faces": ["1 2 3 4"]}, "no column 'pixels'; found 'faces'"),
+        ({"pixels": list(np.zeros((2, 48, 48), np.uint8))}, r"pixels are arrays, .* FaceSet\(numpy\.stack"),
         ({"pixels": ["1 2 3"]}, "row 0, the first, has 3 pixels, no square"),
         ({"pixels": ["1 2 3 4", "1 2 3 256"]}, r"row 1 \(counted from 0\): pixel 4 is '256'"),
         ({"pixels": ["1 2 3 4", "1 2 3"]}, r"row 1 \(counted from 0\): 3 pixels instead of 4"),

@@ -37,3 +37,14 @@ def test_split_off_keeps_order_and_loses_nobody():
 def test_a_share_that_is_none(share):
     with pytest.raises(DataError, match="share"):
         stratified([0, 1], share)
+
+
+@pytest.mark.parametrize(
+    ("subjects", "found"), [(["a", "b"], "subjects of shape"), (["a", None, "b"], "1 without"), ([1, np.nan, 2], "1 w")]
+)
+def test_every_face_needs_a_subject(subjects, found):
+    faces = FaceSet(np.zeros((3, 4, 4), np.uint8), [0, 1, 0])
+    with pytest.raises(DataError, match=f"3 faces need a subject each; found {found}"):
+        split_off(faces, 0.3, subjects=subjects)
+    with pytest.raises(DataError, match=r"split_off takes one FaceSet, .* Found a list"):
+        split_off([faces], 0.3)

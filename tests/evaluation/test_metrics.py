@@ -118,6 +118,8 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
 def test_mcnemar_is_scipys(one: int, other: int) -> None:
     expected = binomtest(one, one + other).pvalue if one + other else 1.0
     assert metrics.mcnemar(one, other) == metrics.mcnemar(other, one) == pytest.approx(expected, abs=5e-4)
+    counted = np.repeat([True, False], [one, other])  # sums of masks are numpy's numbers
+    assert metrics.mcnemar(counted.sum(), (~counted).sum()) == metrics.mcnemar(one, other)
 
 
 def test_the_interval_narrows_with_more_faces() -> None:

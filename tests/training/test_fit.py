@@ -5,6 +5,7 @@ import io
 import pickle
 import weakref
 from dataclasses import fields
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -367,6 +368,21 @@ def test_frozen_norms_stay_as_they_are(ema: float, norm_faces: int) -> None:
     assert all(torch.equal(value, before[0][name]) for name, value in norms[0].state_dict().items())
     for norm, was in zip(norms[1:], before[1:], strict=False):
         assert not torch.equal(norm.running_mean, was["running_mean"])
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_the_loop_may_thaw_and_freeze(ema: float) -> None:
+    made = recipe("cnn", "demo", epochs=3, batch=16, ema=ema, options={"widths": [8] * 3})
+    model = fresh(made)
+    model.requires_grad_(False)
+    model.linear.requires_grad_(True)
+    body = next(name for name, _ in model.named_parameters())
+    found = [model.state_dict()[body].clone()]
+    for epoch in fit(model, TRAIN, VAL, made, device="cpu"):
+        found.append(epoch.state["live"][body])
+        model.requires_grad_(epoch.epoch == 1)
+        model.linear.requires_grad_(True)
+    assert [torch.equal(*pair) for pair in pairwise(found)] == [True, False, True]
 
 
 def test_a_network_that_is_frozen_as_a_whole_is_refused() -> None:

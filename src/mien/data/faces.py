@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from mien.data.arrays import load_arrays, save_arrays
 from mien.data.pages import Stretch, let_go, stretch_of
 from mien.data.pixels import squares
-from mien.errors import DataError, MissingExtra
+from mien.errors import DataError, MissingExtra, check_kind
 from mien.images import channels_first
 from mien.labels import FER2013
 
@@ -71,15 +71,19 @@ class FaceSet(_Base):
             raise DataError("Faces must be one array; of a pandas DataFrame FaceSet.from_pandas(frame) makes it.")
         if type(images).__module__ == "torch":
             raise DataError(
-                "Faces must be a numpy array: images.numpy(), and of shape (N, 3, H, W) .transpose(0, 2, 3, 1) besides."
+                "Faces must be a numpy array: images.numpy(); besides, of shape (N, 1, H, W) [:, 0], "
+                "and of (N, 3, H, W) .transpose(0, 2, 3, 1)."
             )
-        n = len(images)
         if not hasattr(images, "dtype"):  # a list, say; an object that makes its faces on demand will do
             raise DataError(
                 f"{source or 'images'}: faces must be one array, not a {type(images).__name__}: numpy.stack."
             )
+        n = len(images)
         self.images = images
         self.classes = tuple(classes)
+        for name in self.classes:
+            check_kind(name, str, DataError, 'Classes are names, such as ["cry", "laugh"].')
+        self.classes = tuple(map(str, self.classes))  # numpy's texts have another repr, so another checksum
         self.targets = _checked_targets(targets, n, self.classes, source)
         self.transform = transform
         self.rows = np.arange(n) if rows is None else np.asarray(rows, np.int64)
@@ -233,9 +237,12 @@ class FaceSet(_Base):
             DataError: no column `pixels`, an unknown label, or pixels that can't be read; it says of which row.
         """
         columns = {str(name).strip().lower(): name for name in frame.columns}
+        own = "Of a column of arrays FaceSet(numpy.stack(frame[column]), labels) makes them."
         if "pixels" not in columns:
             found = ", ".join(map(repr, frame.columns[:8]))
-            raise DataError(f"{source}: no column 'pixels'; found {found}. FER2013 has emotion, pixels and Usage.")
+            raise DataError(f"{source}: no column 'pixels'; found {found}. FER2013: emotion, pixels, Usage. {own}")
+        if any(isinstance(one, (np.ndarray, list)) for one in frame[columns["pixels"]]):
+            raise DataError(f"{source}: pixels are arrays, not texts as in FER2013. {own}")
         texts = [str(text).encode() for text in frame[columns["pixels"]]]
         images = squares(texts, source)
         if "emotion" not in columns:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mien.data.faces import UNLABELLED, FaceSet
-from mien.errors import DataError
+from mien.errors import DataError, check_kind
 
 VAL_SHARE = 0.15
 """The share of the training faces that is set aside where a source has no validation split of its own."""
@@ -57,14 +57,19 @@ def grouped(labels: ArrayLike, subjects: ArrayLike, share: float = VAL_SHARE, se
         `(N,)` bool, True for the chosen rows; all rows of a subject alike.
 
     Raises:
-        DataError: a share outside 0..1; one subject only, or none that could be spared.
+        DataError: a share outside 0..1; one subject only, or none that could be spared; not a subject for each row.
 
     >>> grouped([0, 1, 0, 1, 0, 1], ["a", "a", "b", "b", "c", "c"], share=0.33).reshape(3, 2).sum(1).tolist()
     [0, 0, 2]
     """
     _check(share)
     labels = np.asarray(labels)
-    names, of = np.unique(np.asarray(subjects), return_inverse=True)
+    subjects = np.asarray(subjects)
+    missing = sum(who is None or who != who for who in subjects.tolist())  # not itself: NaN, as pandas has it
+    if subjects.shape != labels.shape or missing:
+        found = f"{missing} without one" if missing else f"subjects of shape {subjects.shape}"
+        raise DataError(f"{len(labels)} faces need a subject each; found {found}.")
+    names, of = np.unique(subjects, return_inverse=True)
     known = labels != UNLABELLED
     counts = np.zeros((len(names), int(labels.max(initial=0)) + 1))
     np.add.at(counts, (of[known], labels[known]), 1)
@@ -111,13 +116,14 @@ def split_off(
         subjects: `(N,)` names of who is in each picture: then nobody is on both sides.
 
     Raises:
-        DataError: a share that isn't between 0 and 1, or too few subjects.
+        DataError: a share that isn't between 0 and 1, too few subjects, or not one for each face.
 
     >>> from mien.data.drawn import drawn_faces
     >>> kept, aside = split_off(drawn_faces(70).train, 0.2)
     >>> len(kept), len(aside)
     (42, 8)
     """
+    check_kind(faces, FaceSet, DataError, "split_off takes one FaceSet, such as splits.train.")
     labels = faces.labels
     chosen = stratified(labels, share, seed) if subjects is None else grouped(labels, subjects, share, seed)
     return faces[~chosen], faces[chosen]

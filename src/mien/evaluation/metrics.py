@@ -110,7 +110,7 @@ def wilson(share: float, n: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def mcnemar(one: int, other: int) -> float:
+def mcnemar(one: int | np.integer, other: int | np.integer) -> float:
     """The p-value of McNemar's test (1947): how often chance alone makes at least so large a difference between two
     networks judged on the same faces. Two-sided; exact up to 1,000 such faces, then by the normal distribution.
 
@@ -121,6 +121,7 @@ def mcnemar(one: int, other: int) -> float:
     >>> round(mcnemar(142, 196), 4), mcnemar(5, 5)
     (0.0039, 1.0)
     """
+    one, other = int(one), int(other)  # numpy's whole numbers end at 2**63, and `1 << n` with them
     n, few = one + other, min(one, other)
     if n > 1000:  # within 0.0001 of the exact sum, which takes long
         return erfc(max(abs(one - other) - 1, 0) / (2 * n) ** 0.5)

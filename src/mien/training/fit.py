@@ -57,7 +57,7 @@ class Epoch(_Held):
 
     @property
     def state(self) -> dict[str, Any]:
-        """What `fit(state=...)` resumes from after this epoch: a copy, on the CPU.
+        """What `fit(state=...)` resumes from after this epoch: a copy, on the CPU, for `torch.save` and `torch.load`.
 
         Raises:
             CheckpointError: the loop has gone on to the next epoch, or was left.
@@ -99,7 +99,7 @@ def fit(
     keeps one); when the loop ends, by itself or by `break`, it holds those of the best epoch by `val_accuracy`.
     If a variable holds the generator, as in a notebook, a loop that was left ends with that variable's `.close()`.
     Frozen parameters (`requires_grad` is False) stay as they are, and so do the running means of norms whose own
-    parameters are frozen.
+    parameters are frozen. The loop may freeze and thaw some between epochs.
 
     Args:
         model: pixels 0..255 `(B, C, H, W)` in, logits `(B, K)` out. Changed in place, moved to the device.

@@ -106,6 +106,8 @@ class Learner:
         dice = generator if self.where.type == "cpu" else torch.Generator().manual_seed(generator.initial_seed())
         balanced = self.recipe.sampling == "balanced"
         sums = torch.zeros(2, device=self.where)  # loss, accuracy; read once an epoch, so that a GPU never waits
+        for judged, moved in zip(self.model.parameters(), self.live.parameters(), strict=True):
+            moved.requires_grad_(judged.requires_grad)  # the loop's owner may have frozen or thawed it
         train_mode(self.live)
         with torch.random.fork_rng(devices=[self.where] if self.where.type in ("cuda", "mps") else []):
             _seed(self.where, generator.initial_seed() + self.team.rank)

@@ -17,6 +17,9 @@ TIMM = "timm"
 class Recipe(BaseModel):
     """How to train one network. Frozen; `recipe.model_copy(update={"epochs": 3})` makes another.
 
+    Its fields are the options of `mien train`, where each is explained; so does
+    `mien.Recipe.model_fields["plain"].description`.
+
     With `compile`, which compiles once for each size of faces, they have two sizes at most: `start_size`, and full from
     35 % of the epochs on. Such a training discards whatever else torch has compiled in this process; it is compiled
     again when it is used.
