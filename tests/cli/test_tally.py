@@ -48,6 +48,19 @@ def test_who_keeps_all_rows_isnt_told_how_to(tmp_path: Path, capsys: pytest.Capt
         assert ("Not everything is shown" in capsys.readouterr().err) == told
 
 
+def test_of_what_is_too_large_it_says_which_option_takes_it_and_no_speed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.pgm").write_bytes(b"P5 8 8 255 " + bytes(64))
+    line = ["predict", str(tmp_path / "a.pgm"), "--no-detect", "--max-pixels"]
+    assert main([*line, "63"]) == 1
+    said = capsys.readouterr()
+    assert said.err.endswith("a.pgm: 8 × 8 pixels; the limit is 63.\n--max-pixels N reads larger ones.\n")
+    assert "1 failed.\n" in said.out
+    assert main([*line, "64"]) == 0
+    assert " a second on cpu.\n" in capsys.readouterr().out
+
+
 def test_a_picture_of_many_hides_no_other(capsys: pytest.CaptureFixture[str]) -> None:
     tally = Tally("cpu")
     for name, faces in (("school.jpg", 50), ("a.jpg", 6), ("b.jpg", 5), ("c.jpg", 0)):

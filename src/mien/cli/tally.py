@@ -145,7 +145,7 @@ class Tally:
         said += [f"{counted(self.frames, 'frame')} of {counted(self.videos, 'video')}"] if self.videos else []
         said += [counted(faces.total(), "face") + (f" ({uncertain:,} uncertain)" if self.calibrated else "")]
         said += [f"{self.faceless:,} without a face", f"{self.failed:,} failed"]
-        print(", ".join(said) + f"; {self.rate:.1f} a second on {self.device}.")
+        print(", ".join(said) + f"; {self.rate:.1f} a second on {self.device}" * bool(self.photos or self.frames) + ".")
         if not self.faces and (self.photos or self.frames):
             note(
                 "No face was found. A lower --certain, such as --certain 0.4, finds more; where each picture is one "
