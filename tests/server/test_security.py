@@ -60,6 +60,8 @@ def test_an_address_that_is_taken_is_named_once(server) -> None:
     port = int(server.address.rpartition(":")[2])
     with pytest.raises(MienError, match=rf"^127\.0\.0\.1:{port}: can't listen there \([^()]+\)\. Choose another"):
         _bind(Settings(port=port))
+    with pytest.raises(MienError, match=r"^192\.0\.2\.1:0: can't listen there \([^()]+\)\. Choose another with --host"):
+        _bind(Settings(host="192.0.2.1", port=0, open_to_all=True))  # of documentation, RFC 5737: no machine has it
 
 
 def test_others_need_a_token_or_a_flag(serve, picture: bytes) -> None:
