@@ -135,7 +135,7 @@ def test_the_names_below_a_sheet_are_not_cut_off(drawn: list[Figure], count: int
     [
         (["Day 1/I.JPG", "Day 2/I.JPG", "Day 2/J.JPG"], ["I.JPG\nDay 1", "I.JPG\nDay 2", "J"]),
         (["/home/anna/pictures/in/I.JPG", "/home/anna/pictures/in/sub/I.JPG"], ["I.JPG\nin", "I.JPG\nsub"]),
-        (["in/./I.heic", "in/./I.jpg"], ["I.heic\nin", "I.jpg\nin"]),
+        (["in/./I.heic", "in/./I.jpg"], ["I.heic", "I.jpg"]),
         (["in/I.jpg", "in/I.jpg"], ["I", "I"]),
     ],
 )
