@@ -76,8 +76,9 @@ class Timeline:
             self.dropped += 1
 
     def picture(self, kind: Kind = "svg") -> bytes:
-        """A lane for each of the LANES faces that were seen longest: shares of the expressions, a gap while away."""
-        lanes = sorted(self.courses.items(), key=lambda item: -item[1].seen)[:LANES]
+        """A lane for each of the LANES faces that were seen longest, in order: shares of the expressions, a gap while
+        away."""
+        lanes = sorted(sorted(self.courses.items(), key=lambda item: -item[1].seen)[:LANES], key=lambda item: item[0])
         left = self.dropped + len(self.courses) - len(lanes)
         with look():
             figure = Figure(figsize=(9, 1.2 + 1.5 * max(1, len(lanes))), layout="constrained", facecolor="white")
