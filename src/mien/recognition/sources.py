@@ -30,7 +30,7 @@ Undecoded = Callable[[], Frame]
 _COUNTING = Lock()
 """Held while animations are counted, by threads that decode photos; a lock in each Sources couldn't be pickled."""
 
-COUNTED = 50
+COUNTED = 500
 """Of more videos the lengths aren't asked beforehand, as each is opened for that."""
 
 ONLY_DRAWN = "no photo and no video there but what mien drew itself; to read a drawing, name it."
