@@ -121,7 +121,7 @@ def huge_png(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("side", [8_001, 9_500, 30_000])
 def test_too_many_pixels_are_refused_before_decoding(side):
-    with pytest.raises(MediaError, match=r"the image: .*; the limit .max-pixels. is 64,000,000"):
+    with pytest.raises(MediaError, match=r"the image: .*; the limit is 64,000,000"):
         decode(huge_png(side, side))
 
 
@@ -302,7 +302,7 @@ def test_what_pillow_warns_of_isnt_told(tmp_path):
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
         "(40, 30)",
-        "large.png: 10000 × 10000 pixels; the limit (max-pixels) is 64,000,000.",
+        "large.png: 10000 × 10000 pixels; the limit is 64,000,000.",
     ]
 
 

@@ -18,6 +18,7 @@ from PIL import Image
 
 from mien.data.drawn import drawn_faces
 from mien.labels import FER2013
+from mien.recognition.flat import columns_of
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/index.md", "docs/how-to/predict.md", "docs/how-to/train.md", "docs/how-to/data.md")
@@ -70,10 +71,9 @@ def folder(photo: Path, film: Path, tmp_path: Path) -> Path:
             place.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(face[0]).save(place)
     (tmp_path / "fer2013.csv").write_text("\n".join(rows) + "\n")
-    for name in ("photo.jpg", "photos/party.jpg", "my_photos/party.jpg"):
+    for name in ("photo.jpg", "photos/party.jpg", "my_photos/party.jpg", "film.mp4", "interviews/film.mp4"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(photo, tmp_path / name)
-    shutil.copy(film, tmp_path / "film.mp4")
+        shutil.copy(film if name.endswith("mp4") else photo, tmp_path / name)
     return tmp_path
 
 
@@ -123,6 +123,11 @@ def test_the_python_of_the_pages_runs(folder: Path) -> None:
     assert 0 < float(chance) <= 1
     assert "(cnn)" in run(folder, ["leaderboard", "runs/own"])
     assert python(folder, "docs/how-to/own-data.md")[-1].startswith("grumpy ")
+
+
+def test_the_columns_of_rows_are_explained() -> None:
+    told = set(re.findall(r"`(\w+)`", (ROOT / "docs/how-to/predict.md").read_text(encoding="utf-8")))
+    assert set(columns_of(("angry",))[:-9]) <= told  # the last nine are points like the one before them
 
 
 def test_the_powershell_lines_are_those_of_the_other_shells() -> None:

@@ -5,9 +5,8 @@ Importing this is fast and loads nothing heavy: each name below is fetched from 
 
 import os
 from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as checkers know it; the command `mien` loads this before Ctrl-C can end it quietly
 if TYPE_CHECKING:
     from mien import pictures as pictures
     from mien.cards import Card
@@ -119,7 +118,7 @@ __all__ = [
 
 if not TYPE_CHECKING:  # checkers know the names from above, and so see a wrong one
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> object:
         if name in _ROOMS:
             return import_module(f"mien.{name}")
         if name == "__version__":
@@ -141,5 +140,7 @@ if not TYPE_CHECKING:  # checkers know the names from above, and so see a wrong 
 
     def __dir__() -> list[str]:
         """The names that are to be had here: those of an extra that isn't installed raise MissingExtra."""
+        from importlib.util import find_spec
+
         missing = {package for package in set(_NEEDS.values()) if find_spec(package) is None}
         return sorted(["__version__", *_ROOMS, *(name for name in __all__ if _NEEDS.get(_HOMES[name]) not in missing)])

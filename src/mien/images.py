@@ -106,7 +106,7 @@ def decode(
     except UnidentifiedImageError:
         raise MediaError(f"{name}: not an image ({', '.join(FORMATS)}).") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # raised before its size is known
-        raise MediaError(f"{name}: too many pixels; the limit (max-pixels) is {max_pixels:,}.") from None
+        raise MediaError(f"{name}: too many pixels; the limit is {max_pixels:,}.") from None
     except MemoryError:
         raise MediaError(f"{name}: there is too little memory to decode it; the file itself may be whole.") from None
     except Exception as error:  # on damaged bytes Pillow's decoders raise nearly every kind there is
@@ -176,7 +176,7 @@ def _check_tiff(data: bytes, offset: int, max_pixels: int) -> None:
 def check_size(width: float, height: float, max_pixels: float = math.inf) -> None:
     """Raises MediaError where a picture of so many pixels across and down is too large."""
     if width * height > max_pixels:
-        raise MediaError(f"{width:.0f} × {height:.0f} pixels; the limit (max-pixels) is {max_pixels:,}.")
+        raise MediaError(f"{width:.0f} × {height:.0f} pixels; the limit is {max_pixels:,}.")
     if max(width, height) > MAX_SIDE:
         raise MediaError(f"{width:.0f} × {height:.0f} pixels; the limit is {MAX_SIDE:,} a side. Cut it or shrink it.")
 

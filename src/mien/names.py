@@ -5,7 +5,7 @@ import unicodedata
 
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 
-_LITTER = {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "system volume information", "icon\r"}
+_LITTER = {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "system volume information", "@eadir", "icon\r"}
 
 
 def printable(name: str) -> str:

@@ -44,6 +44,21 @@ def test_where_nothing_can_be_printed_it_says_so(words: tuple[str, ...]) -> None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such descriptors there")
+def test_an_interrupt_while_it_loads_is_no_traceback() -> None:
+    program = """
+import sys
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == "mien.cli":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+from mien.__main__ import run
+run()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
 def test_what_daft_prints_itself_is_no_part_of_the_document(tmp_path: Path) -> None:
     code = (
         "import os, sys; from mien import cli; import mien.cli.app as app\n"

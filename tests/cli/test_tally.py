@@ -1,5 +1,6 @@
 """What is shown at the end of `mien predict`, and when it says that not all is."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,6 +47,36 @@ def test_who_keeps_all_rows_isnt_told_how_to(tmp_path: Path, capsys: pytest.Capt
     for out, told in (([], True), (["--out", str(tmp_path / "a.csv")], False)):
         assert main([*line, *out]) == 0
         assert ("Not everything is shown" in capsys.readouterr().err) == told
+
+
+def test_of_what_is_too_large_it_says_which_option_takes_it_and_no_speed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.pgm").write_bytes(b"P5 8 8 255 " + bytes(64))
+    line = ["predict", str(tmp_path / "a.pgm"), "--no-detect", "--max-pixels"]
+    assert main([*line, "63"]) == 1
+    said = capsys.readouterr()
+    assert said.err.endswith("a.pgm: 8 × 8 pixels; the limit is 63.\n--max-pixels N reads larger ones.\n")
+    assert "1 failed.\n" in said.out
+    assert main([*line, "64"]) == 0
+    assert " a second on cpu.\n" in capsys.readouterr().out
+
+
+def test_a_photo_of_a_phone_has_one_table_in_an_ordinary_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in (("COLUMNS", "80"), ("TERM", "xterm"), ("NO_COLOR", "1")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    face = Face("surprise", 0.5, True, {"neutral": 0.3, "surprise": 0.5}, (2098.0, 1493.0, 1709.0, 1868.0))
+    tally = Tally("cpu")
+    tally.add(Reading("holiday/IMG_20260131_175959.jpg", faces=(face,)))
+    tally.add(Reading("holiday/IMG_20260131_180000.jpg", error="empty, 0 bytes."))
+    tally.print()
+    said = capsys.readouterr().out
+    assert said.count("source") == 1
+    assert "surprise 0.50 ?" in said
+    assert "neutral 0.30" in said
 
 
 def test_a_picture_of_many_hides_no_other(capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,7 +49,13 @@ def test_the_rows_of_a_stopped_run_are_called_as_they_were_asked_for(tmp_path: P
 
 
 def test_what_a_system_keeps_on_a_drive_isn_t_read(photo: Path, tmp_path: Path) -> None:
-    for name in ("a.jpg", "$RECYCLE.BIN/S-1-5/$R1.jpg", "System Volume Information/x.jpg", "__MACOSX/a.jpg"):
+    for name in (
+        "a.jpg",
+        "$RECYCLE.BIN/S-1-5/$R1.jpg",
+        "System Volume Information/x.jpg",
+        "__MACOSX/a.jpg",
+        "@eaDir/a.jpg",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(photo.read_bytes())
     assert [Path(frame.source).name for frame in Sources([tmp_path])] == ["a.jpg"]

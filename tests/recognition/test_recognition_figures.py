@@ -40,7 +40,7 @@ def timeline(*videos: str, classes: tuple[str, ...] = ("sad", "happy")) -> Timel
 def test_the_lanes_of_several_videos_say_whose_they_are(drawn: list[Figure]) -> None:
     timeline("in/v1.mp4", "in/v$2$.mp4").picture("png")
     said = [axis.get_title(loc="left") for axis in drawn[0].axes]
-    assert sorted(said) == [f"{name}, face {number}" for name in ("v$2$.mp4", "v1.mp4") for number in (1, 2)]
+    assert said == [f"{name}, face {number}" for name in ("v$2$.mp4", "v1.mp4") for number in (1, 2)]
     timeline("a/v.mp4", "b/v.mp4").picture("png")
     assert {axis.get_title(loc="left").split(",")[0] for axis in drawn[1].axes} == {"a/v.mp4", "b/v.mp4"}
     timeline("in/v1.mp4").picture("png")
@@ -135,7 +135,7 @@ def test_the_names_below_a_sheet_are_not_cut_off(drawn: list[Figure], count: int
     [
         (["Day 1/I.JPG", "Day 2/I.JPG", "Day 2/J.JPG"], ["I.JPG\nDay 1", "I.JPG\nDay 2", "J"]),
         (["/home/anna/pictures/in/I.JPG", "/home/anna/pictures/in/sub/I.JPG"], ["I.JPG\nin", "I.JPG\nsub"]),
-        (["in/./I.heic", "in/./I.jpg"], ["I.heic\nin", "I.jpg\nin"]),
+        (["in/./I.heic", "in/./I.jpg"], ["I.heic", "I.jpg"]),
         (["in/I.jpg", "in/I.jpg"], ["I", "I"]),
     ],
 )

@@ -1,5 +1,6 @@
 """What files are taken for, which of them are read, and what is said of those that are damaged."""
 
+import contextlib
 import math
 import os
 import pickle
@@ -179,11 +180,31 @@ def test_sources_can_be_pickled(photo: Path) -> None:
     assert [frame.source for frame in same] == [str(photo)]
 
 
-def test_photos_that_are_done_already_are_no_part_of_what_comes(photo: Path, tmp_path: Path) -> None:
+def test_what_is_done_already_is_no_part_of_what_comes(photo: Path, film: Path, tmp_path: Path) -> None:
     for name in ("a.jpg", "b.jpg", "c.jpg"):
         (tmp_path / name).write_bytes(photo.read_bytes())
-    sources = Sources([tmp_path], after={str(tmp_path / name): 0 for name in ("a.jpg", "c.jpg", "gone.jpg")})
-    assert sources.total - len(list(sources)) == sources.passed == 2
+    after = {str(tmp_path / name): 0 for name in ("a.jpg", "c.jpg", "gone.jpg")} | {str(film): 20}
+    sources = Sources([tmp_path, film], after=after, every=5)
+    assert [frame.index for frame in sources] == [0, 25]
+    assert sources.total - 2 == sources.passed == 2 + 5
+
+
+@pytest.mark.parametrize(("last", "looked"), [(-1, True), (24, True), (25, False), (29, False), (30, True)])
+def test_a_video_that_is_done_isnt_decoded_again(last: int, looked: bool) -> None:
+    class Video(dict[int, float]):
+        grabbed = False
+
+        def get(self, what: int) -> float:  # type: ignore[override]
+            return self[what]
+
+        def grab(self) -> bool:
+            self.grabbed = True
+            raise MediaError("no more is asked here")
+
+    video = Video({cv2.CAP_PROP_FRAME_COUNT: 30, cv2.CAP_PROP_FPS: 15})
+    with contextlib.suppress(MediaError):
+        assert list(decoded("a.mp4", video, every=5, last=last, live=False)) == []
+    assert video.grabbed == looked
 
 
 @pytest.mark.parametrize("kind", ["ts", "m2ts"])

@@ -153,6 +153,7 @@ def predict(
         raise Stopped(kept_until if outputs else "", tally.as_json())
     if tally.failed:
         listed = "\n".join(f"  {line}" for line in tally.failures)
+        listed += "\n--max-pixels N reads larger ones." * (f"; the limit is {max_pixels:,}." in listed)
         of_all = "" if tally.frames else f" of {tally.entries:,}"  # a video's frames are no files
         raise Incomplete(f"{tally.failed:,}{of_all} couldn't be read:\n{listed}", tally.as_json())
     return tally.as_json()

@@ -110,6 +110,19 @@ def serve(
 
     def announce(address: str) -> None:
         if sys.stderr.isatty():  # elsewhere there is the log alone, which says so in JSON
-            note(f"mien is at {address} and ends with Ctrl-C.")
+            note(_where(address, token))
 
     return {"answered": run(settings, level=log, announce=announce)}
+
+
+def _where(address: str, token: str) -> str:
+    """What people are told of a server's address: 0.0.0.0 and [::] are none that a browser opens.
+
+    >>> print(_where("https://[::]:8000", "secret"))  # doctest: +NORMALIZE_WHITESPACE
+    mien is at https://localhost:8000 and ends with Ctrl-C. Other machines use this one's name or address in place of
+    localhost. Open the page with /#TOKEN after the address.
+    """
+    here = address.replace("//0.0.0.0:", "//localhost:").replace("//[::]:", "//localhost:")
+    said = f"mien is at {here} and ends with Ctrl-C."
+    said += " Other machines use this one's name or address in place of localhost." * (here != address)
+    return said + " Open the page with /#TOKEN after the address." * bool(token)

@@ -124,7 +124,7 @@ class Tally:
         """The tables and the closing line, for people."""
         lines = self._lines()
         if lines:
-            print_table(("source", "face at", "expression", "confidence", "next likeliest"), lines[:SHOWN])
+            print_table(("source", "face at", "expression", "next likeliest"), lines[:SHOWN])
         if self._seen:
             longest = sorted(self._seen.items(), key=lambda item: -item[1].labels.total())[:SHOWN]
             print_table(
@@ -145,7 +145,7 @@ class Tally:
         said += [f"{counted(self.frames, 'frame')} of {counted(self.videos, 'video')}"] if self.videos else []
         said += [counted(faces.total(), "face") + (f" ({uncertain:,} uncertain)" if self.calibrated else "")]
         said += [f"{self.faceless:,} without a face", f"{self.failed:,} failed"]
-        print(", ".join(said) + f"; {self.rate:.1f} a second on {self.device}.")
+        print(", ".join(said) + f"; {self.rate:.1f} a second on {self.device}" * bool(self.photos or self.frames) + ".")
         if not self.faces and (self.photos or self.frames):
             note(
                 "No face was found. A lower --certain, such as --certain 0.4, finds more; where each picture is one "
@@ -173,9 +173,9 @@ class Tally:
         for reading in self._photos:
             lines += [_line(reading, face) for face in reading[: self._most]]
             if len(reading) > self._most:
-                lines.append((reading.source, f"and {counted(len(reading) - self._most, 'more face')}", "", "", ""))
+                lines.append((reading.source, f"and {counted(len(reading) - self._most, 'more face')}", "", ""))
             if not len(reading):
-                lines.append((reading.source, "", "can't be read" if reading.error else "no face", "", ""))
+                lines.append((reading.source, "", "can't be read" if reading.error else "no face", ""))
         return lines
 
     def as_json(self) -> dict[str, Any]:
@@ -202,8 +202,8 @@ class Tally:
 
 def _line(reading: "Reading", face: "Face") -> tuple[object, ...]:
     second = sorted(face.probabilities.items(), key=lambda item: -item[1])[1]
-    sure = f"{face.confidence:.2f}{' ?' if face.uncertain else ''}"
-    return reading.source, place_of(face.box), face.label, sure, f"{second[0]} {second[1]:.2f}"
+    likeliest = f"{face.label} {face.confidence:.2f}{' ?' if face.uncertain else ''}"
+    return reading.source, place_of(face.box), likeliest, f"{second[0]} {second[1]:.2f}"
 
 
 def _share(labels: Counter[str]) -> str:

@@ -45,7 +45,10 @@ def _place(one: Any, among: Sequence[Any]) -> int:
 
 
 def _each(faces: Faces, change: Callable[[Image.Image], Image.Image]) -> Faces:
-    return np.stack([np.asarray(change(Image.fromarray(face)), np.uint8) for face in faces])
+    changed = np.empty(faces.shape, np.uint8)
+    for at, face in enumerate(faces):  # one by one, so that a set is in memory twice and not more often
+        changed[at] = np.asarray(change(Image.fromarray(face)))
+    return changed
 
 
 def _tighter(faces: Faces, share: float, _: np.random.Generator) -> Faces:
@@ -58,20 +61,19 @@ def _tighter(faces: Faces, share: float, _: np.random.Generator) -> Faces:
 def _looser(faces: Faces, share: float, _: np.random.Generator) -> Faces:
     height, width = faces.shape[1:3]
     more = round(share * height / 2)  # whole pixels: a side of 48 gets 4, 10 or 14 more, 0.083, 0.208 or 0.292 of it
-    wide = _padded(faces, more)
-    return _each(wide, lambda face: face.resize((width, height), Image.Resampling.BILINEAR))
+    return _each(faces, lambda face: _padded(face, more).resize((width, height), Image.Resampling.BILINEAR))
 
 
 def _rolled(faces: Faces, degrees: float, generator: np.random.Generator) -> Faces:
     height, width = faces.shape[1:3]
     more = max(height, width) // 4
     box = (more, more, more + width, more + height)
-    sides = generator.choice((-1, 1), len(faces))
-    turned = [
-        Image.fromarray(face).rotate(side * degrees, Image.Resampling.BILINEAR).crop(box)
-        for face, side in zip(_padded(faces, more), sides, strict=True)
-    ]
-    return np.stack([np.asarray(face, np.uint8) for face in turned])
+    sides = iter(generator.choice((-1, 1), len(faces)))
+
+    def turned(face: Image.Image) -> Image.Image:
+        return _padded(face, more).rotate(next(sides) * degrees, Image.Resampling.BILINEAR).crop(box)
+
+    return _each(faces, turned)
 
 
 def _blurred(faces: Faces, sigma: float, _: np.random.Generator) -> Faces:
@@ -97,10 +99,10 @@ def _jpeg(faces: Faces, quality: float, _: np.random.Generator) -> Faces:
 
 def _dark(faces: Faces, light: float, generator: np.random.Generator) -> Faces:
     darker = np.empty_like(faces)
-    for start in range(0, len(faces), 64):  # in pieces: a float takes eight bytes
-        some = faces[start : start + 64]
+    for start in range(0, len(faces), 8):  # in pieces: a float takes eight bytes
+        some = faces[start : start + 8]
         noise = generator.normal(0, 3, some.shape)  # a sensor's own, which doesn't shrink with the light
-        darker[start : start + 64] = np.clip(np.rint(some * light + noise), 0, 255)
+        darker[start : start + 8] = np.clip(np.rint(some * light + noise), 0, 255)
     return darker
 
 
@@ -117,8 +119,9 @@ def _occluded(faces: Faces, share: float, generator: np.random.Generator) -> Fac
     return covered
 
 
-def _padded(faces: Faces, more: int) -> Faces:
-    return np.pad(faces, [(0, 0), (more, more), (more, more), *[(0, 0)] * (faces.ndim - 3)], mode="edge")
+def _padded(face: Image.Image, more: int) -> Image.Image:
+    pixels = np.asarray(face)
+    return Image.fromarray(np.pad(pixels, [(more, more), (more, more), (0, 0)][: pixels.ndim], mode="edge"))
 
 
 CORRUPTIONS = (

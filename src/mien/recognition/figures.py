@@ -76,8 +76,9 @@ class Timeline:
             self.dropped += 1
 
     def picture(self, kind: Kind = "svg") -> bytes:
-        """A lane for each of the LANES faces that were seen longest: shares of the expressions, a gap while away."""
-        lanes = sorted(self.courses.items(), key=lambda item: -item[1].seen)[:LANES]
+        """A lane for each of the LANES faces that were seen longest, in order: shares of the expressions, a gap while
+        away."""
+        lanes = sorted(sorted(self.courses.items(), key=lambda item: -item[1].seen)[:LANES], key=lambda item: item[0])
         left = self.dropped + len(self.courses) - len(lanes)
         with look():
             figure = Figure(figsize=(9, 1.2 + 1.5 * max(1, len(lanes))), layout="constrained", facecolor="white")
@@ -186,11 +187,11 @@ def _names(videos: Sequence[str]) -> dict[str, str]:
 
 
 def _captions(sources: Iterable[str]) -> dict[str, str]:
-    """What files are called on a sheet: without folder and suffix, unless two have the same name; these have both, the
-    folder from where their paths differ.
+    """What files are called on a sheet: without folder and suffix, unless two have the same name; these have their
+    suffix and, where they lie in several folders, these from where they differ.
 
-    >>> list(_captions(["in/Day 1/a.JPG", "in/Day 2/a.JPG", "in/Day 2/b.JPG"]).values())
-    ['a.JPG\\nDay 1', 'a.JPG\\nDay 2', 'b']
+    >>> list(_captions(["in/Day 1/a.JPG", "in/Day 2/a.JPG", "in/Day 2/b.JPG", "in/c.heic", "in/c.mov"]).values())
+    ['a.JPG\\nDay 1', 'a.JPG\\nDay 2', 'b', 'c.heic', 'c.mov']
     """
     alike: dict[str, dict[str, Path]] = {}
     for source in sources:
@@ -199,10 +200,11 @@ def _captions(sources: Iterable[str]) -> dict[str, str]:
     for stem, paths in alike.items():
         levels = zip(*(path.parent.parts for path in paths.values()), strict=False)
         shared = len(list(takewhile(lambda folders: len(set(folders)) == 1, levels)))
+        apart = len({path.parent for path in paths.values()}) > 1
         for source, path in paths.items():
             folder = "/".join(path.parent.parts[shared:]) or path.parent.name
-            both = f"{_shown(path.name, 14)}\n{_shown(folder, 14)}"
-            captions[source] = _shown(stem, 14) if len(paths) == 1 else both
+            name = _shown(stem if len(paths) == 1 else path.name, 14)
+            captions[source] = f"{name}\n{_shown(folder, 14)}" if apart else name
     return captions
 
 

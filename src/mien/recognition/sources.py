@@ -30,7 +30,7 @@ Undecoded = Callable[[], Frame]
 _COUNTING = Lock()
 """Held while animations are counted, by threads that decode photos; a lock in each Sources couldn't be pickled."""
 
-COUNTED = 50
+COUNTED = 500
 """Of more videos the lengths aren't asked beforehand, as each is opened for that."""
 
 ONLY_DRAWN = "no photo and no video there but what mien drew itself; to read a drawing, name it."
@@ -43,8 +43,8 @@ class Sources:
         names: paths of photos and videos, folders (searched with all their subfolders), glob patterns, or numbers of
             cameras; one or several.
         every: of a video or camera, only every so many'th frame.
-        after: for a source, the last frame that is done already; frames up to it are skipped, and skipped photos
-            counted in `passed`.
+        after: for a source, the last frame that is done already; frames up to it are skipped, and counted in
+            `passed`.
         max_pixels: refuse larger pictures before decoding them.
         outputs: files and folders that the run will write to. No source may be one of them or lie directly in one, and
             no folder that is searched may be one or lie in one. What is put there meanwhile isn't read.
@@ -146,6 +146,7 @@ class Sources:
                     continue
                 if kind == "video":
                     last = self.after.get(str(path), -1)
+                    self.passed += last // self.every + 1
                     yield from film(str(path), str(path), every=self.every, last=last, max_pixels=self.max_pixels)
                 elif not kind:
                     self.others += 1

@@ -73,8 +73,10 @@ async def _body(request: Request, most: int, seconds: float) -> bytes:
                 allowed = min(seconds, FIRST + size / PACE)
                 limit.reschedule(began + allowed)
     except TimeoutError:
-        came = f"{size:,} byte{'s' * (size > 1)} of the request had" if size else "Nothing of the request's body had"
-        raise Refusal("slow_body", f"{came} come within {allowed:.3g} seconds.") from None
+        came = f"{size:,} byte{'s' * (size != 1)} in {allowed:.3g} seconds"
+        raise Refusal(
+            "slow_body", f"The picture came too slowly: {came}. Take a faster network or a smaller picture."
+        ) from None
     except ClientDisconnect:
         raise Refusal("bad_request", "The client left before it had sent everything.") from None
     return b"".join(parts)

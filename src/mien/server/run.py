@@ -1,6 +1,7 @@
 """Running a server until it is told to end; what it has accepted by then is answered first."""
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -118,7 +119,8 @@ def _bind(settings: Settings) -> socket.socket:
         return socket.create_server((host, settings.port), family=family, backlog=2048, dualstack_ipv6=both)
     except OSError as error:
         why = str(error.strerror or error).partition(" (while ")[0]  # Python repeats the address there
+        taken = error.errno in (errno.EADDRINUSE, errno.EACCES)  # the latter of the low ports
+        other = "--port; 0 takes any that is free" if taken else "--host"
         raise MienError(
-            f"{settings.host}:{settings.port}: can't listen there ({why}). "
-            "Choose another with --port; 0 takes any that is free."
+            f"{settings.host}:{settings.port}: can't listen there ({why}). Choose another with {other}."
         ) from None

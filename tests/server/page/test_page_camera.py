@@ -180,6 +180,22 @@ def test_a_stream_that_is_closed_or_one_too_many(page: Page) -> None:
     assert len(sockets) == 4
 
 
+def test_a_stream_that_is_closing_is_waited_for_as_it_will_say_why(page: Page) -> None:
+    page.evaluate("""() => {
+      window.WebSocket = class {
+        static OPEN = 1;
+        readyState = 2;
+        constructor() {
+          setTimeout(() => this.onopen());
+          setTimeout(() => this.onclose?.({ code: 1013, reason: "16 streams are open." }), 200);
+        }
+        close() {}
+      };
+    }""")
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.get_by_role("alert")).to_contain_text("16 streams are open. Trying again in 1 s.")
+
+
 def test_while_the_browser_asks_the_page_says_so(page: Page) -> None:
     height = page.locator("#stage").bounding_box()["height"]
     page.evaluate(LATER, ["getUserMedia"])

@@ -137,17 +137,15 @@ def explanation_picture(explained: Sequence[Explanation], *, kind: Kind = "png")
             heat.set_xlabel("red: for it; blue: against it", size=9)
             clear([crop, heat])
             curve.fill_between(check.taken, orders.min(0), orders.max(0), color=FAINT, linewidth=0)
-            curve.plot(check.taken, orders.mean(0), color=QUIET, ls="--", label="random orders: mean, and all")
-            curve.plot(check.taken, check.curve, color=VAL, linewidth=2, label="the heatmap's order")
+            curve.plot(check.taken, orders.mean(0), color=QUIET, ls="--")
+            curve.plot(check.taken, check.curve, color=VAL, linewidth=2)
             verdict, _, why = check.verdict.partition(": ")
             curve.set_title(verdict, weight="bold", color=INK if check.passed else WRONG, pad=30)
-            said = f"{why}\narea under its curve {check.area:.2f}, under theirs {check.areas.mean():.2f}"
+            said = f"{why}\narea under its line {check.area:.2f}, under their mean (dashed) {check.areas.mean():.2f}"
             curve.annotate(
                 said, (0, 1), (0, 5), size=9, xycoords="axes fraction", textcoords="offset points", color=QUIET
             )
-            curve.set(
-                xlim=(0, 1), ylim=(0, 1.02), xlabel="share of the face blurred", ylabel=f"P({shortened(one.label)})"
-            )
+            blurred = "share of the face blurred; gray: all random orders"
+            curve.set(xlim=(0, 1), ylim=(0, 1.02), xlabel=blurred, ylabel=f"P({shortened(one.label)})")
             curve.grid()
-            curve.legend(loc="upper right", fontsize=9)
     return sheet.content

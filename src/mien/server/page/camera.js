@@ -21,7 +21,7 @@ export class Camera {
   async open(device = "", signal = null) {
     this.close();
     if (!navigator.mediaDevices) {
-      throw new Problem("Browsers give a camera only to pages on this computer (localhost) or over https.");
+      throw new Problem("Browsers give a camera only to pages on this computer (localhost) or over https (mien serve --certificate).");
     }
     const wanted = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } };
     let stream;

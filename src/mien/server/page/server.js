@@ -111,15 +111,17 @@ class Stream {
 
   constructor(address, key) {
     this.socket = new WebSocket(address, key ? ["mien", `bearer.${key}`] : ["mien"]);
+    this.why = new Promise((tell) => {
+      this.socket.onclose = async ({ code, reason }) => {
+        tell(code === TRY_LATER ? new Problem(`The server is busy: ${reason}`, { code: "busy" }) : await whyClosed());
+      };
+    });
     this.opened = new Promise((open, fail) => {
       this.socket.onopen = open;
-      this.socket.onclose = async ({ code, reason }) => {
-        const busy = code === TRY_LATER && new Problem(`The server is busy: ${reason}`, { code: "busy" });
-        this.why = busy ? Promise.resolve(busy) : whyClosed();
-        const problem = await this.why;
+      this.why.then((problem) => {
         fail(problem);
         this.#waiting?.fail(problem);
-      };
+      });
     });
     this.opened.catch(() => {}); // told to whoever sends a frame
     this.socket.onmessage = ({ data }) => {
@@ -150,7 +152,7 @@ class Stream {
   async #asked(canvas) {
     await this.opened;
     const jpeg = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.9));
-    if (this.socket.readyState !== WebSocket.OPEN) throw await (this.why ?? whyClosed());
+    if (this.socket.readyState !== WebSocket.OPEN) throw await this.why; // it may be closing, and not say yet why
     return new Promise((done, fail) => {
       this.#waiting = { done, fail };
       this.socket.send(jpeg);
