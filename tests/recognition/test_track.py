@@ -143,12 +143,16 @@ def test_a_face_is_followed_through_uneven_steps() -> None:
         assert ids(tracker, time, face(400 * time)) == [1]
 
 
-@pytest.mark.parametrize(("size", "number"), [(190.0, 1), (210.0, 2), (53.0, 1), (47.0, 2)])
-def test_a_face_of_another_size_is_another(size: float, number: int) -> None:
+@pytest.mark.parametrize(
+    ("size", "away", "number"),
+    [(190.0, 0, 1), (190.0, 90, 1), (210.0, 0, 2), (53.0, 0, 1), (53.0, 65, 2), (47.0, 0, 2)],
+)
+def test_a_face_of_another_size_is_another(size: float, away: float, number: int) -> None:
+    """How near is a share of the larger of the two."""
     tracker = Tracker()
     ids(tracker, 0.0, face(0))
     at = 50 - size / 2  # about the same middle
-    assert ids(tracker, 0.1, face(at, at, size)) == [number]
+    assert ids(tracker, 0.1, face(at + away, at, size)) == [number]
 
 
 def test_after_a_half_life_a_frame_weighs_half() -> None:

@@ -102,6 +102,16 @@ def test_all_rows_come_back_and_a_stopped_run_goes_on(tmp_path: Path, kind: str)
     assert rows(stopped) == EXPECTED[-1:]
 
 
+def test_a_films_damaged_end_is_done_and_a_damaged_photo_is_done_again(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    end = Reading("a.mp4", 2, 0.2, error="1 of 3 frames couldn't be decoded.")
+    with RowWriter(path, classes=CLASSES) as writer:
+        for reading in (*READINGS[:2], end, *READINGS[2:]):
+            writer.write(reading)
+    with RowWriter(path, classes=CLASSES, resume=True) as writer:
+        assert writer.last == {"a.mp4": 2}
+
+
 COLUMNS = RowWriter("none.csv", classes=CLASSES).columns
 HEADER = ",".join(COLUMNS).encode() + b"\n"
 COMMAS = b"," * (len(COLUMNS) - 2) + b"\n"
@@ -413,6 +423,14 @@ def test_a_video_lasts_as_long_as_its_times_say(tmp_path: Path, kind: str, start
         count += 1
     assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(25, abs=0.2)
     assert count / 25 == pytest.approx(times[-1] + 1 / 25, abs=0.06)
+
+
+def test_a_broken_clock_fills_no_disk(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "film.webm") as writer:
+        for time in (0, 1, 2, 1e9):
+            writer.write(np.zeros((16, 16, 3), np.uint8), time)
+    video = cv2.VideoCapture(str(tmp_path / "film.webm"))
+    assert sum(iter(video.grab, False)) == 2 + 60 + 1  # for the third a minute, not thirty years
 
 
 @pytest.mark.parametrize("rate", [23.976, 29.97, 50])
