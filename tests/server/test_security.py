@@ -167,6 +167,8 @@ def test_every_request_has_an_id_in_the_log(server, client: httpx.Client, pictur
     assert told.json()["request_id"] == "mine-1"
     forged = client.get("/healthz", headers={"x-request-id": 'x"} forged {'})
     assert "forged" not in forged.headers["x-request-id"]
+    twice = client.get("/healthz", headers=[("x-request-id", "first"), ("x-request-id", "second")])
+    assert twice.headers["x-request-id"] == "first"
     until = time.monotonic() + 10  # the line is written after the answer, and read by another thread
     while not (records := [one for one in server.log() if one["request_id"] == "mine-1"]) and time.monotonic() < until:
         time.sleep(0.01)
@@ -282,7 +284,8 @@ def test_the_rate_is_for_each_client_and_not_for_this_machine(client: httpx.Clie
     assert (refused.value.status, refused.value.headers["retry-after"]) == (429, "1")
     gate.check("/v1/predict", headers, "198.51.100.8")
     for _ in range(50):
-        gate.check("/v1/predict", headers, "127.0.0.1")
+        for own in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
+            gate.check("/v1/predict", headers, own)
         gate.check("/healthz", {"host": "192.0.2.1"}, "198.51.100.7")
     assert {client.get("/v1/models").status_code for _ in range(60)} == {200}
 
