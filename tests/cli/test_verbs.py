@@ -3,7 +3,9 @@
 import json
 import shutil
 import subprocess
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from mien.data.faces import FaceSet
 from mien.data.splits import Splits
 from mien.errors import DataError
 from mien.evaluation.scores import score, together
+from mien.score.job import Job
 from mien.shipped import find
 
 REPORT = {"accuracy", "interval", "balanced_accuracy", "macro_f1", "ece", "loss", "per_class", "confusion"} | {
@@ -455,3 +458,54 @@ def test_robustness_of_a_run(
     page.write_bytes("für".encode("latin-1"))  # before anything is measured
     assert main(["robustness", str(finished), "--data", str(tmp_path / "none.npz"), "--into", str(page)]) == 1
     assert "not a text in UTF-8" in capsys.readouterr().err
+
+
+class Asked(Exception):
+    """What was called, with what."""
+
+
+@pytest.mark.parametrize(
+    ("line", "module", "name", "how"),
+    [
+        (
+            "predict PHOTO --no-detect --certain 0.3 --smooth 0.7 --max-pixels 99 --device cuda --model small",
+            "mien.recognition.recognizer", "Recognizer",
+            {0: "small", "detect": False, "certain": 0.3, "smooth": 0.7, "max_pixels": 99, "device": "cuda"},
+        ),
+        (
+            "explain PHOTO --label sad --method saliency --orders 23 --seed 4",
+            "mien.explain", "explain", {"label": "sad", "method": "saliency", "orders": 23, "seed": 4},
+        ),
+        ("robustness small --data FACES --seed 3", "mien.evaluation.robustness", "robustness", {"seed": 3}),
+        (
+            "sweep cnn --field lr=0.1,0.2 --data FACES --spare 3 --device cpu",
+            "mien.sweep", "Sweep", {"spared": 3, "device": "cpu"},
+        ),
+        (
+            "data doctor FACES --folds 4 --seed 5 --skip mislabels --device cpu",
+            "mien.doctor.examine", "examine", {"folds": 4, "seed": 5, "skip": ["mislabels"], "device": "cpu"},
+        ),
+        (
+            "score s3://in/*.png --out out --no-detect --model small --column image --endpoint http://there "
+            "--workers 3 --ray auto --rows 7 --again",
+            "mien.score.run", "score",
+            {
+                0: Job("s3://in/*.png", "small", False, "image", "http://there"), 1: Path("out"),
+                "workers": 3, "ray": "auto", "rows": 7, "again": True,
+            },
+        ),
+    ],
+    ids=["predict", "explain", "robustness", "sweep", "doctor", "score"],
+)  # fmt: skip
+def test_an_option_arrives_where_it_has_its_effect(
+    line: str, module: str, name: str, how: dict[Any, Any], photo: Path, faces_file: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def asked(*given: Any, **options: Any) -> None:
+        raise Asked(dict(enumerate(given)) | options)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(import_module(module), name, asked)
+    with pytest.raises(Asked) as caught:
+        main([{"PHOTO": str(photo), "FACES": str(faces_file)}.get(word, word) for word in line.split()])
+    assert {key: caught.value.args[0].get(key) for key in how} == how
