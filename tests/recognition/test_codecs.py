@@ -68,7 +68,7 @@ def test_what_a_camera_gives_as_it_is_is_a_video(tmp_path: Path, codec: str, kin
     assert [frame.time for frame in frames] == pytest.approx([0, 0.04, 0.08, 0.12, 0.16], abs=0.001)
 
 
-@pytest.mark.parametrize(("aspect", "width"), [((4, 3), 128), ((2, 3), 64), ((1, 1), 96), ((1, 100), 96)])
+@pytest.mark.parametrize(("aspect", "width"), [((4, 3), 128), ((2, 3), 64), ((1, 1), 96), ((1, 10), 96)])
 def test_pixels_are_square_as_they_are_shown(tmp_path: Path, aspect: tuple[int, int], width: int) -> None:
     for codec in ("libx264", "libsvtav1"):
         frames = list(Sources([write(tmp_path / f"{codec}.mp4", codec, {}, Fraction(*aspect))]))

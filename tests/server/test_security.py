@@ -15,6 +15,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from mien.errors import MienError
 from mien.server.gate import Buckets, Gate
@@ -196,6 +198,11 @@ def test_what_is_too_large_is_refused_before_it_is_read(serve, picture: bytes) -
         while [one["status"] for one in served.log()] != [400, 413] and time.monotonic() < told:
             time.sleep(0.01)
         assert [one["status"] for one in served.log()] == [400, 413]
+    with connect(served.address.replace("http", "ws", 1) + "/v1/stream") as stream:
+        stream.send(bytes(200_000))
+        with pytest.raises(ConnectionClosed) as closed:
+            stream.recv(10)
+        assert closed.value.rcvd.code == 1009
     host, _, port = served.address.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), 10) as line:
         line.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n")
