@@ -481,6 +481,7 @@ def asked(*given: Any, **options: Any) -> None:
         ("sweep cnn --field lr=1,2 --data FACES --spare 3 --device cpu", "sweep Sweep", {"spared": 3, "device": "cpu"}),
         ("data doctor FACES --folds 4 --seed 5 --skip mislabels --device cpu", "doctor.examine examine",
          {"folds": 4, "seed": 5, "skip": ["mislabels"], "device": "cpu"}),
+        ("data doctor FACES --votes a.csv --skip-bad-rows", "data.ferplus load_ferplus", {"skip_bad_rows": True}),
         ("score s3://a --out b --no-detect --column c --endpoint d --workers 3 --ray e --rows 7 --again",
          "score.run score", {0: Job("s3://a", detect=False, column="c", endpoint="d"), "workers": 3, "ray": "e",
                              "rows": 7, "again": True}),
