@@ -127,6 +127,7 @@ def zipped(*names: str, size: int = 9, packed: int = zipfile.ZIP_STORED, bits: i
     "content",
     [
         pytest.param(zipped("a", size=1_000_000, packed=zipfile.ZIP_DEFLATED), id="a bomb"),
+        pytest.param(zipped("a", packed=zipfile.ZIP_LZMA), id="compressed"),
         pytest.param(zipped("a", bits=1), id="encrypted"),
         pytest.param(zipped("a", "a/b"), id="a file in a file"),
         pytest.param(

@@ -65,7 +65,7 @@ def test_all_files_answer_alike(installed: None, splits: Splits) -> None:
     assert abs(plain - small) <= 0.05
 
 
-def test_the_card_tells_what_is_there(box: Path) -> None:
+def test_the_card_tells_what_is_there(box: Path, splits: Splits) -> None:
     card = Card.read(box / "tiny")
     card.verify(box / "tiny")
     assert {*card.checksums, CARD} == {path.name for path in (box / "tiny").iterdir()} == FILES
@@ -74,6 +74,10 @@ def test_the_card_tells_what_is_there(box: Path) -> None:
     assert card.uncertain == card.calibration["uncertain"]
     assert card.calibration["n"] == card.scores["after"]["val"]["n"]
     assert card.scores["after"]["val"]["n"] == card.scores["int8"]["val"]["n"]
+    losses = {kind: card.scores[kind]["val"]["loss"] for kind in ("after", "int8")}
+    own = {"after": box / "tiny" / MODEL, "int8": box / "tiny" / shipped.INT8}
+    assert losses == pytest.approx({kind: mien.evaluate(Net(file), splits.val).loss for kind, file in own.items()})
+    assert losses["after"] != pytest.approx(losses["int8"])
     assert (box / "tiny" / BESIDE).stat().st_mode & 0o044  # whoever installs it for others
 
 

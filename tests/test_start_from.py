@@ -25,6 +25,8 @@ def test_gray_pictures_mean_to_rgb_what_they_meant_to_gray_and_back(name: str) -
     start_from(colour, gray, same_classes=True)
     given = features(name, gray, GRAY)
     torch.testing.assert_close(features(name, colour, GRAY.expand(-1, 3, -1, -1)), given, atol=1e-4, rtol=1e-4)
+    three, one = (next(each for each in model.parameters() if each.ndim == 4) for model in (colour, gray))
+    torch.testing.assert_close(three, one * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1))
     start_from(back, colour, same_classes=True)
     torch.testing.assert_close(features(name, back, GRAY), given, atol=1e-4, rtol=1e-4)
 

@@ -106,6 +106,10 @@ def test_a_run_in_the_shape_of_the_one_it_starts_from(photos: Path, tmp_path: Pa
         assert f"--data '{data}'" in said  # a name with a space in it
     ask(capsys, "train", "--init", first, *TINY[-4:], "--out", tmp_path / "drawn")
     assert Card.read(tmp_path / "drawn").input_shape == (1, 48, 48)  # drawn faces are what they are
+    sums = json.loads((first / "data.json").read_text())["checksums"]
+    (first / "data.json").write_text(json.dumps({"checksums": sums}))  # as of faces that a program made
+    told, _ = ask(capsys, "calibrate", first, "--data", data)
+    assert told["n"] == ask(capsys, "evaluate", first, "--data", data)[0]["n"] > 0
 
 
 def test_what_other_data_cannot_be_asked_for(faces_file: Path, photos: Path, tmp_path: Path, capsys) -> None:

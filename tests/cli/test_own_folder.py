@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from mien.cli import main
+from mien.cli.batches import fitted
 from mien.cli.faces import read_source, say_leaked
 from mien.data.copies import leaked
 from mien.data.drawn import draw
@@ -102,6 +103,8 @@ def test_a_ladder_of_few_faces_begins_in_small_batches(
     monkeypatch.setattr("mien.experiment.train", stop)
     assert main(["ladder", "--data", str(mine), "--out", str(tmp_path / "small")]) == 130
     assert asked == [("logistic", 16)]
+    for chosen, lr in ((recipe("cnn"), 0.1 * 16 / 128), (recipe("feedforward"), 0.002)):  # by SGD, and by AdamW
+        assert (fitted(chosen, 100).batch, fitted(chosen, 100).lr) == (16, pytest.approx(lr))
 
 
 @pytest.mark.soak

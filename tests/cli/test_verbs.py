@@ -3,7 +3,9 @@
 import json
 import shutil
 import subprocess
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from mien.data.faces import FaceSet
 from mien.data.splits import Splits
 from mien.errors import DataError
 from mien.evaluation.scores import score, together
+from mien.score.job import Job
 from mien.shipped import find
 
 REPORT = {"accuracy", "interval", "balanced_accuracy", "macro_f1", "ece", "loss", "per_class", "confusion"} | {
@@ -268,6 +271,7 @@ def test_a_picture_of_another_kind_is_refused_alike(line: str, photo: Path, caps
 
 def test_models_lists_what_each_costs(capsys: pytest.CaptureFixture[str]) -> None:
     rows = ask(capsys, "models", "--preset", "demo")["models"]
+    assert rows[2]["parameters"] == ask(capsys, "models", "cnn", "--preset", "demo")["parameters"] < 30_000
     assert [row["model"] for row in rows] == ["logistic", "feedforward", "cnn", "resnet", "flagship", "flagship_small"]
     assert rows[0]["macs"] == 48 * 48 * 7
     assert all(0 < row["cpu_ms"] < 10_000 for row in rows)
@@ -455,3 +459,67 @@ def test_robustness_of_a_run(
     page.write_bytes("für".encode("latin-1"))  # before anything is measured
     assert main(["robustness", str(finished), "--data", str(tmp_path / "none.npz"), "--into", str(page)]) == 1
     assert "not a text in UTF-8" in capsys.readouterr().err
+
+
+class Asked(Exception):
+    """What was called, with what."""
+
+
+def asked(*given: Any, **options: Any) -> None:
+    raise Asked(dict(enumerate(given)) | options)
+
+
+@pytest.mark.parametrize(
+    ("line", "called", "how"),
+    [
+        ("predict PHOTO --no-detect --certain 0.3 --smooth 0.7 --max-pixels 9 --device cuda",
+         "recognition.recognizer Recognizer",
+         {"detect": False, "certain": 0.3, "smooth": 0.7, "max_pixels": 9, "device": "cuda"}),
+        ("explain PHOTO --label sad --method saliency --orders 23 --seed 4", "explain explain",
+         {"label": "sad", "method": "saliency", "orders": 23, "seed": 4}),
+        ("robustness small --data FACES --seed 3", "evaluation.robustness robustness", {"seed": 3}),
+        ("sweep cnn --field lr=1,2 --data FACES --spare 3 --device cpu", "sweep Sweep", {"spared": 3, "device": "cpu"}),
+        ("data doctor FACES --folds 4 --seed 5 --skip mislabels --device cpu", "doctor.examine examine",
+         {"folds": 4, "seed": 5, "skip": ["mislabels"], "device": "cpu"}),
+        ("data doctor FACES --votes a.csv --skip-bad-rows", "data.ferplus load_ferplus", {"skip_bad_rows": True}),
+        ("score s3://a --out b --no-detect --column c --endpoint d --workers 3 --ray e --rows 7 --again",
+         "score.run score", {0: Job("s3://a", detect=False, column="c", endpoint="d"), "workers": 3, "ray": "e",
+                             "rows": 7, "again": True}),
+    ],
+    ids=lambda part: part.partition(" ")[0] if isinstance(part, str) else "",
+)  # fmt: skip
+def test_an_option_arrives_where_it_has_its_effect(
+    line: str, called: str, how: dict[Any, Any], photo: Path, faces_file: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    module, _, name = called.partition(" ")
+    monkeypatch.setattr(import_module(f"mien.{module}"), name, asked)
+    with pytest.raises(Asked) as caught:
+        main([{"PHOTO": str(photo), "FACES": str(faces_file)}.get(word, word) for word in line.split()])
+    assert {key: caught.value.args[0].get(key) for key in how} == how
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "train cnn", "ladder", "sweep cnn --field lr=1,2", "data show", "data convert faces.csv out.npz",
+        "evaluate RUN", "show RUN", "calibrate RUN", "leaderboard RUN", "robustness RUN",
+    ],
+)  # fmt: skip
+def test_a_verb_reads_the_faces_as_it_is_told(
+    verb: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("mien.data.load.load_faces", asked)
+    line = [str(finished) if word == "RUN" else word for word in verb.split()]
+    line += ["--votes", "votes.csv", "--groups", "who.csv", "--skip-bad-rows"]
+    line += [] if "convert" in line else ["--data", "faces.csv"]
+    line += [] if "RUN" in verb else ["--size", "24", "--rgb"]  # a network has its own
+    with pytest.raises(Asked) as caught:
+        main(line)
+    told = caught.value.args[0]
+    assert [told[name] for name in ("path", "votes", "groups", "skip_bad_rows")] == [
+        "faces.csv", "votes.csv", "who.csv", True,
+    ]  # fmt: skip
+    assert "RUN" in verb or (told["size"], told["rgb"]) == (24, True)

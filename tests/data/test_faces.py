@@ -24,6 +24,7 @@ def test_what_is_changed_in_place_is_seen():
     labelled = faces.checksum
     faces.images[:] = 255 - faces.images
     assert len({before, labelled, faces.checksum}) == 3
+    assert faces.replaced(marks=["tie", *[""] * (len(faces) - 1)]).checksum != faces.checksum
 
 
 def test_shares_that_are_changed_in_place_are_seen():
@@ -31,6 +32,9 @@ def test_shares_that_are_changed_in_place_are_seen():
     assert faces.labels.tolist() == [0, 1]
     faces.targets[0, :2] = 0, 1
     assert (faces.labels.tolist(), faces.counts[FERPLUS[1]]) == ([1, 1], 2)
+    for shares in ([0.5, 0.2], [1.5, -0.5]):
+        with pytest.raises(DataError, match="shares that add to 1"):
+            FaceSet(faces.images, np.array([shares] * 2, np.float32), classes=("a", "b"))
 
 
 def test_a_run_on_faces_that_were_changed_meanwhile_is_refused(tmp_path):
@@ -56,6 +60,8 @@ def test_one_face_is_asked_for_by_any_whole_number(two):
     faces = FaceSet(np.arange(5 * 4, dtype=np.uint8).reshape(5, 2, 2), [0, 1, 2, 3, 4])
     face, target = faces[two]
     assert (face.tolist(), target) == ([[[8, 9], [10, 11]]], 2)
+    face[:] = 99  # one's own copy
+    assert faces.images.max() == 19
 
 
 @pytest.mark.parametrize(

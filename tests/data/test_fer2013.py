@@ -30,7 +30,7 @@ def zipped(**members: bytes) -> bytes:
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
-            archive.writestr(name.replace("__", "."), content)
+            archive.writestr(name.replace("__csv", ".csv").replace("__txt", ".txt"), content)
     return held.getvalue()
 
 
@@ -55,6 +55,7 @@ FORMS = {
     "gzip": gzip.compress(GOOD),
     "xz": lzma.compress(GOOD),
     "zip": zipped(fer2013__csv=GOOD),
+    "zip of a Mac": zipped(fer2013__csv=GOOD, **{"__MACOSX/._fer2013__csv": b"\0\5\x16\7\0\2\0\0Mac OS X"}),
     "zip where one table fits": zipped(readme__txt=b"hello", a__csv=GOOD, example_submission__csv=b"id,label\n1,2\n"),
     "zip where one fits best": zipped(a__csv=GOOD, b__csv=csv_bytes(IMAGES, LABELS, USAGES, header=b"emotion,pixels")),
 }

@@ -121,7 +121,7 @@ def test_images_in_another_order_are_noticed(tmp_path):
 
 def paired(tmp_path, labels, shown):
     """FER+ votes that all agree on `labels`, for images that are labelled as `shown`."""
-    columns = [4, 5, 6, 1, 3, 2, 0]  # where the votes for our classes stand
+    columns = [4, 5, 6, 1, 3, 2, 0, 8]  # where the votes for our classes stand, and those for none
     votes = [[9 * (columns[label] == at) for at in range(10)] for label in labels]
     usages = ["Training"] * len(labels)
     path = write(tmp_path / "votes.csv", votes_bytes(votes, usages))
@@ -141,10 +141,11 @@ def test_by_chance_labels_agree_too_little_to_be_taken(tmp_path, shares):
 
 
 def test_half_of_the_labels_agree_and_are_taken(tmp_path):
-    """Of the true pair 65 % do."""
-    labels = np.arange(1200) % 7
-    shown = np.where(np.arange(1200) % 2, labels, (labels + 1) % 7)
-    assert len(load_ferplus(*paired(tmp_path, labels, shown)).train) == 1200
+    """Of the true pair 65 % do. Faces whose votes name no expression, here a third, neither agree nor disagree."""
+    at = np.arange(1500)
+    labels = np.where(at % 3, at % 7, 7)
+    shown = np.where(at % 2, labels, labels + 1) % 7
+    assert len(load_ferplus(*paired(tmp_path, labels, shown)).train) == 1500
 
 
 def test_bad_rows_in_either_file(files, tmp_path):
@@ -152,6 +153,7 @@ def test_bad_rows_in_either_file(files, tmp_path):
     for at, (old, new), found in (
         (1, (",4,", ",four,"), "'four' votes for neutral"),
         (3, (",9,", ",-9,"), "'-9' votes for happy"),
+        (3, (",9,", ",9" + 19 * "0" + ","), "'9000.* votes for happy"),
         (7, ("PublicTest", "Test"), "unknown usage 'Test'"),
         (9, (",9,", ",0,"), "no votes at all"),
         (9, (",9,0,0,0,0", ""), "7 columns instead of 12"),

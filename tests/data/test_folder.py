@@ -29,6 +29,7 @@ def test_train_val_and_test_folders(tmp_path):
     for at, split in enumerate(("Train", "validation", "test")):
         put(tmp_path, f"{split}/happy/a.png", 10 + at)
         put(tmp_path, f"{split}/angry/deep/down/b.png", 20 + at)
+    (tmp_path / "validation" / "sad").mkdir()  # a class that train has not, but nothing in it
     splits = load_folder(tmp_path)
     assert splits.classes == FER2013
     for at, (_, faces) in enumerate(splits):
@@ -99,6 +100,8 @@ def test_without_val_a_seeded_stratified_share_of_train(tmp_path):
     assert load_folder(tmp_path, val_share=0.2).val.checksum == splits.val.checksum
     assert load_folder(tmp_path, val_share=0.2, seed=1).val.checksum != splits.val.checksum
     assert "20%" in splits.source
+    drawn = (load_folder(tmp_path, **how).origin for how in ({}, {"seed": 1}, {"val_share": 0.2}))
+    assert [origin is not None for origin in drawn] == [True, False, False]  # `load_faces` reads by seed 0 alone
     assert len(load_folder(tmp_path, val_share=0).train) == 40
     with pytest.raises(DataError, match="share"):
         load_folder(tmp_path, val_share=1.5)

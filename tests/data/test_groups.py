@@ -13,6 +13,7 @@ from mien.data.drawn import draw
 from mien.data.faces import FaceSet
 from mien.data.folder import load_folder
 from mien.data.groups import Groups
+from mien.data.listing import TRAIN, VAL, Listed, Listing
 from mien.data.load import load_faces
 from mien.data.split import apart, grouped
 from mien.data.splits import Splits
@@ -144,6 +145,9 @@ def test_a_subject_in_two_given_splits_is_told(tmp_path: Path) -> None:
     table(who, "file,subject", "1.png,ann", "2.png,ann", "3.png,bob", "4.png,cem")
     assert [len(faces) for _, faces in load_folder(tmp_path / "faces", groups=who)] == [2, 1, 1]
     apart([0, 0, 1], ["a", "a", "b"], "x")
+    found = [Listed(TRAIN, 0, tmp_path / "1.png"), Listed(VAL, 0, tmp_path / "3.png")]
+    found.append(Listed(VAL, 0, tmp_path / "2.png", problem="torn"))  # so it will be in no split
+    Listing(tmp_path, ("cat",), found).with_val(0.15, 0, Groups.read(who))
 
 
 def test_rows_of_other_data(tmp_path: Path) -> None:
@@ -153,6 +157,8 @@ def test_rows_of_other_data(tmp_path: Path) -> None:
     who = table(tmp_path / "who.csv", "row,subject", *(f"{row},s{row // 4}" for row in range(12)))
     loaded = load_faces(tmp_path / "faces.npz", groups=who)
     assert [len(part) for _, part in loaded] == [8, 4, 0]
+    assert loaded.origin is not None
+    assert loaded.origin.groups == str(who)
     table(who, "row,subject", *(f"{row},s{row // 6}" for row in range(12)))
     with pytest.raises(DataError, match="in more than one split: s1"):
         load_faces(tmp_path / "faces.npz", groups=who)

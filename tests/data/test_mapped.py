@@ -174,7 +174,9 @@ def test_pictures_that_were_changed_since_are_read_again(
     (tmp_path / "own").rename(tmp_path / "moved")
     assert first_read(tmp_path / "moved") == 49
     changed = tmp_path / "moved" / paths[20].relative_to(tmp_path / "own")
-    Image.fromarray(draw(1, seed=9).images[0]).save(changed)
+    size = changed.stat().st_size
+    Image.new("L", (48, 48), 9).save(changed)
+    changed.write_bytes(changed.read_bytes().ljust(size, b"\0"))  # as long as it was
     convert_listing(list_folder(tmp_path / "moved"), out)
     assert sums(load_mapped(out)) == sums(load_folder(tmp_path / "moved"))
 

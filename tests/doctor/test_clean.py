@@ -60,6 +60,9 @@ def test_what_is_moved_can_be_looked_at(diagnosis: Diagnosis, planted: Splits, t
     said = [face["decision"] for face in faces]
     assert (said.count("dropped"), said.count("moved")) == (2, 5)
     assert (written.dropped, written.moved) == (2, 5)
+    other = write_clean(diagnosis, tmp_path / "other.npz", drop=["copies"], move=["constant"])
+    assert other.aside is not None
+    assert Splits.load(other.aside).train.rows.tolist() == [30]  # 31 is a copy of it, too, and dropped
 
 
 def test_a_cleaned_set_has_none_of_it_left(diagnosis: Diagnosis, tmp_path: Path) -> None:

@@ -18,9 +18,9 @@ def test_friends_of_friends_belong_together(early: list[tuple[int, int]], late: 
 
 
 def test_conflicts_and_what_two_splits_share() -> None:
-    groups = Groups(np.array([0, 1, 0, 1, 4, 5, 5, 0]))
-    labels = np.array([2, 3, 2, 4, 0, -1, 6, -1])
+    groups = Groups(np.array([0, 1, 0, 1, 4, 5, 5, 0, 8]))
+    labels = np.array([2, 3, 2, 4, 0, -1, 6, -1, -1])
     assert groups.conflicting(labels).nonzero()[0].tolist() == [1, 3]  # unlabelled ones contradict nobody
-    train = np.arange(8) < 2
+    train = np.arange(9) < 2
     assert groups.shared(~train, train).nonzero()[0].tolist() == [2, 3, 7]
     assert groups.shared(train, ~train).nonzero()[0].tolist() == [0, 1]

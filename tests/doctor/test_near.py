@@ -92,3 +92,8 @@ def test_blank_faces_are_like_nothing(planted) -> None:
     skip = np.zeros(len(pool), np.bool_)
     skip[30:33] = True
     assert near(pool, same, skip).first[30:33].tolist() == [30, 30, 32]
+    pattern = np.kron(np.random.default_rng(0).integers(0, 4, (6, 6), np.uint8), np.ones((8, 8), np.uint8))
+    faint = np.stack([100 + pattern, 140 + pattern])
+    pool = pool_of(faint)
+    assert groups_of(faint).tolist() == [0, 0]  # as if one were a copy of the other
+    assert near(pool, identical(pool), np.ones(2, np.bool_)).first.tolist() == [0, 1]

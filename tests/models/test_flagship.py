@@ -5,6 +5,7 @@ import torch
 
 from mien.errors import UnknownModel
 from mien.models import create_model, summarise
+from mien.models.flagship import Block, Squeeze
 
 
 @pytest.mark.parametrize(("name", "parameters", "macs"), [("flagship", 3.5e6, None), ("flagship_small", 0.8e6, 60e6)])
@@ -53,3 +54,28 @@ def test_depth_is_dropped_in_training_alone() -> None:
         assert not torch.equal(model(pixels), model(pixels))
         model.eval()
         assert torch.equal(model(pixels), model(pixels))
+
+
+def test_what_is_kept_is_scaled_up_and_the_last_blocks_are_dropped_most() -> None:
+    torch.manual_seed(0)
+    block = Block(4, 4, shrink=False, squeeze=True, drop=0.25)
+    x = torch.rand(400, 4, 6, 6)
+    with torch.inference_mode():
+        assert torch.equal(block.eval()(x), x)  # a new one passes on what it gets
+        torch.nn.init.ones_(block.f[4].weight)
+        own = block.f(x)
+        block.train().f.eval()
+        seen = block(x)
+    kept = (seen != x).flatten(1).any(1)
+    assert 0.65 < float(kept.float().mean()) < 0.85
+    torch.testing.assert_close(seen, torch.where(kept[:, None, None, None], (x + own / 0.75).relu(), x))
+    blocks = create_model("flagship", stem=4, widths=[4, 4], depths=[2, 3], drop=0.4).blocks
+    assert [block.drop for block in blocks] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
+
+
+def test_each_channel_is_weighed_by_the_means_of_all() -> None:
+    torch.manual_seed(0)
+    squeeze, x = Squeeze(16), torch.rand(3, 16, 5, 5)
+    with torch.inference_mode():
+        weights = squeeze.weigh(x.flatten(2).mean(2))
+        torch.testing.assert_close(squeeze(x), torch.einsum("bchw,bc->bchw", x, weights))

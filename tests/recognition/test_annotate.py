@@ -50,6 +50,16 @@ def test_box_and_bars_have_the_expressions_colours() -> None:
     assert (sads, happys) == (pytest.approx(0.1 * 180 / 6, abs=1), pytest.approx(0.9 * 180 / 6, abs=1))
 
 
+def test_the_largest_face_lies_on_top_and_an_uncertain_one_has_a_thinner_line() -> None:
+    happy, sad = (ImageColor.getrgb(COLOURS[name]) for name in ("happy", "sad"))
+    faces = [replace(FACE, box=(100.0, 100.0, 300.0, 300.0), uncertain=False)]
+    faces.append(replace(FACE, label="sad", box=(300.0, 300.0, 150.0, 150.0)))
+    drawn = np.asarray(annotate(np.full((600, 600, 3), 128, np.uint8), Reading("a", faces=tuple(faces))))
+    assert tuple(drawn[300, 400]) == happy  # where their lines cross
+    lines = drawn[250, 97:106] == happy, drawn[425, 446:455] == sad
+    assert [line.all(1).sum() for line in lines] == [4, 2]
+
+
 def test_a_captions_letters_have_the_better_contrast() -> None:
     for name, shade in COLOURS.items():
         face = replace(FACE, label=name, probabilities={name: 0.9}, box=(50.0, 50.0, 200.0, 180.0))

@@ -103,6 +103,24 @@ def test_the_crop_holds_that_square_of_the_frame() -> None:
     assert crop[3:45, 3:45].max() == 0
 
 
+@pytest.mark.parametrize("side", [100, 1000])
+def test_a_crop_of_a_ramp_is_that_ramp(side: int) -> None:
+    """Each pixel tells its place, however finely a large face is sampled."""
+    frame = np.repeat(np.linspace(0, 255, side + 200).round().astype(np.uint8)[None, :, None], side + 200, 0)
+    [[crop]] = crops(frame.repeat(3, 2), [face(100, 100, side, side)])
+    places = 100 + side / 2 + 1.08 * side * ((np.arange(48) + 0.5) / 48 - 0.5) - 0.5
+    np.testing.assert_allclose(crop.mean(0), places * 255 / (side + 199), atol=0.6)
+    assert (crop.mean(0) - places * 255 / (side + 199)).mean() == pytest.approx(0, abs=0.2)
+
+
+def test_a_picture_that_is_a_crop_is_averaged_where_it_shrinks_and_smooth_where_it_grows() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (480, 480, 1), np.uint8).repeat(3, 2)
+    assert whole(noise).std() < 10  # of 100 pixels each
+    step = np.full((24, 24, 3), 100, np.uint8)
+    step[:, 12:] = 200
+    assert whole(step).min() < 98  # a curve swings before it rises; between two pixels a straight line doesn't
+
+
 def test_a_gray_crop_is_the_luma_of_rgb() -> None:
     red = np.full((40, 40, 3), (255, 0, 0), np.uint8)
     assert (crops(red, [face(10, 10, 20, 20)]) == 76).all()

@@ -204,6 +204,16 @@ def test_a_video_keeps_its_faces_numbers(recognizer: mien.Recognizer, film: Path
     assert all(reading.error == "" for reading in readings)
 
 
+def test_a_photo_is_looked_at_all_around_and_a_videos_frame_alone(
+    recognizer: mien.Recognizer, photo: Path, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    own = recognizer._detector
+    monkeypatch.setattr(recognizer, "_detector", lambda pixels, photo: asked.append(photo) or own(pixels, photo=photo))
+    list(recognizer.stream([photo, film], every=10))
+    assert sorted(asked) == [False, False, False, True]
+
+
 def test_each_video_has_its_own_faces(recognizer: mien.Recognizer, film: Path, tmp_path: Path) -> None:
     """Numbers and smoothing begin anew."""
     for name in ("a.mp4", "b.mp4"):
@@ -217,6 +227,8 @@ def test_every_third_frame_and_going_on(recognizer: mien.Recognizer, film: Path)
     assert [reading.frame for reading in recognizer.stream(film, every=3)] == list(range(0, 30, 3))
     on = recognizer.stream(film, after={str(film): 24})
     assert [reading.frame for reading in on] == [25, 26, 27, 28, 29]
+    on = recognizer.stream(film, every=3, after={str(film): 22})
+    assert [reading.frame for reading in on] == [24, 27]
 
 
 def test_smoothing_takes_the_flicker_out(film: Path) -> None:

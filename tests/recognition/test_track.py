@@ -1,5 +1,7 @@
 """Faces from frame to frame, each case by hand: who keeps a number, and how probabilities are smoothed."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -62,10 +64,12 @@ def test_two_that_cross_keep_their_numbers() -> None:
         assert ids(tracker, 0.1 * number, face(way), face(200 - way)) == [1, 2]
 
 
-@pytest.mark.parametrize("rate", [10, 15, 25, 30])
-@pytest.mark.parametrize("way", [80.0, 120.0, 200.0])
-def test_who_is_hidden_by_another_keeps_a_number(rate: int, way: float) -> None:
-    """Each goes by `way` pixels a second. As the one behind is covered its box shrinks, by half of what is covered;
+@pytest.mark.parametrize(
+    ("share", "rate", "way"),
+    [*product([0.5], [10, 15, 25, 30], [80.0, 120.0, 200.0]), (1, 10, 100.0), (1, 10, 160.0), (1, 15, 160.0)],
+)
+def test_who_is_hidden_by_another_keeps_a_number(share: float, rate: int, way: float) -> None:
+    """Each goes by `way` pixels a second. As the one behind is covered its box shrinks, by a share of what is covered;
     when half of the face is, it isn't found."""
     tracker, seen = Tracker(), []
     for number in range(int(rate * 600 / way)):
@@ -73,7 +77,7 @@ def test_who_is_hidden_by_another_keeps_a_number(rate: int, way: float) -> None:
         covered = max(0.0, SIZE - abs(front - behind))
         faces = [face(front)]
         if covered < SIZE / 2:
-            left, wide = behind + (covered / 2 if front < behind else 0), SIZE - covered / 2
+            left, wide = behind + (share * covered if front < behind else 0), SIZE - share * covered
             marks = PLACES * (wide / SIZE, 1) + (left, 0)
             faces.append(Detection((left, 0, wide, SIZE), tuple(map(tuple, marks.tolist())), 0.9))
         seen.append(ids(tracker, number / rate, *faces))
@@ -143,12 +147,16 @@ def test_a_face_is_followed_through_uneven_steps() -> None:
         assert ids(tracker, time, face(400 * time)) == [1]
 
 
-@pytest.mark.parametrize(("size", "number"), [(190.0, 1), (210.0, 2), (53.0, 1), (47.0, 2)])
-def test_a_face_of_another_size_is_another(size: float, number: int) -> None:
+@pytest.mark.parametrize(
+    ("size", "away", "number"),
+    [(190.0, 0, 1), (190.0, 90, 1), (210.0, 0, 2), (53.0, 0, 1), (53.0, 65, 2), (47.0, 0, 2)],
+)
+def test_a_face_of_another_size_is_another(size: float, away: float, number: int) -> None:
+    """How near is a share of the larger of the two."""
     tracker = Tracker()
     ids(tracker, 0.0, face(0))
     at = 50 - size / 2  # about the same middle
-    assert ids(tracker, 0.1, face(at, at, size)) == [number]
+    assert ids(tracker, 0.1, face(at + away, at, size)) == [number]
 
 
 def test_after_a_half_life_a_frame_weighs_half() -> None:

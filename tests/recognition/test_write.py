@@ -102,6 +102,16 @@ def test_all_rows_come_back_and_a_stopped_run_goes_on(tmp_path: Path, kind: str)
     assert rows(stopped) == EXPECTED[-1:]
 
 
+def test_a_films_damaged_end_is_done_and_a_damaged_photo_is_done_again(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    end = Reading("a.mp4", 2, 0.2, error="1 of 3 frames couldn't be decoded.")
+    with RowWriter(path, classes=CLASSES) as writer:
+        for reading in (*READINGS[:2], end, *READINGS[2:]):
+            writer.write(reading)
+    with RowWriter(path, classes=CLASSES, resume=True) as writer:
+        assert writer.last == {"a.mp4": 2}
+
+
 COLUMNS = RowWriter("none.csv", classes=CLASSES).columns
 HEADER = ",".join(COLUMNS).encode() + b"\n"
 COMMAS = b"," * (len(COLUMNS) - 2) + b"\n"

@@ -78,6 +78,9 @@ def test_a_copy_of_results_hides_no_missing_row(tmp_path: Path) -> None:
     copy = copy.rename(out / "part-000007.parquet")
     with pytest.raises(DataError, match=r"part-000007\.parquet: a copy: .* Delete it"):
         list(score(job, out, workers=1))
+    parquet.write_table(arrow.table({"row": [4, 4], "status": ["face"] * 2}), copy)  # twice in one file
+    with pytest.raises(DataError, match=r"part-000007\.parquet: a copy: .* Delete it"):
+        list(score(job, out, workers=1))
     parquet.write_table(arrow.table({"row": [6], "status": ["face"]}), copy)
     with pytest.raises(DataError, match=r"part-000007\.parquet: has rows of another job\. Move it"):
         list(score(job, out, workers=1))

@@ -249,7 +249,7 @@ def test_waiting_for_a_connection_is_no_silence(
 
 
 def test_a_servers_odd_answer_is_told_so(answering, photo: Path) -> None:
-    date = {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}
+    date, before = {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, 0
     for body, headers, status in (
         (b"<html>", {}, 200), (b"{}", {}, 200), (b"[]", {}, 200), (b"7", {}, 200), (b'{"faces": [1]}', {}, 200),
         (b'{"pictures": [], "models": [{}], "faces": {}}', {}, 200), (b"", date, 503), (b"[]", {}, 500),
@@ -263,6 +263,7 @@ def test_a_servers_odd_answer_is_told_so(answering, photo: Path) -> None:
                 with pytest.raises(mien.ServerError, match=f"HTTP {status}") as told:
                     ask()
                 assert (told.value.status, told.value.code) == (status, "")
+                assert len(answering.asked) == (before := before + 1)  # no second time
     assert not any(photo.name.encode() in sent for sent in answering.asked)
     assert any(photo.read_bytes() in sent for sent in answering.asked)
 

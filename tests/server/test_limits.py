@@ -58,14 +58,16 @@ def test_a_stream_beyond_the_limit_is_told_to_come_again(serve, crop_files: list
     asyncio.run(talk())
 
 
-@pytest.mark.parametrize("path", ["/v1/predict", "/v1/predict/batch"])
+@pytest.mark.parametrize(("path", "count"), [("/v1/predict", 1), ("/v1/predict/batch", 6)])
 def test_a_picture_that_takes_too_long_is_given_up(
-    crop_files: list[bytes], monkeypatch: pytest.MonkeyPatch, path: str
+    crop_files: list[bytes], monkeypatch: pytest.MonkeyPatch, path: str, count: int
 ) -> None:
     """A reading that ends only when it is let go, and then ends for nobody."""
     go_on, own = threading.Event(), reader.as_frame
+    meanwhile: list[int] = []
 
     def slow(*what: object, **how: object) -> object:
+        meanwhile.append(app.state.reader.held)
         go_on.wait(20)
         return own(*what, **how)
 
@@ -74,7 +76,7 @@ def test_a_picture_that_takes_too_long_is_given_up(
 
     async def ask() -> tuple[httpx.Response, int]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
-            told = await asyncio.wait_for(client.post(path, files={"file": crop_files[0]}), 10)
+            told = await asyncio.wait_for(client.post(path, files=[("file", crop_files[0])] * count), 10)
         held = app.state.reader.held
         go_on.set()
         return told, held
@@ -86,7 +88,24 @@ def test_a_picture_that_takes_too_long_is_given_up(
         app.state.reader.close()
     assert (told.status_code, told.json()["error"]["code"]) == (504, "timeout")
     assert told.json()["error"]["message"] == "It couldn't be read within 1 seconds."
+    assert meanwhile[0] == count  # more than the places that a batch has while it comes
     assert held == 0  # its place in the queue is free
+
+
+def test_while_a_batch_comes_it_holds_the_places_of_as_many_bytes() -> None:
+    assert [Settings(max_bytes=size << 20).places_of_a_batch for size in (1, 16, 30)] == [32, 4, 3]
+
+
+def test_it_is_ready_until_its_queue_is_full() -> None:
+    app = create_app(Settings())
+
+    async def ask(held: int) -> int:
+        app.state.reader.held = held
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+            return (await client.get("/readyz")).status_code
+
+    assert [asyncio.run(ask(held)) for held in (0, 127, 128)] == [200, 200, 503]
+    app.state.reader.close()
 
 
 def test_a_place_of_the_queue_is_held_for_bodies_that_come_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import io
 import json
 import mimetypes
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -223,27 +222,31 @@ def test_the_metrics_count(client: httpx.Client, picture: bytes) -> None:
     before = told()
     client.post("/v1/predict", content=picture)
     client.post("/v1/predict", content=b"nothing")
+    client.get("/a-client-s-own-words")
     after = told()
+    assert not any("own-words" in name for name in after)  # else their number had no end
     for name in ("mien_faces_total", "mien_pictures_total", 'mien_refused_total{code="bad_picture"}'):
         assert after[name] == before.get(name, 0) + 1
     assert after["mien_queue_limit"] == 128
 
 
-def test_the_metrics_count_pictures_that_are_refused_in_batches_and_streams(client: httpx.Client) -> None:
-    def refused() -> float:
-        told = re.search(r'mien_refused_total{code="bad_picture"} (\S+)', client.get("/metrics").text)
-        return float(told[1]) if told else 0
+def test_the_metrics_count_pictures_of_batches_and_streams(client: httpx.Client, picture: bytes) -> None:
+    def counted() -> list[float]:
+        names = 'mien_refused_total{code="bad_picture"}', "mien_pictures_total", "mien_faces_total"
+        told = dict(line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines())
+        return [float(told.get(name, 0)) for name in names]
 
     async def stream() -> None:
         async with connect(str(client.base_url.copy_with(scheme="ws", path="/v1/stream"))) as socket:
-            await socket.send(b"nothing")
-            await socket.recv()
+            for sent in (b"nothing", picture):
+                await socket.send(sent)
+                await socket.recv()
 
-    before = refused()
-    client.post("/v1/predict/batch", files=[("file", ("a.jpg", b"nothing"))] * 2)
-    assert refused() == before + 2
+    before = counted()
+    client.post("/v1/predict/batch", files=[("file", ("a.jpg", sent)) for sent in (b"nothing", picture)] * 2)
+    assert counted() == [count + 2 for count in before]
     asyncio.run(stream())
-    assert refused() == before + 3
+    assert counted() == [count + 3 for count in before]
 
 
 def test_the_examples_of_the_openapi_document_are_what_it_says(client: httpx.Client) -> None:
@@ -327,3 +330,22 @@ def test_by_default_it_reads_as_many_side_by_side_as_it_may_use_cores(monkeypatc
     monkeypatch.setattr("mien.server.run.serve", lambda settings, **how: asked.append(settings))
     assert main(["serve"]) == 0
     assert asked[0].workers == 3
+
+
+def test_every_option_of_the_command_line_is_a_setting_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Settings, dict[str, Any]]] = []
+    monkeypatch.setattr("mien.server.run.serve", lambda settings, **how: asked.append((settings, how)))
+    files = {"certificate": Path("a.pem"), "key": Path("b.pem")}
+    numbers: dict[str, float] = {
+        "port": 1, "queue": 20, "workers": 3, "batch": 4, "timeout": 5.0, "drain": 6.0, "max_bytes": 7000,
+        "max_pixels": 8, "rate": 9.0, "certain": 0.1,
+    }  # fmt: skip
+    texts = {"host": "::1", "token": 16 * "t", "device": "cuda"}
+    lists = {"models": ("small", "flagship"), "origins": ("http://a", "http://b")}
+    line = [f"--{name.replace('_', '-')}={value}" for name, value in (files | numbers | texts).items()]
+    line += ["--model=small", "--model=flagship", "--cors=http://a", "--cors=http://b", "--log=error"]
+    assert main(["serve", *line, "--no-auth", "--in-browser"]) == 0
+    [(settings, how)] = asked
+    given = {**files, **numbers, **texts, **lists, "max_pictures": 20, "open_to_all": True, "in_browser": True}
+    assert settings == Settings(**given)
+    assert how["level"] == "error"

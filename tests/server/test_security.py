@@ -15,6 +15,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from mien.errors import MienError
 from mien.server.gate import Buckets, Gate
@@ -169,6 +171,8 @@ def test_every_request_has_an_id_in_the_log(server, client: httpx.Client, pictur
     assert told.json()["request_id"] == "mine-1"
     forged = client.get("/healthz", headers={"x-request-id": 'x"} forged {'})
     assert "forged" not in forged.headers["x-request-id"]
+    twice = client.get("/healthz", headers=[("x-request-id", "first"), ("x-request-id", "second")])
+    assert twice.headers["x-request-id"] == "first"
     until = time.monotonic() + 10  # the line is written after the answer, and read by another thread
     while not (records := [one for one in server.log() if one["request_id"] == "mine-1"]) and time.monotonic() < until:
         time.sleep(0.01)
@@ -196,6 +200,11 @@ def test_what_is_too_large_is_refused_before_it_is_read(serve, picture: bytes) -
         while [one["status"] for one in served.log()] != [400, 413] and time.monotonic() < told:
             time.sleep(0.01)
         assert [one["status"] for one in served.log()] == [400, 413]
+    with connect(served.address.replace("http", "ws", 1) + "/v1/stream") as stream:
+        stream.send(bytes(200_000))
+        with pytest.raises(ConnectionClosed) as closed:
+            stream.recv(10)
+        assert closed.value.rcvd.code == 1009
     host, _, port = served.address.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), 10) as line:
         line.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n")
@@ -284,7 +293,8 @@ def test_the_rate_is_for_each_client_and_not_for_this_machine(client: httpx.Clie
     assert (refused.value.status, refused.value.headers["retry-after"]) == (429, "1")
     gate.check("/v1/predict", headers, "198.51.100.8")
     for _ in range(50):
-        gate.check("/v1/predict", headers, "127.0.0.1")
+        for own in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
+            gate.check("/v1/predict", headers, own)
         gate.check("/healthz", {"host": "192.0.2.1"}, "198.51.100.7")
     assert {client.get("/v1/models").status_code for _ in range(60)} == {200}
 

@@ -60,8 +60,11 @@ def test_a_flip_is_the_exact_mirror_and_takes_about_half() -> None:
 def test_shift_moves_by_no_more_than_it_says() -> None:
     maps = draw_warps(500, Recipe(model="cnn", shift=0.1), seeded())
     assert torch.equal(maps[:, :, :2], torch.eye(2).expand(500, 2, 2))
-    moved = maps[:, :, 2].abs() / 2  # -1..1 is one side
-    assert 0.09 < moved.max() <= 0.1
+    moved = maps[:, :, 2] / 2  # -1..1 is one side
+    for most in (moved.amax(0), -moved.amin(0)):  # across and down, to either side
+        assert most.min() > 0.09
+        assert most.max() <= 0.1
+    assert moved.mean(0).abs().max() < 0.01
 
 
 def test_rotation_and_scale_stay_in_their_bounds() -> None:
@@ -70,7 +73,9 @@ def test_rotation_and_scale_stay_in_their_bounds() -> None:
     angle = torch.rad2deg(torch.atan2(maps[:, 1, 0], maps[:, 0, 0]))
     assert 0.8 <= zoom.min() < 0.82
     assert 1.18 < zoom.max() <= 1.2
-    assert 29 < angle.abs().max() <= 30
+    assert 29 < angle.max() <= 30
+    assert -30 <= angle.min() < -29
+    torch.testing.assert_close(maps[:, :, 1], maps[:, :, 0].flip(1) * torch.tensor([-1.0, 1.0]))  # nothing is stretched
 
 
 def test_a_recipe_without_augmentation_changes_nothing() -> None:
@@ -144,12 +149,23 @@ def test_erasing_fills_a_rectangle_with_the_mean_in_that_share_of_faces() -> Non
     changed = (erased != many)[:, 0]
     share = changed.any((1, 2)).float().mean()
     assert 0.18 < share < 0.32
+    whole, middles = [], []  # of those that no edge cuts
     for before, after, where in zip(many[:, 0], erased[:, 0], changed, strict=True):
         if where.any():
             rows, columns = where.any(1).nonzero(), where.any(0).nonzero()
             inside = after[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
             torch.testing.assert_close(inside, before.mean().expand_as(inside))
             assert max(inside.shape) <= 25
+            middles.append(torch.stack([rows.float().mean(), columns.float().mean()]))
+            ends = torch.cat([rows, columns])
+            whole += [inside.shape] if ends.min() > 0 and ends.max() < 47 else []
+    sides, places = torch.tensor(whole), torch.stack(middles)
+    assert sides.min() >= 9  # 20 to 50 % of 48
+    assert (sides.amax(0) >= 22).all()
+    assert (sides.amin(0) <= 12).all()
+    assert (places.amin(0) < 8).all()
+    assert (places.amax(0) > 40).all()
+    assert torch.corrcoef(places.T)[0, 1].abs() < 0.4
 
 
 def test_the_generator_decides() -> None:

@@ -86,6 +86,7 @@ def plain(two_heads: bool, *fields: tuple[str, Any]) -> torch.Tensor:
         ({"momentum": 0.9}, {}),
         ({"weight_decay": 0.1}, {}),
         ({"optimiser": "adamw"}, {}),
+        ({"optimiser": "adamw", "momentum": 0.9, "batch": 8}, {"optimiser": "adamw", "batch": 8}),
         ({"lr": 0.01}, {}),
         ({"ema": 0.5}, {}),
         ({"batch": 8}, {}),
@@ -121,6 +122,17 @@ ONE_STEP: dict[str, Any] = {"batch": 48}
 def test_a_clipped_step_is_as_long_as_clip_allows(lr: float) -> None:
     assert float(moved(**ONE_STEP, lr=lr).norm()) > 0.01 * lr * 1.5
     assert float(moved(**ONE_STEP, lr=lr, clip=0.01).norm()) == pytest.approx(0.01 * lr, rel=1e-3)
+
+
+def test_the_first_step_of_nesterov_s_momentum_looks_ahead() -> None:
+    torch.testing.assert_close(moved(**ONE_STEP, momentum=0.9), 1.9 * moved(**ONE_STEP), rtol=1e-4, atol=1e-7)
+
+
+def test_the_average_forgets_its_start_by_the_steps_of_all_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[float, int]] = []
+    monkeypatch.setattr(learner_module, "average_", lambda mine, its, decay, step: asked.append((decay, step)))
+    trained(ema=0.5, epochs=2)
+    assert asked == [(0.5, step) for step in range(6)]
 
 
 def test_the_second_head_moves_by_the_weight_of_its_loss() -> None:

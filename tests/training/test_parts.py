@@ -146,6 +146,15 @@ def test_cutmix_draws_its_own_from_its_alpha() -> None:
     assert spread[0.1].max() > 0.8
 
 
+def test_with_both_one_is_drawn_for_each_batch() -> None:
+    made, dice, order = Recipe(model="cnn", mixup=8.0, cutmix=8.0), seeded(1), seeded(2)
+    pixels, labels = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1).expand(2, 1, 32, 32), torch.arange(2)
+    batches = [mix(pixels, labels, 2, made, order, dice)[0] for _ in range(400)]
+    values = [batch.unique() for batch in batches if not torch.equal(batch, pixels)]  # where each met the other
+    cut = sum(set(found.tolist()) == {0, 1} for found in values)
+    assert 0.4 < cut / len(values) < 0.6
+
+
 @pytest.mark.parametrize(("model", "preset"), PRESETS)
 def test_every_preset_builds(model: str, preset: str) -> None:
     made = recipe(model, preset)

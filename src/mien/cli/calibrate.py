@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from mien.cli.calibrated import print_calibration, say_of_calibration
-from mien.cli.faces import read_source, say_changed
+from mien.cli.faces import of_images, read_source, say_changed
 from mien.cli.options import Groups, OwnData, SkipBadRows, Votes, check_finished
 from mien.errors import CheckpointError
 
@@ -23,6 +23,7 @@ def calibrate(
 
     Writes a temperature and a threshold into the run's card and ONNX file; no answer changes, only how sure it is.
     """
+    from mien.cards import Card
     from mien.confidence import calibrate
     from mien.data.origin import DataPath
     from mien.environment import as_typed
@@ -39,6 +40,9 @@ def calibrate(
         raise CheckpointError(f"{run}: its run was begun on faces made by a program; say which faces with --data.")
     moved: dict[str, Any] = {"path": data, "votes": votes, "groups": groups, "skip_bad_rows": skip_bad_rows}
     source = replace(noted or DataPath(), **{name: value for name, value in moved.items() if value})
+    if of_images(source.path):
+        channels, size, _ = Card.read(run).input_shape
+        source = replace(source, size=size, rgb=channels == 3)  # a program that began the run noted neither
     splits = read_source(source, only=("val",))
     say_changed(str(run), splits, "val", source.path)
     found = calibrate(run, splits["val"])
