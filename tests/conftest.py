@@ -1,7 +1,14 @@
-"""Real pictures for the tests: a photo that comes with scikit-image, a scene of three faces, a video of both."""
+"""The command line as a person runs it, and real pictures: a photo that comes with scikit-image, a scene, a video."""
 
+import functools
+import multiprocessing
+import os
 import re
+import runpy
+import subprocess
+import sys
 import warnings
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
@@ -14,6 +21,13 @@ from PIL import Image
 
 hypothesis.settings.register_profile("mien", deadline=None, derandomize=True)  # no test by luck, or by a clock
 hypothesis.settings.load_profile("mien")
+
+collect_ignore = ["preloaded.py"]  # no module with examples
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+COPIED = Path(__file__).with_name("copied.py")
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8", "CUDA_VISIBLE_DEVICES": ""}
 
 LONGEST = (
     "test_lessons.py",
@@ -29,6 +43,14 @@ LONGEST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
+
+def pytest_runtest_setup() -> None:
+    """torch's exporter reads its translations anew for each file, which takes it a second: once is enough."""
+    if (exporter := sys.modules.get("torch.onnx._internal.exporter._registration")) and not hasattr(
+        exporter.ONNXRegistry.from_torchlib, "cache_info"
+    ):
+        exporter.ONNXRegistry.from_torchlib = staticmethod(functools.cache(exporter.ONNXRegistry.from_torchlib))
 
 
 def _known(name: str) -> str:
@@ -48,6 +70,48 @@ def _core() -> set[str]:
                 continue
             left += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
     return found
+
+
+@pytest.fixture(scope="session")
+def mien(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Run `mien` with these words in this folder, in a process of its own.
+
+    Each begins as a copy of Python's fork server, which has loaded `preloaded.py` once. It begins from nothing where
+    Python has no such server (Windows) or copies mustn't use the GPU (macOS), in the tests that start `mien`
+    themselves, and where a verb stands in the pages for the first time.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods() or sys.platform == "darwin":
+        return started
+    from multiprocessing.forkserver import ensure_running
+
+    copies, streams = multiprocessing.get_context("forkserver"), tmp_path_factory.mktemp("streams")
+    copies.set_forkserver_preload(["preloaded"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(COPIED.parent), prepend=os.pathsep)
+        ensure_running()
+
+    def run(folder: Path, *words: str | Path) -> "subprocess.CompletedProcess[str]":
+        line, out, err = [*map(str, words)], streams / "out", streams / "err"
+        given = {"folder": folder, "words": line, "environment": ENVIRONMENT, "out": out, "err": err}
+        for stream in (out, err):
+            stream.write_bytes(b"")
+        process = copies.Process(target=runpy.run_path, args=(str(COPIED), given, "__main__"))
+        process.start()
+        process.join(300)
+        if process.exitcode is None:
+            process.kill()
+            raise subprocess.TimeoutExpired(line, 300, out.read_text("utf-8"), err.read_text("utf-8"))
+        return subprocess.CompletedProcess(line, process.exitcode, out.read_text("utf-8"), err.read_text("utf-8"))
+
+    return run
+
+
+def started(folder: Path, *words: str | Path) -> "subprocess.CompletedProcess[str]":
+    """Run `mien` as a person does, from nothing."""
+    line = [sys.executable, "-m", "mien", *map(str, words)]
+    return subprocess.run(
+        line, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, encoding="utf-8", timeout=300, check=False
+    )
 
 
 @pytest.fixture(scope="session")
