@@ -7,6 +7,7 @@ import re
 import runpy
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
@@ -23,6 +24,11 @@ hypothesis.settings.register_profile("mien", deadline=None, derandomize=True)  #
 hypothesis.settings.load_profile("mien")
 
 collect_ignore = ["preloaded.py"]  # no module with examples
+
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())  # pytest's own folders stay there
+LEFT = tempfile.TemporaryDirectory(prefix="mien-tests-", ignore_cleanup_errors=True)
+"""For temporary files: what other programs leave there, most of all when they are killed, goes when the tests end."""
+os.environ["TMPDIR"] = tempfile.tempdir = LEFT.name
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
