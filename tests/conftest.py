@@ -5,9 +5,11 @@ import multiprocessing
 import os
 import re
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
@@ -80,44 +82,44 @@ def _core() -> set[str]:
 
 @pytest.fixture(scope="session")
 def mien(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Run `mien` with these words in this folder, in a process of its own.
+    """Run `mien` with these words in this folder, in a process of its own; `stop` is a signal that it gets, and after
+    which words.
 
     Each begins as a copy of Python's fork server, which has loaded `preloaded.py` once. It begins from nothing where
     Python has no such server (Windows) or copies mustn't use the GPU (macOS), in the tests that start `mien`
     themselves, and where a verb stands in the pages for the first time.
     """
-    if "forkserver" not in multiprocessing.get_all_start_methods() or sys.platform == "darwin":
-        return started
-    from multiprocessing.forkserver import ensure_running
+    served = "forkserver" in multiprocessing.get_all_start_methods() and sys.platform != "darwin"
+    copies, streams = multiprocessing.get_context("forkserver" if served else "spawn"), tmp_path_factory.mktemp("mien")
+    if served:
+        from multiprocessing.forkserver import ensure_running
 
-    copies, streams = multiprocessing.get_context("forkserver"), tmp_path_factory.mktemp("streams")
-    copies.set_forkserver_preload(["preloaded"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(COPIED.parent), prepend=os.pathsep)
-        ensure_running()
+        copies.set_forkserver_preload(["preloaded"])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PYTHONPATH", str(COPIED.parent), prepend=os.pathsep)
+            ensure_running()
 
-    def run(folder: Path, *words: str | Path) -> "subprocess.CompletedProcess[str]":
+    def run(
+        folder: Path, *words: str | Path, stop: tuple[str, signal.Signals] | None = None
+    ) -> "subprocess.CompletedProcess[str]":
         line, out, err = [*map(str, words)], streams / "out", streams / "err"
         given = {"folder": folder, "words": line, "environment": ENVIRONMENT, "out": out, "err": err}
         for stream in (out, err):
             stream.write_bytes(b"")
-        process = copies.Process(target=runpy.run_path, args=(str(COPIED), given, "__main__"))
+        process, end = copies.Process(target=runpy.run_path, args=(str(COPIED), given, "__main__")), time.time() + 300
         process.start()
-        process.join(300)
+        while stop and process.is_alive() and time.time() < end:
+            if stop[0] in err.read_text("utf-8"):
+                os.kill(process.pid, stop[1])
+                break
+            time.sleep(0.005)
+        process.join(end - time.time())
         if process.exitcode is None:
             process.kill()
             raise subprocess.TimeoutExpired(line, 300, out.read_text("utf-8"), err.read_text("utf-8"))
         return subprocess.CompletedProcess(line, process.exitcode, out.read_text("utf-8"), err.read_text("utf-8"))
 
     return run
-
-
-def started(folder: Path, *words: str | Path) -> "subprocess.CompletedProcess[str]":
-    """Run `mien` as a person does, from nothing."""
-    line = [sys.executable, "-m", "mien", *map(str, words)]
-    return subprocess.run(
-        line, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, encoding="utf-8", timeout=300, check=False
-    )
 
 
 @pytest.fixture(scope="session")
