@@ -1,7 +1,17 @@
-"""Real pictures for the tests: a photo that comes with scikit-image, a scene of three faces, a video of both."""
+"""The command line as a person runs it, and real pictures: a photo that comes with scikit-image, a scene, a video."""
 
+import functools
+import multiprocessing
+import os
 import re
+import runpy
+import signal
+import subprocess
+import sys
+import tempfile
+import time
 import warnings
+from collections.abc import Callable, Generator
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
@@ -14,6 +24,18 @@ from PIL import Image
 
 hypothesis.settings.register_profile("mien", deadline=None, derandomize=True)  # no test by luck, or by a clock
 hypothesis.settings.load_profile("mien")
+
+collect_ignore = ["preloaded.py"]  # no module with examples
+
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())  # pytest's own folders stay there
+LEFT = tempfile.TemporaryDirectory(prefix="mien-tests-", ignore_cleanup_errors=True)
+"""For temporary files: what other programs leave there, most of all when they are killed, goes when the tests end."""
+os.environ["TMPDIR"] = tempfile.tempdir = LEFT.name
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+COPIED = Path(__file__).with_name("copied.py")
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8", "CUDA_VISIBLE_DEVICES": ""}
 
 LONGEST = (
     "test_lessons.py",
@@ -29,6 +51,20 @@ LONGEST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One worker more than cores: a sixth of the time tests wait, for a page, a server or a program that they start."""
+    return (yield) + 1
+
+
+def pytest_runtest_setup() -> None:
+    """torch's exporter reads its translations anew for each file, which takes it a second: once is enough."""
+    if (exporter := sys.modules.get("torch.onnx._internal.exporter._registration")) and not hasattr(
+        exporter.ONNXRegistry.from_torchlib, "cache_info"
+    ):
+        exporter.ONNXRegistry.from_torchlib = staticmethod(functools.cache(exporter.ONNXRegistry.from_torchlib))
 
 
 def _known(name: str) -> str:
@@ -48,6 +84,48 @@ def _core() -> set[str]:
                 continue
             left += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
     return found
+
+
+@pytest.fixture(scope="session")
+def mien(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Run `mien` with these words in this folder, in a process of its own; `stop` is a signal that it gets, and after
+    which words.
+
+    Each begins as a copy of Python's fork server, which has loaded `preloaded.py` once. It begins from nothing where
+    Python has no such server (Windows) or copies mustn't use the GPU (macOS), in the tests that start `mien`
+    themselves, and where a verb stands in the pages for the first time.
+    """
+    served = "forkserver" in multiprocessing.get_all_start_methods() and sys.platform != "darwin"
+    copies, streams = multiprocessing.get_context("forkserver" if served else "spawn"), tmp_path_factory.mktemp("mien")
+    if served:
+        from multiprocessing.forkserver import ensure_running
+
+        copies.set_forkserver_preload(["preloaded"])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PYTHONPATH", str(COPIED.parent), prepend=os.pathsep)
+            ensure_running()
+
+    def run(
+        folder: Path, *words: str | Path, stop: tuple[str, signal.Signals] | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        line, out, err = [*map(str, words)], streams / "out", streams / "err"
+        given = {"folder": folder, "words": line, "environment": ENVIRONMENT, "out": out, "err": err}
+        for stream in (out, err):
+            stream.write_bytes(b"")
+        process, end = copies.Process(target=runpy.run_path, args=(str(COPIED), given, "__main__")), time.time() + 300
+        process.start()
+        while stop and process.is_alive() and time.time() < end:
+            if stop[0] in err.read_text("utf-8"):
+                os.kill(process.pid, stop[1])
+                break
+            time.sleep(0.005)
+        process.join(end - time.time())
+        if process.exitcode is None:
+            process.kill()
+            raise subprocess.TimeoutExpired(line, 300, out.read_text("utf-8"), err.read_text("utf-8"))
+        return subprocess.CompletedProcess(line, process.exitcode, out.read_text("utf-8"), err.read_text("utf-8"))
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import pytest
 
 import mien
 from mien.cli import main
-from mien.data.drawn import drawn_faces
+from mien.data.drawn import draw, drawn_faces
 from mien.data.origin import DataPath
 from mien.runs import read_setup
 
@@ -49,5 +49,7 @@ def test_faces_that_only_a_program_has(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(words) == 0
 
 
-def test_the_drawn_faces_need_no_file() -> None:
+def test_the_drawn_faces_need_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = draw(14)
+    monkeypatch.setattr("mien.data.drawn.draw", lambda *_, **__: few[:])  # drawing 6,000 takes ten seconds
     assert drawn_faces(6000).origin == DataPath()

@@ -137,7 +137,7 @@ def test_killed_at_any_moment_a_conversion_ends_whole(photos: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("limit", [60_000, pytest.param(1_000, marks=pytest.mark.soak)])
-def test_a_full_disk_is_one_sentence_and_the_run_goes_on(faces_file: Path, tmp_path: Path, limit: int) -> None:
+def test_a_full_disk_is_one_sentence_and_the_run_goes_on(mien, faces_file: Path, tmp_path: Path, limit: int) -> None:
     """A limit on the size of files fails a write half-way, as a full disk does."""
     line = ("train", "logistic", "--preset", "demo", "--epochs", "2", "--data", faces_file, "--out", "run")
     with start(tmp_path, LIMITED, str(limit), *line) as process:
@@ -149,7 +149,8 @@ def test_a_full_disk_is_one_sentence_and_the_run_goes_on(faces_file: Path, tmp_p
     run = tmp_path / "run"
     whole_files(run)
     assert not list(run.rglob(".*"))  # nothing half-written is left
-    finish(tmp_path, MIEN, *(("train", "--resume", "run") if (run / "recipe.json").exists() else line))
+    done = mien(tmp_path, *(("train", "--resume", "run") if (run / "recipe.json").exists() else line))
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_full_disk_leaves_the_old_file_whole(faces_file: Path, photos: Path, tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_a_full_disk_leaves_the_old_file_whole(faces_file: Path, photos: Path, t
     ]
 
 
-def test_a_folder_that_is_only_read_is_told(faces_file: Path, photos: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_only_read_is_told(mien, faces_file: Path, photos: Path, tmp_path: Path) -> None:
     """A file stands where the folder should be: so it goes for root, too, who may write into any folder."""
     (tmp_path / "taken").write_text("mine")
     for words in (
@@ -180,11 +181,10 @@ def test_a_folder_that_is_only_read_is_told(faces_file: Path, photos: Path, tmp_
         ("score", photos / "kind 0", "--out", "taken/scores"),
         ("score", photos / "kind 0", "--out", "/proc/scores"),
     ):
-        with start(tmp_path, MIEN, *words) as process:
-            said = process.communicate()[1]
-        assert process.returncode == 1, said
-        assert "Traceback" not in said
-        assert len([line for line in said.splitlines() if line.startswith("error: ")]) == 1
+        done = mien(tmp_path, *words)
+        assert done.returncode == 1, done.stderr
+        assert "Traceback" not in done.stderr
+        assert len([line for line in done.stderr.splitlines() if line.startswith("error: ")]) == 1
     assert (tmp_path / "taken").read_text() == "mine"
 
 

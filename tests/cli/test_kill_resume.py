@@ -2,12 +2,9 @@
 
 import csv
 import json
-import os
 import shlex
 import signal
-import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -19,47 +16,10 @@ from mien.runs import held
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 
-# Ctrl-C's handler is put back: whoever starts the tests in the background hands on that SIGINT is ignored.
-LAUNCH = (
-    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from mien.cli import main; sys.exit(main())"
-)
 TRAINING = (
     *("train", "cnn", "--preset", "demo", "--epochs", "10", "--batch", "32", "--option", "widths=[8,16,16]"),
     *("--ema", "0.9", "--mixup", "0.2", "--shift", "0.1", "--device", "cpu"),
 )
-
-
-def stop(folder: Path, when: str, how: signal.Signals, *words: str | Path) -> tuple[int, str]:
-    """Run `mien` and send it a signal once it says `when`; its exit code, and what it said."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", LAUNCH, *map(str, words)],
-        cwd=folder,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        assert process.stderr is not None
-        said = ""
-        limit = threading.Timer(300, process.kill)
-        limit.daemon = True
-        limit.start()
-        try:
-            for line in process.stderr:
-                said += line
-                if when in line:
-                    process.send_signal(how)
-                    break
-            else:
-                pytest.fail(f"it ended by itself: {said}")
-            said += process.stderr.read()
-        except BaseException:
-            process.kill()
-            raise
-        finally:
-            limit.cancel()
-    return process.returncode, said
 
 
 def scores(run: Path) -> list[dict[str, str]]:
@@ -76,16 +36,16 @@ def test_interrupted_killed_and_resumed_is_never_stopped(mien, faces_file: Path,
     done = mien(tmp_path, *line, "--out", "whole", "--json")
     assert done.returncode == 0, done.stderr
 
-    code, said = stop(tmp_path, "epoch   1/10", signal.SIGINT, *line, "--out", "parts")
-    assert code == 130
-    assert "Traceback" not in said
-    assert said.endswith("Go on with: mien train --resume parts --device cpu\n")
+    halted = mien(tmp_path, *line, "--out", "parts", stop=("epoch   1/10", signal.SIGINT))
+    assert halted.returncode == 130
+    assert "Traceback" not in halted.stderr
+    assert halted.stderr.endswith("Go on with: mien train --resume parts --device cpu\n")
     first = len(scores(tmp_path / "parts"))
     assert 1 <= first < 10
 
-    code, said = stop(tmp_path, f"epoch {first + 1:3d}/10", signal.SIGKILL, "train", "--resume", "parts")
-    assert code == -signal.SIGKILL
-    assert "epoch   1/10" not in said
+    halted = mien(tmp_path, "train", "--resume", "parts", stop=(f"epoch {first + 1:3d}/10", signal.SIGKILL))
+    assert halted.returncode == -signal.SIGKILL
+    assert "epoch   1/10" not in halted.stderr
     assert not (tmp_path / "parts" / "card.json").exists()
     second = len(scores(tmp_path / "parts"))
     assert first < second < 10
@@ -107,9 +67,9 @@ def test_interrupted_killed_and_resumed_is_never_stopped(mien, faces_file: Path,
 
 def test_a_killed_ladder_goes_on_where_it_was(mien, faces_file: Path, tmp_path: Path) -> None:
     line = ("ladder", "--data", faces_file, "--preset", "demo", "--epochs", "2", "--out", "ladder")
-    code, said = stop(tmp_path, "feedforward  epoch   1/2", signal.SIGKILL, *line)
-    assert code == -signal.SIGKILL
-    assert "logistic     epoch   2/2" in said
+    halted = mien(tmp_path, *line, stop=("feedforward  epoch   1/2", signal.SIGKILL))
+    assert halted.returncode == -signal.SIGKILL
+    assert "logistic     epoch   2/2" in halted.stderr
     before = (tmp_path / "ladder" / "logistic" / "card.json").read_bytes()
     assert not (tmp_path / "ladder" / "ladder.json").exists()
 
@@ -145,12 +105,12 @@ def test_a_stopped_sweep_ends_as_one_that_was_never_stopped(
     assert done.returncode == 0, done.stderr
 
     line = (*line, "--out", "parts")
-    code, said = stop(tmp_path, "trial 0      epoch   2/4", signal.SIGINT, *line)
-    assert code == 130
-    assert said.endswith("every finished epoch is saved. The same command goes on where it was.\n")
-    code, said = stop(tmp_path, "trial 1      epoch   1/4", signal.SIGKILL, *line)
-    assert code == -signal.SIGKILL
-    assert "trial 0      epoch   1/4" not in said
+    halted = mien(tmp_path, *line, stop=("trial 0      epoch   2/4", signal.SIGINT))
+    assert halted.returncode == 130
+    assert halted.stderr.endswith("every finished epoch is saved. The same command goes on where it was.\n")
+    halted = mien(tmp_path, *line, stop=("trial 1      epoch   1/4", signal.SIGKILL))
+    assert halted.returncode == -signal.SIGKILL
+    assert "trial 0      epoch   1/4" not in halted.stderr
     again = mien(tmp_path, *line, "--trials", "2", "--json")
     assert again.returncode == 0, again.stderr
     assert "trial 0 " not in again.stderr

@@ -92,7 +92,7 @@ def test_the_page_names_the_files(photos: Path, tmp_path: Path, capsys, monkeypa
     assert str(photos) in (tmp_path / "o" / "cnn" / "environment.json").read_text()
 
 
-def test_a_run_in_the_shape_of_the_one_it_starts_from(photos: Path, tmp_path: Path, capsys) -> None:
+def test_a_run_in_the_shape_of_the_one_it_starts_from(photos: Path, few_drawn: None, tmp_path: Path, capsys) -> None:
     data, first = photos / "my photos", tmp_path / "first"
     wanted = ("--rgb", "--size", "32", "--class-weights", "balanced")
     ask(capsys, "train", "cnn", "--data", data, *wanted, *TINY, "--out", first)

@@ -75,7 +75,7 @@ def test_a_conversion_into_the_pictures_is_refused(mine: Path, capsys: pytest.Ca
 
 
 def test_what_lies_there_already_is_no_class(
-    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    mine: Path, few_drawn: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(mine)
     assert main(["data", "show"]) == 0  # of drawn faces: nothing to do with the pictures, but here

@@ -48,14 +48,9 @@ def check(run: Path, epochs: int) -> None:
 
 
 def test_each_epoch_stands_in_the_events_once_however_the_run_was_stopped(mien, faces_file, tmp_path: Path) -> None:
-    line = ("train", "logistic", "--preset", "demo", "--epochs", "4", "--data", str(faces_file), "--out", "run")
-    words = [sys.executable, "-m", "mien", *line, "--tensorboard"]
-    with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        for text in process.stderr:
-            if "epoch   2/4" in text:
-                process.kill()
-    assert process.returncode == -signal.SIGKILL
+    line = ("train", "logistic", "--preset", "demo", "--epochs", "4", "--data", faces_file, "--out", "run")
+    done = mien(tmp_path, *line, "--tensorboard", stop=("epoch   2/4", signal.SIGKILL))
+    assert done.returncode == -signal.SIGKILL
     done = mien(tmp_path, "train", "--resume", "run", "--tensorboard")
     assert done.returncode == 0, done.stderr
     assert "epoch   1/4" not in done.stderr

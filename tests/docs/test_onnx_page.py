@@ -32,7 +32,7 @@ def run(folder: Path, *words: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(mien, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `fer2013.csv`, `fer2013.npz`, and what the page's commands write."""
     folder = tmp_path_factory.mktemp("onnx")
     splits = drawn_faces(140)
@@ -43,7 +43,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     splits.save(folder / "fer2013.npz")
     Image.fromarray(splits.val.images[0]).save(folder / "crop.png")
     for line in block("sh").splitlines():
-        run(folder, sys.executable, "-m", *shlex.split(line))
+        _, *words = shlex.split(line)
+        done = mien(folder, *words)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
     return folder
 
 

@@ -203,6 +203,7 @@ def test_while_the_browser_asks_the_page_says_so(page: Page) -> None:
     expect(page.locator("#unseen-photo")).to_have_text("Allow the camera in the browser…")
     expect(page.locator("#unseen-photo")).to_be_visible()
     assert page.locator("#stage").bounding_box()["height"] > 0.8 * height
+    page.evaluate("answer()")
     expect(page.locator(".face").first).to_be_visible()
     expect(page.locator("#unseen-photo")).to_be_hidden()
 
@@ -227,7 +228,7 @@ LATER = """([what]) => {
   window.asked = window.answered = 0;
   at[what] = async (...how) => {
     window.asked++;
-    await new Promise((done) => setTimeout(done, 1000));
+    await new Promise((done) => (window.answer = done));
     try { return await real(...how); } finally { window.answered++; }
   };
 }"""
@@ -241,6 +242,7 @@ def test_a_camera_is_stopped_before_it_has_begun(page: Page, what: str) -> None:
     page.wait_for_function("() => window.asked")
     page.get_by_role("button", name="Stop the camera").click()
     expect(page.get_by_role("button", name="Use the camera")).to_be_visible()
+    page.evaluate("answer()")
     page.wait_for_function("() => window.answered")
     page.wait_for_timeout(300)
     assert page.evaluate("asked") == 1

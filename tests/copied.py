@@ -6,13 +6,16 @@ It is given `folder`, `words`, `environment`, and `out` and `err`, the files tha
 
 import os
 import runpy
+import signal
 import sys
 
 if __name__ == "__main__":
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    sys.modules["torch"].set_num_threads(int(environment["OMP_NUM_THREADS"]))  # it was loaded without
+    if "torch" in sys.modules:  # it was loaded without
+        sys.modules["torch"].set_num_threads(int(environment["OMP_NUM_THREADS"]))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests may have had it ignored
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for stream, name in ((1, out), (2, err)):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), stream)
