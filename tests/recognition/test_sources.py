@@ -1,6 +1,5 @@
 """What files are taken for, which of them are read, and what is said of those that are damaged."""
 
-import contextlib
 import math
 import os
 import pickle
@@ -189,22 +188,11 @@ def test_what_is_done_already_is_no_part_of_what_comes(photo: Path, film: Path, 
     assert sources.total - 2 == sources.passed == 2 + 5
 
 
-@pytest.mark.parametrize(("last", "looked"), [(-1, True), (24, True), (25, False), (29, False), (30, True)])
-def test_a_video_that_is_done_isnt_decoded_again(last: int, looked: bool) -> None:
-    class Video(dict[int, float]):
-        grabbed = False
-
-        def get(self, what: int) -> float:  # type: ignore[override]
-            return self[what]
-
-        def grab(self) -> bool:
-            self.grabbed = True
-            raise MediaError("no more is asked here")
-
-    video = Video({cv2.CAP_PROP_FRAME_COUNT: 30, cv2.CAP_PROP_FPS: 15})
-    with contextlib.suppress(MediaError):
-        assert list(decoded("a.mp4", video, every=5, last=last, live=False)) == []
-    assert video.grabbed == looked
+def test_a_video_that_is_done_is_not_decoded_again(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mien.recognition.sources.film", None)
+    sources = Sources(film, after={str(film): None}, every=5)
+    assert list(sources) == []
+    assert sources.passed == sources.total == 6
 
 
 @pytest.mark.parametrize("kind", ["ts", "m2ts"])

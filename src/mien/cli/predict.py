@@ -107,7 +107,7 @@ def predict(
             # too, and drawings may have been asked for just now: such are read again, and not written
             again = set(last) if timeline or sheet else {writer.unfinished}
             again |= undrawn(annotate, last, media.names) if annotate else set()
-            media.after = {name: frame for name, frame in last.items() if name not in again}
+            media.after = {name: None for name in last if name not in again}
             if media.after:
                 note(f"{out} has the rows of {counted(len(media.after), 'file')} already: not read again.")
         elif resume:

@@ -56,8 +56,6 @@ def length(path: str) -> int:
 def decoded(name: str, video: Any, *, every: int, last: int, live: bool) -> Iterator[Frame]:
     """The frames that an opened video gives. Raises MediaError where it gives none, or a `live` one no more."""
     count, rate = int(video.get(cv2.CAP_PROP_FRAME_COUNT)), video.get(cv2.CAP_PROP_FPS)
-    if 0 <= last < count <= last + every:  # done to its end: no need to decode it all and find nothing
-        return
     rate = rate if rate > 0 else 25.0  # neither 0 nor NaN
     index = broken = failed = 0
     time = start = 0.0

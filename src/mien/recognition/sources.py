@@ -43,8 +43,8 @@ class Sources:
         names: paths of photos and videos, folders (searched with all their subfolders), glob patterns, or numbers of
             cameras; one or several.
         every: of a video or camera, only every so many'th frame.
-        after: for a source, the last frame that is done already; frames up to it are skipped, and counted in
-            `passed`.
+        after: for a source, the last frame that is done already, or None where all of it is; these frames are skipped,
+            and counted in `passed`.
         max_pixels: refuse larger pictures before decoding them.
         outputs: files and folders that the run will write to. No source may be one of them or lie directly in one, and
             no folder that is searched may be one or lie in one. What is put there meanwhile isn't read.
@@ -64,7 +64,7 @@ class Sources:
         names: Name | Iterable[Name],
         *,
         every: int = 1,
-        after: Mapping[str, int] | None = None,
+        after: Mapping[str, int | None] | None = None,
         max_pixels: int = images.MAX_PIXELS,
         outputs: Sequence[Path] = (),
     ) -> None:
@@ -146,7 +146,9 @@ class Sources:
                     continue
                 if kind == "video":
                     last = self.after.get(str(path), -1)
-                    self.passed += last // self.every + 1
+                    self.passed += self._length(path) if last is None else last // self.every + 1
+                    if last is None:  # to decode it all and find nothing would take long
+                        continue
                     yield from film(str(path), str(path), every=self.every, last=last, max_pixels=self.max_pixels)
                 elif not kind:
                     self.others += 1
