@@ -118,7 +118,8 @@ def test_a_threshold_of_1_lets_in_no_one() -> None:
     assert uncertain_below(np.array([0, 1]), np.array([[1.0, 0.0], [0.9, 0.1]]), 0.8) == 0.999999
     assert sure(certain, 0.999999).all()
     cards = [Card(model="cnn", classes=("sad", "happy"), uncertain=threshold) for threshold in (1.0, 0.999999, 0.0)]
-    assert [faces_of(card, [], certain)[0].uncertain for card in cards] == [True, False, False]
+    crop = np.arange(2304, dtype=np.uint8).reshape(1, 1, 48, 48)
+    assert [faces_of(card, [], crop, certain)[0].uncertain for card in cards] == [True, False, False]
 
 
 def test_each_half_is_judged_by_the_threshold_of_the_other() -> None:

@@ -43,6 +43,20 @@ def test_a_photo(recognizer: mien.Recognizer, photo: Path, astronaut: np.ndarray
     assert same.box == pytest.approx(face.box, abs=4)
 
 
+def test_a_face_too_dark_to_tell_is_uncertain_however_sure_the_network_is(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recognizer = mien.Recognizer(detect=False)
+    face = np.asarray(Image.open(photo).convert("RGB").crop((175, 60, 275, 175)))
+    dark, gloomy = face // 50, face // 5
+    sure = recognizer(dark)[0].confidence, recognizer.net.card.uncertain
+    assert sure[0] > sure[1]
+    assert [recognizer(one)[0].uncertain for one in (face, gloomy, dark)] == [False, False, True]
+    assert [reading[0].uncertain for reading in recognizer.read_all([dark, face])] == [True, False]
+    monkeypatch.setattr(type(recognizer.net.card), "uncertain", property(lambda card: 0.0), raising=False)
+    assert not recognizer(dark)[0].uncertain  # not calibrated: nothing is
+
+
 def test_every_face_of_a_scene_the_largest_first(recognizer: mien.Recognizer, scene: np.ndarray) -> None:
     reading = recognizer(scene)
     assert [round(face.box[0], -2) for face in reading] == [200, 800, 600]

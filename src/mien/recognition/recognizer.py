@@ -17,7 +17,7 @@ from mien.errors import CheckpointError, DataError, MediaError, check_kind
 from mien.images import MAX_PIXELS, several
 from mien.net import Net
 from mien.recognition.ahead import ahead, side_by_side
-from mien.recognition.align import crops, whole
+from mien.recognition.align import crops, flat, whole
 from mien.recognition.detect import CERTAIN, Detection, Detector
 from mien.recognition.given import timed_frames, told_apart
 from mien.recognition.records import Face, Frame, Reading
@@ -40,15 +40,19 @@ LARGE = 8 << 20
 
 
 def faces_of(
-    card: Card, found: Sequence[Detection], answers: NDArray[Any], ids: Sequence[int] | None = None
+    card: Card,
+    found: Sequence[Detection],
+    seen: NDArray[np.uint8],
+    answers: NDArray[Any],
+    ids: Sequence[int] | None = None,
 ) -> tuple[Face, ...]:
     """A network's answers as Faces.
 
     Args:
         card: the network's. found: where each face is; empty where the whole frame was taken for a face.
-        answers: probabilities `(N, K)`. ids: the faces' numbers in a video.
+        seen: the crops `(N, C, H, W)`. answers: probabilities `(N, K)`. ids: the faces' numbers in a video.
     """
-    faces = []
+    faces, doubtful = [], flat(seen) & (card.uncertain > 0)
     for place, answer in enumerate(answers.tolist()):
         likeliest = answer.index(max(answer))
         at = found[place] if found else None
@@ -56,7 +60,8 @@ def faces_of(
             Face(
                 label=card.classes[likeliest],
                 confidence=answer[likeliest],
-                uncertain=answer[likeliest] < card.uncertain or card.uncertain == 1,  # 1: no confidence is enough
+                # 1: no confidence is enough
+                uncertain=answer[likeliest] < card.uncertain or card.uncertain == 1 or bool(doubtful[place]),
                 probabilities=dict(zip(card.classes, answer, strict=True)),
                 box=at.box if at else None,
                 landmarks=at.landmarks if at else None,
@@ -179,14 +184,14 @@ class Recognizer:
         faces = np.concatenate(seen)
         answers = np.concatenate([self.net(faces[at : at + most]) for at in range(0, max(1, len(faces)), most)])
         each = np.split(answers, np.cumsum([len(crops) for crops in seen])[:-1])
-        together = zip(readings, places, each, strict=True)
-        return [replace(reading, faces=faces_of(self.net.card, found, own)) for reading, found, own in together]
+        together = zip(readings, places, seen, each, strict=True)
+        return [replace(one, faces=faces_of(self.net.card, found, own, its)) for one, found, own, its in together]
 
     def crops(self, picture: Any) -> tuple[Reading, NDArray[np.uint8]]:
         """The same, and the crops that the network saw: uint8 `(N, 48, 48)`, or `(N, 48, 48, 3)` for one of colours."""
         frame = as_frame(picture, max_pixels=self.max_pixels)
         found, seen = self._find(frame)
-        reading = _reading(frame, faces_of(self.net.card, found, self.net(seen)))
+        reading = _reading(frame, faces_of(self.net.card, found, seen, self.net(seen)))
         return reading, seen[:, 0] if seen.shape[1] == 1 else seen.transpose(0, 2, 3, 1)
 
     @overload
@@ -263,7 +268,7 @@ class Recognizer:
         ids = None
         if frame.time is not None and self._detector:
             ids, answers = tracker.update(frame.time, found, answers)
-        return _reading(frame, faces_of(self.net.card, found, answers, ids))
+        return _reading(frame, faces_of(self.net.card, found, seen, answers, ids))
 
     def _found(self, decoding: Semaphore, come: Frame | Undecoded) -> tuple[Frame, *Found]:
         if isinstance(come, Frame):

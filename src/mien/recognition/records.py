@@ -36,9 +36,9 @@ class Face:
     """One face: what it shows and where it is.
 
     `probabilities` has a value 0..1 for each class, in the network's order; `confidence` is that of `label`, the most
-    likely one, and `uncertain` says that it is below the network's threshold. `box` and `landmarks` are in pixels of
-    the frame, None where the whole frame was taken for a face; `detection` 0..1 is how sure the detector was that this
-    is one. `id` is the same for the same face through a video, None for photos.
+    likely one, and `uncertain` says that it is below the network's threshold, or that the crop is too dark to tell.
+    `box` and `landmarks` are in pixels of the frame, None where the whole frame was taken for a face; `detection` 0..1
+    is how sure the detector was that this is one. `id` is the same for the same face through a video, None for photos.
     """
 
     label: str

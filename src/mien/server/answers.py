@@ -40,7 +40,7 @@ class FaceAnswer(Answer):
     face: int | None = Field(None, description="In a stream the face's number, which stays; else null.")
     label: str = Field(description="The most likely class.")
     confidence: Share = Field(description="Its probability.")
-    uncertain: bool = Field(description="Whether that is below the network's threshold.")
+    uncertain: bool = Field(description="Whether that is below the network's threshold, or the face too dark.")
     probabilities: dict[str, Share] = Field(description="Of each class.")
     box: list[float] | None = Field(description="x, y, width, height in pixels; null with detect=false.")
     landmarks: list[list[float]] | None = Field(description="Right eye, left eye, nose, mouth's right and left corner.")

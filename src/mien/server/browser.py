@@ -75,7 +75,7 @@ def _constants(certain: float) -> dict[str, Any]:
             "same": detect.SAME,
             "enlarge": detect.ENLARGE,
         },
-        "align": {"share": align.SHARE, "finest": align.FINEST},
+        "align": {"share": align.SHARE, "finest": align.FINEST, "flat": align.FLAT},
         "track": {
             "half_life": track.HALF_LIFE,
             "patience": track.PATIENCE,

@@ -121,7 +121,7 @@ class Reader:
         ids = None
         if tracker is not None and detect:
             ids, answers = tracker.update(at or 0.0, prepared.found, answers)  # type: ignore[assignment]
-        faces = faces_of(served.net.card, prepared.found, answers, ids)
+        faces = faces_of(served.net.card, prepared.found, prepared.crops, answers, ids)
         return replace(prepared.reading, time=at, faces=faces), timings
 
     def drain(self) -> None:

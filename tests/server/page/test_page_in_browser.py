@@ -53,6 +53,7 @@ def both(page: Page, served: Any, files: list[bytes], model: str, detect: bool) 
 
 def test_the_golden_set_is_answered_as_by_the_server(page: Page, in_browser: Any, tmp_path: Path) -> None:
     faces = drawn_faces(70).val.images
+    faces = np.concatenate([faces, faces[:1] // 24])  # so dark that it can't be told
     files = []
     for face in faces:
         Image.fromarray(face).save(tmp_path / "face.png")
@@ -65,6 +66,9 @@ def test_the_golden_set_is_answered_as_by_the_server(page: Page, in_browser: Any
         assert apart < 1e-3
         assert [one["faces"][0]["label"] for one in inside] == [one["faces"][0]["label"] for one in outside]
         assert {one["device"] for one in inside} == {"browser"}
+        doubtful = [[one["faces"][0]["uncertain"] for one in some] for some in (inside, outside)]
+        assert doubtful[0] == doubtful[1]
+        assert doubtful[0][-1]
 
 
 @pytest.mark.parametrize("model", ["small", "small:int8"])

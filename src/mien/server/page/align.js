@@ -22,6 +22,18 @@ export function whole(rgb, [channels, height, width]) {
   return channelsFirst(resize(part(seen, left, top, across, down), width, height, scale > 1 ? "area" : "cubic"));
 }
 
+/** Whether each of these crops has hardly any contrast. */
+export function flat(all, [channels, height, width], settings) {
+  const size = height * width;
+  const deviations = Array.from({ length: all.length / size }, (_, plane) => {
+    const pixels = all.subarray(plane * size, (plane + 1) * size);
+    const mean = pixels.reduce((sum, pixel) => sum + pixel, 0) / size;
+    return Math.sqrt(pixels.reduce((sum, pixel) => sum + (pixel - mean) ** 2, 0) / size);
+  });
+  return Array.from({ length: deviations.length / channels }, (_, place) =>
+    deviations.slice(place * channels, (place + 1) * channels).every((deviation) => deviation < settings.flat));
+}
+
 /** The turn, scale and shift from the picture's pixels to those of an upright crop. */
 function upright({ box: [x, y, across, down], landmarks }, width, height, share) {
   const [rightEye, leftEye, , rightMouth, leftMouth] = landmarks;

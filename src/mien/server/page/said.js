@@ -35,7 +35,7 @@ export function summary(answer, models, whole = null) {
   if (!answer) return;
   if (!found) noFace(whole);
   const { total, detect, network } = answer.timings_ms;
-  $("threshold").textContent = `The fine line in the bars is at ${percent(answer.uncertain_below)}; an answer below it is called uncertain.`;
+  $("threshold").textContent = `The fine line in the bars is at ${percent(answer.uncertain_below)}; an answer below it, or for a very dark face, is called uncertain.`;
   const { accuracy, trained_on: data } = models.find(({ name }) => name === answer.model);
   const whose = /^fer2013\b/i.test(data) ? "FER2013's" : "its own"; // the file of its data
   const right = accuracy ? `, which is right for ${(100 * accuracy).toFixed(0)} in 100 of ${whose} validation faces` : "";

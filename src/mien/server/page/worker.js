@@ -1,7 +1,7 @@
 // The detector and the networks on onnxruntime-web, away from the page's own thread. Only its own files are fetched;
 // no picture leaves.
 
-import { crops, whole } from "./align.js";
+import { crops, flat, whole } from "./align.js";
 import { detect } from "./detect.js";
 import { fromCanvas } from "./pixels.js";
 import { Tracker } from "./track.js";
@@ -68,6 +68,7 @@ async function read({ picture, model, detect: find, photo, stream, time }) {
   const decoded = performance.now();
   const found = find ? await detect(rgb, look, page.detect, photo) : [];
   const input = find ? crops(rgb, found, about.input_shape, page.align) : whole(rgb, about.input_shape);
+  const doubtful = flat(input, about.input_shape, page.align);
   const detected = performance.now();
   let answers = await ask(session, input, about);
   const ended = performance.now();
@@ -85,7 +86,7 @@ async function read({ picture, model, detect: find, photo, stream, time }) {
     uncertain_below: about.uncertain_below,
     width: rgb.width,
     height: rgb.height,
-    faces: answers.map((answer, place) => faceOf(answer, about, found[place], ids?.[place])),
+    faces: answers.map((answer, place) => faceOf(answer, about, doubtful[place], found[place], ids?.[place])),
     timings_ms: {
       decode: places(decoded - began, 2),
       detect: places(detected - decoded, 2),
@@ -122,13 +123,13 @@ async function ask(session, pixels, { input_shape: shape, classes }) {
   ]);
 }
 
-function faceOf(answer, { classes, uncertain_below: threshold }, at, id) {
+function faceOf(answer, { classes, uncertain_below: threshold }, doubtful, at, id) {
   const likeliest = answer.indexOf(Math.max(...answer));
   return {
     face: id ?? null,
     label: classes[likeliest],
     confidence: places(answer[likeliest], 5),
-    uncertain: answer[likeliest] < threshold || threshold === 1, // 1: no confidence is enough
+    uncertain: answer[likeliest] < threshold || threshold === 1 || (doubtful && threshold > 0), // 1: no confidence is enough
     probabilities: Object.fromEntries(classes.map((name, place) => [name, places(answer[place], 5)])),
     box: at ? at.box.map((value) => places(value, 1)) : null,
     landmarks: at ? at.landmarks.map((point) => point.map((value) => places(value, 1))) : null,
