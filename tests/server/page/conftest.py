@@ -6,6 +6,7 @@
 import math
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ROOT = Path(__file__).parents[3]
@@ -127,6 +128,26 @@ def visit(chromium: Browser) -> Iterator[Visit]:
 def page(visit: Visit, server: Any) -> Page:
     """The page of the server that all tests share."""
     return visit(server.address)
+
+
+@pytest.fixture
+def hold(page: Page) -> Callable[[str], Callable[[], Route]]:
+    """Keep back what the page asks for at such an address; what is returned waits for the first, and hands it over."""
+
+    def begin(address: str) -> Callable[[], Route]:
+        held: list[Route] = []
+        page.route(address, lambda route: held.append(route))
+
+        def first() -> Route:
+            until = time.monotonic() + PATIENCE / 1000
+            while not held:
+                assert time.monotonic() < until, f"the page doesn't ask for {address}"
+                page.wait_for_timeout(50)
+            return held[0]
+
+        return first
+
+    return begin
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,7 @@ def test_the_picture_is_a_mirror_and_the_box_too(page: Page) -> None:
     assert "matrix(-1" in page.locator("#photo").evaluate("photo => getComputedStyle(photo).transform")
 
 
-def test_a_camera_that_may_not_be_used(page: Page, files: dict[str, Path]) -> None:
+def test_a_camera_that_may_not_be_used(page: Page, hold: Any, files: dict[str, Path]) -> None:
     """Nothing of what was there before stays: the camera's last minute, a photo that the browser can't show."""
     page.get_by_role("button", name="Use the camera").click()
     expect(page.locator(".face").first).to_be_visible()
@@ -68,14 +68,11 @@ def test_a_camera_that_may_not_be_used(page: Page, files: dict[str, Path]) -> No
     page.get_by_role("button", name="Use the camera").click()
     expect(page.get_by_role("alert")).to_contain_text("wasn't allowed to use the camera")
     as_new(page)
-    held: list[Any] = []
-    page.route("**/v1/predict?*", lambda route: held.append(route))
+    held = hold("**/v1/predict?*")
     page.set_input_files("#file", {"name": "photo.tif", "mimeType": "image/tiff", "buffer": tiff(files["photo"])})
     expect(page.get_by_role("status")).to_have_text("Reading…")
     expect(page.locator("#unseen-photo")).to_have_class(re.compile("waiting"))
-    while not held:
-        page.wait_for_timeout(50)
-    held[0].continue_()
+    held().continue_()
     expect(page.get_by_role("status")).to_contain_text("1 face: happy")
     expect(page.locator("#unseen-photo")).not_to_have_class(re.compile("waiting"))
     page.get_by_role("button", name="Use the camera").click()

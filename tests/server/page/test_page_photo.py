@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 import mien
 from mien.labels import COLOURS, FER2013
 from mien.recognition.write import RowWriter
 
 Files = dict[str, Path]
+Hold = Callable[[str], Callable[[], Route]]
 
 
 def shares(page: Page, face: int = 0) -> list[float]:
@@ -136,19 +138,16 @@ def test_of_two_photos_dropped_quickly_the_second_is_shown(page: Page, files: Fi
     assert len([one for one in page.seen.requests if "predict" in one.url]) == 1
 
 
-def test_a_photo_chosen_before_the_server_has_answered_waits_for_it(page: Page, files: Files) -> None:
-    held: list[Any] = []
-    page.route("**/v1/models", lambda route: held.append(route))
+def test_a_photo_chosen_before_the_server_has_answered_waits_for_it(page: Page, hold: Hold, files: Files) -> None:
+    held = hold("**/v1/models")
     with page.expect_request("**/v1/models"):
         page.reload()
     page.set_input_files("#file", files["photo"])
-    while not held:
-        page.wait_for_timeout(50)
-    held[0].continue_()
+    held().continue_()
     expect(page.locator(".face h3")).to_have_text("happy")
 
 
-def test_that_it_works_can_be_seen(page: Page, files: Files) -> None:
+def test_that_it_works_can_be_seen(page: Page, hold: Hold, files: Files) -> None:
     """And the picture's place doesn't fold up meanwhile."""
     height = page.locator("#stage").bounding_box()["height"]
     page.evaluate("""() => {
@@ -158,18 +157,16 @@ def test_that_it_works_can_be_seen(page: Page, files: Files) -> None:
         return decode(...how);
       };
     }""")
-    held: list[Any] = []
-    page.route("**/v1/predict?*", lambda route: held.append(route))
+    held = hold("**/v1/predict?*")
     page.set_input_files("#file", files["photo"])
     page.wait_for_function("() => window.decoded")
     expect(page.locator("#count")).to_have_text("Reading…")
     assert page.locator("#stage").bounding_box()["height"] > 0.8 * height
     page.evaluate("decoded()")
-    while not held:
-        page.wait_for_timeout(50)
+    asked = held()
     expect(page.locator("#count")).to_have_text("Reading…")
     expect(page.locator("#results")).to_have_attribute("aria-busy", "true")
-    held[0].continue_()
+    asked.continue_()
     expect(page.locator("#count")).to_have_text("1 face")
     expect(page.locator("#results")).to_have_attribute("aria-busy", "false")
 
@@ -188,10 +185,10 @@ def test_where_the_faces_are_is_told_and_seen_where_the_photo_cant_be_shown(page
     assert page.locator(".face .more").all_text_contents() == told
 
 
-def test_what_is_no_photo_isnt_sent_and_words_arent_dropped(page: Page, files: Files) -> None:
+def test_what_is_no_photo_isnt_sent_and_words_arent_dropped(page: Page, files: Files, tmp_path: Path) -> None:
     sent = len(page.seen.requests)
-    film = {"name": "film.mp4", "mimeType": "video/mp4", "buffer": bytes(20 << 20)}
-    page.set_input_files("#file", film)
+    (tmp_path / "film.mp4").write_bytes(bytes(20 << 20))
+    page.set_input_files("#file", tmp_path / "film.mp4")
     expect(page.get_by_role("alert")).to_have_text("film.mp4: a video. From a terminal, mien predict reads it.")
     assert len(page.seen.requests) == sent
     drag = """() => {
