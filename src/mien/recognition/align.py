@@ -62,8 +62,7 @@ def whole(pixels: NDArray[np.uint8], shape: tuple[int, int, int] = (1, 48, 48)) 
 
 def flat(seen: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """`(N,)`: which crops `(N, C, H, W)` have hardly any contrast (see `FLAT`)."""
-    deviation = seen.std((2, 3), dtype=np.float32).max(1)
-    return np.asarray(deviation < FLAT)
+    return np.array([max(cv2.meanStdDev(plane)[1].item() for plane in crop) < FLAT for crop in seen], np.bool_)
 
 
 def upright(face: Detection, width: int, height: int) -> NDArray[np.float64]:
