@@ -9,6 +9,8 @@ CORE  := build/core
 WEB   := build/browser
 CHROMIUMS := chromium chromium-browser google-chrome google-chrome-stable
 PAGES := $(patsubst lessons/%.py,build/lessons/%.md,$(wildcard lessons/lesson_*.py))
+# A test that takes ten minutes ends its worker, which says where it was; another worker tries once more.
+STUCK := -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true --max-worker-restart=1
 OUT   ?= $(if $(DATA),runs/ladder,runs/demo)
 
 # Set in many containers. Without compiled files on disk each start compiles torch's thousands of files again.
@@ -32,7 +34,7 @@ demo: $(READY)  ## train the four rungs on drawn faces, then compare them; DATA=
 	$(BIN)/mien ladder $(if $(DATA),--data '$(DATA)',--preset demo) --out '$(OUT)'
 
 test: $(READY)  ## every test that is quick enough for every change
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart=1
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder $(STUCK)
 
 lint: $(READY)  ## style, types, and who imports whom
 	$(BIN)/ruff check
@@ -98,7 +100,7 @@ bench: $(READY)  ## every benchmark, on drawn faces; the logs into build/bench
 
 soak: $(READY)  ## the tests that take longer; their log is added to benchmarks/results/soak.txt
 	printf '\nmake soak, commit %s, %s\n' "$$(git rev-parse --short HEAD)" "$$(uname -m)" >> benchmarks/results/soak.txt
-	set -o pipefail; OMP_NUM_THREADS=1 $(BIN)/pytest -s -m soak -o faulthandler_timeout=0 2>&1 | tee -a benchmarks/results/soak.txt
+	set -o pipefail; OMP_NUM_THREADS=1 $(BIN)/pytest -s -m soak 2>&1 | tee -a benchmarks/results/soak.txt
 
 clean:  ## remove the venv, caches and build products; runs/ stays, it may hold hours of training
 	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
