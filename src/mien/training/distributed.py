@@ -53,6 +53,15 @@ class Team:
         for tensor, part in zip(held, parts, strict=True):
             tensor.copy_(part.view_as(tensor))
 
+    @torch.no_grad()
+    def as_first_(self, tensors: Iterable[Tensor]) -> None:
+        """Put the numbers of rank 0 into each tensor, in place."""
+        for tensor in tensors if self.size > 1 else ():
+            held = tensor.contiguous()
+            with _together():
+                dist.broadcast(held, 0)
+            tensor.copy_(held)
+
     def agree(self, number: int, what: str) -> None:
         """Raise MienError in every process unless all of them bring the same number."""
         if self.size == 1:
