@@ -16,8 +16,9 @@ import torch
 from safetensors.numpy import load_file
 
 from mien.data.drawn import draw
-from mien.errors import MienError
+from mien.errors import MienError, RecipeError
 from mien.models import create_model
+from mien.training.checks import check_network
 from mien.training.distributed import Team
 from mien.training.learner import Learner
 from mien.training.recipe import recipe
@@ -76,6 +77,7 @@ import os
 import sys
 import mien
 import torch
+from mien.training.distributed import join
 
 splits = mien.load_faces(sys.argv[1])
 recipe = mien.recipe("flagship_small", "demo", epochs=2, batch=32, ema=0.5, norm_faces=64)
@@ -83,16 +85,22 @@ model = mien.create_model("flagship_small", **recipe.options)  # each process be
 for epoch in mien.fit(model, splits.train, splits.val, recipe):
     pass
 torch.save(model.state_dict(), os.environ["RANK"] + ".pt")
+team = join(torch.device("cpu"))
+try:
+    team.agree(team.rank, "numbers")
+except mien.MienError as error:
+    print(error)
 """
 
 
-def test_batch_norm_and_an_average_are_shared_too(faces_file: Path, tmp_path: Path) -> None:
-    """Whatever weights it begins with, at the end each process holds the same network, to the bit."""
+def test_every_process_holds_the_same_network(faces_file: Path, tmp_path: Path) -> None:
+    """To the bit, whatever weights it began with: its norms and their average, too. What can't agree is told."""
     (tmp_path / "alike.py").write_text(ALIKE)
     done = torchrun(tmp_path, "alike.py", faces_file)
     assert done.returncode == 0, done.stderr
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     assert [name for name in first if not torch.equal(first[name], second[name])] == []
+    assert done.stdout.count("The processes find different numbers ([0, 1])") == 2
 
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:
@@ -101,6 +109,14 @@ def test_a_batch_that_cannot_be_shared_is_refused() -> None:
     Learner(model, faces, recipe("logistic", "demo", batch=32), torch.device("cpu"), None, team)
     with pytest.raises(MienError, match="A batch of 33 can't be shared among 2 processes: choose a multiple of 2"):
         Learner(model, faces, recipe("logistic", "demo", batch=33), torch.device("cpu"), None, team)
+
+
+def test_a_share_of_one_face_is_refused_where_it_has_no_variance() -> None:
+    faces, asked, team = draw(40, seed=1), recipe("feedforward", "demo", batch=2), Team(rank=0, size=2)
+    model = create_model("feedforward", batch_norm=True)
+    check_network(model, faces, asked, None, Team())
+    with pytest.raises(RecipeError, match="a batch of 1 in 1 part is fewer"):
+        check_network(model, faces, asked, None, team)
 
 
 def workers(agent: int) -> dict[int, int]:
