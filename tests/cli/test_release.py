@@ -420,17 +420,24 @@ def test_what_cant_be_packed_stays_and_is_named(tmp_path: Path, capsys: pytest.C
     shutil.rmtree(work)
 
 
-def test_one_command_at_a_time_and_one_process_alone(
-    faces: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_command_at_a_time(faces: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = ["release", "--budget", "toy", "--data", str(faces[0]), "--out", str(tmp_path), "--shard-mb", "1"]
     with held(tmp_path):
         assert main(line) == 1
     assert "another training is under way in this folder" in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {"run.lock"}
+
+
+@pytest.mark.parametrize("line", ["release --budget toy --out out --data x.csv", "ladder --out out", "sweep cnn"])
+def test_what_one_process_does_isnt_shared(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert main(line) == 1
-    assert "mien release trains in one process; torchrun started 2. Run it without torchrun." in capsys.readouterr().err
+    assert main(line.split()) == 1
+    said = f"error: mien {line.split()[0]} trains in one process; torchrun started 2. Run it without torchrun:"
+    assert said in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
 
 
 def test_the_page_says_what_each_network_of_the_gpu_budget_costs() -> None:

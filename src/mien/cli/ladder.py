@@ -11,7 +11,7 @@ from mien.cli.faces import as_words, read_source, say_leaked
 from mien.cli.options import Data, Device, Groups, Rgb, Size, SkipBadRows, Votes, note
 from mien.cli.places import check_out
 from mien.cli.progress import ended_as_by_ctrl_c, watch
-from mien.cli.recipes import make_recipe, need_torch, recipe_options
+from mien.cli.recipes import in_one_process, make_recipe, need_torch, recipe_options
 from mien.cli.tables import counted, print_table
 from mien.cli.train import FEW
 
@@ -62,6 +62,7 @@ def ladder(
     """
     from mien.data.origin import DataPath
 
+    in_one_process("ladder")
     suit = bool(data) and preset is None
     preset = preset or ("tuned" if data else "demo")
     folder = out or Path("runs", "ladder" if data else "demo")

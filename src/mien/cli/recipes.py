@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from mien.cli.faces import of_images
 from mien.cli.options import check_finished
-from mien.errors import MissingExtra, RecipeError, UnknownModel
+from mien.errors import MienError, MissingExtra, RecipeError, UnknownModel
 from mien.training.recipe import TIMM, Recipe, recipe
 
 if TYPE_CHECKING:
@@ -79,6 +79,15 @@ def need_torch() -> None:
     """Raise MissingExtra without torch: asked before the faces are read or drawn, which takes a while."""
     if find_spec("torch") is None:
         raise MissingExtra("torch", "train", "This")
+
+
+def in_one_process(verb: str) -> None:
+    """Raise MienError where torchrun started several processes for a verb that doesn't share its work among them."""
+    if (processes := int(os.environ.get("WORLD_SIZE", "1"))) > 1:
+        raise MienError(
+            f"mien {verb} trains in one process; torchrun started {processes}. Run it without torchrun: only mien "
+            "train is shared by several."
+        )
 
 
 def options_of(texts: Sequence[str]) -> dict[str, Any]:

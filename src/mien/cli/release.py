@@ -1,6 +1,5 @@
 """`mien release`: the staged training of the weights in the box, on with what is there."""
 
-import os
 import sys
 import tempfile
 import time
@@ -13,8 +12,9 @@ import typer
 from mien.cli.faces import read_source, say_leaked
 from mien.cli.options import Data, Device, SkipBadRows, Votes, note
 from mien.cli.progress import ended_as_by_ctrl_c, shares, watch
+from mien.cli.recipes import in_one_process
 from mien.cli.sharded import files_of, sharded
-from mien.errors import CheckpointError, MienError
+from mien.errors import CheckpointError
 from mien.files import atomic_write
 
 if TYPE_CHECKING:
@@ -85,8 +85,7 @@ def release(
     from mien.shards import INDEX
     from mien.teachers import ensemble
 
-    if (processes := int(os.environ.get("WORLD_SIZE", "1"))) > 1:
-        raise MienError(f"mien release trains in one process; torchrun started {processes}. Run it without torchrun.")
+    in_one_process("release")
     if state and not shard_mb:
         raise typer.BadParameter("it goes with --shard-mb; without it --out has the state.", param_hint="--state")
     if state and not (state / INDEX).exists():

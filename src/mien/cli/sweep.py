@@ -12,7 +12,7 @@ from mien.cli.faces import as_words, read_source, say_leaked
 from mien.cli.options import Data, Device, Groups, InitRgb, InitSize, SkipBadRows, Votes, given_path, note
 from mien.cli.places import check_out
 from mien.cli.progress import ended_as_by_ctrl_c, watch
-from mien.cli.recipes import NOT_OPTIONS, Model, NetworkOption, Preset, asked, recipe_options
+from mien.cli.recipes import NOT_OPTIONS, Model, NetworkOption, Preset, asked, in_one_process, recipe_options
 from mien.cli.tables import counted, print_table
 from mien.errors import Incomplete, RecipeError
 
@@ -62,6 +62,7 @@ def sweep(
     from mien.space import read_space
     from mien.sweep import Sweep
 
+    in_one_process("sweep")
     source = DataPath(data, votes, skip_bad_rows, size, bool(rgb), groups)
     suit = suits(source, preset, fields)
     recipe, source = asked(model, preset, source, rgb, fields, option or ())
