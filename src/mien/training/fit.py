@@ -127,7 +127,8 @@ def fit(
         CheckpointError: `state` isn't an Epoch's, or is that of another network or optimiser.
         Diverged: the loss is no longer a number.
 
-    Under `torchrun` all processes call it alike and share the work (`mien.training.distributed`).
+    Under `torchrun` all processes call it alike, begin with the first one's weights and share the work
+    (`mien.training.distributed`).
     """
     name = model if isinstance(model, str) else getattr(model, "name", "cnn")
     check_kind(model, nn.Module, UnknownModel, f"fit trains a network, such as mien.create_model({name!r}).")
