@@ -74,7 +74,8 @@ def _torch_devices() -> list[str]:
         import torch
     except ModuleNotFoundError:
         return []
-    cards = [f"cuda:{number} ({torch.cuda.get_device_name(number)})" for number in range(torch.cuda.device_count())]
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0  # it counts those of an old driver, too
+    cards = [f"cuda:{number} ({torch.cuda.get_device_name(number)})" for number in range(there)]
     return ["cpu", *cards, *(["mps"] if torch.backends.mps.is_available() else [])]
 
 

@@ -48,7 +48,7 @@ SAVING = 10
 """After a save that took a second, this many seconds pass before the next one. Longer epochs are each saved."""
 
 EVALUATED = 256
-"""The most faces at a time when a network is judged before and after its training; fewer where its batch is smaller."""
+"""The most faces at a time when a network is judged before and after its training, see `at_once`."""
 
 
 def train(
@@ -149,7 +149,7 @@ def _train(
         before = state["before"]
     else:
         with enough_memory(device, recipe, splits["train"]):
-            first = evaluate(model.to(device), splits["val"], split="val", batch=min(recipe.batch, EVALUATED))
+            first = evaluate(model.to(device), splits["val"], split="val", batch=at_once(recipe))
         before = first.as_json()
         if say:
             say(first)
@@ -179,6 +179,12 @@ def _train(
             "saved: close it, and go on with --resume."
         ) from None
     _finish(folder, model, splits, recipe, started, sums, before, rows, export)
+
+
+def at_once(recipe: Recipe) -> int:
+    """How many faces at a time its network is judged by before and after its training: at most those of a part of a
+    step, for what has room with gradients has it without them, too."""
+    return min(-(-recipe.batch // recipe.accumulate), EVALUATED)
 
 
 class _Keeper:
@@ -232,7 +238,7 @@ def _finish(
     # the file may have an epoch's that was lost in a kill, and done again with another outcome
     save_weights(model.state_dict(), folder / WEIGHTS)
     with enough_memory(next(model.parameters()).device, recipe, splits["train"]):  # where it was trained
-        report = evaluate(model, splits["val"], split="val", batch=min(recipe.batch, EVALUATED))
+        report = evaluate(model, splits["val"], split="val", batch=at_once(recipe))
     model.cpu()
     best = max(rows, key=lambda row: row["val_accuracy"])
     cost, teachers = summarise(model), [Path(name).name for name in recipe.teachers]

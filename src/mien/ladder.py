@@ -13,7 +13,7 @@ from mien.evaluation.gallery import choose
 from mien.evaluation.ladder import Ladder, Rung
 from mien.evaluation.report import Report
 from mien.evaluation.scores import score
-from mien.experiment import EVALUATED, named
+from mien.experiment import at_once, named
 from mien.files import atomic_write
 from mien.models import LADDER
 from mien.runs import history, read_setup
@@ -59,7 +59,7 @@ def _rung(folder: Path, splits: Splits, device: str | None) -> Rung:
     with enough_memory(where, recipe, splits["train"]):
         model.to(where)
         judged = {
-            name: score(model, faces, split=name, batch=min(recipe.batch, EVALUATED))
+            name: score(model, faces, split=name, batch=at_once(recipe))
             for name, faces in splits
             if name != "train" and faces.sure.any()
         }

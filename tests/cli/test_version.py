@@ -95,6 +95,16 @@ def test_a_processor_that_linux_has_no_name_for_is_called_by_its_kind(monkeypatc
     assert environment.installation(())["processor"] == "aarch64"
 
 
+def test_a_gpu_whose_driver_is_too_old_is_no_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_old(device: object = None) -> str:
+        raise RuntimeError("The NVIDIA driver on your system is too old")
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)  # by the driver's own library, which finds the card
+    monkeypatch.setattr("torch.cuda.get_device_name", too_old)
+    assert not [device for device in environment.installation(())["devices"]["torch"] if "cuda" in device]
+
+
 def test_without_torch_it_says_how_to_get_it(tmp_path: Path) -> None:
     code = """
 import sys, importlib.metadata as metadata

@@ -181,11 +181,11 @@ def test_too_little_memory_to_judge_it_before_is_told(tmp_path: Path, monkeypatc
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
 
     monkeypatch.setattr("mien.experiment.evaluate", full)
-    for batch in (400, 32):
-        made = recipe("logistic", "demo", batch=batch)
+    for batch, parts in ((400, 1), (32, 1), (400, 16)):  # the parts of a step are all that needs to have room
+        made = recipe("logistic", "demo", batch=batch, accumulate=parts)
         with pytest.raises(TooLittleMemory, match=r"memory of cpu is too small for .* choose a smaller batch"):
-            next(train(tmp_path / str(batch), drawn_faces(140), made, device="cpu"))
-    assert asked == [256, 32]
+            next(train(tmp_path / f"{batch} {parts}", drawn_faces(140), made, device="cpu"))
+    assert asked == [256, 32, 25]
 
 
 def test_a_run_with_a_second_labelling_goes_on_with_it_alone(tmp_path: Path) -> None:

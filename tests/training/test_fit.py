@@ -370,9 +370,9 @@ def test_frozen_norms_stay_as_they_are(ema: float, norm_faces: int) -> None:
         assert not torch.equal(norm.running_mean, was["running_mean"])
 
 
-@pytest.mark.parametrize("ema", [0.0, 0.9])
-def test_the_loop_may_thaw_and_freeze(ema: float) -> None:
-    made = recipe("cnn", "demo", epochs=3, batch=16, ema=ema, options={"widths": [8] * 3})
+@pytest.mark.parametrize(("optimiser", "ema"), [("adamw", 0.0), ("adamw", 0.9), ("sgd", 0.0)])
+def test_the_loop_may_thaw_and_freeze(optimiser: str, ema: float) -> None:
+    made = recipe("cnn", "demo", epochs=3, batch=16, optimiser=optimiser, ema=ema, options={"widths": [8] * 3})
     model = fresh(made)
     model.requires_grad_(False)
     model.linear.requires_grad_(True)

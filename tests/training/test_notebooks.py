@@ -87,7 +87,11 @@ def test_what_a_failed_training_held_is_let_go(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_what_the_libraries_say_of_memory_is_understood() -> None:
-    for said in ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"):
+    for said in (
+        "CUDA error: out of memory",
+        "CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+    ):
         assert no_memory(RuntimeError(said))
 
 

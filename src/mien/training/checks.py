@@ -120,8 +120,8 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
 
 def no_memory(error: Exception) -> bool:
     """Whether the error says that memory ran out; for Apple's and NVIDIA's libraries torch has no class of errors."""
-    said = str(error)
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in said or "ALLOC_FAILED" in said
+    said, known = str(error), ("out of memory", "ALLOC_FAILED", "DEVICE_ALLOCATION_FAILED")  # cuDNN 9 has the last
+    return isinstance(error, torch.OutOfMemoryError) or any(words in said for words in known)
 
 
 def _takes_larger(forward: Callable[[Tensor], Any], faces: Tensor) -> bool:

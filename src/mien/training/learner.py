@@ -108,6 +108,7 @@ class Learner:
         sums = torch.zeros(2, device=self.where)  # loss, accuracy; read once an epoch, so that a GPU never waits
         for judged, moved in zip(self.model.parameters(), self.live.parameters(), strict=True):
             moved.requires_grad_(judged.requires_grad)  # the loop's owner may have frozen or thawed it
+        _begin_momenta(self.optimiser)
         train_mode(self.live)
         with torch.random.fork_rng(devices=[self.where] if self.where.type in ("cuda", "mps") else []):
             _seed(self.where, generator.initial_seed() + self.team.rank)
@@ -223,6 +224,18 @@ def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     if recipe.optimiser == "sgd":
         return torch.optim.SGD(groups, recipe.lr, recipe.momentum, nesterov=recipe.momentum > 0, fused=fused)
     return torch.optim.AdamW(groups, recipe.lr, (recipe.momentum, 0.999), fused=fused)
+
+
+def _begin_momenta(optimiser: torch.optim.Optimizer) -> None:
+    """Let SGD's momenta begin at 0 for the weights that are trained and have none yet.
+
+    torch makes them in the first step: with whatever was in that memory, if float16 leaves that step out. And it fails
+    where some weights have them and others, thawed since, don't.
+    """
+    for group in optimiser.param_groups:
+        for parameter in group["params"] if group.get("momentum") else ():
+            if parameter.requires_grad and "momentum_buffer" not in optimiser.state[parameter]:
+                optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
 
 def side(recipe: Recipe, full: int, epoch: int) -> int:
