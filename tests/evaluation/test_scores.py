@@ -51,6 +51,21 @@ def test_a_module_is_asked_in_eval_mode_and_left_as_it_was() -> None:
     np.testing.assert_array_equal(result.correct, expected.argmax(1) == faces().labels)
 
 
+def test_what_a_module_keeps_can_be_trained_with() -> None:
+    class Keeping(Lopsided):
+        kept: Tensor | None = None
+
+        def forward(self, pixels: Tensor) -> Tensor:
+            if self.kept is None:
+                self.kept = torch.linspace(1, 2, 7)
+            return super().forward(pixels) * self.kept
+
+    model = Keeping()
+    score(model, faces())
+    model(torch.from_numpy(faces().pixels)).sum().backward()
+    assert model.head.weight.grad is not None
+
+
 def test_a_module_that_fails_is_left_as_it_was() -> None:
     model = network()
     with pytest.raises(RuntimeError):

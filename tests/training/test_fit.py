@@ -575,3 +575,27 @@ def test_a_network_that_came_to_no_epoch_has_the_classes_it_had() -> None:
     with pytest.raises(KeyboardInterrupt):
         next(fit(model, train, val, recipe("flagship_small", "demo"), device="cpu", tick=stop))
     assert model.classes is own
+
+
+class Keeping(nn.Module):
+    """A network of one's own whose last layer is sized by the first faces, and which keeps what it made of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.LazyLinear(7)
+        self.kept: torch.Tensor | None = None
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        flat = pixels.float().flatten(1) / 255
+        if self.kept is None:
+            self.kept = torch.linspace(1, 2, flat.shape[1])
+        logits: torch.Tensor = self.linear(flat * self.kept)
+        return logits * self.kept[:7]
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_what_a_network_makes_of_its_first_faces_can_be_trained_with(ema: float) -> None:
+    model, teacher = Keeping(), Keeping()
+    assert list(fit(model, TRAIN, VAL, recipe("cnn", "demo", epochs=1, ema=ema), device="cpu", teachers=[teacher]))
+    for network in (model, teacher):
+        network(torch.zeros(2, 1, 48, 48)).sum().backward()

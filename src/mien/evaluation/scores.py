@@ -214,7 +214,7 @@ def as_predictor(model: Any, temperature: float = 1.0) -> Iterator[Predictor]:
     device = "cpu" if parameter is None else parameter.device
 
     def predict(pixels: NDArray[np.uint8]) -> NDArray[np.floating]:
-        with torch.inference_mode():
+        with torch.no_grad():  # what it keeps of inference_mode, as in a cache, couldn't be trained with
             logits = model(torch.from_numpy(pixels).to(device))
             if not isinstance(logits, torch.Tensor) or logits.ndim != 2:
                 raise DataError(f"The network gives a {type(logits).__name__}; its logits are one tensor (B, K).")

@@ -77,7 +77,7 @@ def summarise(model: nn.Module) -> Summary:
     parameter = next(model.parameters(), None)
     device = "cpu" if parameter is None else parameter.device
     try:
-        with torch.inference_mode(), in_eval_mode(model):
+        with torch.no_grad(), in_eval_mode(model):  # not inference_mode, as in `mien.evaluation.scores`
             model(torch.zeros(1, channels, size, size, dtype=torch.uint8, device=device))
     finally:
         for handle in handles:

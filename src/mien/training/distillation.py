@@ -43,7 +43,7 @@ class Teachers:
         return torch.stack(answers).mean(0)
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode, as in `check_network`
 def check_teachers(teachers: Sequence[nn.Module], train: FaceSet, recipe: Recipe) -> None:
     """Raise DataError where a teacher doesn't answer for the classes of `train`, RecipeError where those that the
     recipe names aren't here."""

@@ -207,7 +207,7 @@ def _names_classes(model: nn.Module) -> bool:
     return as_names(own) is not None if own is not None else not hasattr(model, "classes")
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode, as in `check_network`
 def _judge(model: nn.Module, faces: OnDevice, team: Team, part: int) -> tuple[float, float]:
     """(mean loss, accuracy) over all faces, in float32 (of which recent NVIDIA chips round convolutions to TF32).
 
