@@ -20,8 +20,8 @@ from mien.cards import Card, checksum
 from mien.errors import CheckpointError, check_kind, first_line
 from mien.external import refer
 from mien.files import replacing
-from mien.labels import as_names
 from mien.models.stem import Pixels
+from mien.modes import classes_of, unwrapped
 from mien.net import BESIDE, METADATA, WEIGHTS, Net
 
 OPSET = 18
@@ -70,15 +70,12 @@ def export_onnx(
             `path` is then left as it was.
     """
     check_kind(card, Card, CheckpointError, "A network is written with its Card: mien.load_run gives both.")
-    model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
-    if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
-        model = model.module
-    known = as_names(getattr(model, "classes", None)) or card.classes
+    known = classes_of(model) or card.classes
     if known != card.classes and set(known) == set(card.classes):  # other names may be a translation
         raise CheckpointError(
             f"The network answers for {', '.join(known)}, in this order; its card has {', '.join(card.classes)}."
         )
-    twin = copy.deepcopy(model).float().cpu()
+    twin = copy.deepcopy(unwrapped(model)).float().cpu()
     network = Probabilities(twin, card.temperature).eval()
     pixels = _probe(card.input_shape)
     if faces is not None:

@@ -599,3 +599,14 @@ def test_what_a_network_makes_of_its_first_faces_can_be_trained_with(ema: float)
     assert list(fit(model, TRAIN, VAL, recipe("cnn", "demo", epochs=1, ema=ema), device="cpu", teachers=[teacher]))
     for network in (model, teacher):
         network(torch.zeros(2, 1, 48, 48)).sum().backward()
+
+
+@pytest.mark.parametrize("wrap", [lambda model: torch.compile(model, backend="eager"), nn.DataParallel])
+def test_a_network_in_a_wrapper_answers_for_the_classes_that_it_learned(wrap: Any) -> None:
+    made = recipe("logistic", "demo", epochs=1)
+    model = fresh(made)
+    model.classes = TRAIN.classes[::-1]  # of an earlier training
+    (epoch,) = fit(wrap(model), TRAIN, VAL, made, device="cpu")
+    assert model.classes == TRAIN.classes
+    for asked in (model, wrap(model)):
+        assert evaluate(asked, VAL).accuracy == pytest.approx(epoch.val_accuracy)
