@@ -610,3 +610,19 @@ def test_a_network_in_a_wrapper_answers_for_the_classes_that_it_learned(wrap: An
     assert model.classes == TRAIN.classes
     for asked in (model, wrap(model)):
         assert evaluate(asked, VAL).accuracy == pytest.approx(epoch.val_accuracy)
+
+
+def test_torchs_default_dtype_changes_nothing() -> None:
+    everything = {"erase": 0.5, "blur": 0.1, "noise": 0.1, "mixup": 0.4, "cutmix": 0.4, "ema": 0.9, "clip": 1.0}
+    made = recipe("cnn", "demo", epochs=1, options={"widths": [4, 4], "depths": [1, 1]}, **everything)
+    expected, _ = trained(made)
+    model = fresh(made)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert list(fit(model, TRAIN, VAL, made, device="cpu"))
+        made_here = create_model("cnn", **made.options)
+        loaded, _ = load_run("small")
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(weights(model), weights(expected))
+    assert {one.dtype for part in (made_here, loaded) for one in part.parameters()} == {torch.float32}
