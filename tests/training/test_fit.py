@@ -626,3 +626,29 @@ def test_torchs_default_dtype_changes_nothing() -> None:
         torch.set_default_dtype(torch.float32)
     assert torch.equal(weights(model), weights(expected))
     assert {one.dtype for part in (made_here, loaded) for one in part.parameters()} == {torch.float32}
+
+
+class Waves(nn.Module):
+    """A network of one's own with complex weights, as Fourier layers have them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.filters = nn.Parameter(torch.ones(48, 25, dtype=torch.cfloat))
+        self.linear = nn.Linear(48 * 48, 7)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        waves = torch.fft.rfft2(pixels[:, 0].float() / 255)
+        logits: torch.Tensor = self.linear(torch.fft.irfft2(waves * self.filters, (48, 48)).flatten(1))
+        return logits
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+def test_complex_weights_are_trained_and_averaged(optimiser: str) -> None:
+    model = Waves()
+    made = recipe("cnn", "demo", epochs=1, optimiser=optimiser, precision="float32", ema=0.9)
+    state: dict[str, Any] = {}
+    for epoch in fit(model, TRAIN, VAL, made, device="cpu"):
+        state |= epoch.state
+    averaged, live = (state[name]["filters"] for name in ("model", "live"))
+    assert not torch.equal(live, torch.ones_like(live))
+    assert not torch.equal(averaged, live)
