@@ -58,6 +58,11 @@ def test_the_layers_add_up_and_the_network_is_left_as_it_was(name: str) -> None:
     assert not model.training
 
 
+def test_a_network_in_a_wrapper_is_given_a_face_of_its_own_size() -> None:
+    model = create_model("cnn", size=96, channels=3)
+    assert summarise(nn.DataParallel(model)).macs == summarise(model).macs
+
+
 def test_layers_that_are_sized_by_their_first_face_can_be_trained_after_it() -> None:
     model = nn.Sequential(Pixels(), nn.Flatten(), nn.LazyLinear(7))
     assert summarise(model).parameters == 48 * 48 * 7 + 7
