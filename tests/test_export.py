@@ -186,3 +186,29 @@ def test_a_card_of_other_classes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="answers for yes, no, in this order; its card has no, yes"):
         export_onnx(model, tmp_path / "model.onnx", Card(model="logistic", classes=("no", "yes")))
     assert os.listdir(tmp_path) == []
+
+
+class Placed(nn.Module):
+    """A network of one's own that makes a tensor as it answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(48, 7)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        logits: Tensor = self.linear(pixels.float().mean((1, 2)) / 255 * torch.linspace(0, 1, 48))
+        return logits
+
+
+@pytest.mark.parametrize("kind", ["placed", "folded"])
+def test_torchs_default_device_and_random_numbers_are_nothing_to_it(kind: str, tmp_path: Path) -> None:
+    options = {"stem": 4, "widths": (4, 6, 8), "depths": (1, 1, 1), "stride": 2}
+    model = Placed() if kind == "placed" else shaken("flagship_small", **options)
+    before = torch.get_rng_state()
+    torch.set_default_device("meta")  # stands for a GPU
+    try:
+        export_onnx(model, tmp_path / "m.onnx", Card(model=kind, classes=FER2013))
+    finally:
+        torch.set_default_device(None)
+    export_onnx(model, tmp_path / "m.onnx", Card(model=kind, classes=FER2013))
+    assert torch.equal(torch.get_rng_state(), before)

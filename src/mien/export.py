@@ -15,13 +15,14 @@ import onnx
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from mien.cards import Card, checksum
 from mien.errors import CheckpointError, check_kind, first_line
 from mien.external import refer
 from mien.files import replacing
-from mien.labels import as_names
 from mien.models.stem import Pixels
+from mien.modes import classes_of, unwrapped
 from mien.net import BESIDE, METADATA, WEIGHTS, Net
 
 OPSET = 18
@@ -70,21 +71,19 @@ def export_onnx(
             `path` is then left as it was.
     """
     check_kind(card, Card, CheckpointError, "A network is written with its Card: mien.load_run gives both.")
-    model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
-    if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
-        model = model.module
-    known = as_names(getattr(model, "classes", None)) or card.classes
+    known = classes_of(model) or card.classes
     if known != card.classes and set(known) == set(card.classes):  # other names may be a translation
         raise CheckpointError(
             f"The network answers for {', '.join(known)}, in this order; its card has {', '.join(card.classes)}."
         )
-    twin = copy.deepcopy(model).float().cpu()
+    twin = copy.deepcopy(unwrapped(model)).float().cpu()
     network = Probabilities(twin, card.temperature).eval()
     pixels = _probe(card.input_shape)
     if faces is not None:
         faces = faces[:, None] if faces.ndim == 3 else faces
         pixels = np.concatenate([pixels, faces])
-    with torch.no_grad():  # not inference mode: its tensors go by way of torch.compile, slowly
+    # on the CPU, also what the network makes; no_grad, as inference mode's tensors go by way of torch.compile, slowly
+    with torch.device("cpu"), torch.no_grad():
         parts = torch.from_numpy(pixels).split(64)  # so that a large network needs little memory for many faces
         expected = torch.cat([network(part) for part in parts]).numpy()
         _sum_exactly(network)
@@ -94,7 +93,8 @@ def export_onnx(
         raise CheckpointError(
             f"The network gives {expected.shape[1]} outputs; its card has {len(card.classes)} classes."
         )
-    proto = _graph(network, pixels, card)
+    with torch.device("cpu"):
+        proto = _graph(network, pixels, card)
     if beside:
         weights = Path(path).with_name(WEIGHTS)
         refer(proto, weights)
@@ -152,7 +152,9 @@ def _fold(network: nn.Module, pixels: Tensor) -> None:
         plain = pool.stride == k and not pool.padding and not pool.divisor_override and pool in sides
         plain = plain and conv.stride == (1, 1) and conv.groups == 1 and conv.padding == (0, 0)
         if plain and isinstance(k, int) and not any(side % k for side in sides[pool]):
-            merged = nn.Conv2d(conv.in_channels, conv.out_channels, k, k, bias=conv.bias is not None)
+            # without random weights, which would be drawn from the caller's random numbers
+            sizes = conv.in_channels, conv.out_channels, k, k
+            merged = skip_init(nn.Conv2d, *sizes, bias=conv.bias is not None, dtype=conv.weight.dtype)
             merged.weight.data = conv.weight.data.repeat(1, 1, k, k) / k**2
             if conv.bias is not None:
                 merged.bias = conv.bias

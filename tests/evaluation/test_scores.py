@@ -1,5 +1,7 @@
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,6 +51,21 @@ def test_a_module_is_asked_in_eval_mode_and_left_as_it_was() -> None:
     assert result.probabilities.dtype == np.float32
     assert result.labels.dtype == np.int64
     np.testing.assert_array_equal(result.correct, expected.argmax(1) == faces().labels)
+
+
+def test_what_a_module_keeps_can_be_trained_with() -> None:
+    class Keeping(Lopsided):
+        kept: Tensor | None = None
+
+        def forward(self, pixels: Tensor) -> Tensor:
+            if self.kept is None:
+                self.kept = torch.linspace(1, 2, 7)
+            return super().forward(pixels) * self.kept
+
+    model = Keeping()
+    score(model, faces())
+    model(torch.from_numpy(faces().pixels)).sum().backward()
+    assert model.head.weight.grad is not None
 
 
 def test_a_module_that_fails_is_left_as_it_was() -> None:
@@ -207,6 +224,21 @@ def test_a_network_that_knows_more_classes_is_asked_about_those_of_the_faces(kin
     given = score(Wider(), faces)
     np.testing.assert_allclose(given.probabilities, [[0.6, 0.4]] * 3, rtol=1e-6)
     assert given.correct.tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("wrap", [lambda model: torch.compile(model, backend="eager"), nn.DataParallel])
+def test_a_network_in_a_wrapper_is_asked_about_its_own_classes(wrap: Callable[[nn.Module], Any]) -> None:
+    model = network()
+    model.classes = faces().classes[::-1]  # type: ignore[assignment]
+    np.testing.assert_allclose(
+        score(wrap(model), faces()).probabilities, score(model, faces()).probabilities, atol=1e-6
+    )
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_a_network_of_torchscript_is_asked_too() -> None:
+    traced = torch.jit.trace(network().eval(), torch.from_numpy(faces().pixels))
+    np.testing.assert_allclose(score(traced, faces()).probabilities, score(network(), faces()).probabilities, atol=1e-6)
 
 
 def test_classes_that_are_no_names_say_nothing() -> None:

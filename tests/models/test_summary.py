@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from mien.models import create_model, list_models, summarise
+from mien.models.stem import Pixels
 
 
 def test_logistic_by_hand() -> None:
@@ -55,6 +56,17 @@ def test_the_layers_add_up_and_the_network_is_left_as_it_was(name: str) -> None:
     assert not any(module._forward_hooks for module in model.modules())
     summarise(model.eval())
     assert not model.training
+
+
+def test_a_network_in_a_wrapper_is_given_a_face_of_its_own_size() -> None:
+    model = create_model("cnn", size=96, channels=3)
+    assert summarise(nn.DataParallel(model)).macs == summarise(model).macs
+
+
+def test_layers_that_are_sized_by_their_first_face_can_be_trained_after_it() -> None:
+    model = nn.Sequential(Pixels(), nn.Flatten(), nn.LazyLinear(7))
+    assert summarise(model).parameters == 48 * 48 * 7 + 7
+    model(torch.zeros(2, 1, 48, 48)).sum().backward()
 
 
 def test_it_prints_as_a_table_and_is_short_among_others() -> None:

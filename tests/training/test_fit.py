@@ -575,3 +575,80 @@ def test_a_network_that_came_to_no_epoch_has_the_classes_it_had() -> None:
     with pytest.raises(KeyboardInterrupt):
         next(fit(model, train, val, recipe("flagship_small", "demo"), device="cpu", tick=stop))
     assert model.classes is own
+
+
+class Keeping(nn.Module):
+    """A network of one's own whose last layer is sized by the first faces, and which keeps what it made of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.LazyLinear(7)
+        self.kept: torch.Tensor | None = None
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        flat = pixels.float().flatten(1) / 255
+        if self.kept is None:
+            self.kept = torch.linspace(1, 2, flat.shape[1])
+        logits: torch.Tensor = self.linear(flat * self.kept)
+        return logits * self.kept[:7]
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_what_a_network_makes_of_its_first_faces_can_be_trained_with(ema: float) -> None:
+    model, teacher = Keeping(), Keeping()
+    assert list(fit(model, TRAIN, VAL, recipe("cnn", "demo", epochs=1, ema=ema), device="cpu", teachers=[teacher]))
+    for network in (model, teacher):
+        network(torch.zeros(2, 1, 48, 48)).sum().backward()
+
+
+@pytest.mark.parametrize("wrap", [lambda model: torch.compile(model, backend="eager"), nn.DataParallel])
+def test_a_network_in_a_wrapper_answers_for_the_classes_that_it_learned(wrap: Any) -> None:
+    made = recipe("logistic", "demo", epochs=1)
+    model = fresh(made)
+    model.classes = TRAIN.classes[::-1]  # of an earlier training
+    (epoch,) = fit(wrap(model), TRAIN, VAL, made, device="cpu")
+    assert model.classes == TRAIN.classes
+    for asked in (model, wrap(model)):
+        assert evaluate(asked, VAL).accuracy == pytest.approx(epoch.val_accuracy)
+
+
+def test_torchs_default_dtype_changes_nothing() -> None:
+    everything = {"erase": 0.5, "blur": 0.1, "noise": 0.1, "mixup": 0.4, "cutmix": 0.4, "ema": 0.9, "clip": 1.0}
+    made = recipe("cnn", "demo", epochs=1, options={"widths": [4, 4], "depths": [1, 1]}, **everything)
+    expected, _ = trained(made)
+    model = fresh(made)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert list(fit(model, TRAIN, VAL, made, device="cpu"))
+        made_here = create_model("cnn", **made.options)
+        loaded, _ = load_run("small")
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(weights(model), weights(expected))
+    assert {one.dtype for part in (made_here, loaded) for one in part.parameters()} == {torch.float32}
+
+
+class Waves(nn.Module):
+    """A network of one's own with complex weights, as Fourier layers have them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.filters = nn.Parameter(torch.ones(48, 25, dtype=torch.cfloat))
+        self.linear = nn.Linear(48 * 48, 7)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        waves = torch.fft.rfft2(pixels[:, 0].float() / 255)
+        logits: torch.Tensor = self.linear(torch.fft.irfft2(waves * self.filters, (48, 48)).flatten(1))
+        return logits
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+def test_complex_weights_are_trained_and_averaged(optimiser: str) -> None:
+    model = Waves()
+    made = recipe("cnn", "demo", epochs=1, optimiser=optimiser, precision="float32", ema=0.9)
+    state: dict[str, Any] = {}
+    for epoch in fit(model, TRAIN, VAL, made, device="cpu"):
+        state |= epoch.state
+    averaged, live = (state[name]["filters"] for name in ("model", "live"))
+    assert not torch.equal(live, torch.ones_like(live))
+    assert not torch.equal(averaged, live)

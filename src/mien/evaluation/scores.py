@@ -16,8 +16,7 @@ from mien.errors import CheckpointError, DataError, check_kind
 from mien.evaluation.report import Report
 from mien.evaluation.views import seen, views_of
 from mien.images import channels_first
-from mien.labels import as_names
-from mien.modes import in_eval_mode
+from mien.modes import classes_of, in_eval_mode
 
 Predictor = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 """Pixels uint8 `(B, C, H, W)` in, probabilities `(B, K)` out. A `mien.net.Net` is one."""
@@ -168,7 +167,7 @@ def evaluate(
 
 def _answer(predict: Predictor, pixels: NDArray[np.uint8], model: Any, faces: FaceSet) -> NDArray[np.floating]:
     answer = np.asarray(predict(pixels))
-    named = as_names(getattr(model, "classes", None))
+    named = classes_of(model)
     known = faces.classes if named is None else named
     if answer.shape != (len(pixels), len(known)) or not set(known) >= set(faces.classes):
         found = f"an answer of shape {answer.shape}" if named is None else ", ".join(known)
@@ -214,7 +213,7 @@ def as_predictor(model: Any, temperature: float = 1.0) -> Iterator[Predictor]:
     device = "cpu" if parameter is None else parameter.device
 
     def predict(pixels: NDArray[np.uint8]) -> NDArray[np.floating]:
-        with torch.inference_mode():
+        with torch.no_grad():  # what it keeps of inference_mode, as in a cache, couldn't be trained with
             logits = model(torch.from_numpy(pixels).to(device))
             if not isinstance(logits, torch.Tensor) or logits.ndim != 2:
                 raise DataError(f"The network gives a {type(logits).__name__}; its logits are one tensor (B, K).")

@@ -100,7 +100,7 @@ def _body(timm: Any, name: str, channels: int, side: int, *, pretrained: bool = 
 def _width(body: nn.Module, name: str, channels: int, side: int) -> int:
     """The length of the features that it gives for a face. Raises ValueError where it can't take faces of this size."""
     try:
-        with torch.inference_mode():
+        with torch.no_grad():  # not inference_mode, as in `mien.evaluation.scores`
             width: int = body.eval()(torch.zeros(1, channels, side, side)).shape[1]
         body.train()
     except (RuntimeError, AssertionError) as error:

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import torch
 from torch import nn
 
 from mien.errors import MienError, UnknownModel, check_kind
@@ -77,7 +78,7 @@ def list_models(*, unlisted: bool = False) -> list[str]:
 
 
 def create_model(name: str, *, classes: int = 7, channels: int = 1, size: int = 48, **options: Any) -> nn.Module:
-    """Build the network of that name with fresh weights, from torch's global random state.
+    """Build the network of that name with fresh float32 weights, from torch's global random state.
 
     Args:
         name: one of `list_models()`.
@@ -105,6 +106,8 @@ def create_model(name: str, *, classes: int = 7, channels: int = 1, size: int = 
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:  # what layers raise at sizes they can't have
         takes = ", ".join(inspect.signature(_MODELS[name]).parameters)
         raise UnknownModel(f"The model {name!r} can't be built with {options}: {error}. It takes {takes}.") from None
+    if torch.get_default_dtype() != torch.float32:  # the first layer gives float32, and `fit` trains it
+        model.float()
     # with the defaults of today, so that a card still builds the same network when they have changed
     model.name, model.options = name, {**_defaults(_MODELS[name]), **known}  # type: ignore[assignment]
     model.chosen = tuple(options)  # type: ignore[assignment]

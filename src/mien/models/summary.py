@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from mien.modes import in_eval_mode
+from mien.modes import in_eval_mode, unwrapped
 from mien.tables import text_table
 
 COLUMNS = ("layer", "kind", "shape it gives", "parameters", "multiply-adds")
@@ -72,12 +72,12 @@ def summarise(model: nn.Module) -> Summary:
         if not list(module.children()) or list(module.parameters(recurse=False))
     ]
     handles = [module.register_forward_hook(partial(record, name)) for name, module in parts]
-    options: Any = getattr(model, "options", {})
+    options: Any = getattr(unwrapped(model), "options", {})
     size, channels = options.get("size", 48), options.get("channels", 1)
     parameter = next(model.parameters(), None)
     device = "cpu" if parameter is None else parameter.device
     try:
-        with torch.inference_mode(), in_eval_mode(model):
+        with torch.no_grad(), in_eval_mode(model):  # not inference_mode, as in `mien.evaluation.scores`
             model(torch.zeros(1, channels, size, size, dtype=torch.uint8, device=device))
     finally:
         for handle in handles:

@@ -38,7 +38,7 @@ def augment(pixels: Tensor, recipe: Recipe, generator: torch.Generator, size: in
         x = blur(x, recipe.blur * size * _half(generator, len(x)))
     if recipe.noise:
         spread = 255 * recipe.noise * _half(generator, len(x)).view(-1, 1, 1, 1)
-        x = (x + spread * torch.randn(x.shape, generator=generator, device=x.device)).clamp(0, 255)
+        x = (x + spread * torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)).clamp(0, 255)
     if recipe.erase:
         x = erase(x, recipe.erase, generator)
     return x
@@ -52,7 +52,7 @@ def draw_warps(n: int, recipe: Recipe, generator: torch.Generator) -> Tensor:
     across, down, scale, roll, mirror = _uniform(generator, 5, n)
     angle = roll * math.radians(recipe.rotate)
     zoom = 1 / (1 + recipe.scale * scale)  # output to input: a face twice as large is read at half the steps
-    sign = torch.where(mirror < 0, -1.0, 1.0) if recipe.flip else torch.ones_like(mirror)
+    sign = torch.where(mirror < 0, -1.0, 1.0).to(mirror.dtype) if recipe.flip else torch.ones_like(mirror)
     cos, sin = angle.cos() * zoom, angle.sin() * zoom
     rows = [cos * sign, -sin, 2 * recipe.shift * across, sin * sign, cos, 2 * recipe.shift * down]
     return torch.stack(rows, 1).view(n, 2, 3)
@@ -60,7 +60,7 @@ def draw_warps(n: int, recipe: Recipe, generator: torch.Generator) -> Tensor:
 
 def warp(x: Tensor, maps: Tensor, size: int) -> Tensor:
     """Resample `(B, C, H, W)` at `size` × `size` through `maps` `(B, 2, 3)`: bilinear, edge pixels repeated."""
-    steps = (2 * torch.arange(size, device=x.device) + 1) / size - 1  # centres of the output's pixels, -1..1
+    steps = (2 * torch.arange(size, device=x.device, dtype=x.dtype) + 1) / size - 1  # centres of its pixels, -1..1
     across = maps[:, :, 0, None] * steps  # (B, 2, size)
     down = maps[:, :, 1, None] * steps + maps[:, :, 2, None]
     grid = (down[..., None] + across[:, :, None]).permute(0, 2, 3, 1)  # as F.affine_grid's, in a twentieth of its time
@@ -84,7 +84,7 @@ def erase(x: Tensor, share: float, generator: torch.Generator) -> Tensor:
     Its sides are 20 to 50 % of the face's, its centre is anywhere, so it may reach over the edge.
     """
     n, _, height, width = x.shape
-    draws = torch.rand(5, n, 1, 1, generator=generator, device=x.device)
+    draws = torch.rand(5, n, 1, 1, generator=generator, device=x.device, dtype=x.dtype)
     half_height, half_width = (0.1 + 0.15 * draws[0]) * height, (0.1 + 0.15 * draws[1]) * width
     rows = torch.arange(height, device=x.device).view(1, -1, 1)
     columns = torch.arange(width, device=x.device).view(1, 1, -1)
@@ -94,8 +94,8 @@ def erase(x: Tensor, share: float, generator: torch.Generator) -> Tensor:
 
 
 def _uniform(generator: torch.Generator, *shape: int) -> Tensor:
-    """Uniform numbers in -1..1 on the generator's device."""
-    return torch.rand(shape, generator=generator, device=generator.device) * 2 - 1
+    """Uniform numbers in -1..1 on the generator's device, float32 whatever torch's default is."""
+    return torch.rand(shape, generator=generator, device=generator.device, dtype=torch.float32) * 2 - 1
 
 
 def _half(generator: torch.Generator, n: int) -> Tensor:

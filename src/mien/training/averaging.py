@@ -15,8 +15,8 @@ def average_(averaged: nn.Module, live: nn.Module, decay: float, step: int) -> N
     keep = min(decay, (1 + step) / (10 + step))
     mine, theirs = averaged.state_dict(keep_vars=True), live.state_dict(keep_vars=True)
     pairs = {id(value): (value, theirs[name]) for name, value in mine.items()}.values()  # tied weights once
-    floats = [pair for pair in pairs if pair[0].is_floating_point()]
-    whole = [pair for pair in pairs if not pair[0].is_floating_point()]
+    floats = [pair for pair in pairs if pair[0].is_floating_point() or pair[0].is_complex()]
+    whole = [pair for pair in pairs if not (pair[0].is_floating_point() or pair[0].is_complex())]
     torch._foreach_lerp_([own for own, _ in floats], [its for _, its in floats], 1 - keep)
     if whole:
         torch._foreach_copy_([own for own, _ in whole], [its for _, its in whole])

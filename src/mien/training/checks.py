@@ -54,7 +54,7 @@ def check_faces(train: FaceSet, val: FaceSet, second: FaceSet | None = None) -> 
         raise DataError("The second labelling must be shares of classes for the very faces of train, in their order.")
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode: what a network makes and keeps there (lazy layers, caches) can't be trained with
 def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: FaceSet | None, team: Team) -> None:
     """Raise DataError or RecipeError where `fit` can't train this network so. Quick, like `check_faces`.
 

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from mien.data.faces import FaceSet
 from mien.errors import DataError, RecipeError, check_kind, first_line
 from mien.evaluation.scores import warn_of_probabilities
-from mien.labels import as_names
-from mien.modes import in_eval_mode
+from mien.modes import classes_of, in_eval_mode, unwrapped
 from mien.training.device import arrange
 from mien.training.recipe import Recipe
 
@@ -43,7 +42,7 @@ class Teachers:
         return torch.stack(answers).mean(0)
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode, as in `check_network`
 def check_teachers(teachers: Sequence[nn.Module], train: FaceSet, recipe: Recipe) -> None:
     """Raise DataError where a teacher doesn't answer for the classes of `train`, RecipeError where those that the
     recipe names aren't here."""
@@ -83,13 +82,13 @@ def check_teachers(teachers: Sequence[nn.Module], train: FaceSet, recipe: Recipe
 
 def _classes_of(network: nn.Module, otherwise: Sequence[str]) -> list[str]:
     """The classes that a network answers for, in the order of its answers: its `classes`, if these are names."""
-    own = as_names(getattr(network, "classes", None))
+    own = classes_of(network)
     return list(otherwise if own is None else own)
 
 
 def _side_of(network: nn.Module, otherwise: int) -> int:
     """Side of the faces that a network learned: its `options` say it, if it is one of `create_model`'s."""
-    options = getattr(network, "options", None)
+    options = getattr(unwrapped(network), "options", None)
     own = options.get("size") if isinstance(options, dict) else None
     return own if isinstance(own, int) else otherwise
 

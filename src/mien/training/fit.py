@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mien.data.faces import FaceSet
 from mien.errors import CheckpointError, RecipeError, UnknownModel, check_kind
 from mien.labels import as_names
+from mien.modes import unwrapped
 from mien.training.checks import check_faces, check_network, enough_memory, warn_of_another
 from mien.training.device import OnDevice, arrange, pick_device, to_device
 from mien.training.distillation import check_teachers
@@ -168,13 +169,14 @@ def _epochs(
     learner = Learner(model, train, recipe, where, second, team, teachers)
     part = -(-learner.batch // (team.size * recipe.accumulate))  # of what a step computes at a time
     best, best_accuracy, best_epoch, start = _copy(model), -1.0, 0, 0
-    named, names = _names_classes(model), vars(model).get("classes")
+    holder: nn.Module = model if "classes" in vars(model) else unwrapped(model)
+    named, names = _names_classes(holder), vars(holder).get("classes")
     try:
         if state is not None:
             learner.load(state)
             best, best_accuracy, best_epoch, start = (state[key] for key in ("best", "accuracy", "best_epoch", "epoch"))
         if named:
-            model.classes = train.classes  # type: ignore[assignment]
+            holder.classes = train.classes  # type: ignore[assignment]
         for epoch in range(start, recipe.epochs):
             if recipe.early_stop and epoch - best_epoch >= recipe.early_stop:
                 return
@@ -197,9 +199,9 @@ def _epochs(
     finally:
         model.load_state_dict(best)
         if named and not best_epoch:  # nothing was trained: undo it
-            model.classes = names  # type: ignore[assignment]
+            holder.classes = names  # type: ignore[assignment]
             if names is None:
-                del model.classes
+                del holder.classes
 
 
 def _names_classes(model: nn.Module) -> bool:
@@ -208,7 +210,7 @@ def _names_classes(model: nn.Module) -> bool:
     return as_names(own) is not None if own is not None else not hasattr(model, "classes")
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode, as in `check_network`
 def _judge(model: nn.Module, faces: OnDevice, team: Team, part: int) -> tuple[float, float]:
     """(mean loss, accuracy) over all faces, in float32 (of which recent NVIDIA chips round convolutions to TF32).
 

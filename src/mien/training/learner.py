@@ -214,9 +214,10 @@ def _seed(device: torch.device, seed: int) -> None:
 def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """SGD or AdamW, with weight decay on matrices and filters only: norms and biases have one dimension.
 
-    Fused on CPU and GPU: with large layers, torch's default would take most of a step's time.
+    Fused on CPU and GPU: with large layers, torch's default would take most of a step's time. Torch refuses complex
+    weights there, as of a Fourier layer.
     """
-    fused = next(model.parameters()).device.type in ("cpu", "cuda")
+    fused = all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in model.parameters())
     groups = [
         {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},

@@ -32,7 +32,7 @@ def mix(
         return pixels, targets
     shares = targets if targets.ndim == 2 else F.one_hot(targets, classes).float()
     order = torch.randperm(len(pixels), generator=generator, device=pixels.device)
-    coin, across, down = torch.rand(3, generator=dice, device="cpu").tolist()
+    coin, across, down = torch.rand(3, generator=dice, device="cpu", dtype=torch.float32).tolist()
     cut = bool(recipe.cutmix) and (not recipe.mixup or coin < 0.5)
     keep = _beta(recipe.cutmix if cut else recipe.mixup, dice)
     if cut:
@@ -50,5 +50,6 @@ def mix(
 
 def _beta(alpha: float, dice: torch.Generator) -> float:
     """One draw from Beta(alpha, alpha), as a ratio of two Gamma draws."""
-    first, second = torch._standard_gamma(torch.full((2,), alpha, device="cpu"), generator=dice).tolist()
+    alphas = torch.full((2,), alpha, device="cpu", dtype=torch.float32)
+    first, second = torch._standard_gamma(alphas, generator=dice).tolist()
     return float(first / max(first + second, 1e-12))
