@@ -163,8 +163,8 @@ def _epochs(
 ) -> Generator[Epoch, None, None]:
     judge = OnDevice(val, where, judged=True)
     model.to(where)
-    team.as_first_(model.state_dict().values())
     check_network(model, train, recipe, second, team)
+    team.as_first_(model.state_dict().values())
     arrange(model, where, train.pixels.shape[1:])
     learner = Learner(model, train, recipe, where, second, team, teachers)
     part = -(-learner.batch // (team.size * recipe.accumulate))  # of what a step computes at a time
