@@ -33,12 +33,13 @@ from mien.models import summarise
 from mien.net import MODEL, WEIGHTS
 from mien.runs import COLUMNS, DATA, FIGURES, HISTORY, RECIPE, begin, check_free, held, read_note, write_history
 from mien.shipped import shipped
-from mien.starting import init_of, rehearse, starting
+from mien.starting import has_new_head, init_of, rehearse, starting
 from mien.training.checks import check_faces, check_network, enough_memory
 from mien.training.device import pick_device
 from mien.training.distillation import check_teachers
 from mien.training.distributed import Team, join
 from mien.training.fit import Epoch, fit
+from mien.training.head import fit_head_
 from mien.training.precision import number_kind
 from mien.training.recipe import Recipe
 
@@ -149,7 +150,10 @@ def _train(
         before = state["before"]
     else:
         with enough_memory(device, recipe, splits["train"]):
-            first = evaluate(model.to(device), splits["val"], split="val", batch=at_once(recipe))
+            model.to(device)
+            if has_new_head(recipe, splits.classes):
+                fit_head_(model, splits["train"], seed=recipe.seed, batch=at_once(recipe))
+            first = evaluate(model, splits["val"], split="val", batch=at_once(recipe))
         before = first.as_json()
         if say:
             say(first)

@@ -1,6 +1,7 @@
 """The network that a training starts from."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,13 @@ def fresh(recipe: Recipe, splits: Splits) -> nn.Module:
             f"{recipe.init} is a {card.model}; it can't be where a {recipe.model} starts from: train a {card.model}."
         )
     model = create_model(recipe.model, **{**card.options, **recipe.options, **shape})
-    start_from(model, earlier, same_classes=card.classes == splits.classes)
+    start_from(model, earlier, same_classes=not has_new_head(recipe, splits.classes))
     return model
+
+
+def has_new_head(recipe: Recipe, classes: Sequence[str]) -> bool:
+    """Whether the network that `recipe.init` names answers for other classes, so that another head is needed."""
+    return recipe.init not in ("", TIMM) and Card.read(recipe.init).classes != tuple(classes)
 
 
 def _options(folder: Path) -> dict[str, Any] | None:
