@@ -46,7 +46,7 @@ class Learner:
             torch.compiler.reset()  # or torch would silently compile no more after a few networks in one process
             forward = torch.compile(forward, dynamic=False)  # once for each size of faces; `side` gives two
         self.forward = forward
-        self.teachers = Teachers(teachers, train, where)
+        self.teachers = Teachers(teachers if recipe.distil else (), train, where)
         self.optimiser = _optimiser(self.live, recipe)
         balanced = recipe.class_weights == "balanced"
         self.weights = class_weights(self.faces.targets, self.classes) if balanced else None
