@@ -494,6 +494,20 @@ def test_batch_normalisation_of_one_face_is_refused(batch: int, parts: int) -> N
     next(fit(fresh(plain), TRAIN, VAL, plain, device="cpu"))
 
 
+def test_so_is_it_where_its_maps_are_one_pixel() -> None:
+    tiny = [FaceSet(faces.images[:16, ::6, ::6].copy(), faces.targets[:16]) for faces in (TRAIN, VAL)]
+    made = recipe("resnet", "demo", batch=1)
+    model = fresh(made)
+    with pytest.raises(RecipeError, match="a batch of 1 in 1 part is fewer"):
+        next(fit(model, *tiny, made, device="cpu"))
+    for part in model.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.requires_grad_(False)  # frozen ones take no variance of the batch
+    next(fit(model, *tiny, made, device="cpu"))
+    larger = [faces[:16] for faces in (TRAIN, VAL)]
+    next(fit(fresh(made), *larger, made, device="cpu"))
+
+
 def test_too_little_memory_is_told() -> None:
     class Greedy(torch.nn.Linear):
         def forward(self, given: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from traceback import clear_frames
 from typing import Any
 
@@ -16,6 +16,7 @@ from mien.evaluation.scores import warn_of_probabilities
 from mien.modes import in_eval_mode
 from mien.training.distributed import Team
 from mien.training.learner import side
+from mien.training.norms import trained_norms
 from mien.training.recipe import Recipe
 
 
@@ -71,14 +72,13 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
         raise DataError(f"The {name} has no second head, so it can't learn a second labelling.")
     share = min(recipe.batch, sum(train.counts.values())) // team.size
     part = share // min(recipe.accumulate, max(share, 1))
-    if part == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
-        raise RecipeError(
-            f"The {name} has batch normalisation, which needs two faces or more at a time; a batch of {share} in "
-            f"{recipe.accumulate} {'part' if recipe.accumulate == 1 else 'parts'} is fewer: raise batch (--batch), or "
-            "lower accumulate (--accumulate)."
-        )
     full, parameter = train.images.shape[1], next(model.parameters(), None)
-    with in_eval_mode(model):
+    lone: list[bool] = []  # whether norms see one value per channel of a face; of a single face that has no variance
+    with in_eval_mode(model), ExitStack() as hooks:
+        for norm in trained_norms(model) if part == 1 else ():
+            hooks.enter_context(
+                norm.register_forward_pre_hook(lambda _, x: lone.append(x[0].numel() <= 2 * x[0].shape[1]))
+            )
         try:
             for size in (full, side(recipe, full, 0)):
                 where = "cpu" if parameter is None else parameter.device
@@ -98,6 +98,12 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
             raise RecipeError(
                 f"The {name} can't take faces of {size} pixels; give it {larger}. ({first_line(error)})"
             ) from None
+    if any(lone):
+        raise RecipeError(
+            f"The {name} has batch normalisation, which needs two faces or more at a time; a batch of {share} in "
+            f"{recipe.accumulate} {'part' if recipe.accumulate == 1 else 'parts'} is fewer: raise batch (--batch), or "
+            "lower accumulate (--accumulate)."
+        )
     own, others = len(train.classes), len(second.classes) if second is not None else 0
     if not isinstance(given, Tensor) or given.ndim != 2 or len(given) != 2 or (not others and given.shape[1] != own):
         found = f"shape {tuple(given.shape)}" if isinstance(given, Tensor) else f"a {type(given).__name__}"
