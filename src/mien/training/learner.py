@@ -99,6 +99,7 @@ class Learner:
                 "the model and recipe that it was taken with."
             ) from None
 
+    @torch.enable_grad()  # the loop's owner may have switched gradients off since the last one
     def epoch(self, number: int, tick: Callable[[float], None] | None) -> tuple[float, float]:
         """One pass over the faces: (mean loss, accuracy). Its random numbers follow from the seed and its number."""
         generator = torch.Generator(self.where).manual_seed(self.recipe.seed * 100_003 + number)
