@@ -74,6 +74,17 @@ def test_gradients_that_the_loop_switches_off_are_there_for_the_next_epoch() -> 
     assert losses[:2] == losses[2:]
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_a_network_of_torchscript_is_trained_as_any_other(ema: float) -> None:
+    made, losses = QUICK.model_copy(update={"ema": ema}), []
+    for scripted in (False, True):
+        torch.manual_seed(0)
+        model = torch.jit.script(Own()) if scripted else Own()
+        losses += [epoch.val_loss for epoch in fit(model, SPLITS.train, SPLITS.val, made, device="cpu")]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+
+
 def test_a_networks_own_faults_arent_its_faces_size() -> None:
     model = create_model("cnn", **QUICK.options).half()
     with pytest.raises(RecipeError, match=r"The cnn fails on .* weights are torch\.float16; .* model\.float"):

@@ -40,7 +40,8 @@ class Learner:
         self.recipe, self.where, self.classes, self.team = recipe, where, len(train.classes), team
         self.faces = OnDevice(train, where)
         self.model = model  # what is judged: the average of `live`, or `live` itself where the recipe has no `ema`
-        self.live = copy.deepcopy(model) if recipe.ema else model
+        with torch.no_grad():  # what TorchScript copies would otherwise lead back to the original, and take no steps
+            self.live = copy.deepcopy(model) if recipe.ema else model
         forward: Any = self.live if second is None else self.live.joint
         if recipe.compile:
             torch.compiler.reset()  # or torch would silently compile no more after a few networks in one process
