@@ -324,6 +324,17 @@ def test_what_gives_no_logits_of_the_classes_is_refused(answer: Any, said: str) 
         next(fit(Answering(answer), TRAIN, VAL, recipe("cnn", "demo"), device="cpu"))
 
 
+def test_what_a_network_keeps_besides_tensors_is_refused() -> None:
+    class Counting(Answering):
+        def get_extra_state(self) -> dict[str, int]:
+            return {"seen": 3}
+
+    model = Counting(lambda pixels: torch.zeros(len(pixels), 7))
+    model.learned = nn.Parameter(torch.zeros(1))
+    with pytest.raises(RecipeError, match="The Counting's _extra_state isn't a tensor; fit keeps tensors alone"):
+        next(fit(model, TRAIN, VAL, recipe("cnn", "demo"), device="cpu"))
+
+
 def test_a_trained_network_answers_for_the_classes_that_it_learned() -> None:
     three = ("left", "middle", "right")
     train, val = (FaceSet(faces.images, faces.labels % 3, classes=three) for faces in (TRAIN, VAL))

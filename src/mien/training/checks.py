@@ -117,6 +117,10 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
             f"The {name}'s second head answers for {heads} classes; the second labelling has {len(second.classes)}: "
             f"{', '.join(second.classes)}."
         )
+    if odd := [key for key, value in model.state_dict().items() if not isinstance(value, Tensor)]:
+        raise RecipeError(
+            f"The {name}'s {odd[0]} isn't a tensor; fit keeps tensors alone: let its get_extra_state give one, or none."
+        )
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise RecipeError(
             f"The {name} has nothing to train: {'it has no parameters' if parameter is None else 'all of it is frozen'}"
