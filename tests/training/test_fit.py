@@ -637,6 +637,13 @@ def test_a_network_in_a_wrapper_answers_for_the_classes_that_it_learned(wrap: An
         assert evaluate(asked, VAL).accuracy == pytest.approx(epoch.val_accuracy)
 
 
+@pytest.mark.parametrize("wrap", [lambda model: torch.compile(model, backend="eager"), nn.DataParallel])
+def test_another_network_in_a_wrapper_is_warned_of(wrap: Any) -> None:
+    made = recipe("cnn", "demo", epochs=1, options=TINY)
+    with pytest.warns(UserWarning, match="for another network than this one: it is a logistic, not a cnn"):
+        next(fit(wrap(create_model("logistic")), TRAIN, VAL, made, device="cpu"))
+
+
 def test_torchs_default_dtype_changes_nothing() -> None:
     everything = {"erase": 0.5, "blur": 0.1, "noise": 0.1, "mixup": 0.4, "cutmix": 0.4, "ema": 0.9, "clip": 1.0}
     made = recipe("cnn", "demo", epochs=1, options={"widths": [4, 4], "depths": [1, 1]}, **everything)

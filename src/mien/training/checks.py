@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mien.data.faces import UNLABELLED, FaceSet, check_untransformed
 from mien.errors import DataError, RecipeError, TooLittleMemory, check_kind, first_line
 from mien.evaluation.scores import warn_of_probabilities
-from mien.modes import in_eval_mode
+from mien.modes import in_eval_mode, unwrapped
 from mien.training.distributed import Team
 from mien.training.learner import side
 from mien.training.norms import trained_norms
@@ -147,6 +147,7 @@ def warn_of_another(model: nn.Module, recipe: Recipe) -> None:
 
     Options that were passed to `create_model` are meant that way; networks of one's own aren't compared.
     """
+    model = unwrapped(model)
     name, own, chosen = (getattr(model, key, None) for key in ("name", "options", "chosen"))
     if chosen is None or not isinstance(own, dict):
         return
