@@ -2,6 +2,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from mien.cards import Card
 from mien.cli import main
 from mien.data.drawn import draw
-from mien.errors import CheckpointError
+from mien.errors import CheckpointError, DataError
 from mien.export import export_onnx
 from mien.labels import FER2013
 from mien.models import create_model
@@ -52,6 +53,20 @@ def test_the_file_answers_as_pytorch_does(name: str, tmp_path: Path, capfd: pyte
         np.testing.assert_allclose(net(pixels), probabilities(model, pixels, 1.7), atol=1e-4)
         model.train()
     assert os.listdir(tmp_path) == ["model.onnx"]
+
+
+@pytest.mark.parametrize(
+    ("faces", "said"),
+    [
+        (draw(4), "are an array, such as a FaceSet's `pixels`. Found a FaceSet"),
+        (draw(4).pixels / 255, r"are uint8 \(N, 1, 48, 48\), .* found float64 of shape \(4, 1, 48, 48\)"),
+        (draw(4).pixels[..., ::2, ::2], r"found uint8 of shape \(4, 1, 24, 24\)"),
+    ],
+)
+def test_faces_to_compare_on_are_as_the_network_takes_them(faces: Any, said: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=said):
+        export_onnx(shaken("logistic"), tmp_path / "model.onnx", Card(model="logistic", classes=FER2013), faces)
+    assert not os.listdir(tmp_path)
 
 
 @pytest.mark.parametrize(("size", "pools"), [(48, 0), (52, 1)])  # 26 in two halves, but 13 not

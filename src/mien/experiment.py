@@ -152,8 +152,8 @@ def _train(
         with enough_memory(device, recipe, splits["train"]):
             model.to(device)
             if has_new_head(recipe, splits.classes):
-                fit_head_(model, splits["train"], seed=recipe.seed, batch=at_once(recipe))
-            first = evaluate(model, splits["val"], split="val", batch=at_once(recipe))
+                fit_head_(model, splits["train"], seed=recipe.seed, batch=at_once(recipe, team.size))
+            first = evaluate(model, splits["val"], split="val", batch=at_once(recipe, team.size))
         before = first.as_json()
         if say:
             say(first)
@@ -182,13 +182,13 @@ def _train(
             f"{folder / HISTORY}: can't be written ({error.strerror}); another program may hold it. All epochs are "
             "saved: close it, and go on with --resume."
         ) from None
-    _finish(folder, model, splits, recipe, started, sums, before, rows, export)
+    _finish(folder, model, splits, recipe, team.size, started, sums, before, rows, export)
 
 
-def at_once(recipe: Recipe) -> int:
-    """How many faces at a time its network is judged by before and after its training: at most those of a part of a
-    step, for what has room with gradients has it without them, too."""
-    return min(-(-recipe.batch // recipe.accumulate), EVALUATED)
+def at_once(recipe: Recipe, processes: int = 1) -> int:
+    """How many faces at a time its network is judged by before and after its training: at most those of a part of one
+    process's step, for what has room with gradients has it without them, too."""
+    return min(-(-recipe.batch // (processes * recipe.accumulate)), EVALUATED)
 
 
 class _Keeper:
@@ -233,6 +233,7 @@ def _finish(
     model: nn.Module,
     splits: Splits,
     recipe: Recipe,
+    processes: int,
     started: str,
     taught_with: Sequence[str],
     before: dict[str, Any],
@@ -242,7 +243,7 @@ def _finish(
     # the file may have an epoch's that was lost in a kill, and done again with another outcome
     save_weights(model.state_dict(), folder / WEIGHTS)
     with enough_memory(next(model.parameters()).device, recipe, splits["train"]):  # where it was trained
-        report = evaluate(model, splits["val"], split="val", batch=at_once(recipe))
+        report = evaluate(model, splits["val"], split="val", batch=at_once(recipe, processes))
     model.cpu()
     best = max(rows, key=lambda row: row["val_accuracy"])
     cost, teachers = summarise(model), [Path(name).name for name in recipe.teachers]

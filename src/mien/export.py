@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
 from mien.cards import Card, checksum
-from mien.errors import CheckpointError, check_kind, first_line
+from mien.errors import CheckpointError, DataError, check_kind, first_line
 from mien.external import refer
 from mien.files import replacing
 from mien.models.stem import Pixels
@@ -69,6 +69,7 @@ def export_onnx(
         CheckpointError: the model doesn't fit the card (other classes than the network's, or in another order), or the
             file doesn't answer as PyTorch does (every probability within 1e-4, for pictures of one shade within 1e-3);
             `path` is then left as it was.
+        DataError: `faces` aren't such an array.
     """
     check_kind(card, Card, CheckpointError, "A network is written with its Card: mien.load_run gives both.")
     known = classes_of(model) or card.classes
@@ -80,7 +81,13 @@ def export_onnx(
     network = Probabilities(twin, card.temperature).eval()
     pixels = _probe(card.input_shape)
     if faces is not None:
+        check_kind(faces, np.ndarray, DataError, "The faces to compare on are an array, such as a FaceSet's `pixels`.")
         faces = faces[:, None] if faces.ndim == 3 else faces
+        if faces.dtype != np.uint8 or faces.shape[1:] != card.input_shape:
+            raise DataError(
+                f"The faces to compare on are uint8 (N, {', '.join(map(str, card.input_shape))}), as the card has it; "
+                f"found {faces.dtype} of shape {faces.shape}."
+            )
         pixels = np.concatenate([pixels, faces])
     # on the CPU, also what the network makes; no_grad, as inference mode's tensors go by way of torch.compile, slowly
     with torch.device("cpu"), torch.no_grad():

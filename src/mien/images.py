@@ -116,8 +116,13 @@ def decode(
 def check_array(array: NDArray[Any]) -> None:
     """Raise MediaError where an array is no picture, uint8 `(H, W)` gray or `(H, W, 3)` RGB."""
     if array.dtype != np.uint8 or not array.size or array.ndim < 2 or array.shape[2:] not in ((), (3,)):
+        more = (
+            " Several go to `read_all`, and cropped faces, as `mien.evaluate` brings them, to the network alone: "
+            "recognizer.net."
+        )
         raise MediaError(
             f"A picture as an array is uint8, (H, W) gray or (H, W, 3) RGB; found {array.dtype} of shape {array.shape}."
+            f"{more if array.ndim == 4 else ''}"
         )
 
 

@@ -89,8 +89,8 @@ def cores() -> int:
     try:
         own = [f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list" for core in os.sched_getaffinity(0)]
         return min(len({Path(siblings).read_text() for siblings in own}), quota())
-    except (AttributeError, OSError):
-        return 0
+    except (AttributeError, OSError):  # Windows, or a container that hides which threads are one core's
+        return allowed if (allowed := quota()) < (os.cpu_count() or 1) else 0
 
 
 def quota(root: Path = Path("/")) -> int:

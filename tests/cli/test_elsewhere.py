@@ -115,6 +115,19 @@ def test_the_fast_cores_of_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
     _fast_cores.cache_clear()
 
 
+@pytest.mark.parametrize(("allowed", "expected"), [(2, 2), (8, 0), (sys.maxsize, 0)])
+def test_a_containers_limit_counts_where_the_cores_arent_told(
+    allowed: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: Any, **__: Any) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", none)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr("mien.session.quota", lambda: allowed)
+    assert cores() == expected
+
+
 @pytest.mark.parametrize(
     ("groups", "files", "expected"),
     [

@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from mien.cli import main
 from mien.data.drawn import draw
 from mien.errors import MienError, RecipeError
 from mien.models import create_model
@@ -117,6 +118,18 @@ def test_a_share_of_one_face_is_refused_where_it_has_no_variance() -> None:
     check_network(model, faces, asked, None, Team())
     with pytest.raises(RecipeError, match="a batch of 1 in 1 part is fewer"):
         check_network(model, faces, asked, None, team)
+
+
+def test_a_process_that_failed_doesnt_wait_for_the_others(
+    faces_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[bool] = []
+    monkeypatch.setattr("mien.training.distributed.leave", lambda: left.append(True))
+    line = ["train", "--preset", "demo", "--epochs", "1", "--data", str(faces_file), "--out"]
+    assert main([*line, str(tmp_path / "failed"), "feedforward", "--batch", "1"]) == 1
+    assert not left
+    assert main([*line, str(tmp_path / "done"), "logistic"]) == 0
+    assert left
 
 
 def workers(agent: int) -> dict[int, int]:

@@ -115,6 +115,12 @@ def test_evaluate_several_together(faces_file: Path, capsys: pytest.CaptureFixtu
     assert "these take: small 1×48×48, " in capsys.readouterr().err
 
 
+def test_evaluate_asks_a_network_named_twice_once(faces_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ask(capsys, "evaluate", "small", "small", "--data", faces_file) == ask(
+        capsys, "evaluate", "small", "--data", faces_file
+    )
+
+
 def test_evaluate_before_any_training(faces_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = ask(capsys, "evaluate", "logistic", "--data", faces_file)
     assert set(first) == REPORT

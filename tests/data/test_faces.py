@@ -128,6 +128,15 @@ def test_targets_may_be_the_names_of_the_classes(kind):
         FaceSet(images, kind(["happy", "sad"]))
 
 
+def test_masked_targets_are_refused() -> None:
+    images = np.zeros((3, 2, 2), np.uint8)
+    targets = np.ma.array([0, 1, 2], mask=[False, True, False])
+    with pytest.raises(DataError, match=r"some are masked\. For no label give -1, as targets\.filled"):
+        FaceSet(images, targets)
+    assert FaceSet(images, targets.filled(-1)).targets.tolist() == [0, UNLABELLED, 2]
+    assert FaceSet(images, np.ma.array([0, 1, 2])).targets.tolist() == [0, 1, 2]
+
+
 def test_an_empty_split_is_saved_as_one_of_the_others_kind(tmp_path: Path) -> None:
     images = np.zeros((4, 48, 48), np.uint8)
     own = FaceSet(images, [0, 1, 1, 0], classes=("a", "b"))

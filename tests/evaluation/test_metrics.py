@@ -54,6 +54,12 @@ def test_by_hand() -> None:
     assert metrics.macro_f1(counts) == pytest.approx((4 / 5 + 1 / 2 + 2 / 3) / 3)
 
 
+@pytest.mark.parametrize("kinds", [(np.uint64, np.uint64), (np.int64, np.uint64), (np.uint8, np.int8)])
+def test_numbers_of_classes_may_be_of_any_whole_kind(kinds: tuple[type, type]) -> None:
+    labels, predicted = (np.array(numbers, kind) for numbers, kind in zip(([0, 2, 2], [0, 1, 2]), kinds, strict=True))
+    assert metrics.confusion(labels, predicted, 3).tolist() == [[1, 0, 0], [0, 0, 0], [0, 1, 1]]
+
+
 def test_macro_f1_is_not_accuracy() -> None:
     """Micro-averaged F1 equals accuracy; a network that always answers the common class shows the difference."""
     counts = metrics.confusion(np.array([0] * 9 + [1]), np.zeros(10, np.int64), 2)

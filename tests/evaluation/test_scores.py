@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from mien.data.faces import FaceSet
-from mien.errors import CheckpointError, DataError
+from mien.errors import CheckpointError, DataError, MediaError
 from mien.evaluation.scores import evaluate, joined, score
+from mien.recognition.recognizer import Recognizer
 
 
 class Lopsided(nn.Module):
@@ -74,6 +75,16 @@ def test_a_module_that_fails_is_left_as_it_was() -> None:
         score(model, FaceSet(np.zeros((2, 9, 9), np.uint8), [0, 1]))
     assert model.training
     assert torch.is_grad_enabled()
+
+
+def test_a_network_of_other_numbers_is_told_what_to_do() -> None:
+    with pytest.raises(DataError, match=r"fails on uint8 faces: .* weights are torch\.float16; model\.float\(\)"):
+        score(network().half(), faces())
+
+
+def test_a_recognizer_says_what_to_ask_instead() -> None:
+    with pytest.raises(MediaError, match=r"cropped faces, as `mien\.evaluate` brings them, .* recognizer\.net"):
+        score(Recognizer(), faces())
 
 
 def test_two_views_average_the_face_and_its_mirror_image() -> None:

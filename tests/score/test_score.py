@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
+from daft.execution.udf import UdfHandle
 from PIL import Image
 
 from mien.cards import checksum
@@ -359,6 +360,27 @@ def test_http(album: Path, photo: Path, tmp_path: Path) -> None:
         first, *more = [asked for asked in Quiet.log if asked[1] == f"/{name}.jpg"]
         assert first == ("GET", f"/{name}.jpg", "bytes=0-67108864")  # for no more than the limit
         assert bool(more) == (name != "0")  # once, unless it failed
+
+
+def test_a_loop_that_is_left_does_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And has nothing to tell, also where daft's worker takes longer to end than daft waits."""
+    gray(tmp_path / "images/0.pgm")
+    monkeypatch.setattr(UdfHandle.teardown, "__defaults__", (1e-4,))
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "images"))) as server:
+        server.asked = False  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        addresses = [f"http://127.0.0.1:{server.server_port}/0.pgm?{number}" for number in range(1000)]
+        (tmp_path / "list.csv").write_text("\n".join(["url", *addresses]))
+        going = score(Job(str(tmp_path / "list.csv"), detect=False, column="url"), tmp_path / "out", workers=1, rows=20)
+        while next(going).done < 20:
+            pass
+        going.close()
+        asked = sum(path.startswith("/0.pgm?") for _, path, _ in Quiet.log)
+        server.shutdown()
+    assert 20 <= asked < 500
+    assert caplog.text == ""  # it would stand on the terminal, after mien's last sentence
 
 
 def killed(line: list[str], out: Path, dice: random.Random) -> bool:

@@ -15,11 +15,14 @@ from mien.checkpoint import load_run, load_state, load_weights, save_state, save
 from mien.data.drawn import drawn_faces
 from mien.data.faces import FaceSet
 from mien.errors import CheckpointError, DataError, Diverged, RecipeError, TooLittleMemory
+from mien.evaluation.report import Report
+from mien.evaluation.scores import evaluate
 from mien.experiment import train
 from mien.models import create_model
 from mien.net import WEIGHTS
 from mien.runs import begin, history, read_note, write_history
 from mien.starting import fresh
+from mien.training.distributed import Team
 from mien.training.recipe import recipe
 
 
@@ -186,6 +189,26 @@ def test_too_little_memory_to_judge_it_before_is_told(tmp_path: Path, monkeypatc
         with pytest.raises(TooLittleMemory, match=r"memory of cpu is too small for .* choose a smaller batch"):
             next(train(tmp_path / f"{batch} {parts}", drawn_faces(140), made, device="cpu"))
     assert asked == [256, 32, 25]
+
+
+def test_a_network_is_judged_by_as_few_faces_at_a_time_as_one_process_computes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    class Pretended(Team):  # the other process isn't there
+        def wait(self) -> None: ...
+        def agree(self, number: int, what: str) -> None: ...
+
+    def noted(*given: Any, batch: int, **more: Any) -> Report:
+        asked.append(batch)
+        return evaluate(*given, batch=batch, **more)
+
+    monkeypatch.setattr("mien.experiment.join", lambda device: Pretended(rank=0, size=2))
+    monkeypatch.setattr("mien.experiment.evaluate", noted)
+    made = recipe("logistic", "demo", epochs=1, batch=32, accumulate=2)
+    list(train(tmp_path / "run", drawn_faces(140), made, device="cpu", export=False))
+    assert asked == [8, 8]  # before and after
 
 
 def test_a_run_with_a_second_labelling_goes_on_with_it_alone(tmp_path: Path) -> None:

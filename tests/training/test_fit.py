@@ -324,6 +324,17 @@ def test_what_gives_no_logits_of_the_classes_is_refused(answer: Any, said: str) 
         next(fit(Answering(answer), TRAIN, VAL, recipe("cnn", "demo"), device="cpu"))
 
 
+def test_what_a_network_keeps_besides_tensors_is_refused() -> None:
+    class Counting(Answering):
+        def get_extra_state(self) -> dict[str, int]:
+            return {"seen": 3}
+
+    model = Counting(lambda pixels: torch.zeros(len(pixels), 7))
+    model.learned = nn.Parameter(torch.zeros(1))
+    with pytest.raises(RecipeError, match="The Counting's _extra_state isn't a tensor; fit keeps tensors alone"):
+        next(fit(model, TRAIN, VAL, recipe("cnn", "demo"), device="cpu"))
+
+
 def test_a_trained_network_answers_for_the_classes_that_it_learned() -> None:
     three = ("left", "middle", "right")
     train, val = (FaceSet(faces.images, faces.labels % 3, classes=three) for faces in (TRAIN, VAL))
@@ -494,6 +505,20 @@ def test_batch_normalisation_of_one_face_is_refused(batch: int, parts: int) -> N
     next(fit(fresh(plain), TRAIN, VAL, plain, device="cpu"))
 
 
+def test_so_is_it_where_its_maps_are_one_pixel() -> None:
+    tiny = [FaceSet(faces.images[:16, ::6, ::6].copy(), faces.targets[:16]) for faces in (TRAIN, VAL)]
+    made = recipe("resnet", "demo", batch=1)
+    model = fresh(made)
+    with pytest.raises(RecipeError, match="a batch of 1 in 1 part is fewer"):
+        next(fit(model, *tiny, made, device="cpu"))
+    for part in model.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.requires_grad_(False)  # frozen ones take no variance of the batch
+    next(fit(model, *tiny, made, device="cpu"))
+    larger = [faces[:16] for faces in (TRAIN, VAL)]
+    next(fit(fresh(made), *larger, made, device="cpu"))
+
+
 def test_too_little_memory_is_told() -> None:
     class Greedy(torch.nn.Linear):
         def forward(self, given: torch.Tensor) -> torch.Tensor:
@@ -610,6 +635,13 @@ def test_a_network_in_a_wrapper_answers_for_the_classes_that_it_learned(wrap: An
     assert model.classes == TRAIN.classes
     for asked in (model, wrap(model)):
         assert evaluate(asked, VAL).accuracy == pytest.approx(epoch.val_accuracy)
+
+
+@pytest.mark.parametrize("wrap", [lambda model: torch.compile(model, backend="eager"), nn.DataParallel])
+def test_another_network_in_a_wrapper_is_warned_of(wrap: Any) -> None:
+    made = recipe("cnn", "demo", epochs=1, options=TINY)
+    with pytest.warns(UserWarning, match="for another network than this one: it is a logistic, not a cnn"):
+        next(fit(wrap(create_model("logistic")), TRAIN, VAL, made, device="cpu"))
 
 
 def test_torchs_default_dtype_changes_nothing() -> None:

@@ -272,7 +272,9 @@ def test_a_target_is_the_teachers_mean_answer_as_far_as_the_recipe_says() -> Non
     alone = taught(faces=told([0.6, 0.3, 0.1], [0.1, 0.3, 0.6]))
     both = Sure(0.8, 0.1, 0.1), Sure(0.4, 0.5, 0.1)
     torch.testing.assert_close(taught(*both, distil=1.0), alone)
-    torch.testing.assert_close(taught(*both, distil=0.0), moved(**ONE_STEP))
+    unasked = Sure(0.8, 0.1, 0.1)
+    torch.testing.assert_close(taught(unasked, distil=0.0), moved(**ONE_STEP))
+    assert not any(faces.is_floating_point() for faces in unasked.shown)
     half = (alone + moved(**ONE_STEP)) / 2  # one step's gradient is linear in the targets
     torch.testing.assert_close(taught(*both, distil=0.5), half, rtol=1e-3, atol=1e-6)
 

@@ -61,6 +61,30 @@ def test_it_is_said_where_there_are_no_gradients(around: Any) -> None:
         explain(model, SPLITS.val.images[:1], SPLITS.classes)
 
 
+def test_gradients_that_the_loop_switches_off_are_there_for_the_next_epoch() -> None:
+    made, losses = QUICK.model_copy(update={"epochs": 2}), []
+    for kept in (True, False):
+        torch.manual_seed(0)
+        model = create_model("cnn", **made.options)
+        with torch.enable_grad():
+            for epoch in fit(model, SPLITS.train, SPLITS.val, made, device="cpu"):
+                torch.set_grad_enabled(kept)  # as one does to look at some answers
+                losses.append(epoch.train_loss)
+            assert torch.is_grad_enabled() == kept
+    assert losses[:2] == losses[2:]
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_a_network_of_torchscript_is_trained_as_any_other(ema: float) -> None:
+    made, losses = QUICK.model_copy(update={"ema": ema}), []
+    for scripted in (False, True):
+        torch.manual_seed(0)
+        model = torch.jit.script(Own()) if scripted else Own()
+        losses += [epoch.val_loss for epoch in fit(model, SPLITS.train, SPLITS.val, made, device="cpu")]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+
+
 def test_a_networks_own_faults_arent_its_faces_size() -> None:
     model = create_model("cnn", **QUICK.options).half()
     with pytest.raises(RecipeError, match=r"The cnn fails on .* weights are torch\.float16; .* model\.float"):

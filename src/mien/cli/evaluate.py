@@ -99,6 +99,7 @@ def evaluate(
         raise typer.BadParameter(
             "the training faces are what the others are held against.", param_hint="--without-leaks"
         )
+    targets = list(dict.fromkeys(targets))  # the mean of a network with itself is its own answer
     nets = {target: open_net(target) for target in targets if _trained(target)}  # a wrong name shows before the data
     _check_untrained([target for target in targets if target not in nets])
     kind = figure_kind(figure, "--figure")

@@ -149,7 +149,7 @@ def _train(
             raise KeyboardInterrupt("nothing was begun yet.") from None
         resume_it = as_typed(["mien", "train", "--resume", str(folder), *along])
         raise KeyboardInterrupt(f"every finished epoch is saved. Go on with: {resume_it}") from None
-    finally:
+    else:  # one that failed would wait here for the others, which wait for it; its end tells them
         leave()
 
 

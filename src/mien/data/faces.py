@@ -308,6 +308,8 @@ def _place(at: Any) -> Any:
 
 def _checked_targets(targets: ArrayLike, n: int, names: Sequence[str], source: str) -> NDArray[Any]:
     where, classes = source or "targets", len(names)
+    if np.ma.is_masked(targets):  # asarray would silently bring back what the mask hides
+        raise DataError(f"{where}: some are masked. For no label give {UNLABELLED}, as targets.filled(-1) does.")
     array = np.asarray(targets)
     if array.size and array.ndim == 1 and array.dtype.kind in "OTU" and all(isinstance(one, str) for one in array):
         number = {"unlabelled": UNLABELLED} | {name: at for at, name in enumerate(names)}  # as to_pandas has it

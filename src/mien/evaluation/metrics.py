@@ -22,7 +22,7 @@ def confusion(labels: Ints, predicted: Ints, classes: int) -> NDArray[np.int64]:
     >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
     [[1, 1], [0, 1]]
     """
-    flat = np.bincount(labels.astype(np.int64) * classes + predicted, minlength=classes * classes)
+    flat = np.bincount(labels.astype(np.int64) * classes + predicted.astype(np.int64), minlength=classes * classes)
     return flat.reshape(classes, classes).astype(np.int64, copy=False)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data.faces import FaceSet, check_untransformed
-from mien.errors import CheckpointError, DataError, check_kind
+from mien.errors import CheckpointError, DataError, check_kind, first_line
 from mien.evaluation.report import Report
 from mien.evaluation.views import seen, views_of
 from mien.images import channels_first
@@ -214,7 +214,15 @@ def as_predictor(model: Any, temperature: float = 1.0) -> Iterator[Predictor]:
 
     def predict(pixels: NDArray[np.uint8]) -> NDArray[np.floating]:
         with torch.no_grad():  # what it keeps of inference_mode, as in a cache, couldn't be trained with
-            logits = model(torch.from_numpy(pixels).to(device))
+            try:
+                logits = model(torch.from_numpy(pixels).to(device))
+            except RuntimeError as error:
+                if isinstance(error, torch.OutOfMemoryError) or parameter is None or parameter.dtype == torch.float32:
+                    raise
+                raise DataError(
+                    f"The network fails on uint8 faces: {first_line(error)}. Its weights are {parameter.dtype}; "
+                    "model.float() makes them float32."
+                ) from error
             if not isinstance(logits, torch.Tensor) or logits.ndim != 2:
                 raise DataError(f"The network gives a {type(logits).__name__}; its logits are one tensor (B, K).")
             warn_of_probabilities(logits, "The network")

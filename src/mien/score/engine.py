@@ -1,5 +1,6 @@
 """The engine, daft, alone or on a Ray cluster: starting it, the form in which it takes paths, what its errors say."""
 
+import logging
 import os
 import re
 import socket
@@ -38,6 +39,7 @@ def need_daft() -> Any:
         import pyarrow.parquet  # noqa: F401
     except ImportError:
         raise MissingExtra("daft", "score", "Scoring very many images") from None
+    logging.getLogger("daft_local_execution").setLevel(logging.CRITICAL)  # what goes wrong is raised, too
     return daft
 
 

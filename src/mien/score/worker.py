@@ -1,8 +1,13 @@
 """A worker: a recogniser of its own, images in, a row for each of them out."""
 
+import atexit
 import os
+import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from mien.errors import CheckpointError, MediaError, MienError
@@ -53,6 +58,8 @@ def readings(
     answer = daft.DataType.from_arrow_type(arrow.struct(list(schema)[2:]))
     config = access(daft, job)
     at_once = _at_once(FEW if job.detect else MANY, largest, workers)
+    gone = Path(tempfile.gettempdir(), f"mien-{secrets.token_hex(8)}.gone")
+    """Tells this machine's workers, once it is there, that nobody waits for their rows."""
 
     @daft.cls(**_processes(workers))
     class Worker:
@@ -61,6 +68,8 @@ def readings(
 
         @daft.method.batch(return_dtype=answer, batch_size=at_once)  # type: ignore[untyped-decorator]
         def read(self, source: Any, *content: Any) -> Any:
+            if gone.exists():
+                raise MienError("The job was left.")
             names = source.to_pylist()
             found = _read(self.recognizer, names, content[0].to_pylist() if content else names, config)
             return arrow.array([_row(reading) for reading in found], arrow.struct(list(schema)[2:]))
@@ -68,8 +77,15 @@ def readings(
     given = [daft.col(name) for name in ("source", "bytes") if name in frame.column_names]
     frame = frame.with_column("found", Worker().read(*given))
     names = [daft.col("found").get(name).alias(name) for name in schema.names[2:]]
-    for batch in batches(frame.select("row", "source", *names), failure):
-        yield arrow.Table.from_batches([batch]).cast(schema)
+    found = batches(frame.select("row", "source", *names), failure)  # held here: it is closed where nothing holds it
+    try:
+        for batch in found:
+            yield arrow.Table.from_batches([batch]).cast(schema)
+    except BaseException:  # Ctrl-C, a full disk, a loop that was left: as daft is closed it waits until all is done
+        with suppress(OSError):
+            gone.touch()
+            atexit.register(gone.unlink, missing_ok=True)
+        raise
 
 
 def _processes(workers: int) -> dict[str, int]:

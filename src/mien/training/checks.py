@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from traceback import clear_frames
 from typing import Any
 
@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from mien.data.faces import UNLABELLED, FaceSet, check_untransformed
 from mien.errors import DataError, RecipeError, TooLittleMemory, check_kind, first_line
 from mien.evaluation.scores import warn_of_probabilities
-from mien.modes import in_eval_mode
+from mien.modes import in_eval_mode, unwrapped
 from mien.training.distributed import Team
 from mien.training.learner import side
+from mien.training.norms import trained_norms
 from mien.training.recipe import Recipe
 
 
@@ -71,14 +72,13 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
         raise DataError(f"The {name} has no second head, so it can't learn a second labelling.")
     share = min(recipe.batch, sum(train.counts.values())) // team.size
     part = share // min(recipe.accumulate, max(share, 1))
-    if part == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
-        raise RecipeError(
-            f"The {name} has batch normalisation, which needs two faces or more at a time; a batch of {share} in "
-            f"{recipe.accumulate} {'part' if recipe.accumulate == 1 else 'parts'} is fewer: raise batch (--batch), or "
-            "lower accumulate (--accumulate)."
-        )
     full, parameter = train.images.shape[1], next(model.parameters(), None)
-    with in_eval_mode(model):
+    lone: list[bool] = []  # whether norms see one value per channel of a face; of a single face that has no variance
+    with in_eval_mode(model), ExitStack() as hooks:
+        for norm in trained_norms(model) if part == 1 else ():
+            hooks.enter_context(
+                norm.register_forward_pre_hook(lambda _, x: lone.append(x[0].numel() <= 2 * x[0].shape[1]))
+            )
         try:
             for size in (full, side(recipe, full, 0)):
                 where = "cpu" if parameter is None else parameter.device
@@ -98,6 +98,12 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
             raise RecipeError(
                 f"The {name} can't take faces of {size} pixels; give it {larger}. ({first_line(error)})"
             ) from None
+    if any(lone):
+        raise RecipeError(
+            f"The {name} has batch normalisation, which needs two faces or more at a time; a batch of {share} in "
+            f"{recipe.accumulate} {'part' if recipe.accumulate == 1 else 'parts'} is fewer: raise batch (--batch), or "
+            "lower accumulate (--accumulate)."
+        )
     own, others = len(train.classes), len(second.classes) if second is not None else 0
     if not isinstance(given, Tensor) or given.ndim != 2 or len(given) != 2 or (not others and given.shape[1] != own):
         found = f"shape {tuple(given.shape)}" if isinstance(given, Tensor) else f"a {type(given).__name__}"
@@ -110,6 +116,10 @@ def check_network(model: nn.Module, train: FaceSet, recipe: Recipe, second: Face
         raise DataError(
             f"The {name}'s second head answers for {heads} classes; the second labelling has {len(second.classes)}: "
             f"{', '.join(second.classes)}."
+        )
+    if odd := [key for key, value in model.state_dict().items() if not isinstance(value, Tensor)]:
+        raise RecipeError(
+            f"The {name}'s {odd[0]} isn't a tensor; fit keeps tensors alone: let its get_extra_state give one, or none."
         )
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise RecipeError(
@@ -137,6 +147,7 @@ def warn_of_another(model: nn.Module, recipe: Recipe) -> None:
 
     Options that were passed to `create_model` are meant that way; networks of one's own aren't compared.
     """
+    model = unwrapped(model)
     name, own, chosen = (getattr(model, key, None) for key in ("name", "options", "chosen"))
     if chosen is None or not isinstance(own, dict):
         return

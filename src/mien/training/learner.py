@@ -40,13 +40,14 @@ class Learner:
         self.recipe, self.where, self.classes, self.team = recipe, where, len(train.classes), team
         self.faces = OnDevice(train, where)
         self.model = model  # what is judged: the average of `live`, or `live` itself where the recipe has no `ema`
-        self.live = copy.deepcopy(model) if recipe.ema else model
+        with torch.no_grad():  # what TorchScript copies would otherwise lead back to the original, and take no steps
+            self.live = copy.deepcopy(model) if recipe.ema else model
         forward: Any = self.live if second is None else self.live.joint
         if recipe.compile:
             torch.compiler.reset()  # or torch would silently compile no more after a few networks in one process
             forward = torch.compile(forward, dynamic=False)  # once for each size of faces; `side` gives two
         self.forward = forward
-        self.teachers = Teachers(teachers, train, where)
+        self.teachers = Teachers(teachers if recipe.distil else (), train, where)
         self.optimiser = _optimiser(self.live, recipe)
         balanced = recipe.class_weights == "balanced"
         self.weights = class_weights(self.faces.targets, self.classes) if balanced else None
@@ -99,6 +100,7 @@ class Learner:
                 "the model and recipe that it was taken with."
             ) from None
 
+    @torch.enable_grad()  # the loop's owner may have switched gradients off since the last one
     def epoch(self, number: int, tick: Callable[[float], None] | None) -> tuple[float, float]:
         """One pass over the faces: (mean loss, accuracy). Its random numbers follow from the seed and its number."""
         generator = torch.Generator(self.where).manual_seed(self.recipe.seed * 100_003 + number)

@@ -15,6 +15,11 @@ def train_mode(model: nn.Module) -> None:
             norm.eval()
 
 
+def trained_norms(model: nn.Module) -> list[_BatchNorm]:
+    """The norms that see the batch in training."""
+    return [norm for norm in _norms(model) if not _frozen(norm)]
+
+
 def statistics(model: nn.Module) -> list[Tensor]:
     """All buffers of floats, which the running means and variances are."""
     return [buffer for buffer in model.buffers() if buffer.is_floating_point()]
