@@ -220,6 +220,20 @@ def test_a_job_goes_on_from_another_folder(source: str, tmp_path: Path, monkeypa
     assert [row["source"] for row in found] == [str(tmp_path / f"here/faces/{number}.pgm") for number in range(2)]
 
 
+def test_a_job_goes_on_with_its_network_by_another_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(2):
+        gray(tmp_path / f"faces/{number}.pgm")
+    shutil.copy(BOX / "small" / INT8, tmp_path / "network.onnx")
+    out = tmp_path / "out"
+    monkeypatch.chdir(tmp_path)
+    next(score(Job("faces", "network.onnx", detect=False), out, workers=1))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match=r"another job: small isn't the network that it began with, network\.onnx: its"):
+        next(score(Job("../faces", "small", detect=False), out, workers=1))
+    assert len(run(Job("../faces", "../network.onnx", detect=False), out)) == 2
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a name is text")
 def test_a_name_that_isnt_text_is_read_and_stands_there_escaped(tmp_path: Path) -> None:
     gray(tmp_path / os.fsdecode(b"faces/caf\xe9/\xff.pgm"))
