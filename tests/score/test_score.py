@@ -321,6 +321,8 @@ def bucket(album: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     s3.create_bucket(Bucket="faces")
     for name in ("0.jpg", "2.jpg", "damaged.jpg", "notes.txt"):
         s3.put_object(Bucket="faces", Key=f"in/{name}", Body=(album / name).read_bytes())
+    for name in (".small/0.jpg", "@eaDir/2.jpg/SYNOPHOTO_THUMB_M.jpg"):  # as they are passed over on this machine
+        s3.put_object(Bucket="faces", Key=f"in/{name}", Body=(album / "0.jpg").read_bytes())
     s3.close()
     yield address
     server.stop()
@@ -333,6 +335,8 @@ def test_s3(bucket: str, tmp_path: Path) -> None:
         ("s3://faces/in/2.jpg", "face"),
         ("s3://faces/in/damaged.jpg", "failed"),
     ]
+    found = run(Job("s3://faces/in/.small", endpoint=bucket), tmp_path / "named")
+    assert [row["source"] for row in found] == ["s3://faces/in/.small/0.jpg"]
 
 
 class Quiet(SimpleHTTPRequestHandler):
