@@ -111,6 +111,15 @@ def test_other_sites_pages_and_foreign_names_are_turned_away(client: httpx.Clien
         assert other.get("/", headers={"host": "nowhere.example"}).status_code == 403
 
 
+def test_who_names_no_host_is_no_page(server) -> None:
+    """As HAProxy's and Nagios' checks ask; every browser names one."""
+    host, _, port = server.address.removeprefix("http://").partition(":")
+    for told, status in ((b"", b" 200 "), (b"Host: a.example\r\n", b" 403 "), (b"Origin: http://a\r\n", b" 403 ")):
+        with socket.create_connection((host, int(port)), 10) as line:
+            line.sendall(b"GET /v1/models HTTP/1.0\r\n" + told + b"\r\n")
+            assert status in line.recv(10_000).partition(b"\r\n")[0]
+
+
 def test_a_page_elsewhere_cant_see_that_it_runs(client: httpx.Client, serve) -> None:
     """As a browser asks for its pictures and scripts: without an Origin."""
     for site, mode, dest, path, status in (
