@@ -11,7 +11,7 @@ itself = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # whose certificate is for the
 itself.check_hostname, itself.verify_mode = False, ssl.CERT_NONE
 no_proxy = urllib.request.ProxyHandler({})  # one wouldn't find this container
 ask = urllib.request.build_opener(no_proxy, urllib.request.HTTPSHandler(context=itself)).open
-port = os.environ.get("MIEN_PORT", "8000")
+port = os.environ.get("MIEN_PORT") or "8000"  # empty where a compose file hands on what isn't set
 port = "8000" if port.startswith("tcp://") else port  # Kubernetes', where a Service is called mien
 said = []
 for scheme in ("http", "https"):

@@ -221,6 +221,20 @@ def test_a_job_goes_on_from_another_folder(source: str, tmp_path: Path, monkeypa
     assert [row["source"] for row in found] == [str(tmp_path / f"here/faces/{number}.pgm") for number in range(2)]
 
 
+def test_a_job_goes_on_with_its_network_by_another_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(2):
+        gray(tmp_path / f"faces/{number}.pgm")
+    shutil.copy(BOX / "small" / INT8, tmp_path / "network.onnx")
+    out = tmp_path / "out"
+    monkeypatch.chdir(tmp_path)
+    next(score(Job("faces", "network.onnx", detect=False), out, workers=1))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match=r"another job: small isn't the network that it began with, network\.onnx: its"):
+        next(score(Job("../faces", "small", detect=False), out, workers=1))
+    assert len(run(Job("../faces", "../network.onnx", detect=False), out)) == 2
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a name is text")
 def test_a_name_that_isnt_text_is_read_and_stands_there_escaped(tmp_path: Path) -> None:
     gray(tmp_path / os.fsdecode(b"faces/caf\xe9/\xff.pgm"))
@@ -308,6 +322,8 @@ def bucket(album: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     s3.create_bucket(Bucket="faces")
     for name in ("0.jpg", "2.jpg", "damaged.jpg", "notes.txt"):
         s3.put_object(Bucket="faces", Key=f"in/{name}", Body=(album / name).read_bytes())
+    for name in (".small/0.jpg", "@eaDir/2.jpg/SYNOPHOTO_THUMB_M.jpg"):  # as they are passed over on this machine
+        s3.put_object(Bucket="faces", Key=f"in/{name}", Body=(album / "0.jpg").read_bytes())
     s3.close()
     yield address
     server.stop()
@@ -320,6 +336,8 @@ def test_s3(bucket: str, tmp_path: Path) -> None:
         ("s3://faces/in/2.jpg", "face"),
         ("s3://faces/in/damaged.jpg", "failed"),
     ]
+    found = run(Job("s3://faces/in/.small", endpoint=bucket), tmp_path / "named")
+    assert [row["source"] for row in found] == ["s3://faces/in/.small/0.jpg"]
 
 
 class Quiet(SimpleHTTPRequestHandler):

@@ -126,6 +126,18 @@ def test_shared_memory_that_cant_be_written_is_called_so(tmp_path: Path) -> None
     assert "error: The job was cut short (shared memory, /dev/shm: [Errno 30] Read-only file system" in done.stderr
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a socket's path may have other lengths")
+def test_a_folder_for_temporary_files_whose_path_is_too_long_for_a_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = album(tmp_path / "faces", 2)
+    (long := tmp_path / ("n" * 100)).mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    done = command(job.source, "--out", tmp_path / "out")
+    said = f"(the path of temporary files is too long, {long}: set TMPDIR to another). What"
+    assert (done.returncode, said in done.stderr) == (1, True), done.stderr
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_workers_keep_to_the_network_that_the_job_began_with(there: bool, tmp_path: Path) -> None:
     job = album(tmp_path / "faces", 2)

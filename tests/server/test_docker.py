@@ -57,6 +57,17 @@ def test_the_address_that_kubernetes_calls_mien_port_is_no_port(monkeypatch: pyt
     assert "tcp" not in subprocess.run(healthy, env=environment, capture_output=True, text=True, check=False).stderr
 
 
+def test_an_empty_mien_port_is_none_for_the_health_check_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIEN_PORT", "")  # compose's MIEN_PORT=${MIEN_PORT} where that isn't set
+    asked: list[int] = []
+    monkeypatch.setattr("mien.server.run.serve", lambda settings, **how: asked.append(settings.port))
+    assert main(["serve"]) == 0
+    nowhere = ["-c", "import runpy, socket, sys; socket.create_connection = print; runpy.run_path(sys.argv[1])"]
+    healthy = [sys.executable, *nowhere, str(ROOT / "docker" / "healthy.py")]
+    done = subprocess.run(healthy, capture_output=True, text=True, check=False)
+    assert f"('127.0.0.1', {asked[0]})" in done.stdout, done.stderr
+
+
 @pytest.mark.soak
 @pytest.mark.skipif(sys.platform == "win32", reason="a script for sh")
 def test_the_steps_of_the_image_make_a_server_that_is_healthy(tmp_path: Path, picture: bytes) -> None:

@@ -267,3 +267,8 @@ def test_a_second_server_on_the_port_is_told_so(server) -> None:
     line = [sys.executable, "-m", "mien", "serve", "--port", port]
     done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, "--port" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
+
+
+def test_a_platforms_word_for_other_servers_is_passed_over(serve) -> None:
+    with serve(environment={"WEB_CONCURRENCY": "auto"}).client() as client:
+        assert client.get("/readyz").status_code == 200

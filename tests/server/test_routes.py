@@ -5,6 +5,8 @@ import io
 import json
 import mimetypes
 import shutil
+import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +142,26 @@ def test_an_int8_file_is_one_whatever_it_is_called(tmp_path: Path) -> None:
     app = create_app(Settings(models=(str(own),)))
     assert asyncio.run(app.state.reader.networks.get(None)).as_json()["kind"] == "int8"
     app.state.reader.close()
+
+
+def test_a_picture_with_the_offer_of_another_protocol_is_read(server, crop_files: list[bytes]) -> None:
+    """As Java's HttpClient sends it; alone, two at once, in pieces, and where the connection ends with it."""
+    offer = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+
+    def sent(more: str = "", version: str = "1.1") -> bytes:
+        line = f"POST /v1/predict?detect=false HTTP/{version}\r\nHost: 127.0.0.1\r\n"
+        return f"{line}{offer}{more}Content-Length: {len(crop_files[0])}\r\n\r\n".encode() + crop_files[0]
+
+    last = sent("Connection: close\r\n")
+    host, _, port = server.address.removeprefix("http://").partition(":")
+    for pieces in ([last], [sent() + last], [last[:50], last[50:250], last[250:]], [sent(version="1.0")]):
+        with socket.create_connection((host, int(port)), 10) as line:
+            for piece in pieces:
+                line.sendall(piece)
+                time.sleep(0.05)
+            told = b"".join(iter(lambda line=line: line.recv(10_000), b""))
+        count = b"".join(pieces).count(b"POST")
+        assert (told.count(b" 200 OK"), told.count(b'"label":')) == (count, count), told
 
 
 @pytest.mark.parametrize("form", ["WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG"])

@@ -106,8 +106,18 @@ def test_other_sites_pages_and_foreign_names_are_turned_away(client: httpx.Clien
         told = other.post("/v1/predict", content=picture, headers=elsewhere | {"authorization": f"Bearer {TOKEN}"})
         assert told.status_code == 200
         assert told.headers["access-control-allow-origin"] == elsewhere["origin"]
-        assert other.get("/", headers={"host": "elsewhere.example"}).status_code == 200  # as a proxy there sends it
+        for host in ("elsewhere.example", "Elsewhere.Example"):  # as a proxy there hands it on, and as curl sends it
+            assert other.get("/", headers={"host": host}).status_code == 200
         assert other.get("/", headers={"host": "nowhere.example"}).status_code == 403
+
+
+def test_who_names_no_host_is_no_page(server) -> None:
+    """As HAProxy's and Nagios' checks ask; every browser names one."""
+    host, _, port = server.address.removeprefix("http://").partition(":")
+    for told, status in ((b"", b" 200 "), (b"Host: a.example\r\n", b" 403 "), (b"Origin: http://a\r\n", b" 403 ")):
+        with socket.create_connection((host, int(port)), 10) as line:
+            line.sendall(b"GET /v1/models HTTP/1.0\r\n" + told + b"\r\n")
+            assert status in line.recv(10_000).partition(b"\r\n")[0]
 
 
 def test_a_page_elsewhere_cant_see_that_it_runs(client: httpx.Client, serve) -> None:

@@ -187,7 +187,10 @@ def _elsewhere(daft: Any, job: Job) -> list[str]:
         found = frame.to_pydict()["path"] if len(frame) else []  # daft can't make one of no rows
     except Exception as error:
         raise DataError(f"{job.source}: can't be listed ({reason(error)}).") from None
-    return [from_address(name) for name in found if not litter(os.path.basename(name))]
+    named = pattern.split("/")  # a hidden folder that is named is read, as on this machine
+    return [
+        from_address(name) for name in found if not any(litter(part) for part in name.split("/") if part not in named)
+    ]
 
 
 def from_address(name: str) -> str:

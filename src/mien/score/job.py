@@ -105,7 +105,8 @@ def _note(job: Job, net: Net, out: Path) -> dict[str, str]:
         noted = dict(json.loads(read_small(note)))
     except (OSError, ValueError, TypeError, RecursionError) as error:  # the last: brackets nested without end
         raise DataError(f"{note}: damaged ({error}). Name another folder.") from None
-    if other := [name for name, value in asked.items() if noted.get(name) != value]:
+    # the model isn't compared by its name: from another folder its path is another, and its SHA-256 says which it is
+    if other := [name for name, value in asked.items() if name != "model" and noted.get(name) != value]:
         name = other[0]
         raise DataError(
             f"{out} holds another job: its {name} is {noted.get(name)!r}, not {asked[name]!r}. "
@@ -113,8 +114,8 @@ def _note(job: Job, net: Net, out: Path) -> dict[str, str]:
         )
     if noted.get("network") != network:
         raise DataError(
-            f"{out} holds another job: {job.model} isn't the network that it began with: its SHA-256 isn't the one in "
-            f"{NOTE}. Go on with the same, or name another folder."
+            f"{out} holds another job: {job.model} isn't the network that it began with, {noted.get('model')}: its "
+            f"SHA-256 isn't the one in {NOTE}. Go on with the same, or name another folder."
         )
     return network
 

@@ -7,6 +7,7 @@ what they have isn't done again.
 
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,8 @@ def score(
         def failure(why: str) -> MienError:
             if "'/psm_" in why:  # multiprocessing's name for it, which looks like no file's
                 why = f"shared memory, {SHARED}: {why}"
+            if why == "AF_UNIX path too long":  # of the socket to a worker
+                why = f"the path of temporary files is too long, {tempfile.gettempdir()}: set TMPDIR to another"
             if re.match(r"\[Errno \d+\] (Connection reset|Broken pipe)", why):  # of the connection to a worker
                 why = "a worker was ended"
             return MienError(f"The job was cut short ({why}). What is done stays in {out}; the same command goes on.")

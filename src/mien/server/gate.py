@@ -31,9 +31,9 @@ class Gate:
         Args:
             headers: names in lower case. client: its address.
         """
-        host = headers.get("host", "")
-        if self.settings.local and not loopback(_name(host)) and host not in self._names:
-            # another site's name that was made to point here (DNS rebinding)
+        host = headers.get("host", "").lower()  # browsers write it so, other programs as they were given it
+        if self.settings.local and host and not loopback(_name(host)) and host not in self._names:
+            # another site's name that was made to point here (DNS rebinding); every browser sends one
             raise Refusal("foreign_host", f"This server is for this machine only; it isn't called {host!r}.")
         origin = headers.get("origin")
         if origin not in self.settings.origins and _from_elsewhere(headers):

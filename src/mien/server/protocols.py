@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import sys
 from typing import Any
 
+from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -60,6 +62,8 @@ class BoundedHttp(Unread, HttpToolsProtocol):
     Most heads come whole. The time runs only for one that doesn't, from its first part on; and from the start of the
     connection, as nothing may ever come. What is neither head nor body (trailers, sizes of chunks, empty lines) may be
     as large as a head, and is dropped. After an answer only another head keeps the connection open.
+
+    The offer of a protocol other than WebSocket is passed over: Java's HttpClient offers HTTP/2 with each request.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -77,7 +81,7 @@ class BoundedHttp(Unread, HttpToolsProtocol):
         # uvicorn cancels this timer at any byte, and wouldn't start it again
         idle, self.timeout_keep_alive_task = self.timeout_keep_alive_task, None
         heads, self._went_on = self._heads, False
-        super().data_received(data)
+        self._parse(data)
         if idle and heads == self._heads:
             self.timeout_keep_alive_task = idle
         elif idle:
@@ -91,6 +95,12 @@ class BoundedHttp(Unread, HttpToolsProtocol):
         elif self._in_head and self._timer is None:
             self._timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
 
+    def _parse(self, data: bytes) -> None:
+        while data:
+            self._data, self._again = data, b""
+            super().data_received(data)
+            data = self._again
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._size, self._in_head = 0, True
@@ -101,6 +111,8 @@ class BoundedHttp(Unread, HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> Any:
+        if self._offers_another():
+            return None
         self._end()
         self._went_on = True
         return super().on_headers_complete()
@@ -108,6 +120,25 @@ class BoundedHttp(Unread, HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._went_on = True
         super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if not self._offers_another():
+            super().on_message_complete()
+
+    def _offers_another(self) -> bool:
+        offers = self.parser.should_upgrade() and any(name == b"upgrade" for name, _ in self.headers)
+        return offers and not self._should_upgrade()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """uvicorn calls this where the parser stopped after such a head, and would drop the body: read both again."""
+        stopped = sys.exception()
+        if stopped is None or not self._offers_another():
+            return
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = HttpRequestParser(self)  # after an HTTP/1.0 request the old one wants no other
+        self._again = b"\r\n".join(lines) + b"\r\n\r\n" + self._data[stopped.args[0] :]
 
     def _end(self) -> None:
         self._in_head = False

@@ -71,6 +71,7 @@ def serve(settings: Settings, *, level: str = "info", announce: Callable[[str], 
         ws=BoundedSocket,
         # Windows' own loop stops listening when a client resets its connection too early (cpython issue 93821)
         loop="asyncio:SelectorEventLoop" if os.name == "nt" else "auto",
+        workers=1,  # else uvicorn reads WEB_CONCURRENCY, and fails where that is empty or no number
     )
     config.load()
     config.ssl = context
