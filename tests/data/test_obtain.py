@@ -95,6 +95,10 @@ def test_what_kaggle_gives_is_checked_before_it_is_kept(monkeypatch, tmp_path):
         obtain.fetch(tmp_path / "data")
     assert str(tmp_path / "cache") in str(raised.value)  # a file that is there, to be removed
     assert not (tmp_path / "data").exists()
+    there = (tmp_path / "cache/icml_face_data.csv").read_bytes()
+    monkeypatch.setattr(obtain, "verify", lambda path: path)
+    obtain.fetch_images(tmp_path / "data/fer2013.csv")
+    assert (tmp_path / "data/fer2013.csv").read_bytes() == there
 
 
 def test_without_network_one_clear_message():
