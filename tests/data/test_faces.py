@@ -1,5 +1,6 @@
 """A FaceSet and its splits as they are used: changed in place, indexed, copied, saved."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,16 @@ def test_what_is_changed_in_place_is_seen():
     faces.images[:] = 255 - faces.images
     assert len({before, labelled, faces.checksum}) == 3
     assert faces.replaced(marks=["tie", *[""] * (len(faces) - 1)]).checksum != faces.checksum
+
+
+def test_the_checksum_is_that_of_all_bytes_at_once():
+    """Which is what cards have, of sets that were read by any version."""
+    images = np.random.default_rng(0).integers(0, 256, (9000, 2, 2), np.uint8)
+    labels = np.arange(9000) % 2
+    for targets in (labels, np.eye(2, dtype=np.float32)[labels]):
+        said = repr((images.shape, targets.shape, ("a", "b"))).encode()
+        expected = hashlib.sha256(said + images.tobytes() + targets.tobytes()).hexdigest()
+        assert FaceSet(images, targets, classes=("a", "b")).checksum == expected
 
 
 def test_shares_that_are_changed_in_place_are_seen():

@@ -50,6 +50,7 @@ def files(tmp_path):
 def test_votes_are_shares_in_our_order_joined_by_row(files):
     splits = load_ferplus(*files)
     assert splits.classes == FERPLUS
+    assert {part.source for _, part in splits} == {f"{files[1]} + {files[0]}"}
     assert [len(part) for _, part in splits] == [6, 2, 1]
     train = splits.train
     assert np.array_equal(train.images, IMAGES[:6])

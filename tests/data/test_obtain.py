@@ -1,6 +1,7 @@
 """Fetching, without Kaggle and without the network: what is refused, what is checked, what people are told."""
 
 import functools
+import hashlib
 import http.server
 import sys
 import threading
@@ -94,6 +95,10 @@ def test_what_kaggle_gives_is_checked_before_it_is_kept(monkeypatch, tmp_path):
         obtain.fetch(tmp_path / "data")
     assert str(tmp_path / "cache") in str(raised.value)  # a file that is there, to be removed
     assert not (tmp_path / "data").exists()
+    there = (tmp_path / "cache/icml_face_data.csv").read_bytes()
+    monkeypatch.setattr(obtain, "verify", lambda path: path)
+    obtain.fetch_images(tmp_path / "data/fer2013.csv")
+    assert (tmp_path / "data/fer2013.csv").read_bytes() == there
 
 
 def test_without_network_one_clear_message():
@@ -137,7 +142,7 @@ def test_what_comes_as_votes_is_checked_before_it_is_kept(fer2013, server, tmp_p
 
 
 def test_files_that_are_there_are_checked_and_kept(fer2013, tmp_path, monkeypatch):
-    """With the checksums of this made-up set in place of the real ones, everything fits, and nothing is fetched."""
+    """The checksums of both files go to the comparison, which is content here, and nothing is fetched."""
     votes = [b"Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"]
     places = (4, 5, 6, 1, 3, 2, 0)
     for row in fer2013.splitlines()[1:]:
@@ -146,7 +151,15 @@ def test_files_that_are_there_are_checked_and_kept(fer2013, tmp_path, monkeypatc
         votes.append(b",".join([row.rpartition(b",")[2], b"", *cells]))
     write(tmp_path / "fer2013.csv", fer2013)
     write(tmp_path / "fer2013new.csv", b"\n".join(votes))
-    monkeypatch.setattr(obtain, "_compare", lambda *_: None)
+    compared, expected = [], []
+    monkeypatch.setattr(obtain, "_compare", lambda *given: compared.append(given))
     fetched = obtain.fetch(tmp_path, votes_url=NOWHERE)
     assert fetched.images == tmp_path / "fer2013.csv"
     assert len(fetched.checked) == 5
+    labels = np.array([int(row[:1]) for row in fer2013.splitlines()[1:]], np.uint8)
+    for known in obtain._STRETCHES:
+        those = labels[known.first : known.first + known.n]
+        images, shares = those.tobytes() + bytes(known.n * 48 * 48), 1000 * np.eye(8, dtype="<u2")[those]
+        expected.append((fetched.images, known, hashlib.sha256(images).hexdigest(), known.faces))
+        expected.append((fetched.votes, known, hashlib.sha256(shares.tobytes()).hexdigest(), known.votes))
+    assert sorted(compared, key=str) == sorted(expected, key=str)

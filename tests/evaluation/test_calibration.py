@@ -58,7 +58,7 @@ def test_where_every_answer_is_right_the_confidence_stays_as_trained() -> None:
     labels = np.array([0, 0, 1, 1] * 3)
     given = np.array([[0.6, 0.4], [0.7, 0.3], [0.4, 0.6], [0.3, 0.7]] * 3)
     found = Calibration.of(labels, given)
-    assert (found.temperature, found.at_bound) == (1, False)
+    assert (found.temperature, found.at_bound, found.all_right) == (1, False, True)
     assert found.ece_after == pytest.approx(found.ece)
     assert found.uncertain == pytest.approx(0.6)
 
@@ -66,7 +66,8 @@ def test_where_every_answer_is_right_the_confidence_stays_as_trained() -> None:
 def test_a_temperature_at_its_bound_is_known_as_such(honest: tuple[np.ndarray, np.ndarray]) -> None:
     labels, given = honest
     assert not Calibration.of(labels, given).at_bound
-    assert Calibration.of((given.argmax(1) + 1) % 7, given).at_bound  # always wrong
+    wrong = Calibration.of((given.argmax(1) + 1) % 7, given)  # always
+    assert (wrong.at_bound, wrong.all_right) == (True, False)
     unsure = np.full((1000, 2), [0.501, 0.499])
     unsure[0] = unsure[0, ::-1]
     assert Calibration.of(np.zeros(1000, int), unsure).at_bound  # all but one right, and hardly sure

@@ -129,7 +129,7 @@ def test_an_explanation_as_plain_data(face: NDArray[np.uint8], true_heat: NDArra
     plain = one.as_json()
     assert plain["believe"] is True
     assert (plain["better_than"], plain["random_orders"]) == (20, 20)
-    assert plain["deletion_area"] < plain["random_area"]
+    assert plain["deletion_area"] < plain["random_area"] == pytest.approx(one.check.areas.mean())
     assert len(plain["heatmap"]) == len(plain["heatmap"][0]) == 48
     np.testing.assert_allclose(plain["random"], one.check.orders.mean(0), atol=1e-4)
     with pytest.raises(FrozenInstanceError):

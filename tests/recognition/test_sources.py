@@ -95,6 +95,7 @@ def test_a_video_that_is_cut_off_is_told_of(tmp_path: Path, kind: str) -> None:
     *seen, last = Sources([path])
     assert 5 < len(seen) < 29
     assert last.error == f"cut off after {len(seen)} frames; its end is missing."
+    assert (last.index, last.time) == (len(seen), seen[-1].time)
 
 
 def test_frames_that_are_damaged_in_the_midst_are_told_of(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
-from mien.errors import DataError
+from mien.errors import DataError, MissingExtra
 from mien.recognition.annotate import annotate
 from mien.recognition.records import Face, Reading
 from mien.recognition.video import VideoWriter
@@ -146,6 +147,17 @@ def test_it_doesnt_go_on_with_what_it_didnt_write(tmp_path: Path, name: str, con
         RowWriter(path, classes=CLASSES, resume=True)
     assert path.read_bytes() == content
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+def test_only_parquet_files_need_pyarrow_and_say_so_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    for kind in (".jsonl", ".csv"):
+        with RowWriter(tmp_path / f"rows{kind}", classes=CLASSES) as writer:
+            writer.write(READINGS[0])
+    with pytest.raises(MissingExtra, match=r"mien\[parquet\]"):
+        RowWriter(tmp_path / "rows.parquet", classes=CLASSES)
 
 
 def test_a_parquet_file_whose_rows_are_damaged_is_said_to_be(tmp_path: Path) -> None:

@@ -55,15 +55,17 @@ def test_many_pictures_go_several_in_a_request(asked: mien.Client, server, photo
     assert len([one for one in server.log() if one["path"] == "/v1/predict/batch"]) <= before + 2
 
 
-def test_many_are_asked_about_as_one_is(asked: mien.Client, server, photo: Path) -> None:
-    async def many(how: dict[str, object]) -> list[mien.Reading]:
+def test_all_ways_to_ask_are_alike(asked: mien.Client, server, photo: Path) -> None:
+    async def others(how: dict[str, object]) -> list[mien.Reading]:
         async with mien.AsyncClient(server.address) as client:
-            return [one async for one in client.predict_many([photo], **how)]
+            many = [one async for one in client.predict_many([photo], **how)]
+            return [await client(photo, **how), await client.predict(photo, **how), *many]
 
     readings = []
     for how in ({"model": "small", "detect": False}, {"detect": False}, {"model": "small"}, {}):
         readings.append(asked(photo, **how))
-        assert list(asked.predict_many([photo], **how)) == asyncio.run(many(how)) == readings[-1:]
+        alike = [asked.predict(photo, **how), *asked.predict_many([photo], **how), *asyncio.run(others(how))]
+        assert alike == readings[-1:] * 5
     assert len({(one.faces[0].box, *one.faces[0].probabilities.values()) for one in readings}) == 4
 
 

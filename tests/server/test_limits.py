@@ -113,8 +113,9 @@ def test_a_place_of_the_queue_is_held_for_bodies_that_come_alone(monkeypatch: py
     monkeypatch.setattr(bodies, "FIRST", 0.3, raising=False)
     app = create_app(Settings())
 
-    async def nothing() -> AsyncIterator[bytes]:
-        yield b"x"
+    async def no_more_than(some: bytes) -> AsyncIterator[bytes]:
+        if some:
+            yield some
         await asyncio.sleep(60)
 
     async def steadily() -> AsyncIterator[bytes]:
@@ -122,15 +123,17 @@ def test_a_place_of_the_queue_is_held_for_bodies_that_come_alone(monkeypatch: py
             yield bytes(16 << 10)
             await asyncio.sleep(0.1)
 
-    async def ask() -> tuple[httpx.Response, int, httpx.Response]:
+    async def ask() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
-            late = await asyncio.wait_for(client.post("/v1/predict", content=nothing()), 5)
-            return late, app.state.reader.held, await client.post("/v1/predict", content=steadily())
+            for some, said in ((b"x", "1 byte"), (b"", "0 bytes")):
+                late = await asyncio.wait_for(client.post("/v1/predict", content=no_more_than(some)), 5)
+                assert (late.status_code, app.state.reader.held) == (408, 0)
+                told = late.json()["error"]["message"]
+                assert told.startswith(f"The picture came too slowly: {said} in 0.3 seconds. ")
+            return await client.post("/v1/predict", content=steadily())
 
     try:
-        late, held, steady = asyncio.run(ask())
+        steady = asyncio.run(ask())
     finally:
         app.state.reader.close()
-    assert (late.status_code, held) == (408, 0)
-    assert late.json()["error"]["message"].startswith("The picture came too slowly: 1 byte in 0.3 seconds. ")
     assert steady.json()["error"]["code"] == "bad_picture"
