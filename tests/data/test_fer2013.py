@@ -171,6 +171,7 @@ WHOLE_FILES = [
     (HEADER + b"\n\n", "no rows"),
     (GOOD.replace(b"pixels", b"picture"), "no column 'pixels'"),
     (GOOD.replace(b"emotion", b"mood"), "no column 'emotion'"),
+    (b"Label,pixels\n3," + PIXELS, "no column 'emotion', but 'label'"),
     (b"\n".join(GOOD.splitlines()[1:]), "no column 'pixels'"),
     (b"file,label\na.png,happy\n", r"no column 'pixels'.*put the pictures into a folder for each class"),
     (b"emotion,pixels,pixels,Usage\n", "twice"),
