@@ -180,6 +180,7 @@ WHOLE_FILES = [
     (lzma.compress(GOOD)[:5000], "cut off"),
     (zipped(fer2013__csv=GOOD)[:5000], "zip"),
     (zipped(readme__txt=b"hello"), "holds readme.txt"),
+    (zipped(**{"a.JPG": b"", "b.txt": b""}), "holds a.JPG, b.txt. .* unpack it, and name the folder"),
     (zipped(a__csv=GOOD, b__csv=GOOD), "several tables in it fit: a.csv, b.csv"),
     (GOOD.replace(b"\n", b" "), "no rows"),
     (HEADER + b"\n" + b"1 " * (1 << 20), "line 2 has"),
