@@ -76,8 +76,15 @@ def folder(photo: Path, film: Path, tmp_path: Path) -> Path:
             place.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(face[0]).save(place)
     (tmp_path / "fer2013.csv").write_text("\n".join(rows) + "\n")
-    for name in ("photo.jpg", "photos/party.jpg", "my_photos/party.jpg", "film.mp4", "interviews/film.mp4"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in (
+        "photo.jpg",
+        "photos/party.jpg",
+        "my_photos/party.jpg",
+        "my_photos/a/DSC_1.JPG",
+        "film.mp4",
+        "interviews/film.mp4",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(film if name.endswith("mp4") else photo, tmp_path / name)
     return tmp_path
 
@@ -131,6 +138,7 @@ def test_the_python_of_the_pages_runs(folder: Path, mien) -> None:
     assert 0 < float(chance) <= 1
     assert "(cnn)" in run(mien, folder, ["leaderboard", "runs/own"])
     assert python(folder, "docs/how-to/own-data.md")[-1].startswith("grumpy ")
+    assert {path.name[:7] for path in (folder / "crops").iterdir()} == {"0-party", "1-DSC_1"}
 
 
 def test_the_columns_of_rows_are_explained() -> None:

@@ -56,6 +56,15 @@ def test_a_labelled_folder_is_judged_whole(tmp_path: Path, capsys: pytest.Captur
     assert main(["evaluate", "small", "--data", str(mine), "--split", "every"]) == 2
 
 
+def test_where_all_faces_are_leaks_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder(tmp_path / "mine" / "train")
+    for split in ("val", "test"):
+        shutil.copytree(tmp_path / "mine" / "train", tmp_path / "mine" / split)
+    words = ("evaluate", "small", "--data", str(tmp_path / "mine"), "--split", "test", "--without-leaks")
+    assert main([*words]) == 1
+    assert capsys.readouterr().err == "error: All 70 faces of test stand in train, too: without them none is left.\n"
+
+
 def test_fewer_classes_than_the_network_knows_are_an_easier_question(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,11 @@ def test_no_word_of_a_table_steers_the_terminal(capsys: pytest.CaptureFixture[st
     assert "\x1b" not in capsys.readouterr().out
 
 
+def test_no_word_of_a_table_becomes_a_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(["source"], [["IMG:100:.jpg"]])
+    assert "IMG:100:.jpg" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("width", [80, 60, 40])
 def test_in_a_narrow_terminal_no_number_is_broken(
     width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -236,6 +236,8 @@ def test_pictures_in_no_folder(tmp_path):
         (["train/happy/1.png", "val/bored/1.png"], "unknown class folder 'bored' in val"),
         (["train/happy/1.png", "other/happy/1.png"], "'other', which is no split"),
         (["val/happy/1.png", "valid/happy/1.png"], "are the same split"),
+        (["train_set/happy/1.png", "test_set/happy/1.png"], "'test_set', 'train_set' look like splits, .* Call splits"),
+        (["seg_train/a/1.png", "seg_test/a/1.png"], "'seg_test', 'seg_train' look like splits"),
         (["anger/1.png", "angry/1.png"], "mean the same class"),
         (["happy/train/1.png", "happy/test/2.png", "sad/train/3.png"], "its folders are splits .* instead: test/happy"),
     ],
@@ -245,6 +247,12 @@ def test_folders_that_make_no_sense(tmp_path, files, found):
         put(tmp_path, file)
     with pytest.raises(DataError, match=found):
         load_folder(tmp_path)
+
+
+def test_classes_may_begin_as_splits_do(tmp_path):
+    for file in ("testy/monday/1.png", "testy/tuesday/2.png", "valiant/3.png", "valiant/4.png"):
+        put(tmp_path, file)
+    assert load_folder(tmp_path).classes == ("testy", "valiant")
 
 
 def test_a_class_alone_is_no_wrapping(tmp_path):

@@ -1,6 +1,7 @@
 """The doctor's page, read as a person reads it."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,3 +68,9 @@ def test_names_from_right_to_left_turn_nothing_beside_them(tmp_path: Path) -> No
     text = page_of(Splits(*own, "noise"), tmp_path / "page.html")
     assert text.count(name) == text.count(f"<bdi>{name}</bdi>") + text.count(f'labelled {name}."')
     assert f"<bdi>{name}</bdi><br>train, <bdi>row " in text
+
+
+def test_a_file_whose_name_is_no_text_stands_on_the_page(tmp_path: Path) -> None:
+    splits = splits_with(1)
+    files = [f"a/b\udce4r{row}.png" for row in range(len(splits.train))]
+    assert "a/b?r0.png" in page_of(replace(splits, files=files), tmp_path / "page.html")

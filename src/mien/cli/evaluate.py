@@ -224,6 +224,8 @@ def _without_leaks(splits: "Splits", split: str) -> "FaceSet":
     from mien.data.copies import leaked
 
     copies = leaked(splits["train"], splits[split])
+    if copies.all():
+        raise DataError(f"All {len(copies):,} faces of {split} stand in train, too: without them none is left.")
     note(f"{copies.sum():,} faces of {split} stand in train, too, and are left out.")
     kept: FaceSet = splits[split][~copies]
     return kept

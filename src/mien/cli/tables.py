@@ -55,7 +55,7 @@ def print_table(
             table.add_row(*(row[place] for place in places))
         width = max(room, sum(needed[place] for place in places))
         # a height, too: without one rich takes Emacs' shell to have 80 columns
-        Console(width=width, height=25, force_terminal=shown, markup=False, highlight=False).print(table)
+        Console(width=width, height=25, force_terminal=shown, markup=False, emoji=False, highlight=False).print(table)
 
 
 def _parts(needed: Sequence[int], room: int) -> Iterator[list[int]]:

@@ -20,6 +20,9 @@ from mien.labels import FER2013
 SIZE = 48
 """Pixels. Every face of FER2013 is 48×48 gray."""
 
+_OTHERS_CALL_IT = ("label", "labels", "class", "target", "expression", "emotions")
+"""Names of a column of labels that isn't read: without `emotion` its faces would count as unlabelled."""
+
 USAGES = ("Training", "PublicTest", "PrivateTest")
 """FER2013's names for training, validation and test, in this order: what the contest ranked in public is the
 validation split, what decided it in the end is the test split."""
@@ -90,6 +93,8 @@ def _columns(table: Table) -> dict[str, int]:
             "FER2013 has the columns emotion, pixels and Usage. A table of picture files and labels isn't read: put "
             "the pictures into a folder for each class, or make a FaceSet in Python."
         )
+    if "emotion" not in places and (others := [name for name in table.columns if name in _OTHERS_CALL_IT]):
+        raise DataError(f"{table.source}: no column 'emotion', but {others[0]!r}. Call the labels, 0..6, emotion.")
     twice = [name for name in places if table.columns.count(name) > 1]
     if twice:
         raise DataError(f"{table.source}: the column {twice[0]!r} stands there twice.")

@@ -26,6 +26,9 @@ _SPLIT_FOLDERS = {
     **dict.fromkeys(("val", "valid", "validation", "public", "publictest"), VAL),
     **dict.fromkeys(("test", "testing", "private", "privatetest"), TEST),
 }
+_LIKE_SPLIT = re.compile(r"(train|val|test)|.*[^a-z](train(ing)?|val(id(ation)?)?|test(ing)?)$")
+"""Names in lower case that stand for splits where all folders have such names: train_set, TestData, seg_train."""
+
 _KAGGLE_NAME = re.compile(r"(Training|PublicTest|PrivateTest)_")
 _KAGGLE_SPLITS = {"Training": TRAIN, "PublicTest": VAL, "PrivateTest": TEST}
 
@@ -164,6 +167,11 @@ def _files(root: Path) -> Iterable[_File]:
     top = _folders(root)
     splits = [folder for folder in top if folder.name.lower() in _SPLIT_FOLDERS]
     if not splits:
+        if len(top) > 1 and all(_LIKE_SPLIT.match(folder.name.lower()) and _folders(folder) for folder in top):
+            raise DataError(
+                f"{root}: {', '.join(repr(folder.name) for folder in top)} look like splits, but would be the classes. "
+                "Call splits train, val and test."
+            )
         yield from _files_of_classes(root, TRAIN)
         return
     if len(splits) < len(top):

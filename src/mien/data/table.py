@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from mien.errors import BadRow, DataError
+from mien.images import SUFFIXES
 
 BLOCK = 1 << 18
 """Bytes taken at a time. A block and what is computed from it stay in the processor's cache."""
@@ -143,7 +144,9 @@ def _from_zip(stack: ExitStack, file: IO[bytes], path: str, fits: Callable[[Sequ
             "ends in .npz, mien.Splits.load under any name."
         )
     held = ", ".join(archive.namelist()[:10]) or "nothing"
-    raise DataError(f"{path}: no fitting .csv in the zip file; it holds {held}.")
+    pictures = any(Path(name).suffix.lower() in SUFFIXES for name in archive.namelist())
+    todo = " Pictures are read from folders: unpack it, and name the folder." if pictures else ""
+    raise DataError(f"{path}: no fitting .csv in the zip file; it holds {held}.{todo}")
 
 
 def shown(cell: bytes | str) -> str:

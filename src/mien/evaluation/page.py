@@ -65,7 +65,7 @@ def render(package: str, template: str, **values: Any) -> str:
     environment.lstrip_blocks = True
     written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     page: str = environment.from_string(source).render(style=style, written=written, **values)
-    return page
+    return page.encode(errors="replace").decode()  # a file's name may be no text, which UTF-8 couldn't hold
 
 
 def jinja() -> Any:
