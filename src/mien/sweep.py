@@ -113,7 +113,7 @@ class Sweep:
         path = self.folder / DATABASE
         with _going_on(path, RuntimeError):  # which optuna raises of another version's database
             self._storage = optuna.storages.RDBStorage(  # a creator, as some paths can't be part of an address
-                "sqlite:///sweep.db", engine_kwargs={"creator": lambda: sqlite3.connect(path, WAIT)}
+                "sqlite:///sweep.db", engine_kwargs={"creator": lambda: sqlite3.connect(path, timeout=WAIT)}
             )
             self._study = optuna.create_study(
                 storage=self._storage,
