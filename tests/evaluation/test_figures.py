@@ -202,6 +202,10 @@ def test_what_is_empty_can_be_drawn_too(some_faces: FaceSet) -> None:
     assert figures.ladder_picture(["one"], [0.5], [(0.4, 0.6)])
 
 
+def test_a_run_whose_name_is_no_text_is_drawn() -> None:
+    assert "b\N{REPLACEMENT CHARACTER}r" in figures.ladder_picture(["b\udce4r"], [0.5], [(0.4, 0.6)]).decode()
+
+
 def test_colour_faces(some_faces: FaceSet) -> None:
     red = np.zeros((4, 12, 12, 3), np.uint8)
     red[..., 0] = 255
