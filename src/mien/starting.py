@@ -55,8 +55,8 @@ def fresh(recipe: Recipe, splits: Splits) -> nn.Module:
 
 
 def has_new_head(recipe: Recipe, classes: Sequence[str]) -> bool:
-    """Whether the network that `recipe.init` names answers for other classes, so that another head is needed."""
-    return recipe.init not in ("", TIMM) and Card.read(recipe.init).classes != tuple(classes)
+    """Whether what `recipe.init` names answers for other classes, or, from timm, has no head: another is needed."""
+    return recipe.init == TIMM or (recipe.init != "" and Card.read(recipe.init).classes != tuple(classes))
 
 
 def _options(folder: Path) -> dict[str, Any] | None:

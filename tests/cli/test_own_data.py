@@ -56,7 +56,8 @@ def test_from_a_folder_of_photos_to_predictions(photos: Path, tmp_path: Path, ca
     told, said = ask(capsys, *line, "--sampling", "balanced", "--out", run)
     assert "--batch 16 rather than the preset's 64, so that" in said  # of so few faces
     assert told["preset"] == "finetune"
-    assert told["after"]["val"]["accuracy"] > max(0.5, told["before"]["val"]["accuracy"] + 0.15)
+    assert told["before"]["val"]["accuracy"] > 0.8  # the new head was fitted to what the network in the box sees
+    assert told["after"]["val"]["accuracy"] > 0.8
 
     card = Card.read(run)
     assert (card.classes, card.input_shape) == (("cheerful", "grumpy", "wow"), (3, 40, 40))

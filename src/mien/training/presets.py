@@ -26,7 +26,7 @@ _WARP: dict[str, Any] = {"flip": True, "shift": 0.1, "scale": 0.15, "rotate": 12
 _FINETUNE: dict[str, Any] = {
     **_WARP,
     "optimiser": "adamw",
-    "lr": 0.002,
+    "lr": 0.0001,
     "weight_decay": 0.05,
     "batch": 64,
     "epochs": 20,
