@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import MissingExtra
-from mien.names import printable
 from mien.style import SERIES, look
 
 try:
@@ -54,7 +53,7 @@ def shortened(name: str, most: int = 18) -> str:
     >>> shortened("surprise"), shortened("a very long name of a class")
     ('surprise', 'a very long name …')
     """
-    name = printable(name)  # a run's folder may be called what is no text, which matplotlib refuses
+    name = name.encode(errors="replace").decode()  # a run's folder may be called what is no text; matplotlib refuses it
     if width(name) <= most:
         return name
     while width(name) > most - 1:
