@@ -1,5 +1,6 @@
 """Videos that some decoder reads otherwise than others do, or doesn't read."""
 
+import os
 import struct
 import sys
 from fractions import Fraction
@@ -30,7 +31,18 @@ def write(
             frame.pts = number
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+    if codec == "libsvtav1" and hasattr(os, "sched_setscheduler"):
+        # as root it gives the calling thread real-time priority, and so all that is started from here: a browser that
+        # is busy then leaves the processor to nobody
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     return path
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="Linux alone has such priorities")
+def test_writing_a_video_leaves_the_priority_as_it_was(tmp_path: Path) -> None:
+    was = os.sched_getscheduler(0)
+    write(tmp_path / "a.mp4", "libsvtav1", {})
+    assert os.sched_getscheduler(0) == was
 
 
 def assert_read(path: Path) -> None:
