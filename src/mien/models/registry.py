@@ -95,6 +95,7 @@ def create_model(name: str, *, classes: int = 7, channels: int = 1, size: int = 
         UnknownModel: for another name, or an option that the model doesn't have.
 
     >>> import torch
+    >>> from mien import create_model
     >>> create_model("logistic")(torch.zeros(2, 1, 48, 48, dtype=torch.uint8)).shape
     torch.Size([2, 7])
     """
