@@ -125,9 +125,9 @@ def test_a_confusion_matrix_has_legible_shares(drawn: list[Figure]) -> None:
 
 
 def test_the_curves_bear_their_own_names_and_the_best_epoch_is_by_validation(drawn: list[Figure]) -> None:
-    values = {"train_loss": (3, 2, 1), "val_loss": (4, 3, 5), "train_accuracy": (0.5, 0.6, 0.9)}
-    values |= {"val_accuracy": (0.4, 0.7, 0.3)}
-    history = [{"epoch": 1 + row} | {name: told[row] for name, told in values.items()} for row in range(3)]
+    values = {"train_loss": (3, 2, 1, 1), "val_loss": (4, 3, 5, 4), "train_accuracy": (0.5, 0.6, 0.9, 0.9)}
+    values |= {"val_accuracy": (0.4, 0.7, 0.3, 0.7)}
+    history = [{"epoch": 1 + row} | {name: told[row] for name, told in values.items()} for row in range(4)]
     figures.curves(history)
     for axes, what in zip(drawn[0].axes, ("loss", "accuracy"), strict=True):
         train, val, best = axes.lines

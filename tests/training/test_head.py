@@ -59,6 +59,35 @@ def test_it_is_a_logistic_regression_on_what_the_layers_below_see() -> None:
     np.testing.assert_allclose(logits - logits.mean(1, keepdims=True), expected, atol=2e-3)
 
 
+def test_an_earlier_heads_logits_are_trusted_more_than_what_comes_into_it() -> None:
+    faces, earlier = of_smiles(draw(140)), small(classes=7)
+    fit_head_(earlier, draw(700), seed=0, batch=70)
+    model = small()
+    model.load_state_dict({name: value for name, value in earlier.state_dict().items() if "linear" not in name}, False)
+    features = seen(model, faces)
+    with torch.no_grad():
+        logits = earlier.eval()(torch.from_numpy(faces.pixels)).double().numpy()
+    both = [logits - logits.mean(1, keepdims=True), features]
+    # scikit-learn has one decay for all: a column is as many times larger as its weight is to be smaller
+    x = np.hstack(
+        [part / np.maximum(part.std(0), 1e-6) / decay**0.5 for part, decay in zip(both, (0.03, 3), strict=True)]
+    )
+    found = LogisticRegression(C=2 / len(x), tol=1e-8, max_iter=1000).fit(x, faces.targets)  # 2: of two, it has one row
+    fit_head_(model, faces, seed=0, batch=32, earlier=earlier)
+    with torch.no_grad():
+        given = model(torch.from_numpy(faces.pixels)).double().numpy()
+    np.testing.assert_allclose(given[:, 1] - given[:, 0], found.decision_function(x), atol=2e-3)
+
+
+@pytest.mark.parametrize("last", [nn.Identity(), nn.Linear(3, 7)])
+def test_an_earlier_head_of_another_kind_tells_nothing(last: nn.Module) -> None:
+    faces, earlier, (one, other) = of_smiles(draw(28)), small(classes=7), (small(), small())
+    earlier.linear = last
+    fit_head_(one, faces, seed=0, batch=14, earlier=earlier)
+    fit_head_(other, faces, seed=0, batch=14)
+    assert torch.equal(one.linear.weight, other.linear.weight)
+
+
 def test_the_rest_of_the_network_its_modes_and_random_numbers_stay_as_they_are() -> None:
     model = small().train()
     model.linear.eval()

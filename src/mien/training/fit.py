@@ -1,6 +1,7 @@
 """The training loop. `fit` is a generator: it yields after every epoch, and whoever calls it prints, saves or stops."""
 
 import copy
+import math
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import InitVar, dataclass
@@ -38,7 +39,8 @@ class Epoch(_Held):
     """The figures of one epoch, `vars(epoch)` by their names. Losses are in nats, accuracies 0..1.
 
     `train_*` are means over the epoch's augmented batches, as the weights changed; `val_*` are measured after it.
-    `best` says that every earlier epoch had a lower `val_accuracy`: of equally good epochs the first is the best.
+    `best` says that it is better than all before: by `val_accuracy`, and of equal ones by `val_loss`. Where the recipe
+    has an `init`, the weights that it started from are among these.
     """
 
     epoch: int
@@ -97,7 +99,8 @@ def fit(
     `mien.create_model("cnn", **recipe.options)`; a UserWarning says how another one of mien's differs from it.
 
     At each yield `model` holds the weights that were just measured on `val` (their moving average, when the recipe
-    keeps one); when the loop ends, by itself or by `break`, it holds those of the best epoch by `val_accuracy`.
+    keeps one); when the loop ends, by itself or by `break`, it holds the best of all (see `Epoch`): those that it
+    started from where the recipe has an `init` and no epoch was better.
     If a variable holds the generator, as in a notebook, a loop that was left ends with that variable's `.close()`.
     Frozen parameters (`requires_grad` is False) stay as they are, and so do the running means of norms whose own
     parameters are frozen. The loop may freeze and thaw some between epochs.
@@ -168,13 +171,18 @@ def _epochs(
     arrange(model, where, train.pixels.shape[1:])
     learner = Learner(model, train, recipe, where, second, team, teachers)
     part = -(-learner.batch // (team.size * recipe.accumulate))  # of what a step computes at a time
-    best, best_accuracy, best_epoch, start = _copy(model), -1.0, 0, 0
+    best, best_epoch, start = _copy(model), 0, 0
+    score, trained = (-1.0, 0.0), state is not None
     holder: nn.Module = model if "classes" in vars(model) else unwrapped(model)
     named, names = _names_classes(holder), vars(holder).get("classes")
     try:
         if state is not None:
             learner.load(state)
-            best, best_accuracy, best_epoch, start = (state[key] for key in ("best", "accuracy", "best_epoch", "epoch"))
+            best, best_epoch, start = (state[key] for key in ("best", "best_epoch", "epoch"))
+            score = state["accuracy"], -state.get("loss", math.inf)
+        elif recipe.init:
+            val_loss, val_accuracy = _judge(model, judge, team, part)
+            score = val_accuracy, -val_loss
         if named:
             holder.classes = train.classes  # type: ignore[assignment]
         for epoch in range(start, recipe.epochs):
@@ -184,11 +192,11 @@ def _epochs(
             train_loss, train_accuracy = learner.epoch(epoch, tick)
             seconds = time.perf_counter() - began
             val_loss, val_accuracy = _judge(model, judge, team, part)
-            is_best = val_accuracy > best_accuracy
+            trained, is_best = True, (val_accuracy, -val_loss) > score
             if is_best:
-                best, best_accuracy, best_epoch = _copy(model), val_accuracy, epoch + 1
-            known = {"best": best, "accuracy": best_accuracy, "best_epoch": best_epoch, "epoch": epoch + 1}
-            training = {**learner.state(), **known}
+                best, best_epoch, score = _copy(model), epoch + 1, (val_accuracy, -val_loss)
+            known = {"best": best, "accuracy": score[0], "loss": -score[1], "best_epoch": best_epoch}
+            training = {**learner.state(), **known, "epoch": epoch + 1}
             try:
                 yield Epoch(
                     epoch + 1, recipe.epochs, train_loss, train_accuracy, val_loss, val_accuracy, learner.lr, seconds,
@@ -198,7 +206,7 @@ def _epochs(
                 training.clear()  # an epoch that is kept holds no weights, which would go on changing
     finally:
         model.load_state_dict(best)
-        if named and not best_epoch:  # nothing was trained: undo it
+        if named and not trained:  # undo it
             holder.classes = names  # type: ignore[assignment]
             if names is None:
                 del holder.classes

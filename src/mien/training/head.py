@@ -12,11 +12,14 @@ FACES = 2048
 """As many faces are enough for a head (docs/LOG.md), however many there are."""
 
 DECAY = 1.0
-"""Half of it, times the squared weights, is added to the mean loss; what comes into the head has deviation 1 then."""
+"""Half of it, times the squared weights, is added to the mean loss; what they multiply has deviation 1 then."""
+
+BESIDE = 0.03, 3.0
+"""Instead of it, where there is an earlier head: on the weights of its logits, and of what comes into it."""
 
 
 @torch.no_grad()
-def fit_head_(model: nn.Module, faces: FaceSet, *, seed: int, batch: int) -> None:
+def fit_head_(model: nn.Module, faces: FaceSet, *, seed: int, batch: int, earlier: nn.Module | None = None) -> None:
     """Give a network's last layer, `linear`, the weights of a logistic regression on what the layers below it see.
 
     With random weights there, the first steps undo what those layers know, and few faces don't bring it back. Source:
@@ -26,6 +29,8 @@ def fit_head_(model: nn.Module, faces: FaceSet, *, seed: int, batch: int) -> Non
         faces: the training faces, of which up to FACES that have a label are looked at, as they are.
         seed: which those are.
         batch: faces at a time.
+        earlier: the network that these layers come from. What its head said of its own classes is trusted more than
+            all else that comes into it, so fewer faces are enough to tell what that means for the new ones.
     """
     head = getattr(model, "linear", None)
     if not isinstance(head, nn.Linear) or head.bias is None:
@@ -40,22 +45,34 @@ def fit_head_(model: nn.Module, faces: FaceSet, *, seed: int, batch: int) -> Non
     finally:
         hook.remove()
     x, labels = torch.cat(seen), torch.from_numpy(few.labels)
+    columns, decay = _columns(getattr(earlier, "linear", None), x.shape[1])
+    x = x @ columns
     mean, deviation = x.mean(0), x.std(0, correction=0).clamp_min(1e-6)
-    weight, bias = _logistic_regression((x - mean) / deviation, labels, len(faces.classes))
+    weight, bias = _logistic_regression((x - mean) / deviation, labels, len(faces.classes), decay)
     weight = weight / deviation
-    head.weight.copy_(weight)
+    head.weight.copy_(weight @ columns.T)
     head.bias.copy_(bias - weight @ mean)
 
 
-def _logistic_regression(x: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, Tensor]:
-    """Weights `(classes, D)` and biases `(classes,)` for float64 `x` `(N, D)`."""
+def _columns(earlier: nn.Module | None, width: int) -> tuple[Tensor, Tensor]:
+    """What the weights multiply, as columns for what comes into the head, and the decay of the weights on each."""
+    own, decay = torch.eye(width, dtype=torch.double), torch.ones(width, dtype=torch.double)
+    if not isinstance(earlier, nn.Linear) or earlier.in_features != width:
+        return own, DECAY * decay
+    logits = earlier.weight.T.double().cpu()
+    logits -= logits.mean(1, keepdim=True)
+    return torch.cat([logits, own], 1), torch.cat([BESIDE[0] * decay.new_ones(logits.shape[1]), BESIDE[1] * decay])
+
+
+def _logistic_regression(x: Tensor, labels: Tensor, classes: int, decay: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights `(classes, D)` and biases `(classes,)` for float64 `x` `(N, D)` and the weights' decay `(D,)`."""
     with torch.enable_grad():
         weight, bias = x.new_zeros(classes, x.shape[1]).requires_grad_(), x.new_zeros(classes).requires_grad_()
         solver = torch.optim.LBFGS([weight, bias], max_iter=100, line_search_fn="strong_wolfe")
 
         def loss() -> Tensor:
             solver.zero_grad()
-            found = F.cross_entropy(F.linear(x, weight, bias), labels) + DECAY / 2 * weight.square().sum()
+            found = F.cross_entropy(F.linear(x, weight, bias), labels) + (decay / 2 * weight.square()).sum()
             found.backward()
             return found
 

@@ -65,7 +65,7 @@ def ladder_picture(
 def curves(history: Sequence[Mapping[str, float]], *, kind: Kind = "svg") -> bytes:
     """Loss and accuracy over the epochs, from the rows of a `history.csv`; the best epoch (by validation) is marked."""
     epochs = [row["epoch"] for row in history]
-    best = int(np.argmax([row["val_accuracy"] for row in history])) if history else 0
+    best = max(range(len(history)), key=lambda at: (history[at]["val_accuracy"], -history[at]["val_loss"]), default=0)
     with sheet_of(8, 3.1, kind) as sheet:
         for axes, what in zip(sheet.axes(1, 2), ("loss", "accuracy"), strict=True):
             for split, name, shade in (("train", "training", TRAIN), ("val", "validation", VAL)):
