@@ -53,14 +53,31 @@ def test_cross_fitting_mends_an_overconfident_network(honest: tuple[np.ndarray, 
     assert found.ece > 0.1 > 0.02 > found.ece_after
 
 
-def test_where_every_answer_is_right_the_confidence_stays_as_trained() -> None:
-    """The lower the temperature the better: the least would say of a dozen faces that the network is never wrong."""
+def test_few_faces_do_not_spoil_the_confidence(
+    honest: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels, given = honest
+
+    def cost() -> float:
+        """By how much the temperatures of fifty dozens of faces raise the log loss of all."""
+        degrees = [temperature(labels[at : at + 12], given[at : at + 12]) for at in range(0, 600, 12)]
+        return float(np.mean([log_loss(labels, warm(given, degree)) for degree in degrees])) - log_loss(labels, given)
+
+    found = cost()
+    assert found < 0.03
+    monkeypatch.setattr(calibration, "PRIOR", 0.0)
+    assert cost() > 2 * found
+
+
+def test_where_every_answer_is_right_the_confidence_rises_with_their_number() -> None:
+    """The lowest temperature would fit best: it would say of a dozen faces that the network is never wrong."""
     labels = np.array([0, 0, 1, 1] * 3)
     given = np.array([[0.6, 0.4], [0.7, 0.3], [0.4, 0.6], [0.3, 0.7]] * 3)
     found = Calibration.of(labels, given)
-    assert (found.temperature, found.at_bound, found.all_right) == (1, False, True)
-    assert found.ece_after == pytest.approx(found.ece)
-    assert found.uncertain == pytest.approx(0.6)
+    assert (found.at_bound, found.all_right) == (False, True)
+    assert found.temperature == pytest.approx(0.5, abs=0.1)
+    assert temperature(np.tile(labels, 10), np.tile(given, (10, 1))) < 0.6 * found.temperature
+    assert found.uncertain == pytest.approx(warm(given, found.temperature).max(1).min(), abs=1e-6)
 
 
 def test_a_temperature_at_its_bound_is_known_as_such(honest: tuple[np.ndarray, np.ndarray]) -> None:
@@ -68,7 +85,7 @@ def test_a_temperature_at_its_bound_is_known_as_such(honest: tuple[np.ndarray, n
     assert not Calibration.of(labels, given).at_bound
     wrong = Calibration.of((given.argmax(1) + 1) % 7, given)  # always
     assert (wrong.at_bound, wrong.all_right) == (True, False)
-    unsure = np.full((1000, 2), [0.501, 0.499])
+    unsure = np.full((1000, 2), [0.51, 0.49])
     unsure[0] = unsure[0, ::-1]
     assert Calibration.of(np.zeros(1000, int), unsure).at_bound  # all but one right, and hardly sure
 
@@ -161,10 +178,16 @@ def test_one_draw_of_halves_doesn_t_decide(
 
 
 def test_each_half_is_judged_by_the_temperature_of_the_other() -> None:
-    """Two faces of one class, so that each is a half: answers of 80 %, one right, one wrong. Alone the right one is
-    left as it is (1), the wrong one is best at the highest temperature (10): each gets what the other needs."""
+    """Two faces of one class, so that each is a half: answers of 80 %, one right, one wrong. Each gets the temperature
+    that the other needs, which makes the right one less sure and the wrong one surer."""
     labels, given = np.array([0, 0]), np.array([[0.8, 0.2], [0.2, 0.8]])
-    hot = 1 / (1 + 0.25**0.1)  # the answer's share at 10: 0.25 is 0.2 / 0.8
-    by_hand = (abs(hot - 1) + abs(0.8 - 0)) / 2
-    assert by_hand == pytest.approx(0.6327, abs=1e-4)
-    assert Calibration.of(labels, given).ece_after == pytest.approx(by_hand, abs=1e-3)  # by itself: 0.37
+
+    def share(sign: int) -> float:
+        """The answer's share at the best 1 / temperature of one face that is right (-1) or wrong (1)."""
+        u = np.linspace(0.1, 10, 100_000)
+        best = u[np.argmin(np.log1p(4 ** (sign * u)) + 4 * (u - 1 - np.log(u)))]
+        return float(1 / (1 + 0.25**best))
+
+    assert share(1) < 0.79 < 0.81 < share(-1)
+    by_hand = (1 - share(1) + share(-1)) / 2
+    assert Calibration.of(labels, given).ece_after == pytest.approx(by_hand, abs=1e-3)

@@ -60,7 +60,7 @@ def say_of_calibration(found: "Calibration", own: Sequence[str] = ()) -> None:
             "this threshold claim too much: calibrate on faces that they never saw, such as --split val."
         )
     if found.all_right:
-        note("Every answer is right, which the lowest temperature would fit best: left at 1. Take more faces.")
+        note("Every answer is right, so these faces don't show how sure it is where it errs: take more.")
     elif found.at_bound:
         note(
             f"The temperature {found.temperature:.3g} is the last that is looked at, so it means little: the faces are "
