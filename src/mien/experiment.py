@@ -153,9 +153,7 @@ def _train(
             model.to(device)
             if has_new_head(recipe, splits.classes):
                 earlier = None if recipe.init == TIMM else load_run(recipe.init)[0]
-                fit_head_(
-                    model, splits["train"], seed=recipe.seed, batch=at_once(recipe, team.size), earlier=earlier
-                )  # fmt: skip
+                fit_head_(model, splits["train"], recipe, batch=at_once(recipe, team.size), earlier=earlier)
             first = evaluate(model, splits["val"], split="val", batch=at_once(recipe, team.size))
         before = first.as_json()
         if say:
@@ -164,7 +162,6 @@ def _train(
     if leads and state:
         with suppress(PermissionError):  # see `_Keeper.save`
             write_history(folder, rows)  # it lags behind where the process was killed just after saving the state
-    best = state["fit"]["best_epoch"] if state else 0
     keeper = _Keeper(folder, {"before": before, "options": model.options, "started": started, "teachers": sums})
     try:
         for epoch in fit(
@@ -172,7 +169,6 @@ def _train(
             device=device, state=state and state["fit"], tick=tick, second=second, teachers=teachers,
         ):  # fmt: skip
             rows.append({name: getattr(epoch, name) for name in COLUMNS})
-            best = epoch.epoch if epoch.best else best
             if leads:
                 keeper.take(epoch, rows)
             yield epoch
@@ -187,7 +183,7 @@ def _train(
             f"{folder / HISTORY}: can't be written ({error.strerror}); another program may hold it. All epochs are "
             "saved: close it, and go on with --resume."
         ) from None
-    _finish(folder, model, splits, recipe, team.size, started, sums, before, rows, best, export)
+    _finish(folder, model, splits, recipe, team.size, started, sums, before, rows, export)
 
 
 def at_once(recipe: Recipe, processes: int = 1) -> int:
@@ -202,7 +198,7 @@ class _Keeper:
     def __init__(self, folder: Path, known: dict[str, Any]) -> None:
         self.folder, self.known = folder, known
         self.held: dict[str, Any] = {}  # the state, while it isn't saved
-        self.better, self.due = True, time.monotonic()  # better than no file, even if it is what it started from
+        self.better, self.due = False, time.monotonic()
 
     def take(self, epoch: Epoch, rows: list[dict[str, float]]) -> None:
         """Hold the state after an epoch, and save it if it is time, or the last one."""
@@ -243,7 +239,6 @@ def _finish(
     taught_with: Sequence[str],
     before: dict[str, Any],
     rows: list[dict[str, float]],
-    best: int,
     export: bool,
 ) -> None:
     # the file may have an epoch's that was lost in a kill, and done again with another outcome
@@ -251,6 +246,7 @@ def _finish(
     with enough_memory(next(model.parameters()).device, recipe, splits["train"]):  # where it was trained
         report = evaluate(model, splits["val"], split="val", batch=at_once(recipe, processes))
     model.cpu()
+    best = max(rows, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
     cost, teachers = summarise(model), [Path(name).name for name in recipe.teachers]
     # with a piece of their checksums, for many a run's folder is called `best`
     known = [f"{name} {weights[:8]}" for name, weights in zip(teachers, taught_with, strict=True)]
@@ -270,9 +266,8 @@ def _finish(
             checksums=read_note(folder / DATA)["checksums"],  # of what it was begun on
         ),
         scores={"before": {"val": before}, "after": {"val": report.as_json()}},
-        epoch=best,
-        notes=("The best epoch by validation accuracy." if best else "As it began: no epoch was better on validation.")
-        + " The test split was not looked at."
+        epoch=int(best["epoch"]),
+        notes="The best epoch by validation accuracy. The test split was not looked at."
         + taught_by(recipe.distil, teachers, boxed=set(recipe.teachers) <= set(shipped())),
     )
     if export:

@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 import mien as library
-from mien.cards import Card
 from mien.cli import main
 from mien.data.faces import FaceSet
 from mien.data.splits import Splits
@@ -329,19 +328,6 @@ def test_data_get_says_where_and_under_which_terms(
     assert "kaggle.com" in said.err
     assert "Terms" in said.err
     assert said.err.endswith("error: no network here\n")
-
-
-def test_a_training_that_only_makes_it_worse_ends_with_what_it_started_from(
-    capsys: pytest.CaptureFixture[str], faces_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    data = ("--data", str(faces_file))
-    assert main(["train", "--init", "small", "--out", "worse", *data, "--epochs", "1", "--lr", "1"]) == 0
-    assert "worse: flagship_small after 1 epoch, none better than the start, on val" in capsys.readouterr().out
-    assert (card := Card.read("worse")).epoch == 0
-    assert card.notes.startswith("As it began")
-    began, kept = (ask(capsys, "evaluate", name, *data, "--split", "val") for name in ("small", "worse"))
-    assert kept["confusion"] == began["confusion"]
 
 
 def test_training_starts_from_the_weights_of_another_run(

@@ -139,31 +139,6 @@ def test_of_epochs_with_equal_accuracy_that_with_the_lowest_loss_is_the_best() -
     assert last.best == epochs[-1].best
 
 
-def test_where_no_epoch_is_better_it_ends_with_the_trained_weights_it_started_from() -> None:
-    made = recipe("cnn", "demo", epochs=5, options={"widths": [8] * 3}, lr=0.03)
-    begun, _ = trained(made)
-    worse = made.model_copy(update={"lr": 3.0, "init": "runs/begun", "early_stop": 2})
-    for stop in (0, 1):  # never left, or left and gone on with
-        model, saved, epochs = copy.deepcopy(begun), dict[str, Any](), list[Epoch]()
-        del model.classes
-        for epoch in fit(model, TRAIN, VAL, worse, device="cpu"):
-            epochs.append(epoch)
-            saved = epoch.state
-            if epoch.epoch == stop:
-                break
-        assert not any(epoch.best for epoch in epochs)
-        assert torch.equal(weights(model), weights(begun))
-        assert model.classes == TRAIN.classes
-        if stop:
-            rest = list(fit(model, TRAIN, VAL, worse, device="cpu", state=saved))
-            assert len(epochs) + len(rest) == 2  # early_stop counts from the start
-            assert torch.equal(weights(model), weights(begun))
-    untold = copy.deepcopy(begun)
-    epochs = list(fit(untold, TRAIN, VAL, worse.model_copy(update={"init": ""}), device="cpu"))
-    assert epochs[0].best  # nobody said that the weights before it were trained
-    assert not torch.equal(weights(untold), weights(begun))
-
-
 def test_at_each_yield_the_model_holds_what_was_measured_and_after_break_the_best() -> None:
     made = recipe("cnn", "demo", epochs=9, options={"widths": [8] * 3}, lr=0.03, ema=0.8)
     model = fresh(made)

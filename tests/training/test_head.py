@@ -25,6 +25,7 @@ from mien.training.head import fit_head_
 from mien.training.recipe import recipe
 
 SMILES = ("smile", "none")
+PLAIN = recipe("cnn")
 
 
 def small(classes: int = 2) -> Any:
@@ -49,9 +50,11 @@ def test_it_is_a_logistic_regression_on_what_the_layers_below_see() -> None:
     features = seen(model, faces)
     features[:, 0] = 0  # as of a channel that is never used
     model.linear.register_forward_pre_hook(lambda _, x: x[0] * (torch.arange(x[0].shape[1]) > 0))
-    fit_head_(model, faces, seed=0, batch=32)
+    fit_head_(model, faces, PLAIN, batch=32)
     x = (features - features.mean(0)) / np.maximum(features.std(0), 1e-6)
-    found = LogisticRegression(C=1 / len(x), tol=1e-8, max_iter=1000).fit(x, faces.targets)  # the mean loss, decay 1
+    counts = np.bincount(faces.targets)[faces.targets] ** -0.5  # by the root of the class's share
+    found = LogisticRegression(C=1 / len(x), tol=1e-8, max_iter=1000)  # the mean loss, decay 1
+    found.fit(x, faces.targets, counts / counts.mean())
     with torch.no_grad():
         logits = model(torch.from_numpy(faces.pixels)).numpy()
     expected = found.decision_function(x)
@@ -59,9 +62,12 @@ def test_it_is_a_logistic_regression_on_what_the_layers_below_see() -> None:
     np.testing.assert_allclose(logits - logits.mean(1, keepdims=True), expected, atol=2e-3)
 
 
-def test_an_earlier_heads_logits_are_trusted_more_than_what_comes_into_it() -> None:
+@pytest.mark.parametrize(
+    ("wanted", "power"), [({}, 0.5), ({"class_weights": "balanced"}, 1), ({"sampling": "balanced"}, 1)]
+)
+def test_an_earlier_heads_logits_are_trusted_more_than_what_comes_into_it(wanted: dict[str, str], power: float) -> None:
     faces, earlier = of_smiles(draw(140)), small(classes=7)
-    fit_head_(earlier, draw(700), seed=0, batch=70)
+    fit_head_(earlier, draw(700), PLAIN, batch=70)
     model = small()
     model.load_state_dict({name: value for name, value in earlier.state_dict().items() if "linear" not in name}, False)
     features = seen(model, faces)
@@ -72,8 +78,10 @@ def test_an_earlier_heads_logits_are_trusted_more_than_what_comes_into_it() -> N
     x = np.hstack(
         [part / np.maximum(part.std(0), 1e-6) / decay**0.5 for part, decay in zip(both, (0.03, 3), strict=True)]
     )
-    found = LogisticRegression(C=2 / len(x), tol=1e-8, max_iter=1000).fit(x, faces.targets)  # 2: of two, it has one row
-    fit_head_(model, faces, seed=0, batch=32, earlier=earlier)
+    counts = (1 / np.bincount(faces.targets))[faces.targets] ** power  # rare classes for more
+    found = LogisticRegression(C=2 / len(x), tol=1e-8, max_iter=1000)  # 2: for two classes it has one row of weights
+    found.fit(x, faces.targets, counts / counts.mean())
+    fit_head_(model, faces, recipe("cnn", **wanted), batch=32, earlier=earlier)
     with torch.no_grad():
         given = model(torch.from_numpy(faces.pixels)).double().numpy()
     np.testing.assert_allclose(given[:, 1] - given[:, 0], found.decision_function(x), atol=2e-3)
@@ -83,8 +91,8 @@ def test_an_earlier_heads_logits_are_trusted_more_than_what_comes_into_it() -> N
 def test_an_earlier_head_of_another_kind_tells_nothing(last: nn.Module) -> None:
     faces, earlier, (one, other) = of_smiles(draw(28)), small(classes=7), (small(), small())
     earlier.linear = last
-    fit_head_(one, faces, seed=0, batch=14, earlier=earlier)
-    fit_head_(other, faces, seed=0, batch=14)
+    fit_head_(one, faces, PLAIN, batch=14, earlier=earlier)
+    fit_head_(other, faces, PLAIN, batch=14)
     assert torch.equal(one.linear.weight, other.linear.weight)
 
 
@@ -94,7 +102,7 @@ def test_the_rest_of_the_network_its_modes_and_random_numbers_stay_as_they_are()
     was = {name: value.clone() for name, value in model.state_dict().items()}
     random = torch.get_rng_state()
     with torch.no_grad():
-        fit_head_(model, of_smiles(draw(14)), seed=0, batch=5)
+        fit_head_(model, of_smiles(draw(14)), PLAIN, batch=5)
     assert torch.equal(torch.get_rng_state(), random)
     assert [name for name, value in model.state_dict().items() if not torch.equal(value, was[name])] == [
         "linear.weight",
@@ -117,15 +125,15 @@ def test_only_labelled_faces_are_looked_at_and_no_more_than_are_enough(monkeypat
     for seed in (0, 0, 1):
         model = small()
         model.register_forward_pre_hook(count)
-        fit_head_(model, faces, seed=seed, batch=8)
+        fit_head_(model, faces, PLAIN.model_copy(update={"seed": seed}), batch=8)
         heads.append(model.linear.weight)
     assert given == [8, 8, 4] * 3
     assert torch.equal(heads[0], heads[1])
     assert not torch.equal(heads[0], heads[2])
     monkeypatch.setattr(head_module, "FACES", 1000)
     known, all_of_them = small(), small()
-    fit_head_(known, faces.labelled, seed=0, batch=60)
-    fit_head_(all_of_them, faces, seed=0, batch=60)
+    fit_head_(known, faces.labelled, PLAIN, batch=60)
+    fit_head_(all_of_them, faces, PLAIN, batch=60)
     assert torch.equal(known.linear.weight, all_of_them.linear.weight)
 
 
@@ -134,7 +142,7 @@ def test_a_head_of_another_kind_stays_as_it_is(last: nn.Module) -> None:
     model = small()
     model.linear = last
     was = [parameter.clone() for parameter in last.parameters()]
-    fit_head_(model, of_smiles(draw(14)), seed=0, batch=14)
+    fit_head_(model, of_smiles(draw(14)), PLAIN, batch=14)
     assert all(map(torch.equal, was, last.parameters()))
 
 

@@ -172,8 +172,7 @@ def _result(folder: Path, source: "DataPath") -> dict[str, Any]:
     card, rows = Card.read(folder), history(folder)
     after = card.scores["after"]["val"]
     epochs = counted(len(rows), "epoch")
-    best = f"best {card.epoch}" if card.epoch else "none better than the start"
-    print_report(Report.from_json(after), f"{folder}: {card.model} after {epochs}, {best}, on val")
+    print_report(Report.from_json(after), f"{folder}: {card.model} after {epochs}, best {card.epoch}, on val")
     if len(rows) > 1 and after["n"] < FEW:
         note(
             f"That is the best of {len(rows)} epochs by these {after['n']:,} faces, which flatters where they are so "

@@ -39,8 +39,7 @@ class Epoch(_Held):
     """The figures of one epoch, `vars(epoch)` by their names. Losses are in nats, accuracies 0..1.
 
     `train_*` are means over the epoch's augmented batches, as the weights changed; `val_*` are measured after it.
-    `best` says that it is better than all before: by `val_accuracy`, and of equal ones by `val_loss`. Where the recipe
-    has an `init`, the weights that it started from are among these.
+    `best` says that it is better than all before: by `val_accuracy`, and where that is equal by `val_loss`.
     """
 
     epoch: int
@@ -99,8 +98,7 @@ def fit(
     `mien.create_model("cnn", **recipe.options)`; a UserWarning says how another one of mien's differs from it.
 
     At each yield `model` holds the weights that were just measured on `val` (their moving average, when the recipe
-    keeps one); when the loop ends, by itself or by `break`, it holds the best of all (see `Epoch`): those that it
-    started from where the recipe has an `init` and no epoch was better.
+    keeps one); when the loop ends, by itself or by `break`, it holds those of the best epoch.
     If a variable holds the generator, as in a notebook, a loop that was left ends with that variable's `.close()`.
     Frozen parameters (`requires_grad` is False) stay as they are, and so do the running means of norms whose own
     parameters are frozen. The loop may freeze and thaw some between epochs.
@@ -171,8 +169,7 @@ def _epochs(
     arrange(model, where, train.pixels.shape[1:])
     learner = Learner(model, train, recipe, where, second, team, teachers)
     part = -(-learner.batch // (team.size * recipe.accumulate))  # of what a step computes at a time
-    best, best_epoch, start = _copy(model), 0, 0
-    score, trained = (-1.0, 0.0), state is not None
+    best, best_epoch, start, score = _copy(model), 0, 0, (-1.0, 0.0)
     holder: nn.Module = model if "classes" in vars(model) else unwrapped(model)
     named, names = _names_classes(holder), vars(holder).get("classes")
     try:
@@ -180,9 +177,6 @@ def _epochs(
             learner.load(state)
             best, best_epoch, start = (state[key] for key in ("best", "best_epoch", "epoch"))
             score = state["accuracy"], -state.get("loss", math.inf)
-        elif recipe.init:
-            val_loss, val_accuracy = _judge(model, judge, team, part)
-            score = val_accuracy, -val_loss
         if named:
             holder.classes = train.classes  # type: ignore[assignment]
         for epoch in range(start, recipe.epochs):
@@ -192,7 +186,7 @@ def _epochs(
             train_loss, train_accuracy = learner.epoch(epoch, tick)
             seconds = time.perf_counter() - began
             val_loss, val_accuracy = _judge(model, judge, team, part)
-            trained, is_best = True, (val_accuracy, -val_loss) > score
+            is_best = (val_accuracy, -val_loss) > score
             if is_best:
                 best, best_epoch, score = _copy(model), epoch + 1, (val_accuracy, -val_loss)
             known = {"best": best, "accuracy": score[0], "loss": -score[1], "best_epoch": best_epoch}
@@ -206,7 +200,7 @@ def _epochs(
                 training.clear()  # an epoch that is kept holds no weights, which would go on changing
     finally:
         model.load_state_dict(best)
-        if named and not trained:  # undo it
+        if named and not best_epoch:  # nothing was trained: undo it
             holder.classes = names  # type: ignore[assignment]
             if names is None:
                 del holder.classes

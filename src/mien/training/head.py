@@ -7,6 +7,8 @@ from torch.nn import functional as F
 
 from mien.data.faces import UNLABELLED, FaceSet
 from mien.modes import in_eval_mode
+from mien.training.losses import class_weights
+from mien.training.recipe import Recipe
 
 FACES = 2048
 """As many faces are enough for a head (docs/LOG.md), however many there are."""
@@ -19,7 +21,9 @@ BESIDE = 0.03, 3.0
 
 
 @torch.no_grad()
-def fit_head_(model: nn.Module, faces: FaceSet, *, seed: int, batch: int, earlier: nn.Module | None = None) -> None:
+def fit_head_(
+    model: nn.Module, faces: FaceSet, recipe: Recipe, *, batch: int, earlier: nn.Module | None = None
+) -> None:
     """Give a network's last layer, `linear`, the weights of a logistic regression on what the layers below it see.
 
     With random weights there, the first steps undo what those layers know, and few faces don't bring it back. Source:
@@ -27,7 +31,8 @@ def fit_head_(model: nn.Module, faces: FaceSet, *, seed: int, batch: int, earlie
 
     Args:
         faces: the training faces, of which up to FACES that have a label are looked at, as they are.
-        seed: which those are.
+        recipe: its seed says which those are. Where it counts rare classes for more, the head does, and as much;
+            otherwise it does so by the square root, for the decay holds back rare classes most.
         batch: faces at a time.
         earlier: the network that these layers come from. What its head said of its own classes is trusted more than
             all else that comes into it, so fewer faces are enough to tell what that means for the new ones.
@@ -35,7 +40,7 @@ def fit_head_(model: nn.Module, faces: FaceSet, *, seed: int, batch: int, earlie
     head = getattr(model, "linear", None)
     if not isinstance(head, nn.Linear) or head.bias is None:
         return
-    known = np.random.default_rng(seed).permutation(np.flatnonzero(faces.labels != UNLABELLED))
+    known = np.random.default_rng(recipe.seed).permutation(np.flatnonzero(faces.labels != UNLABELLED))
     few, seen = faces[np.sort(known[:FACES])], list[Tensor]()
     hook = head.register_forward_pre_hook(lambda _, given: seen.append(given[0].double().cpu()))
     try:
@@ -48,7 +53,11 @@ def fit_head_(model: nn.Module, faces: FaceSet, *, seed: int, batch: int, earlie
     columns, decay = _columns(getattr(earlier, "linear", None), x.shape[1])
     x = x @ columns
     mean, deviation = x.mean(0), x.std(0, correction=0).clamp_min(1e-6)
-    weight, bias = _logistic_regression((x - mean) / deviation, labels, len(faces.classes), decay)
+    balanced = "balanced" in (recipe.class_weights, recipe.sampling)
+    counts = class_weights(labels, len(faces.classes))[labels].double() ** (1 if balanced else 0.5)
+    weight, bias = _logistic_regression(
+        (x - mean) / deviation, labels, len(faces.classes), counts / counts.mean(), decay
+    )
     weight = weight / deviation
     head.weight.copy_(weight @ columns.T)
     head.bias.copy_(bias - weight @ mean)
@@ -64,15 +73,19 @@ def _columns(earlier: nn.Module | None, width: int) -> tuple[Tensor, Tensor]:
     return torch.cat([logits, own], 1), torch.cat([BESIDE[0] * decay.new_ones(logits.shape[1]), BESIDE[1] * decay])
 
 
-def _logistic_regression(x: Tensor, labels: Tensor, classes: int, decay: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights `(classes, D)` and biases `(classes,)` for float64 `x` `(N, D)` and the weights' decay `(D,)`."""
+def _logistic_regression(
+    x: Tensor, labels: Tensor, classes: int, counts: Tensor, decay: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Weights `(classes, D)` and biases `(classes,)` for float64 `x` `(N, D)`, each of which counts as `(N,)` says, and
+    the weights' decay `(D,)`."""
     with torch.enable_grad():
         weight, bias = x.new_zeros(classes, x.shape[1]).requires_grad_(), x.new_zeros(classes).requires_grad_()
         solver = torch.optim.LBFGS([weight, bias], max_iter=100, line_search_fn="strong_wolfe")
 
         def loss() -> Tensor:
             solver.zero_grad()
-            found = F.cross_entropy(F.linear(x, weight, bias), labels) + (decay / 2 * weight.square()).sum()
+            losses = F.cross_entropy(F.linear(x, weight, bias), labels, reduction="none")
+            found = (counts * losses).mean() + (decay / 2 * weight.square()).sum()
             found.backward()
             return found
 
