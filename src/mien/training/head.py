@@ -31,8 +31,7 @@ def fit_head_(
 
     Args:
         faces: the training faces, of which up to FACES that have a label are looked at, as they are.
-        recipe: its seed says which those are. Where it counts rare classes for more, the head does, and as much;
-            otherwise it does so by the square root, for the decay holds back rare classes most.
+        recipe: its seed says which those are. Where it counts rare classes for more, the head does as well.
         batch: faces at a time.
         earlier: the network that these layers come from. What its head said of its own classes is trusted more than
             all else that comes into it, so fewer faces are enough to tell what that means for the new ones.
@@ -53,11 +52,10 @@ def fit_head_(
     columns, decay = _columns(getattr(earlier, "linear", None), x.shape[1])
     x = x @ columns
     mean, deviation = x.mean(0), x.std(0, correction=0).clamp_min(1e-6)
-    balanced = "balanced" in (recipe.class_weights, recipe.sampling)
-    counts = class_weights(labels, len(faces.classes))[labels].double() ** (1 if balanced else 0.5)
-    weight, bias = _logistic_regression(
-        (x - mean) / deviation, labels, len(faces.classes), counts / counts.mean(), decay
-    )
+    counts = torch.ones(len(faces.classes))
+    if "balanced" in (recipe.class_weights, recipe.sampling):
+        counts = class_weights(labels, len(faces.classes))
+    weight, bias = _logistic_regression((x - mean) / deviation, labels, counts.double(), decay)
     weight = weight / deviation
     head.weight.copy_(weight @ columns.T)
     head.bias.copy_(bias - weight @ mean)
@@ -73,19 +71,22 @@ def _columns(earlier: nn.Module | None, width: int) -> tuple[Tensor, Tensor]:
     return torch.cat([logits, own], 1), torch.cat([BESIDE[0] * decay.new_ones(logits.shape[1]), BESIDE[1] * decay])
 
 
-def _logistic_regression(
-    x: Tensor, labels: Tensor, classes: int, counts: Tensor, decay: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Weights `(classes, D)` and biases `(classes,)` for float64 `x` `(N, D)`, each of which counts as `(N,)` says, and
-    the weights' decay `(D,)`."""
+def _logistic_regression(x: Tensor, labels: Tensor, counts: Tensor, decay: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights `(K, D)` and biases `(K,)` for float64 `x` `(N, D)`.
+
+    Args:
+        counts: `(K,)`: for how much a face of each class counts.
+        decay: `(D,)`: of the weights on each column.
+    """
     with torch.enable_grad():
-        weight, bias = x.new_zeros(classes, x.shape[1]).requires_grad_(), x.new_zeros(classes).requires_grad_()
+        weight = x.new_zeros(len(counts), x.shape[1]).requires_grad_()
+        bias = x.new_zeros(len(counts)).requires_grad_()
         solver = torch.optim.LBFGS([weight, bias], max_iter=100, line_search_fn="strong_wolfe")
 
         def loss() -> Tensor:
             solver.zero_grad()
-            losses = F.cross_entropy(F.linear(x, weight, bias), labels, reduction="none")
-            found = (counts * losses).mean() + (decay / 2 * weight.square()).sum()
+            found = F.cross_entropy(F.linear(x, weight, bias), labels, counts)  # the mean by these counts
+            found = found + (decay / 2 * weight.square()).sum()
             found.backward()
             return found
 
