@@ -196,6 +196,7 @@ def test_a_form_that_is_wrong_is_told_how_it_is_right(client: httpx.Client, sent
         ("/v1/predict", {"files": {"picture": b"a"}}, 400, "bad_request"),
         ("/v1/predict", {"files": [("file", b"a"), ("file", b"b")]}, 400, "bad_request"),
         ("/v1/predict", {"data": {"file": "a"}}, 415, "wrong_media"),
+        ("/v1/predict", {"content": b"x", "headers": {"content-encoding": "gzip"}}, 415, "wrong_media"),
         ("/v1/predict", {"content": b"x", "headers": {"content-type": "multipart/form-data"}}, 400, "bad_request"),
         ("/v1/predict?detct=false", {"content": b"x"}, 422, "bad_parameter"),
         ("/v1/predict?detect=perhaps", {"content": b"x"}, 422, "bad_parameter"),

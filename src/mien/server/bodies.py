@@ -47,6 +47,9 @@ async def pictures(request: Request, *, most: int, most_bytes: int, seconds: flo
         Refusal: too many, too large, too slow, none, or no such form.
     """
     body = await _body(request, most_bytes, seconds)
+    coding = request.headers.get("content-encoding", "identity")
+    if coding.lower() != "identity":
+        raise Refusal("wrong_media", f"Send the picture uncompressed, not in {coding[:20]!r}: its file is compressed.")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         return await _of_form(request, body, most)

@@ -42,7 +42,7 @@ _REFUSED: Responses = {
         404: "No such network",
         408: "The request came too slowly",
         413: "Larger than the limits",
-        415: "A form that isn't multipart/form-data",
+        415: "A form that isn't multipart/form-data, or a compressed body",
         422: "An unknown or wrong parameter",
         429: "The queue is full, or too many requests: try again after Retry-After seconds",
         500: "Something went wrong: the server's log has it by its request_id",
