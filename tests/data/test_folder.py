@@ -239,6 +239,7 @@ def test_pictures_in_no_folder(tmp_path):
         (["train_set/happy/1.png", "test_set/happy/1.png"], "'test_set', 'train_set' look like splits, .* Call splits"),
         (["seg_train/a/1.png", "seg_test/a/1.png"], "'seg_test', 'seg_train' look like splits"),
         (["anger/1.png", "angry/1.png"], "mean the same class"),
+        (["all/bored/1.png", "all/keen/2.png", "0.png"], r"0\.png lies beside all, .* or name .*all\."),
         (["happy/train/1.png", "happy/test/2.png", "sad/train/3.png"], "its folders are splits .* instead: test/happy"),
     ],
 )

@@ -135,8 +135,15 @@ def _root(path: Path) -> Path:
     inside = _folders(path)
     if len(inside) != 1 or lies_in(path) or not _folders(inside[0]):
         return path
-    split, of_class = inside[0].name.lower() in _SPLIT_FOLDERS, expression(inside[0].name) in FERPLUS
-    return path if split or of_class else _root(inside[0])
+    if inside[0].name.lower() in _SPLIT_FOLDERS or expression(inside[0].name) in FERPLUS:
+        return path
+    beside = sorted(name for name in os.listdir(path) if Path(name).suffix.lower() in SUFFIXES and not litter(name))
+    if beside:
+        raise DataError(
+            f"{path}: {beside[0]} lies beside {inside[0].name}, which seems to hold the folders of the classes. Move "
+            f"it into one of these, or name {inside[0]}."
+        )
+    return _root(inside[0])
 
 
 def _folders(path: Path) -> list[Path]:
