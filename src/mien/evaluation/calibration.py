@@ -16,7 +16,7 @@ COLDEST, HOTTEST = 0.1, 10.0
 """The bounds of the search for a temperature."""
 
 PRIOR = 4.0
-"""How many faces' worth of doubt a temperature other than 1 meets, so that few faces don't lead far."""
+"""How many faces' worth of doubt a temperature other than 1 meets, so that few faces don't lead far (docs/LOG.md)."""
 
 DRAWS = 5
 """How often cross-fitting draws halves: one draw says little, on 3,589 faces its error varies from 0.008 to 0.024."""
