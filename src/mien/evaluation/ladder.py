@@ -30,9 +30,9 @@ class Rung:
     faces_per_second: float
     before: Mapping[str, Report]
     after: Mapping[str, Report]
-    history: tuple[Mapping[str, float], ...] = ()
-    gallery: tuple[Shown, ...] = ()
-    right: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    history: tuple[Mapping[str, float], ...]
+    gallery: tuple[Shown, ...]
+    right: Mapping[str, NDArray[np.bool_]]
 
     def as_json(self) -> dict[str, Any]:
         """This rung as plain data, without its history, its gallery, and which faces it was right on."""
@@ -49,8 +49,7 @@ class Step:
 
     `times` is how many times the multiply-adds it takes; `alone` counts the faces that only the rung below was right
     on, and only the one above. These tell apart two networks judged on the same faces, whose intervals may well
-    overlap: `p` is McNemar's p-value of them, by Holm for all of the ladder's steps. Both are None where the rungs
-    don't say which faces they were right on.
+    overlap: `p` is McNemar's p-value of them, by Holm for all of the ladder's steps.
     """
 
     below: str
@@ -58,13 +57,13 @@ class Step:
     accuracy: tuple[float, float]
     recalls: Mapping[str, float]
     times: float
-    alone: tuple[int, int] | None = None
-    p: float | None = None
+    alone: tuple[int, int]
+    p: float
 
     @property
-    def apart(self) -> bool | None:
-        """Whether chance makes so large a difference in fewer than 5 of 100 ladders; None where it isn't known."""
-        return None if self.p is None else self.p < 0.05
+    def apart(self) -> bool:
+        """Whether chance makes so large a difference in fewer than 5 of 100 ladders."""
+        return self.p < 0.05
 
     @property
     def gain(self) -> float:
@@ -88,8 +87,6 @@ class Step:
         )
 
     def _doubt(self) -> list[str]:
-        if self.alone is None:
-            return ["Whether it may be chance isn't known without the answers to each face."]
         below, above = self.alone
         faces = f"{above:,} faces only {self.above} was right on, {below:,} only {self.below}"
         return [] if self.apart else [f"It may be chance: {faces}."]
@@ -134,11 +131,12 @@ class Ladder:
             before = {score.name: score.recall for score in below.per_class if score.n}
             recalls = {score.name: score.recall - before[score.name] for score in above.per_class if score.n}
             times = high.macs / max(low.macs, 1)
-            one, other = low.right.get(self.judged), high.right.get(self.judged)
-            alone = None if one is None or other is None else (int((one & ~other).sum()), int((other & ~one).sum()))
-            found.append(Step(low.model, high.model, (below.accuracy, above.accuracy), recalls, times, alone))
-        chances = iter(holm([mcnemar(*step.alone) for step in found if step.alone]))
-        return tuple(replace(step, p=next(chances)) if step.alone else step for step in found)
+            one, other = low.right[self.judged], high.right[self.judged]
+            alone = int((one & ~other).sum()), int((other & ~one).sum())
+            accuracies = (below.accuracy, above.accuracy)
+            found.append(Step(low.model, high.model, accuracies, recalls, times, alone, mcnemar(*alone)))
+        chances = holm([step.p for step in found])
+        return tuple(replace(step, p=p) for step, p in zip(found, chances, strict=True))
 
     def as_json(self) -> dict[str, Any]:
         """This ladder as plain data: what `ladder.json` holds."""
