@@ -69,7 +69,7 @@ def test_without_a_test_split_the_rungs_are_judged_on_val(some_ladder: Ladder) -
     ladder = dataclasses.replace(some_ladder, rungs=(*some_ladder.rungs[:-1], blind))
     assert ladder.judged == "val"
     assert ladder.reports[0] is some_ladder.rungs[0].after["val"]
-    assert "not measured" in ladder.as_markdown()
+    assert "test after" not in ladder.as_markdown()
 
 
 def test_baseline_is_the_most_common_class(some_ladder: Ladder) -> None:

@@ -150,7 +150,7 @@ class Ladder:
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """The comparison as text: the names of the columns, and a row for each rung."""
-        tested = any("test" in rung.after for rung in self.rungs)
+        tested = self.judged == "test"
         columns: tuple[str, ...] = (
             *("rung", "preset", "parameters", "multiply-adds", "training", "faces/s", "val before", "val after"),
             *(("test after",) if tested else ()),
@@ -163,8 +163,8 @@ class Ladder:
                 (
                     *(rung.model, rung.preset, amount(rung.parameters), amount(rung.macs)),
                     *(duration(rung.train_seconds), f"{rung.faces_per_second:,.0f}"),
-                    *(_accuracy(rung.before, "val"), _accuracy(rung.after, "val")),
-                    *((_accuracy(rung.after, "test"),) if tested else ()),
+                    *(f"{reports['val'].accuracy:.3f}" for reports in (rung.before, rung.after)),
+                    *((f"{judged.accuracy:.3f}",) if tested else ()),
                     *(f"{low:.3f} to {high:.3f}", f"{judged.balanced_accuracy:.3f}", f"{judged.macro_f1:.3f}"),
                 )
             )
@@ -202,10 +202,6 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _accuracy(reports: Mapping[str, Report], split: str) -> str:
-    return f"{reports[split].accuracy:.3f}" if split in reports else "not measured"
 
 
 def _points(change: float) -> str:
