@@ -65,13 +65,9 @@ class Step:
         """Whether chance makes so large a difference in fewer than 5 of 100 ladders."""
         return self.p < 0.05
 
-    @property
-    def gain(self) -> float:
-        """The change of the accuracy."""
-        return self.accuracy[1] - self.accuracy[0]
-
     def __str__(self) -> str:
         """Two or three sentences."""
+        before, after = self.accuracy
         ranked = sorted(self.recalls.items(), key=lambda item: -item[1])
         gained = [f"{name} {_points(change)}" for name, change in ranked[:3] if change >= 0.005]
         lost = [f"{name} {_points(change)}" for name, change in ranked[:-3:-1] if change <= -0.005]
@@ -79,7 +75,7 @@ class Step:
         classes += [f"Lost: {', '.join(lost)}."] if lost else []
         return " ".join(
             [
-                f"{_points(self.gain)} points of accuracy ({self.accuracy[0]:.3f} to {self.accuracy[1]:.3f}) "
+                f"{_points(after - before)} points of accuracy ({before:.3f} to {after:.3f}) "
                 f"for {self.times:.1f} times the multiply-adds.",
                 *classes,
                 *self._doubt(),
