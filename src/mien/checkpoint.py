@@ -127,6 +127,6 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise CheckpointError(
             f"{path}: can't read the training state ({first_line(error)}). Train again into another folder."
         ) from None
-    if not (isinstance(state, dict) and {"fit", "history", "before", "options"} <= state.keys()):
+    if not (isinstance(state, dict) and {"fit", "history", "before", "options", "started", "teachers"} <= state.keys()):
         raise CheckpointError(f"{path}: not the state of a training of mien's. Train again into another folder.")
     return state

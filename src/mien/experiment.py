@@ -139,9 +139,9 @@ def _train(
         return
     if leads and not (folder / ENVIRONMENT).exists():
         atomic_write(folder / ENVIRONMENT, json.dumps(environment() | computed(recipe, device), indent=2))
-    started = state.get("started", "") if state else init_of(recipe)
+    started = state["started"] if state else init_of(recipe)
     sums = [Card.read(name).checksums[WEIGHTS] for name in recipe.teachers]
-    if state and state.get("teachers", sums) != sums:
+    if state and state["teachers"] != sums:
         raise CheckpointError(
             f"{folder}: this run was begun with other weights of its teachers ({', '.join(recipe.teachers)}) than are "
             "there now. Put those back, or choose another folder."

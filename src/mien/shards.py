@@ -36,12 +36,7 @@ def pack(
     """Write the files of `folder` into `out` as pieces of at most `shard_bytes` bytes; returns the pieces.
 
     Files in `left_out` aren't packed. If it fails, `out` holds the previous state and nothing else.
-
-    Raises:
-        ValueError: `shard_bytes` isn't positive.
     """
-    if shard_bytes < 1:
-        raise ValueError(f"a shard of {shard_bytes} bytes")
     folder, out = Path(folder), Path(out)
     out.mkdir(parents=True, exist_ok=True)
     _tidy(out)  # now, too: the pieces that a killed process left may fill the disk

@@ -17,7 +17,7 @@ from mien.export import export_onnx
 from mien.files import atomic_write
 from mien.net import MODEL, WEIGHTS, Net
 from mien.quantise import export_int8
-from mien.shipped import BOX, INT8
+from mien.shipped import INT8
 
 LICENCE = "MIT"
 LIMITS = (
@@ -29,14 +29,8 @@ COMPARED = 512
 """The ONNX file is compared with PyTorch on this many validation faces at most, beside what every export is."""
 
 
-def ship(
-    run: str | os.PathLike[str],
-    name: str,
-    splits: Splits,
-    *,
-    box: str | os.PathLike[str] = BOX,
-) -> Path:
-    """Put the network of a finished run into the box: weights in fp16, ONNX in float32 and int8, and the card.
+def ship(run: str | os.PathLike[str], name: str, splits: Splits, *, box: str | os.PathLike[str]) -> Path:
+    """Put the network of a finished run into a box: weights in fp16, ONNX in float32 and int8, and the card.
 
     The ONNX files are made from the weights as fp16 rounds them, so all files answer alike; the float32 one reads them
     from the weights' file, so they are stored once. The temperature and the threshold of uncertainty come from

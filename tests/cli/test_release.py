@@ -295,7 +295,7 @@ def test_where_a_state_comes_from_and_goes(
     assert "won: no earlier call left its state in this folder" in capsys.readouterr().err
     (tmp_path / "file").write_text("mine")
     assert main([*line, "--out", str(tmp_path / "file")]) == 1
-    assert "file: can't write into this folder" in capsys.readouterr().err
+    assert "file: it can't be written there" in capsys.readouterr().err
     assert main([*line, "--state", str(one), "--out", str(two)]) == 0
     assert f"the same command, but with --state {two} and another --out." in capsys.readouterr().err
     assert unpack(two, tmp_path / "again")

@@ -94,10 +94,6 @@ def test_no_faces_and_impossible_numbers():
     assert len(draw(0)) == 0
     assert len(drawn_faces(0).train) == 0
     with pytest.raises(DataError, match="-1 faces"):
-        draw(-1)
-    with pytest.raises(DataError, match="number -3"):
-        draw(1, first=-3)
-    with pytest.raises(DataError, match="-1 faces"):
         drawn_faces(-1, only=("train",))
 
 

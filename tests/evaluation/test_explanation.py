@@ -57,9 +57,12 @@ def test_the_opposite_is_refused(face: NDArray[np.uint8], true_heat: NDArray[np.
     assert found.verdict == "don't believe it: the heatmap is better than 0 of 20 random orders"
 
 
-def test_random_heatmaps_are_refused_but_for_one_in_21(face: NDArray[np.uint8]) -> None:
+def test_random_heatmaps_are_refused_but_for_one_in_21(
+    face: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.evaluation.explanation.STEPS", 12)
     dice = np.random.default_rng(1)
-    found = [check(patch_network, face, dice.random((48, 48)), 1, steps=12, seed=seed) for seed in range(60)]
+    found = [check(patch_network, face, dice.random((48, 48)), 1, seed=seed) for seed in range(60)]
     assert sum(one.passed for one in found) <= 7  # binomial, 60 times 1/21: more in one case of 200
     assert 5 < np.mean([one.better_than for one in found]) < 15
 
@@ -70,10 +73,10 @@ def test_a_face_and_a_heatmap_without_anything_are_refused() -> None:
     assert found.better_than == 0  # all curves are equal: a tie speaks for the random orders
 
 
-def test_the_curve_against_one_made_step_by_step(face: NDArray[np.uint8]) -> None:
+def test_the_curve_against_one_made_step_by_step(face: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mien.evaluation.explanation.PATCH", 8)
     heat = np.random.default_rng(2).random((48, 48))
-    turns = order_of(heat, face, 8)
-    got = curve(patch_network, face, turns, 1, patch=8, steps=36)
+    got = curve(patch_network, face, order_of(heat, face), 1)
     means = {(r, c): heat[r : r + 8, c : c + 8].mean() for r in range(0, 48, 8) for c in range(0, 48, 8)}
     now, expected = face.copy(), [patch_network(face[None, None])[0, 1]]
     for r, c in sorted(means, key=means.__getitem__, reverse=True):
@@ -88,7 +91,8 @@ def test_insertion_is_deletion_of_the_other_order(face: NDArray[np.uint8]) -> No
     np.testing.assert_allclose(back, curve(patch_network, face, 143 - turns, 1)[::-1])
 
 
-def test_colours_and_sides_that_patches_dont_divide() -> None:
+def test_colours_and_sides_that_patches_dont_divide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mien.evaluation.explanation.PATCH", 9)  # 4 pixels of a face so small
     image = np.random.default_rng(0).integers(0, 256, (21, 18, 3), np.uint8)
     seen: list[NDArray[np.uint8]] = []
 
@@ -96,7 +100,7 @@ def test_colours_and_sides_that_patches_dont_divide() -> None:
         seen.append(pixels)
         return np.full((len(pixels), 2), 0.5)
 
-    found = check(network, image, np.arange(21.0 * 18).reshape(21, 18), 0, patch=9, orders=1)  # 4 pixels
+    found = check(network, image, np.arange(21.0 * 18).reshape(21, 18), 0, orders=1)
     assert len(found.taken) == 31  # 6 × 5 patches, fewer than the steps
     assert seen[0].shape == (31, 3, 21, 18)
     np.testing.assert_array_equal(seen[0][0].transpose(1, 2, 0), image)
@@ -111,7 +115,7 @@ def test_the_mean_in_place_of_the_blur(face: NDArray[np.uint8]) -> None:
 
 def test_area_is_that_of_a_curve() -> None:
     assert area(shares(4), np.array([1.0, 0, 0, 0, 0])) == 0.125
-    np.testing.assert_allclose(area(shares(144, 36), np.ones((2, 37))), 1)
+    np.testing.assert_allclose(area(shares(144), np.ones((2, 37))), 1)
 
 
 @pytest.mark.parametrize("heat", [np.zeros((47, 48)), np.full((48, 48), np.nan)])

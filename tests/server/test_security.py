@@ -334,8 +334,6 @@ def test_buckets_fill_again_and_dont_grow_without_end() -> None:
         ({"origins": ("HTTPS://A.example:443",)}, r"write https://a\.example\."),
         ({"origins": ("http://a.example:80 ",)}, r"write http://a\.example\."),
         ({"certificate": Path("a.pem")}, "both"),
-        ({"queue": 4}, "batch"),
-        ({"models": ()}, "network"),
         ({"timeout": math.inf}, "timeout is inf"),
         ({"drain": math.nan}, "drain is nan"),
     ],

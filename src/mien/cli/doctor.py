@@ -64,10 +64,6 @@ def doctor(
     from mien.doctor.examine import SLOW, examine
 
     drops, moves, skips = _kinds(drop), _kinds(move), _kinds(skip)
-    if write_clean and write_clean.suffix.lower() != ".npz":
-        raise typer.BadParameter(
-            "a cleaned data set is an .npz file; let the name end in .npz.", param_hint="--write-clean"
-        )
     check(drops, moves, write_clean, path)
     if unknown := [kind for kind in skips if kind not in SLOW]:
         raise typer.BadParameter(f"{unknown[0]!r} can't be skipped; {' and '.join(SLOW)} can.", param_hint="--skip")

@@ -1,7 +1,6 @@
 """`mien release`: the staged training of the weights in the box, on with what is there."""
 
 import sys
-import tempfile
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 
 from mien.cli.faces import read_source, say_leaked
 from mien.cli.options import Data, Device, SkipBadRows, Votes, note
+from mien.cli.places import check_place
 from mien.cli.progress import ended_as_by_ctrl_c, shares, watch
 from mien.cli.recipes import in_one_process
 from mien.cli.sharded import files_of, sharded
@@ -102,7 +102,7 @@ def release(
         held.enter_context(ended_as_by_ctrl_c())
         work, shards = out, None
         if shard_mb:
-            _check_writable(out)
+            check_place(out, folder=True)  # before the work that will have to be put there
             held.enter_context(alone(out))
             shards = held.enter_context(sharded(state or out, out, shard_mb))
             work = shards.work
@@ -153,18 +153,6 @@ def release(
             "networks": _networks(work, (*chosen.students,)),
             "ensemble": _scores(together.as_json()) if together else None,
         }
-
-
-def _check_writable(out: Path) -> None:
-    """Make the folder, and write into it, before the work that will have to be put there."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise CheckpointError(
-            f"{out}: can't write into this folder ({error.strerror}). Choose another --out."
-        ) from None
 
 
 def _moved(state: Path | None, out: Path) -> str:

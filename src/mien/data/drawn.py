@@ -39,15 +39,10 @@ def draw(n: int, seed: int = 0, *, first: int = 0, tick: Tick | None = None) -> 
         first: the number of the first face, which `rows` then counts on from.
         tick: called with (faces drawn, all that are drawn) now and then.
 
-    Raises:
-        DataError: when n or first is negative.
-
     >>> faces = draw(14, seed=1)
     >>> faces.images.shape, faces.images.dtype, set(faces.counts.values())
     ((14, 48, 48), dtype('uint8'), {2})
     """
-    if n < 0 or first < 0:
-        raise DataError(f"Can't draw {n} faces from number {first} on: both must be 0 or more.")
     images, targets = np.empty((n, SIZE, SIZE), np.uint8), np.empty(n, np.int64)
     for start in range(0, n, _AT_ONCE):
         here = slice(start, min(start + _AT_ONCE, n))

@@ -58,7 +58,7 @@ class Diagnosis:
         """A mask `(N,)` of the faces of one of KINDS; copies and leaks only `among` the faces of another mask.
 
         Raises:
-            DataError: there is no such kind, or it wasn't examined.
+            DataError: it wasn't examined.
         """
         pool = self.pool
         some = np.ones(len(pool), np.bool_) if among is None else among
@@ -82,10 +82,8 @@ class Diagnosis:
                 return np.asarray(self.faceness < NO_FACE)
             case "mislabels" if self.suspects is not None:
                 return np.isin(np.arange(len(pool)), self.suspects.order[: self.suspects.count])
-        if kind in SLOW:
-            why = dict(self.left_out).get(kind, "the examination stopped before that")
-            raise DataError(f"{kind} wasn't examined: {why}.")
-        raise DataError(f"There is no finding {kind!r}; findings are {', '.join(KINDS)}.")
+        why = dict(self.left_out).get(kind, "the examination stopped before that")
+        raise DataError(f"{kind} wasn't examined: {why}.")
 
     def as_json(self) -> dict[str, Any]:
         """The findings as plain data: counts, and for the uncertain ones the faces, the most suspicious first."""

@@ -32,8 +32,7 @@ class Calibration:
 
     What ends in `after` is cross-fitted: each half of the faces is judged by the temperature and the threshold of the
     other half, and the mean of five draws is taken. So `reliable_after` is what to expect on other faces;
-    `reliable_by_answer` is the same for the answers of each class, in class order, None where none is sure. Older cards
-    have neither these two nor `coverage_after`.
+    `reliable_by_answer` is the same for the answers of each class, in class order, None where none is sure.
     """
 
     temperature: float

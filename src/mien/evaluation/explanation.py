@@ -25,10 +25,11 @@ SIDE = 48
 """Pixels. PATCH and BLUR are for faces of this side, and are scaled for others."""
 
 PATCH = 4
-"""Side in pixels of the patches that are taken away, for the heatmap and for the random orders alike."""
+"""Side in pixels of the patches that are taken away, for the heatmap and for the random orders alike. Those at the
+right and lower edge may be smaller."""
 
 STEPS = 36
-"""How many steps it takes to take all of them away."""
+"""How many steps it takes to take all of them away, nearly as many in each; fewer where there are fewer patches."""
 
 ORDERS = 20
 """How many random orders. A heatmap of noise, which knows nothing, is better than all 20 in one case of 21: less than
@@ -133,19 +134,15 @@ def check(
     heatmap: NDArray[np.floating],
     place: int,
     *,
-    patch: int = PATCH,
-    steps: int = STEPS,
     orders: int = ORDERS,
     seed: int = 0,
 ) -> Check:
     """Take the patches of a face away, the hottest first, and in random orders; watch one class's probability.
 
     Args:
-        predict: pixels uint8 `(B, C, H, W)` -> probabilities `(B, K)`. It gets `(1 + orders) · (steps + 1)` pictures.
+        predict: pixels uint8 `(B, C, H, W)` -> probabilities `(B, K)`. It gets `(1 + orders) · (STEPS + 1)` pictures.
         face: uint8 `(H, W)` or `(H, W, 3)`. heatmap: `(H, W)`, higher is more important.
         place: the class, by its place among the K.
-        patch: side of the patches in pixels of a face of 48; those at the right and lower edge may be smaller.
-        steps: the patches go in so many steps, nearly as many in each; fewer steps where there are fewer patches.
         orders, seed: how many random orders, and what decides them.
 
     Raises:
@@ -157,13 +154,13 @@ def check(
     >>> check(left, face, heat, 0).verdict
     'it passes: the heatmap is better than 20 of 20 random orders'
     """
-    ranks = order_of(heatmap, face, patch)
+    ranks = order_of(heatmap, face)
     every = [ranks, *random_orders(len(ranks), orders, seed)]
-    curves = np.stack([curve(predict, face, turns, place, patch=patch, steps=steps) for turns in every])
-    return Check(shares(len(ranks), steps), curves[0], curves[1:])
+    curves = np.stack([curve(predict, face, turns, place) for turns in every])
+    return Check(shares(len(ranks)), curves[0], curves[1:])
 
 
-def order_of(heatmap: NDArray[np.floating], face: NDArray[np.uint8], patch: int = PATCH) -> NDArray[np.int64]:
+def order_of(heatmap: NDArray[np.floating], face: NDArray[np.uint8]) -> NDArray[np.int64]:
     """`(P,)`: for each patch, row by row, its turn when the one with the highest mean heat goes first (turn 0).
 
     Raises:
@@ -174,7 +171,7 @@ def order_of(heatmap: NDArray[np.floating], face: NDArray[np.uint8], patch: int 
             f"A heatmap is finite numbers of the face's shape, {face.shape[:2]}; found shape {heatmap.shape}"
             f"{'' if np.isfinite(heatmap).all() else ', not all finite'}."
         )
-    number = _patches(heatmap.shape, patch)
+    number = _patches(heatmap.shape)
     heat = np.bincount(number.ravel(), heatmap.ravel().astype(np.float64)) / np.bincount(number.ravel())
     turns = np.empty(len(heat), np.int64)
     turns[np.argsort(-heat, kind="stable")] = np.arange(len(heat))
@@ -193,8 +190,6 @@ def curve(
     turns: NDArray[np.int64],
     place: int,
     *,
-    patch: int = PATCH,
-    steps: int = STEPS,
     insert: bool = False,
     blur: float | None = BLUR,
 ) -> NDArray[np.float64]:
@@ -203,8 +198,8 @@ def curve(
     `insert` goes the other way, from the blurred face to the face. `blur` None takes the face's mean instead.
     """
     gone = without(face, blur)
-    turn = turns[_patches(face.shape[:2], patch)]  # (H, W)
-    counts = np.round(shares(turns.size, steps) * turns.size)
+    turn = turns[_patches(face.shape[:2])]  # (H, W)
+    counts = np.round(shares(turns.size) * turns.size)
     taken = turn < counts[:, None, None]  # (S + 1, H, W)
     if face.ndim == 3:
         taken = taken[..., None]
@@ -228,9 +223,9 @@ def scale(shape: Sequence[int]) -> float:
     return max(shape[:2]) / SIDE
 
 
-def shares(patches: int, steps: int = STEPS) -> NDArray[np.float64]:
+def shares(patches: int) -> NDArray[np.float64]:
     """The share of the patches gone after each step, whole patches only."""
-    counts = np.linspace(0, patches, min(steps, patches) + 1).round()
+    counts = np.linspace(0, patches, min(STEPS, patches) + 1).round()
     return np.asarray(counts / patches, np.float64)
 
 
@@ -239,9 +234,9 @@ def area(taken: NDArray[np.float64], curves: NDArray[np.float64]) -> NDArray[np.
     return np.asarray(np.trapezoid(curves, taken), np.float64)
 
 
-def _patches(shape: tuple[int, ...], patch: int) -> NDArray[np.int64]:
+def _patches(shape: tuple[int, ...]) -> NDArray[np.int64]:
     """`(H, W)`: the number of the patch that each pixel lies in."""
-    pixels = max(1, round(patch * scale(shape)))
+    pixels = max(1, round(PATCH * scale(shape)))
     down, across = (np.arange(side) // pixels for side in shape)
     return np.asarray(down[:, None] * (across[-1] + 1) + across, np.int64)
 

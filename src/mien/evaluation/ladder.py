@@ -30,9 +30,9 @@ class Rung:
     faces_per_second: float
     before: Mapping[str, Report]
     after: Mapping[str, Report]
-    history: tuple[Mapping[str, float], ...] = ()
-    gallery: tuple[Shown, ...] = ()
-    right: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    history: tuple[Mapping[str, float], ...]
+    gallery: tuple[Shown, ...]
+    right: Mapping[str, NDArray[np.bool_]]
 
     def as_json(self) -> dict[str, Any]:
         """This rung as plain data, without its history, its gallery, and which faces it was right on."""
@@ -49,8 +49,7 @@ class Step:
 
     `times` is how many times the multiply-adds it takes; `alone` counts the faces that only the rung below was right
     on, and only the one above. These tell apart two networks judged on the same faces, whose intervals may well
-    overlap: `p` is McNemar's p-value of them, by Holm for all of the ladder's steps. Both are None where the rungs
-    don't say which faces they were right on.
+    overlap: `p` is McNemar's p-value of them, by Holm for all of the ladder's steps.
     """
 
     below: str
@@ -58,21 +57,17 @@ class Step:
     accuracy: tuple[float, float]
     recalls: Mapping[str, float]
     times: float
-    alone: tuple[int, int] | None = None
-    p: float | None = None
+    alone: tuple[int, int]
+    p: float
 
     @property
-    def apart(self) -> bool | None:
-        """Whether chance makes so large a difference in fewer than 5 of 100 ladders; None where it isn't known."""
-        return None if self.p is None else self.p < 0.05
-
-    @property
-    def gain(self) -> float:
-        """The change of the accuracy."""
-        return self.accuracy[1] - self.accuracy[0]
+    def apart(self) -> bool:
+        """Whether chance makes so large a difference in fewer than 5 of 100 ladders."""
+        return self.p < 0.05
 
     def __str__(self) -> str:
         """Two or three sentences."""
+        before, after = self.accuracy
         ranked = sorted(self.recalls.items(), key=lambda item: -item[1])
         gained = [f"{name} {_points(change)}" for name, change in ranked[:3] if change >= 0.005]
         lost = [f"{name} {_points(change)}" for name, change in ranked[:-3:-1] if change <= -0.005]
@@ -80,7 +75,7 @@ class Step:
         classes += [f"Lost: {', '.join(lost)}."] if lost else []
         return " ".join(
             [
-                f"{_points(self.gain)} points of accuracy ({self.accuracy[0]:.3f} to {self.accuracy[1]:.3f}) "
+                f"{_points(after - before)} points of accuracy ({before:.3f} to {after:.3f}) "
                 f"for {self.times:.1f} times the multiply-adds.",
                 *classes,
                 *self._doubt(),
@@ -88,8 +83,6 @@ class Step:
         )
 
     def _doubt(self) -> list[str]:
-        if self.alone is None:
-            return ["Whether it may be chance isn't known without the answers to each face."]
         below, above = self.alone
         faces = f"{above:,} faces only {self.above} was right on, {below:,} only {self.below}"
         return [] if self.apart else [f"It may be chance: {faces}."]
@@ -134,11 +127,12 @@ class Ladder:
             before = {score.name: score.recall for score in below.per_class if score.n}
             recalls = {score.name: score.recall - before[score.name] for score in above.per_class if score.n}
             times = high.macs / max(low.macs, 1)
-            one, other = low.right.get(self.judged), high.right.get(self.judged)
-            alone = None if one is None or other is None else (int((one & ~other).sum()), int((other & ~one).sum()))
-            found.append(Step(low.model, high.model, (below.accuracy, above.accuracy), recalls, times, alone))
-        chances = iter(holm([mcnemar(*step.alone) for step in found if step.alone]))
-        return tuple(replace(step, p=next(chances)) if step.alone else step for step in found)
+            one, other = low.right[self.judged], high.right[self.judged]
+            alone = int((one & ~other).sum()), int((other & ~one).sum())
+            accuracies = (below.accuracy, above.accuracy)
+            found.append(Step(low.model, high.model, accuracies, recalls, times, alone, mcnemar(*alone)))
+        chances = holm([step.p for step in found])
+        return tuple(replace(step, p=p) for step, p in zip(found, chances, strict=True))
 
     def as_json(self) -> dict[str, Any]:
         """This ladder as plain data: what `ladder.json` holds."""
@@ -152,7 +146,7 @@ class Ladder:
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """The comparison as text: the names of the columns, and a row for each rung."""
-        tested = any("test" in rung.after for rung in self.rungs)
+        tested = self.judged == "test"
         columns: tuple[str, ...] = (
             *("rung", "preset", "parameters", "multiply-adds", "training", "faces/s", "val before", "val after"),
             *(("test after",) if tested else ()),
@@ -165,8 +159,8 @@ class Ladder:
                 (
                     *(rung.model, rung.preset, amount(rung.parameters), amount(rung.macs)),
                     *(duration(rung.train_seconds), f"{rung.faces_per_second:,.0f}"),
-                    *(_accuracy(rung.before, "val"), _accuracy(rung.after, "val")),
-                    *((_accuracy(rung.after, "test"),) if tested else ()),
+                    *(f"{reports['val'].accuracy:.3f}" for reports in (rung.before, rung.after)),
+                    *((f"{judged.accuracy:.3f}",) if tested else ()),
                     *(f"{low:.3f} to {high:.3f}", f"{judged.balanced_accuracy:.3f}", f"{judged.macro_f1:.3f}"),
                 )
             )
@@ -204,10 +198,6 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _accuracy(reports: Mapping[str, Report], split: str) -> str:
-    return f"{reports[split].accuracy:.3f}" if split in reports else "not measured"
 
 
 def _points(change: float) -> str:

@@ -120,10 +120,6 @@ class Leaderboard:
         Raises:
             DataError: they were judged on different faces, or the same run stands on both.
         """
-        if not (self.checksum and other.checksum):
-            raise DataError(
-                "A board doesn't say which validation faces it was judged on, so nobody knows whether the same."
-            )
         if (other.checksum, other.n) != (self.checksum, self.n):
             raise DataError("The boards were judged on different validation faces: they can't become one.")
         runs = {os.path.abspath(run) for row in self.rows for run in row.runs}  # ./runs/a is runs/a

@@ -103,12 +103,8 @@ def _ladder_picture(ladder: Ladder) -> Picture:
 def _rung(rung: Rung, report: Report) -> dict[str, Any]:
     from mien.evaluation.figures import confusion_matrix, curves
 
-    drawn = []
-    if rung.history:
-        last = rung.history[-1]
-        said = f"{rung.model}: loss and accuracy over {len(rung.history)} epochs"
-        said += f"; at the end validation accuracy {last['val_accuracy']:.3f}."
-        drawn.append(Picture(_svg(curves(rung.history)), said))
+    said = f"{rung.model}: loss and accuracy over {len(rung.history)} epochs"
+    said += f"; at the end validation accuracy {rung.history[-1]['val_accuracy']:.3f}."
     matrix = confusion_matrix(report.confusion, report.classes)
     confusion = Picture(_svg(matrix), f"Confusion matrix of {rung.model}. Found of each class: {_confused(report)}.")
     groups = {KINDS[kind]: [face for face in rung.gallery if face.kind == kind] for kind in KINDS}
@@ -117,7 +113,7 @@ def _rung(rung: Rung, report: Report) -> dict[str, Any]:
         "costs": f"{amount(rung.parameters)} parameters, {amount(rung.macs)} multiply-adds a face, "
         f"trained in {duration(rung.train_seconds)} (preset {rung.preset})",
         "report": report,
-        "curves": drawn,
+        "curves": Picture(_svg(curves(rung.history)), said),
         "confusion": confusion,
         "gallery": {name: [(face, _face(face)) for face in group] for name, group in groups.items() if group},
     }

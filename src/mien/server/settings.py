@@ -55,8 +55,6 @@ class Settings:
     in_browser: bool = False
 
     def __post_init__(self) -> None:
-        if not self.models:
-            raise MienError("A server needs a network: name one, such as small.")
         if self.token and not TOKEN.fullmatch(self.token):
             raise MienError("A token has 16 to 256 letters, digits or . _ ~ - and nothing else.")
         if not (self.local or self.token or self.open_to_all):
@@ -73,8 +71,6 @@ class Settings:
         for name in ("timeout", "drain", "rate", "certain"):
             if not math.isfinite(value := getattr(self, name)):
                 raise MienError(f"{name} is {value}: it has to be a finite number.")
-        if self.max_pictures > self.queue:
-            raise MienError(f"A batch of {self.max_pictures} pictures can't fit a queue of {self.queue}.")
 
     @property
     def places_of_a_batch(self) -> int:

@@ -1,7 +1,6 @@
 """The training loop. `fit` is a generator: it yields after every epoch, and whoever calls it prints, saves or stops."""
 
 import copy
-import math
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import InitVar, dataclass
@@ -137,7 +136,7 @@ def fit(
     check_kind(recipe, Recipe, RecipeError, f"fit trains by a recipe, such as mien.recipe({name!r}).")
     if state is not None:
         check_kind(state, dict, CheckpointError, "fit goes on from an Epoch's state, such as epoch.state.")
-        if not {"model", "live", "optimiser", "best", "accuracy", "best_epoch", "epoch"} <= state.keys():
+        if not {"model", "live", "optimiser", "best", "accuracy", "loss", "best_epoch", "epoch"} <= state.keys():
             raise CheckpointError("`state` isn't an Epoch's state; fit goes on from an earlier epoch.state.")
     warn_of_another(model, recipe)
     if torch.is_inference_mode_enabled() or not torch.is_grad_enabled():
@@ -176,7 +175,7 @@ def _epochs(
         if state is not None:
             learner.load(state)
             best, best_epoch, start = (state[key] for key in ("best", "best_epoch", "epoch"))
-            score = state["accuracy"], -state.get("loss", math.inf)
+            score = state["accuracy"], -state["loss"]
         if named:
             holder.classes = train.classes  # type: ignore[assignment]
         for epoch in range(start, recipe.epochs):
