@@ -63,3 +63,16 @@ def test_what_was_moved_is_said_and_the_rest_is_known(
     words += ["--device", "cpu"]
     assert main(words[1:]) == 130
     assert capsys.readouterr().err.endswith(f"every finished epoch is saved. Go on with: {shlex.join(words)}\n")
+
+
+@pytest.mark.parametrize("moved", ["--data", "--votes"])
+def test_what_was_moved_and_not_said_is_asked_for(
+    files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], moved: str
+) -> None:
+    run, source = tmp_path / "run", DataPath(str(files[0]), str(files[1]), skip_bad_rows=True)
+    begin(run, load_faces(**vars(source)), recipe("logistic", "demo"))
+    gone = files[moved == "--votes"]
+    gone.rename(tmp_path / "elsewhere.csv")
+    assert main(["train", "--resume", str(run)]) == 1
+    said = f"error: {run}: it was begun with {gone}, which isn't there. Say where it is with {moved}.\n"
+    assert capsys.readouterr().err == said

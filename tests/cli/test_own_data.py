@@ -107,7 +107,11 @@ def test_a_run_in_the_shape_of_the_one_it_starts_from(photos: Path, few_drawn: N
         assert f"--data '{data}'" in said  # a name with a space in it
     ask(capsys, "train", "--init", first, *TINY[-4:], "--out", tmp_path / "drawn")
     assert Card.read(tmp_path / "drawn").input_shape == (1, 48, 48)  # drawn faces are what they are
-    sums = json.loads((first / "data.json").read_text())["checksums"]
+    noted = json.loads((first / "data.json").read_text())
+    (first / "data.json").write_text(json.dumps(noted | {"path": str(tmp_path / "gone")}))  # as of another machine
+    assert main(["calibrate", str(first)]) == 1
+    assert f"{tmp_path / 'gone'}, which isn't there. Say where it is with --data." in capsys.readouterr().err
+    sums = noted["checksums"]
     (first / "data.json").write_text(json.dumps({"checksums": sums}))  # as of faces that a program made
     told, _ = ask(capsys, "calibrate", first, "--data", data)
     assert told["n"] == ask(capsys, "evaluate", first, "--data", data)[0]["n"] > 0

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from mien.cli.calibrated import print_calibration, say_of_calibration
-from mien.cli.faces import of_images, read_source, say_changed
+from mien.cli.faces import begun_on, of_images, read_source, say_changed
 from mien.cli.options import Groups, OwnData, SkipBadRows, Votes, check_finished
 from mien.errors import CheckpointError
 
@@ -38,8 +38,7 @@ def calibrate(
     _, noted = read_setup(run)
     if noted is None and data is None:
         raise CheckpointError(f"{run}: its run was begun on faces made by a program; say which faces with --data.")
-    moved: dict[str, Any] = {"path": data, "votes": votes, "groups": groups, "skip_bad_rows": skip_bad_rows}
-    source = replace(noted or DataPath(), **{name: value for name, value in moved.items() if value})
+    source = begun_on(run, noted, DataPath(data, votes, skip_bad_rows, groups=groups))
     if of_images(source.path):
         channels, size, _ = Card.read(run).input_shape
         source = replace(source, size=size, rgb=channels == 3)  # a program that began the run noted neither

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from mien.cli.options import ALL, note
-from mien.errors import DataError
+from mien.errors import CheckpointError, DataError
 from mien.labels import FER2013, SPLITS
 
 if TYPE_CHECKING:
@@ -93,6 +93,25 @@ def say_leaked(splits: "Splits") -> None:
             f"{count:,} validation {'face is' if count == 1 else 'faces are'} identical to one in train, so scores "
             f"flatter. {doctor if DRAWN in splits.source else ''}`mien evaluate --without-leaks` leaves them out."
         )
+
+
+def begun_on(run: Path, noted: "DataPath | None", said: "DataPath") -> "DataPath":
+    """The faces that a run was begun on, where they are by what the line says, else by what the run noted.
+
+    Raises:
+        CheckpointError: they were moved, or the run came from another machine, and the line doesn't say where they are.
+    """
+    from mien.data.origin import DataPath
+
+    moved = {name: value for name, value in vars(said).items() if value}
+    source = replace(noted or DataPath(), **moved)
+    for name, option in (("path", "--data"), ("votes", "--votes"), ("groups", "--groups")):
+        place = getattr(source, name)
+        if place and name not in moved and not os.path.exists(place):
+            raise CheckpointError(
+                f"{run}: it was begun with {place}, which isn't there. Say where it is with {option}."
+            )
+    return source
 
 
 def as_words(source: "DataPath") -> list[str]:

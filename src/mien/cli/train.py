@@ -3,14 +3,13 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext, redirect_stderr
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mien.cli.batches import suited, suits
-from mien.cli.faces import as_words, read_source, say_changed, say_leaked
+from mien.cli.faces import as_words, begun_on, read_source, say_changed, say_leaked
 from mien.cli.options import Data, Device, Groups, InitRgb, InitSize, SkipBadRows, Votes, note
 from mien.cli.places import check_out
 from mien.cli.progress import ended_as_by_ctrl_c, watch
@@ -85,9 +84,9 @@ def train(
         recipe, noted = read_setup(folder)
         if noted is None and data is None:
             raise CheckpointError(f"{folder}: its run was begun on faces made by a program; go on with it there.")
-        moved: dict[str, Any] = {"path": data, "votes": votes, "groups": groups, "skip_bad_rows": skip_bad_rows}
-        source = replace(noted or DataPath(), **{name: value for name, value in moved.items() if value})
-        along = [*as_words(DataPath(data, votes, skip_bad_rows, groups=groups)), *along]
+        said = DataPath(data, votes, skip_bad_rows, groups=groups)
+        source = begun_on(folder, noted, said)
+        along = [*as_words(said), *along]
     if int(os.environ.get("RANK", "0")):  # under torchrun: the same work without a word
         with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
             _train(folder, recipe, source, device, True, suit, False, along)
