@@ -171,9 +171,11 @@ def _answer(predict: Predictor, pixels: NDArray[np.uint8], model: Any, faces: Fa
     known = faces.classes if named is None else named
     if answer.shape != (len(pixels), len(known)) or not set(known) >= set(faces.classes):
         found = f"an answer of shape {answer.shape}" if named is None else ", ".join(known)
+        unknown = [] if named is None else [name for name in faces.classes if name not in known]
+        way = f" Give {', '.join(unknown)} the network's names, or train one on these faces."
         raise DataError(
             f"The network doesn't fit these faces: it has {found}; {len(pixels)} faces of the "
-            f"{len(faces.classes)} classes {', '.join(faces.classes)} were asked for."
+            f"{len(faces.classes)} classes {', '.join(faces.classes)} were asked for.{way if unknown else ''}"
         )
     if not np.isfinite(answer).all():
         raise CheckpointError(
