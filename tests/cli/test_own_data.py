@@ -67,8 +67,8 @@ def test_from_a_folder_of_photos_to_predictions(photos: Path, tmp_path: Path, ca
     resumed, _ = ask(capsys, "train", "--resume", run)  # finds size, colours and subjects again
     assert resumed["after"] == told["after"]
 
-    exported, _ = ask(capsys, "export", run, tmp_path / "own.onnx", "--data", data)
-    assert exported["compared"][str(data)] > 0
+    exported, _ = ask(capsys, "export", run, tmp_path / "own.onnx", "--data", data, "--groups", who)
+    assert exported["compared"][str(data)] == told["after"]["val"]["n"]
     found = {}
     for model in (run, tmp_path / "own.onnx"):
         rows = tmp_path / "rows.jsonl"

@@ -8,7 +8,7 @@ import typer
 
 from mien.cards import CARD, Card
 from mien.cli.faces import read_faces
-from mien.cli.options import SkipBadRows, check_finished, note
+from mien.cli.options import Groups, SkipBadRows, check_finished, note
 from mien.cli.places import check_place
 from mien.environment import as_typed
 from mien.errors import CheckpointError, DataError
@@ -28,6 +28,7 @@ def export(
         typer.Option(metavar="PATH", help="Faces, as `mien train` takes them: to compare on, and for --int8."),
     ] = None,
     skip_bad_rows: SkipBadRows = False,
+    groups: Groups = None,
 ) -> dict[str, Any]:
     """Write a network to an ONNX file, with its labels and input shape inside, for any batch size.
 
@@ -38,8 +39,8 @@ def export(
         raise DataError(f"{out}: an ONNX file's name ends in .onnx.")
     if int8 and not data:
         raise DataError("--int8 learns the ranges of values from training faces; name them with --data.")
-    if skip_bad_rows and not data:
-        raise DataError("--skip-bad-rows is about rows of --data, which isn't there.")
+    if (skip_bad_rows or groups) and not data:
+        raise DataError(f"{'--skip-bad-rows' if skip_bad_rows else '--groups'} is about --data, which isn't there.")
     check_finished(Path(target))
     _check_own(out)
     check_place(out)  # before minutes of work, as all that can be refused
@@ -54,7 +55,7 @@ def export(
     model, card = load_run(target)
     named = {"drawn faces": drawn_faces(420, only=("val",))["val"]}
     if data:
-        splits = read_faces(data, None, skip_bad_rows, shape=card.input_shape)
+        splits = read_faces(data, None, skip_bad_rows, groups=groups, shape=card.input_shape)
         named[data] = splits["val"][:COMPARED]
     fitting = {name: faces.pixels for name, faces in named.items() if faces.pixels.shape[1:] == card.input_shape}
     if data and data not in fitting:
