@@ -137,7 +137,9 @@ def test_the_python_of_the_pages_runs(folder: Path, mien) -> None:
     assert 0 < float(accuracy) < 1
     assert 0 < float(chance) <= 1
     assert "(cnn)" in run(mien, folder, ["leaderboard", "runs/own"])
-    assert python(folder, "docs/how-to/own-data.md")[-1].startswith("grumpy ")
+    *_, own, grouped = python(folder, "docs/how-to/own-data.md")
+    assert own.startswith("grumpy ")
+    assert grouped.startswith("positive {'positive': 0.9")
     assert {path.name[:7] for path in (folder / "crops").iterdir()} == {"0-party", "1-DSC_1"}
 
 
