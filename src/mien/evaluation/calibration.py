@@ -111,8 +111,8 @@ def warm(probabilities: Floats, degree: float) -> NDArray[np.float64]:
 def temperature(labels: Ints, probabilities: Floats) -> float:
     """The temperature between 0.1 and 10 with the least log loss (Guo et al., 2017), to four digits.
 
-    To the sum of the losses PRIOR * (u - 1 - log u) is added, where u = 1 / temperature: the density of a gamma
-    distribution with its mode at 1. Without it ten faces, all right, would have the lowest temperature that there is.
+    To the sum of the losses PRIOR * (u - 1 - log u) is added, where u = 1 / temperature: minus the logarithm of a gamma
+    density with its mode at 1. Without it ten faces, all right, would have the lowest temperature that there is.
     The loss is convex in u, so a golden-section search over that finds the least.
     """
     logits = np.log(np.maximum(probabilities.astype(np.float64), 1e-12))
