@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from mien.errors import CheckpointError
 from mien.files import atomic_write, read_small, regular
@@ -49,7 +49,8 @@ class Card(BaseModel):
     the files beside the card; `scores` has a `Report.as_json()` under "before" or "after" training and the split's
     name; `temperature` divides the logits before the softmax (1 = as trained); an answer whose highest probability is
     below `uncertain` counts as uncertain, where that is 1 every answer; `calibration` says how these two were found (a
-    `Calibration.as_json()`).
+    `Calibration.as_json()`); `prior` has the share of each class in its training, in the order of `classes` (empty: it
+    isn't known), all alike where rare classes counted for more.
 
     >>> card = Card(model="cnn", classes=("sad", "happy"))
     >>> card.input_shape, Card.from_json(card.to_json()) == card
@@ -74,6 +75,7 @@ class Card(BaseModel):
     temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     uncertain: float = Field(default=0.0, ge=0, le=1)
     calibration: dict[str, Any] = Field(default_factory=dict)
+    prior: tuple[float, ...] = ()
     licence: str = ""
     limits: str = ""
     mien_version: str = VERSION
@@ -86,6 +88,15 @@ class Card(BaseModel):
         if len(set(names)) != len(names):
             raise ValueError("a class name appears twice")
         return names
+
+    @field_validator("prior")
+    @classmethod
+    def _shares(cls, prior: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
+        if prior and (len(prior) != len(info.data.get("classes", prior)) or not min(prior) >= 0):
+            raise ValueError("it isn't a share for each class")
+        if prior and not abs(sum(prior) - 1) < 0.001:
+            raise ValueError("the shares don't add to 1")
+        return prior
 
     @field_validator("input_shape")
     @classmethod

@@ -15,12 +15,13 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from mien.cards import CARD, STATE, Card, TrainedOn, checksum, taught_by
 from mien.checkpoint import load_run, load_state, save_state, save_weights
-from mien.data.faces import FaceSet
+from mien.data.faces import UNLABELLED, FaceSet
 from mien.data.split import DRAWN
 from mien.data.splits import Splits
 from mien.environment import environment
@@ -267,6 +268,7 @@ def _finish(
         ),
         scores={"before": {"val": before}, "after": {"val": report.as_json()}},
         epoch=int(best["epoch"]),
+        prior=learned_prior(splits["train"], recipe),
         notes="The best epoch by validation accuracy. The test split was not looked at."
         + taught_by(recipe.distil, teachers, boxed=set(recipe.teachers) <= set(shipped())),
     )
@@ -275,6 +277,15 @@ def _finish(
         _draw(folder, rows, report)
     sums = {name: checksum(folder / name) for name in ((WEIGHTS, MODEL) if export else (WEIGHTS,))}
     card.model_copy(update={"checksums": sums}).write(folder / CARD)
+
+
+def learned_prior(faces: FaceSet, recipe: Recipe) -> tuple[float, ...]:
+    """The share of each class in what a training by this recipe takes from these faces."""
+    known = faces.targets[faces.labels != UNLABELLED]
+    totals = known.sum(0, np.float64) if faces.soft else np.array([*faces.counts.values()], np.float64)
+    if "balanced" in (recipe.class_weights, recipe.sampling):
+        totals = (totals > 0).astype(np.float64)
+    return tuple((totals / totals.sum()).round(6).tolist())
 
 
 def named(splits: Splits) -> str:

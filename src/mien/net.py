@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mien.cards import CARD, Card, checksum
 from mien.errors import CheckpointError, DataError, first_line
+from mien.prior import Prior, adapted, shares
 from mien.session import device_of, open_session, workers
 from mien.shipped import find, shipped
 
@@ -52,6 +53,10 @@ class Net:
             a few crops all work together in every layer, or in a quick network (`QUICK`) one alone.
         device: where it runs, as `open_session` has it; `device` then says which one it got.
         spin: whether its threads stay awake between calls; see `open_session`.
+        prior: how frequent the classes are expected to be, "even" or shares 0..1 by class (those not named divide what
+            is left as in training); its answers are what they are then (`mien.prior`). None: as in its training.
+
+    `prior` says which shares its answers are for; it is None where that isn't known.
 
     The card in the file says what the network is. Where a `card.json` beside the file lists it, that card is taken
     (it may know scores that came later) and the file must have the checksum that stands there. The ONNX file of a
@@ -61,24 +66,32 @@ class Net:
     It can be used in forked processes, and pickled: then the same file is opened again.
 
     Raises:
-        DataError: fewer than 0 threads.
-        CheckpointError: a file is missing, truncated, changed, or wasn't written by mien.
+        DataError: fewer than 0 threads, or a prior that can't be.
+        CheckpointError: a file is missing, truncated, changed, or wasn't written by mien; or a prior is given, and its
+            card doesn't say what it learned.
     """
 
     card: Card
     classes: tuple[str, ...]
+    prior: dict[str, float] | None
 
     device: str
 
     files: tuple[Path, ...]
 
     def __init__(
-        self, path: str | os.PathLike[str], *, threads: int = 0, device: str | None = None, spin: bool = True
+        self,
+        path: str | os.PathLike[str],
+        *,
+        threads: int = 0,
+        device: str | None = None,
+        spin: bool = True,
+        prior: Prior | None = None,
     ) -> None:
         if threads < 0:
             raise DataError(f"threads is {threads}; it is 0, for one on each core, or more.")
         self.path = located(path)
-        self._again = partial(type(self), self.path, threads=threads, device=device, spin=spin)
+        self._again = partial(type(self), self.path, threads=threads, device=device, spin=spin, prior=prior)
         beside = self.path.with_name(CARD)
         whole = find(path).is_dir() or self.path.with_name(WEIGHTS).is_file()
         listed = _listed(beside, whole=whole) if beside.is_file() else None
@@ -102,6 +115,8 @@ class Net:
             raise CheckpointError(f"{beside}: its classes or input shape aren't those in {self.path.name}.")
         self.card = listed or inside
         self.classes = self.card.classes
+        self._expected = self.card.prior if prior is None else self._shares(prior)
+        self.prior = dict(zip(self.classes, self._expected, strict=True)) if self._expected else None
         self._try()
         _NETS.add(self)
 
@@ -129,7 +144,12 @@ class Net:
             )
         if not len(batch):
             return np.empty((0, len(self.classes)), np.float32)
-        batch = np.ascontiguousarray(batch)
+        answers = self._answers(np.ascontiguousarray(batch))
+        if self._expected != self.card.prior:
+            answers = adapted(answers, self.card.prior, self._expected)
+        return answers
+
+    def _answers(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         if self._threads == 1:
             many = self.device == "cpu" and len(batch) >= 4 * PIECE
             return (_in_pieces if many else _run)(self._session, batch)
@@ -138,6 +158,14 @@ class Net:
         own, *others = np.array_split(batch, shares)
         working = [self._others.submit(_in_pieces, self._session, share) for share in others]
         return np.concatenate([_in_pieces(self._session, own), *(one.result() for one in working)])
+
+    def _shares(self, prior: Prior) -> tuple[float, ...]:
+        if not self.card.prior:
+            raise CheckpointError(
+                f"{self.path}: its card doesn't say how frequent each class was in its training, so no other prior can "
+                "be taken. Networks that this version of mien trains say so."
+            )
+        return tuple(shares(prior, self.classes, self.card.prior).tolist())
 
     @cached_property
     def _quick(self) -> bool:

@@ -25,7 +25,7 @@ from mien.data.faces import UNLABELLED, FaceSet
 from mien.data.splits import Splits
 from mien.errors import CheckpointError, MienError
 from mien.evaluation.scores import evaluate
-from mien.experiment import train
+from mien.experiment import learned_prior, train
 from mien.export import export_onnx
 from mien.files import atomic_write
 from mien.models import create_model, summarise
@@ -35,7 +35,7 @@ from mien.shipping import ship
 from mien.teachers import PROBABILITIES, check_same, homes, leave_probabilities, name_teachers, taught
 from mien.training.device import pick_device
 from mien.training.fit import Epoch
-from mien.training.recipe import Recipe
+from mien.training.recipe import Recipe, read_recipe
 
 STAGES = ("teachers", "students", "ship")
 SHIPPED = "box"
@@ -246,6 +246,7 @@ def _other_head(home: Path, out: Path, votes: Splits, device: str | None) -> Non
             "scores": {"after": {"val": report.as_json()}},
             "parameters": summarise(twin).parameters,
             "checksums": {},
+            "prior": learned_prior(votes["train"], read_recipe(card.recipe)),
             "notes": f"The trunk and the second head of {home.name}. {card.notes}",
         }
     )

@@ -10,7 +10,7 @@ import typer
 
 from mien.cli.calibrated import print_calibration, say_of_calibration
 from mien.cli.faces import check_data, learned, read_faces, shape_of
-from mien.cli.options import ALL, Data, Groups, SkipBadRows, Votes, note, open_net
+from mien.cli.options import ALL, Data, ExpectedPrior, Groups, SkipBadRows, Votes, note, open_net
 from mien.cli.pictures import figure_kind
 from mien.cli.places import check_out, check_place
 from mien.cli.progress import shares
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mien.data.splits import Splits
     from mien.evaluation.scores import Scores
     from mien.net import Net
+    from mien.prior import Prior
 
 
 def _known_views(count: int) -> int:
@@ -68,6 +69,7 @@ def evaluate(
             help="Test-time augmentation. 1: none. 2: with the mirror image. 10: with other scales and places, too.",
         ),
     ] = 1,
+    prior: ExpectedPrior = None,
     without_leaks: Annotated[
         bool, typer.Option("--without-leaks", help="Leave out faces that are also among the training faces.")
     ] = False,
@@ -100,8 +102,12 @@ def evaluate(
             "the training faces are what the others are held against.", param_hint="--without-leaks"
         )
     targets = list(dict.fromkeys(targets))  # the mean of a network with itself is its own answer
-    nets = {target: open_net(target) for target in targets if _trained(target)}  # a wrong name shows before the data
-    _check_untrained([target for target in targets if target not in nets])
+    nets = {
+        target: open_net(target, prior) for target in targets if _trained(target)
+    }  # wrong ones show before the data
+    _check_untrained(untrained := [target for target in targets if target not in nets])
+    if untrained and prior is not None:
+        raise typer.BadParameter(f"{untrained[0]} is untrained: it has learned none.", param_hint="--prior")
     kind = figure_kind(figure, "--figure")
     if figure:
         check_out(figure, data)
@@ -130,9 +136,10 @@ def evaluate(
     seen = f"{report.n:,} {'' if data else 'drawn '}faces of {'all splits' if split == ALL else split}" + (
         f", {views} views" if views > 1 else ""
     )
+    seen += f", prior {_said(prior)}" if prior is not None else ""
     names = [f"{target}{'' if target in nets else ', untrained'}" for target in targets]
     print_report(report, f"{' + '.join(names)}, {seen}")
-    result = report.as_json()
+    result = report.as_json() | ({"prior": prior} if prior is not None else {})
     if len(parts) > 1:
         members = [
             {"network": target, "accuracy": float(part.correct.mean())}
@@ -198,6 +205,10 @@ def _pairs(targets: list[str], parts: "list[Scores]") -> list[dict[str, Any]]:
         ],
     )
     return found
+
+
+def _said(prior: "Prior") -> str:
+    return prior if isinstance(prior, str) else ", ".join(f"{name} {share:g}" for name, share in prior.items())
 
 
 def _small(chance: float) -> str:

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from mien.names import printable
 
 if TYPE_CHECKING:
     from mien.net import Net
+    from mien.prior import Prior
 
 
 ALL = "all"
@@ -37,6 +38,24 @@ def given_path(text: str) -> Path:
     if not text:
         raise typer.BadParameter("the path is empty; for this folder say a dot.")
     return Path(text)
+
+
+def given_prior(text: str) -> "Prior":
+    """The prior of an option: a word, or NAME=SHARE,NAME=SHARE. What the words mean is the verb's to say."""
+    if "=" not in text:
+        return text
+    shares: dict[str, float] = {}
+    for part in text.split(","):
+        name, share = (word.strip() for word in part.rsplit("=", 1)) if "=" in part else (part.strip(), "")
+        if name in shares:
+            raise typer.BadParameter(f"{name!r} stands there twice.")
+        try:
+            shares[name] = float(share)
+        except ValueError:
+            raise typer.BadParameter(
+                f"{part.strip()!r} isn't a class and its share, such as happy=0.5; several are separated by commas."
+            ) from None
+    return shares
 
 
 _FACES = (
@@ -94,6 +113,14 @@ Network = Annotated[
         help="A network in the box (small, flagship; small:int8, flagship:int8), a run folder, an .onnx file.",
     ),
 ]
+ExpectedPrior = Annotated[
+    Any,
+    typer.Option(
+        "--prior", parser=given_prior, metavar="even|NAME=SHARE,...",
+        help="How frequent the expressions are expected to be: all alike, or such as happy=0.6,neutral=0.3, where the "
+        "others divide the rest as in training. Default: as in training.",
+    ),
+]  # fmt: skip
 Certain = Annotated[
     float, typer.Option("--certain", min=0.05, max=1, metavar="0..1", help="How sure the detector must be of a face.")
 ]
@@ -120,12 +147,12 @@ def note(text: str) -> None:
     print("\n".join(map(printable, text.split("\n"))), file=sys.stderr)
 
 
-def open_net(target: str) -> "Net":
+def open_net(target: str, prior: "Prior | None" = None) -> "Net":
     """The trained network of a run folder or an .onnx file. Raises CheckpointError; of an unfinished run it says so."""
     from mien.net import Net
 
     check_finished(Path(target))
-    return Net(target)
+    return Net(target, prior=prior)
 
 
 def check_finished(run: Path) -> None:

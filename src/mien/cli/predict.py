@@ -2,13 +2,15 @@
 
 import sys
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.options import Certain, Network, OnnxDevice, check_finished, given_path, note
+from mien.cli.options import Certain, Network, OnnxDevice, check_finished, given_path, given_prior, note
 from mien.cli.places import check_place
+from mien.cli.progress import shares
 from mien.cli.screen import live as bars
 from mien.cli.screen import progress
 from mien.cli.sinks import Sink, annotator, check_films, figure, undrawn
@@ -17,6 +19,17 @@ from mien.cli.tally import Tally
 from mien.errors import DataError, Incomplete, Stopped
 from mien.files import naming
 from mien.shipped import DEFAULT
+
+if TYPE_CHECKING:
+    from mien.recognition.recognizer import Recognizer
+    from mien.recognition.sources import Sources
+
+
+FOUND = "found"
+"""As --prior: what the photos themselves show."""
+
+SOME = 2000
+"""Photos that are read for that, at most."""
 
 
 def predict(
@@ -54,6 +67,15 @@ def predict(
         bool, typer.Option("--detect/--no-detect", help="--no-detect: each picture is one cropped face.")
     ] = True,
     certain: Certain = 0.6,
+    prior: Annotated[
+        Any,
+        typer.Option(
+            parser=given_prior,
+            metavar="even|found|NAME=SHARE,...",
+            help="How frequent the expressions are expected to be: all alike; found: estimated from these photos; or "
+            "such as happy=0.6,neutral=0.3, where the others divide the rest as in training. Default: as in training.",
+        ),
+    ] = None,
     smooth: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="Half-life of the smoothing in videos; 0 for none.")
     ] = 0.25,
@@ -78,14 +100,18 @@ def predict(
     from mien.recognition.video import VIDEOS
 
     check_finished(Path(model))
-    recognizer = Recognizer(
-        model, device=device, detect=detect, certain=certain, smooth=smooth, max_pixels=max_pixels
-    )  # before the files: a wrong name shows at once
+    known = partial(
+        Recognizer, model, device=device, detect=detect, certain=certain, smooth=smooth, max_pixels=max_pixels
+    )
+    recognizer = known(prior=None if prior == FOUND else prior)  # before the files: a wrong name shows at once
     tally = Tally(recognizer.device, calibrated=recognizer.net.card.uncertain > 0, kept=bool(out))
     if resume and overwrite:
         raise typer.BadParameter("--resume goes on with --out, --overwrite replaces it: say one of them.")
     outputs = [path for path in (out, annotate, timeline, sheet) if path]
     media = Sources(sources, every=every, max_pixels=max_pixels, outputs=outputs)  # before any of them is opened
+    if prior == FOUND:
+        prior = _estimated(recognizer, media)
+        recognizer = known(prior=prior)
     with ExitStack() as stack:
         kept: list[Sink] = []
         last: dict[str, int] = {}
@@ -96,6 +122,7 @@ def predict(
             job: dict[str, Any] = {"network": [checksum(file) for file in recognizer.net.files], "detect": detect}
             moving = media.videos or media.cameras
             job |= {"certain": certain} if detect else {}
+            job |= {"prior": prior} if prior is not None else {}
             job |= {"every": every} if moving else {}
             job |= {"smooth": smooth} if moving and detect else {}
             writer = RowWriter(out, classes=recognizer.classes, resume=resume, overwrite=overwrite, job=job)
@@ -157,3 +184,21 @@ def predict(
         of_all = "" if tally.frames else f" of {tally.entries:,}"  # a video's frames are no files
         raise Incomplete(f"{tally.failed:,}{of_all} couldn't be read:\n{listed}", tally.as_json())
     return tally.as_json()
+
+
+def _estimated(recognizer: "Recognizer", media: "Sources") -> dict[str, float]:
+    """The prior that the photos show, which are read once more for it; it is said.
+
+    Raises:
+        DataError: there are no photos, or videos and cameras, too, whose many frames show few people.
+    """
+    if media.videos or media.cameras or not (photos := media.some_photos(SOME)):
+        raise DataError(
+            "--prior found is for photos of many people; a video or a camera shows few, of whom the network may be "
+            "wrong throughout. Say even, or the shares yourself."
+        )
+    with shares() as show:
+        prior = recognizer.estimate_prior(photos, told=lambda read: show("estimating the prior", read / len(photos)))
+    said = ", ".join(f"{name} {share:.3f}" for name, share in prior.items())
+    note(f"The prior of {counted(len(photos), 'photo')}: {said}.")
+    return prior

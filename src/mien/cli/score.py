@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mien.cli.options import Network, given_path, note
+from mien.cli.options import ExpectedPrior, Network, given_path, note
 from mien.cli.progress import ended_as_by_ctrl_c, shares
 from mien.errors import Incomplete
 from mien.shipped import DEFAULT
@@ -30,6 +30,7 @@ def score(
     detect: Annotated[
         bool, typer.Option("--detect/--no-detect", help="--no-detect: each image is one cropped face.")
     ] = True,
+    prior: ExpectedPrior = None,
     endpoint: Annotated[str, typer.Option(metavar="URL", help="An S3 server that isn't Amazon's.")] = "",
     workers: Annotated[
         int, typer.Option(min=0, metavar="N", help="Images read side by side; 0 for as many as there are cores.")
@@ -54,7 +55,7 @@ def score(
     at = Progress(0, 0, 0, 0)
     with ended_as_by_ctrl_c(), shares() as tick:
         try:
-            job = Job(source, model, detect, column, endpoint)
+            job = Job(source, model, detect, column, endpoint, prior)
             for at in run(job, out, workers=workers or None, ray=ray, rows=rows, again=again, note=note):
                 tick("scored", at.done / at.total)
         except KeyboardInterrupt:

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from threading import Semaphore
@@ -16,6 +16,7 @@ from mien.cards import Card
 from mien.errors import CheckpointError, DataError, MediaError, check_kind
 from mien.images import MAX_PIXELS, several
 from mien.net import Net
+from mien.prior import Prior, estimated
 from mien.recognition.ahead import ahead, side_by_side
 from mien.recognition.align import crops, flat, whole
 from mien.recognition.detect import CERTAIN, Detection, Detector
@@ -103,12 +104,13 @@ class Recognizer:
         smooth: half-life in seconds of the probabilities' smoothing in videos; 0 takes each frame by itself.
         max_pixels: the largest picture that is decoded.
         threads: how many may work at once; 0: as many as there are cores.
+        prior: how frequent the classes are expected to be, as for `mien.Net`; `estimate_prior` tells.
 
     `device` says where it runs, `classes` what it can answer. It can be pickled, as a `mien.Net` can.
 
     Raises:
-        CheckpointError: no such network, or it is damaged. MienError: no such device. DataError: `certain`, `smooth` or
-            `threads` out of range.
+        CheckpointError: no such network, or it is damaged, or it doesn't say which prior it has. MienError: no such
+            device. DataError: `certain`, `smooth` or `threads` out of range, or a prior that can't be.
 
     >>> recognizer = Recognizer(detect=False)
     >>> [face.label in recognizer.classes for face in recognizer(np.zeros((48, 48), np.uint8))]
@@ -125,6 +127,7 @@ class Recognizer:
         smooth: float = HALF_LIFE,
         max_pixels: int = MAX_PIXELS,
         threads: int = 0,
+        prior: Prior | None = None,
     ) -> None:
         if not (0 < certain <= 1 and 0 <= smooth < math.inf):
             raise DataError(f"certain lies between 0 and 1, smooth is 0 or more seconds; found {certain} and {smooth}.")
@@ -133,7 +136,7 @@ class Recognizer:
             'A Recognizer reads its network from a file: name one in the box ("small"), a run folder or an .onnx file. '
             "mien.train makes a run folder, mien.export_onnx writes a network that is in memory.",
         )  # fmt: skip
-        self.net = Net(model, device=device, threads=threads, spin=False)
+        self.net = Net(model, device=device, threads=threads, spin=False, prior=prior)
         self.classes, self.device = self.net.classes, self.net.device
         self.smooth, self.max_pixels, self.threads = smooth, max_pixels, threads or workers()
         # two frames with a thread each are done sooner than one after the other with two, which wait at every layer
@@ -193,6 +196,33 @@ class Recognizer:
         found, seen = self._find(frame)
         reading = _reading(frame, faces_of(self.net.card, found, seen, self.net(seen)))
         return reading, seen[:, 0] if seen.shape[1] == 1 else seen.transpose(0, 2, 3, 1)
+
+    def estimate_prior(
+        self, photos: Name | Iterable[Name], *, told: Callable[[int], None] | None = None
+    ) -> dict[str, float]:
+        """The share of each class among the faces of these photos, for `Recognizer(prior=...)`.
+
+        For photos of many people, taken as those that the network learned from: where it errs on most of them alike, as
+        on very dark ones or on one person, the estimate errs, too (`mien.prior.estimated`). Without faces it is the
+        recogniser's own prior, and with few it is near that.
+
+        Args:
+            photos: as for `stream`. What can't be read is passed over.
+            told: called with the number of pictures read, after each.
+
+        Raises:
+            MediaError: there is nothing under one of the names. CheckpointError: the network doesn't say which prior
+                it has.
+        """
+        if self.net.prior is None:
+            raise CheckpointError(f"{self.net.path}: its card doesn't say how frequent each class was in its training.")
+        answers = [np.empty((0, len(self.classes)))]
+        for number, reading in enumerate(self.stream(photos), start=1):
+            answers.extend(np.array([[*face.probabilities.values()]]) for face in reading)
+            if told:
+                told(number)
+        found = estimated(np.concatenate(answers), [*self.net.prior.values()])
+        return dict(zip(self.classes, found.round(4).tolist(), strict=True))
 
     @overload
     def stream(

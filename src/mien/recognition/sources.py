@@ -96,6 +96,15 @@ class Sources:
                     known[place] = kind
             yield path, kind, new
 
+    def some_photos(self, most: int) -> list[str]:
+        """The paths of up to so many photos, from all parts of the folders. Cameras and videos have none."""
+        known: dict[tuple[str, str], str] = {}
+        named = (self._found(name, known) for name in self.names if name not in self.cameras)
+        paths = [
+            str(path) for found in named for path, kind, new in found if new and kind == "image" and path.is_file()
+        ]
+        return paths[:: max(1, -(-len(paths) // most))]
+
     def _count(self) -> None:
         videos, count = [], 0
         known: dict[tuple[str, str], str] = {}

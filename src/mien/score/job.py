@@ -16,6 +16,7 @@ from mien.files import atomic_write, read_small
 from mien.locks import holding
 from mien.names import litter
 from mien.net import Net
+from mien.prior import Prior
 from mien.shipped import DEFAULT
 
 NOTE, INPUTS, LOCK = "job.json", "inputs.parquet", ".lock"
@@ -31,6 +32,7 @@ class Job:
         model: as `Recognizer` takes it. detect: find faces, rather than take each image for one.
         column: the table's column that has their addresses, or in a Parquet file their bytes.
         endpoint: the address of an S3 server that isn't Amazon's.
+        prior: as `Recognizer` takes it.
     """
 
     source: str
@@ -38,6 +40,7 @@ class Job:
     detect: bool = True
     column: str = ""
     endpoint: str = ""
+    prior: Prior | None = None
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def score(
     """
     daft, out = need_daft(), Path(out)
     inputs = literal(out / INPUTS)
-    net = Recognizer(job.model, detect=job.detect, threads=1).net  # first of all, as it may be wrong
+    net = Recognizer(job.model, detect=job.detect, threads=1, prior=job.prior).net  # first of all, as it may be wrong
     with environment(), claimed(job, net, out) as network:
         if ray is not None:
             join(daft, ray)

@@ -97,7 +97,7 @@ def _processes(workers: int) -> dict[str, int]:
 def _recognizer(job: Job, network: Mapping[str, str]) -> Recognizer:
     """The job's recogniser. Raises CheckpointError if the network isn't the job's: it may have been replaced, or be a
     different one on this machine."""
-    found = Recognizer(job.model, detect=job.detect, threads=1)
+    found = Recognizer(job.model, detect=job.detect, threads=1, prior=job.prior)
     if checksums(found.net) != network:
         raise CheckpointError(
             f"{found.net.path}: a worker finds another network there than the job began with: its SHA-256 isn't the "
