@@ -1,0 +1,117 @@
+"""What a prior brings where expressions are otherwise frequent than in training: pictures drawn from validation.
+
+    python benchmarks/prior.py --data fer2013.npz [--networks flagship small:int8]
+
+Of each mix many albums of N validation faces are drawn, each class by its share (with replacement, where a class has
+too few). "found" knows the faces of the album and none of their labels, as `mien predict --prior found`; "known" has
+the mix itself. Last come albums for which the method isn't meant: poor pictures, and a network that leans towards some
+classes throughout, as it may for one person.
+"""
+
+import argparse
+import platform
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.data.load import load_faces
+from mien.environment import environment
+from mien.evaluation.corruptions import CORRUPTIONS, corrupted
+from mien.evaluation.metrics import balanced_accuracy, confusion
+from mien.net import Net
+from mien.prior import adapted, estimated
+
+PARTY = {"happy": 0.6, "neutral": 0.3, "surprise": 0.05, "sad": 0.02, "angry": 0.01, "fear": 0.01, "disgust": 0.01}
+MIXES = ("training's", "even", "party", "random")
+POOR = {"low resolution": 24.0, "low light": 0.25, "JPEG": 8.0}
+LEANING = 0.6
+"""Deviation of what is added to each class's logit, once for an album."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", help="the faces, as --data of mien takes them")
+    parser.add_argument("--networks", nargs="+", default=["flagship", "small:int8"])
+    parser.add_argument("--albums", type=int, default=200)
+    given = parser.parse_args()
+    faces = load_faces(given.data, only=("val",)).val.labelled
+    made = environment()
+    print(f"$ python benchmarks/prior.py --data ...    (commit {made['commit']}; {made['processor']})")
+    print(f"{platform.machine()}, Python {platform.python_version()}; {len(faces):,} validation faces")
+    print(f"{given.albums} albums each; accuracy, and log loss after /")
+    print(
+        f"{'network':13}{'pictures':20}{'mix':11}{'faces':>6}  "
+        + "".join(f"{name:14}" for name in ("as trained", "even", "found", "known"))
+        + f"{'sure ones, of':16}{'found':15}{'shares: count':15}found"
+    )
+    for name in given.networks:
+        net = Net(name)
+        asked = {"as they are": net(faces.images)}
+        for kind in CORRUPTIONS:
+            if kind.name in POOR:
+                poor = corrupted(faces, kind, POOR[kind.name])
+                asked[f"{kind.name} {POOR[kind.name]:g}"] = net(poor.images)
+        albums = Albums(net, faces.labels, given.albums)
+        even = adapted(asked["as they are"], net.card.prior, np.full(7, 1 / 7))
+        for what, answers in (("as trained", asked["as they are"]), ("even", even)):
+            table = confusion(faces.labels, answers.argmax(1), len(net.classes))
+            print(f"{name:13}all of validation, {what}: {np.mean(answers.argmax(1) == faces.labels):.4f}", end="")
+            print(f", balanced {balanced_accuracy(table):.4f}")
+        for pictures, answers in asked.items():
+            for mix in MIXES:
+                for size in (3, 10, 30, 100, 1000) if pictures == "as they are" else (100,):
+                    print(f"{name:13}{pictures:20}{mix:11}{size:6}  {albums.row(answers, mix, size)}", flush=True)
+        for mix in MIXES:
+            print(f"{name:13}{'leaning':20}{mix:11}{100:6}  {albums.row(asked['as they are'], mix, 100, LEANING)}")
+
+
+class Albums:
+    """Albums of validation faces, and how a network's answers for them do."""
+
+    def __init__(self, net: Net, labels: NDArray[np.int64], many: int) -> None:
+        self.net, self.labels, self.many = net, labels, many
+        self.learned = np.array(net.card.prior)
+        self.places = [np.flatnonzero(labels == number) for number in range(len(net.classes))]
+
+    def row(self, answers: NDArray[np.float32], mix: str, size: int, leaning: float = 0.0) -> str:
+        """Means over the albums, as text."""
+        found = np.array([list(self._album(answers, *drawn)) for drawn in self._drawn(mix, size, leaning)])
+        mean = found.mean(0)
+        scores = "".join(f"{f'{mean[at]:.3f} / {mean[at + 1]:.3f}':14}".ljust(14) for at in range(0, 8, 2))
+        sure = f"{mean[8] / mean[9]:.3f}, {mean[9]:.2f}"
+        return f"{scores}{sure:16}{f'{mean[10] / mean[11]:.3f}, {mean[11]:.2f}':15}{mean[12]:<15.3f}{mean[13]:.3f}"
+
+    def _drawn(self, mix: str, size: int, leaning: float) -> Iterator[tuple[NDArray, NDArray, NDArray]]:
+        dice, classes = np.random.default_rng(0), len(self.places)
+        fixed = {
+            "training's": self.learned,
+            "even": np.full(classes, 1 / classes),
+            "party": np.array([PARTY[name] for name in self.net.classes]),
+        }
+        for _ in range(self.many):
+            shares = fixed[mix] if mix in fixed else dice.dirichlet(np.ones(classes))
+            chosen = dice.choice(classes, size, p=shares / shares.sum())
+            index = np.array([dice.choice(self.places[number]) for number in chosen])
+            yield shares / shares.sum(), index, np.exp(leaning * dice.normal(size=classes))
+
+    def _album(self, answers: NDArray, shares: NDArray, index: NDArray, lean: NDArray) -> Iterator[float]:
+        labels, raw = self.labels[index], answers[index].astype(np.float64) * lean
+        raw /= raw.sum(1, keepdims=True)
+        found = adapted(raw, self.learned, estimated(raw, self.learned))
+        others = [adapted(raw, self.learned, prior) for prior in (np.full(len(shares), 1 / len(shares)), shares)]
+        for each in (raw, others[0], found, others[1]):
+            yield np.mean(each.argmax(1) == labels)
+            yield -np.log(each[np.arange(len(labels)), labels] + 1e-9).mean()
+        for each in (raw, found):
+            sure = each.max(1) >= self.net.card.uncertain
+            yield np.mean(sure & (each.argmax(1) == labels))
+            yield sure.mean()
+        there = np.bincount(labels, minlength=len(shares)) / len(labels)
+        counted = np.bincount(raw.argmax(1), minlength=len(shares)) / len(labels)
+        yield abs(counted - there).sum() / 2
+        yield abs(found.mean(0) - there).sum() / 2
+
+
+if __name__ == "__main__":
+    main()
