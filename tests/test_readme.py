@@ -127,7 +127,8 @@ def test_the_python_of_the_readme_runs(folder: Path) -> None:
 
 
 def test_the_python_of_the_pages_runs(folder: Path, mien) -> None:
-    happy, face, *frames = python(folder, "docs/how-to/predict.md")
+    prior, happy, face, *frames = python(folder, "docs/how-to/predict.md")
+    assert prior.startswith("{'angry': 0.1")
     assert Path(happy) == Path("photos/party.jpg")
     assert (face.split()[0], frames[0][:3], len(frames)) == ("happy", "0.0", 60)
     read, given = ([line.partition(" ")[2] for line in frames[at : at + 30]] for at in (0, 30))
