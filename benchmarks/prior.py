@@ -1,11 +1,12 @@
 """What a prior brings where expressions are otherwise frequent than in training: pictures drawn from validation.
 
-    python benchmarks/prior.py --data fer2013.npz [--networks flagship small:int8]
+    python benchmarks/prior.py --data fer2013.npz [--votes fer2013new.csv] [--networks flagship small:int8]
 
 Of each mix many albums of N validation faces are drawn, each class by its share (with replacement, where a class has
 too few). "found" knows the faces of the album and none of their labels, as `mien predict --prior found`; "known" has
-the mix itself. Last come albums for which the method isn't meant: poor pictures, and a network that leans towards some
-classes throughout, as it may for one person.
+the mix itself. Then come albums for which the method isn't meant: poor pictures, and a network that leans towards some
+classes throughout, as it may for one person. With --votes last the same faces by FER+'s plurality, a mix that wasn't
+made here: its annotators call twice as many neutral.
 """
 
 import argparse
@@ -18,12 +19,13 @@ from numpy.typing import NDArray
 from mien.data.load import load_faces
 from mien.environment import environment
 from mien.evaluation.corruptions import CORRUPTIONS, corrupted
-from mien.evaluation.metrics import balanced_accuracy, confusion
+from mien.evaluation.metrics import accuracy, balanced_accuracy, confusion
 from mien.net import Net
 from mien.prior import adapted, estimated
 
 PARTY = {"happy": 0.6, "neutral": 0.3, "surprise": 0.05, "sad": 0.02, "angry": 0.01, "fear": 0.01, "disgust": 0.01}
 MIXES = ("training's", "even", "party", "random")
+PRIORS = ("as trained", "even", "found", "known")
 POOR = {"low resolution": 24.0, "low light": 0.25, "JPEG": 8.0}
 LEANING = 0.6
 """Deviation of what is added to each class's logit, once for an album."""
@@ -32,6 +34,7 @@ LEANING = 0.6
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="the faces, as --data of mien takes them")
+    parser.add_argument("--votes", help="FER+'s fer2013new.csv")
     parser.add_argument("--networks", nargs="+", default=["flagship", "small:int8"])
     parser.add_argument("--albums", type=int, default=200)
     given = parser.parse_args()
@@ -42,7 +45,7 @@ def main() -> None:
     print(f"{given.albums} albums each; accuracy, and log loss after /")
     print(
         f"{'network':13}{'pictures':20}{'mix':11}{'faces':>6}  "
-        + "".join(f"{name:14}" for name in ("as trained", "even", "found", "known"))
+        + "".join(f"{name:14}" for name in PRIORS)
         + f"{'sure ones, of':16}{'found':15}{'shares: count':15}found"
     )
     for name in given.networks:
@@ -53,17 +56,30 @@ def main() -> None:
                 poor = corrupted(faces, kind, POOR[kind.name])
                 asked[f"{kind.name} {POOR[kind.name]:g}"] = net(poor.images)
         albums = Albums(net, faces.labels, given.albums)
-        even = adapted(asked["as they are"], net.card.prior, np.full(7, 1 / 7))
-        for what, answers in (("as trained", asked["as they are"]), ("even", even)):
-            table = confusion(faces.labels, answers.argmax(1), len(net.classes))
-            print(f"{name:13}all of validation, {what}: {np.mean(answers.argmax(1) == faces.labels):.4f}", end="")
-            print(f", balanced {balanced_accuracy(table):.4f}")
+        whole(f"{name:13}validation", net, asked["as they are"], faces.labels)
         for pictures, answers in asked.items():
             for mix in MIXES:
                 for size in (3, 10, 30, 100, 1000) if pictures == "as they are" else (100,):
                     print(f"{name:13}{pictures:20}{mix:11}{size:6}  {albums.row(answers, mix, size)}", flush=True)
         for mix in MIXES:
             print(f"{name:13}{'leaning':20}{mix:11}{100:6}  {albums.row(asked['as they are'], mix, 100, LEANING)}")
+        if given.votes:
+            judged = load_faces(given.data, given.votes, only=("val",)).val.judged
+            known = judged[np.isin(judged.labels, [judged.classes.index(expression) for expression in net.classes])]
+            labels = np.array([net.classes.index(judged.classes[label]) for label in known.labels])
+            whole(f"{name:13}FER+", net, net(known.images), labels)
+
+
+def whole(said: str, net: Net, answers: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
+    """Print how all these answers do by each prior, as if all faces were one album."""
+    learned, there = np.array(net.card.prior), np.bincount(labels, minlength=len(net.classes)) / len(labels)
+    even = np.full(len(there), 1 / len(there))
+    print(f"{said}, {len(labels):,} faces: " + ", ".join(map("{} {:.3f}".format, net.classes, there)))
+    for what, prior in zip(PRIORS, (learned, even, estimated(answers, learned), there), strict=True):
+        moved = adapted(answers, learned, prior)
+        table = confusion(labels, moved.argmax(1), len(net.classes))
+        loss = -np.log(moved[np.arange(len(labels)), labels] + 1e-9).mean()
+        print(f"{said}, {what}: {accuracy(table):.4f}, balanced {balanced_accuracy(table):.4f}, log loss {loss:.3f}")
 
 
 class Albums:
@@ -78,7 +94,7 @@ class Albums:
         """Means over the albums, as text."""
         found = np.array([list(self._album(answers, *drawn)) for drawn in self._drawn(mix, size, leaning)])
         mean = found.mean(0)
-        scores = "".join(f"{f'{mean[at]:.3f} / {mean[at + 1]:.3f}':14}".ljust(14) for at in range(0, 8, 2))
+        scores = "".join(f"{f'{mean[at]:.3f} / {mean[at + 1]:.3f}':14}" for at in range(0, 8, 2))
         sure = f"{mean[8] / mean[9]:.3f}, {mean[9]:.2f}"
         return f"{scores}{sure:16}{f'{mean[10] / mean[11]:.3f}, {mean[11]:.2f}':15}{mean[12]:<15.3f}{mean[13]:.3f}"
 
