@@ -5,7 +5,8 @@
 Of each mix many albums of N validation faces are drawn, each class by its share (with replacement, where a class has
 too few). "found" knows the faces of the album and none of their labels, as `mien predict --prior found`; "known" has
 the mix itself. Then come albums for which the method isn't meant: poor pictures, and a network that leans towards some
-classes throughout, as it may for one person. With --votes last the same faces by FER+'s plurality, a mix that wasn't
+classes throughout, as it may for one person. "counted" has the shares of COUNTED of the album's faces, by their labels,
+as one who looks at so many would name them: those of a tenth and more. With --votes last the same faces by FER+'s plurality, a mix that wasn't
 made here: its annotators call twice as many neutral.
 """
 
@@ -22,9 +23,11 @@ from mien.evaluation.corruptions import CORRUPTIONS, corrupted
 from mien.evaluation.metrics import accuracy, balanced_accuracy, confusion
 from mien.net import Net
 from mien.prior import adapted, estimated
+from mien.prior import shares as shares_of
 
 PARTY = {"happy": 0.6, "neutral": 0.3, "surprise": 0.05, "sad": 0.02, "angry": 0.01, "fear": 0.01, "disgust": 0.01}
 MIXES = ("training's", "even", "party", "random")
+COUNTED = 50
 PRIORS = ("as trained", "even", "found", "known")
 POOR = {"low resolution": 24.0, "low light": 0.25, "JPEG": 8.0}
 LEANING = 0.6
@@ -45,7 +48,7 @@ def main() -> None:
     print(f"{given.albums} albums each; accuracy, and log loss after /")
     print(
         f"{'network':13}{'pictures':20}{'mix':11}{'faces':>6}  "
-        + "".join(f"{name:14}" for name in PRIORS)
+        + "".join(f"{name:14}" for name in (*PRIORS, "counted"))
         + f"{'sure ones, of':16}{'found':15}{'shares: count':15}found"
     )
     for name in given.networks:
@@ -94,9 +97,9 @@ class Albums:
         """Means over the albums, as text."""
         found = np.array([list(self._album(answers, *drawn)) for drawn in self._drawn(mix, size, leaning)])
         mean = found.mean(0)
-        scores = "".join(f"{f'{mean[at]:.3f} / {mean[at + 1]:.3f}':14}" for at in range(0, 8, 2))
-        sure = f"{mean[8] / mean[9]:.3f}, {mean[9]:.2f}"
-        return f"{scores}{sure:16}{f'{mean[10] / mean[11]:.3f}, {mean[11]:.2f}':15}{mean[12]:<15.3f}{mean[13]:.3f}"
+        scores = "".join(f"{f'{mean[at]:.3f} / {mean[at + 1]:.3f}':14}" for at in range(0, 10, 2))
+        sure = [f"{mean[at] / mean[at + 1]:.3f}, {mean[at + 1]:.2f}" for at in (10, 12)]
+        return f"{scores}{sure[0]:16}{sure[1]:15}{mean[14]:<15.3f}{mean[15]:.3f}"
 
     def _drawn(self, mix: str, size: int, leaning: float) -> Iterator[tuple[NDArray, NDArray, NDArray]]:
         dice, classes = np.random.default_rng(0), len(self.places)
@@ -115,8 +118,9 @@ class Albums:
         labels, raw = self.labels[index], answers[index].astype(np.float64) * lean
         raw /= raw.sum(1, keepdims=True)
         found = adapted(raw, self.learned, estimated(raw, self.learned))
-        others = [adapted(raw, self.learned, prior) for prior in (np.full(len(shares), 1 / len(shares)), shares)]
-        for each in (raw, others[0], found, others[1]):
+        priors = np.full(len(shares), 1 / len(shares)), shares, self._counted(labels[:COUNTED])
+        even, known, counted = (adapted(raw, self.learned, prior) for prior in priors)
+        for each in (raw, even, found, known, counted):
             yield np.mean(each.argmax(1) == labels)
             yield -np.log(each[np.arange(len(labels)), labels] + 1e-9).mean()
         for each in (raw, found):
@@ -124,9 +128,14 @@ class Albums:
             yield np.mean(sure & (each.argmax(1) == labels))
             yield sure.mean()
         there = np.bincount(labels, minlength=len(shares)) / len(labels)
-        counted = np.bincount(raw.argmax(1), minlength=len(shares)) / len(labels)
-        yield abs(counted - there).sum() / 2
+        answered = np.bincount(raw.argmax(1), minlength=len(shares)) / len(labels)
+        yield abs(answered - there).sum() / 2
         yield abs(found.mean(0) - there).sum() / 2
+
+    def _counted(self, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+        there = np.bincount(labels, minlength=len(self.learned)) / len(labels)
+        named = {name: share for name, share in zip(self.net.classes, there, strict=True) if share >= 0.1}
+        return shares_of(named, self.net.classes, self.net.card.prior)
 
 
 if __name__ == "__main__":
