@@ -4,9 +4,9 @@
 
 Of each mix many albums of N validation faces are drawn, each class by its share (with replacement, where a class has
 too few). "found" knows the faces of the album and none of their labels, as `mien predict --prior found`; "known" has
-the mix itself. Then come albums for which the method isn't meant: poor pictures, and a network that leans towards some
-classes throughout, as it may for one person. "counted" has the shares of COUNTED of the album's faces, by their labels,
-as one who looks at so many would name them: those of a tenth and more. With --votes last the same faces by FER+'s plurality, a mix that wasn't
+the mix itself; "counted" the labels of COUNTED of the faces, as one who looks at so many, and names the shares of a
+tenth and more. Then come albums for which "found" isn't meant: poor pictures, and a network that leans towards some
+classes throughout, as it may for one person. With --votes last the same faces by FER+'s plurality, a mix that wasn't
 made here: its annotators call twice as many neutral.
 """
 
