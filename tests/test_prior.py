@@ -144,9 +144,19 @@ def test_a_network_that_doesnt_say_what_it_learned(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     export_onnx(create_model("logistic", classes=3), path, Card(model="logistic", classes=CLASSES))
     assert Net(path).prior is None
-    for ask in (lambda: Net(path, prior="even"), lambda: Recognizer(path).estimate_prior(tmp_path)):
+    Image.new("L", (48, 48)).save(tmp_path / "black.png")
+    for ask in (lambda: Net(path, prior="even"), lambda: Recognizer(path).estimate_prior(tmp_path / "black.png")):
         with pytest.raises(CheckpointError, match="doesn't say how frequent"):
             ask()
+
+
+def test_a_file_that_is_exported_for_a_prior_answers_for_it(drawn: FaceSet, tmp_path: Path) -> None:
+    made, prior = tmp_path / "own.onnx", {"happy": 0.5, "disgust": 0}
+    assert main(["export", "small", str(made), "--prior", "happy=0.5,disgust=0"]) == 0
+    net, known = Net(made), Net("small", prior=prior)
+    assert net.prior == pytest.approx(known.prior)
+    np.testing.assert_allclose(net(drawn.images), known(drawn.images), atol=1e-4)
+    assert net(drawn.images)[:, net.classes.index("disgust")].max() == 0
 
 
 @pytest.fixture(scope="module")

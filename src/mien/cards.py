@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from mien.errors import CheckpointError
 from mien.files import atomic_write, read_small, regular
 from mien.names import plain_name
+from mien.prior import Prior, shares
 from mien.shipped import find
 from mien.version import VERSION
 
@@ -49,8 +50,8 @@ class Card(BaseModel):
     the files beside the card; `scores` has a `Report.as_json()` under "before" or "after" training and the split's
     name; `temperature` divides the logits before the softmax (1 = as trained); an answer whose highest probability is
     below `uncertain` counts as uncertain, where that is 1 every answer; `calibration` says how these two were found (a
-    `Calibration.as_json()`); `prior` has the share of each class in its training, in the order of `classes` (empty: it
-    isn't known), all alike where rare classes counted for more.
+    `Calibration.as_json()`); `prior` has the share of each class for which its answers hold, in the order of `classes`
+    (empty: it isn't known): that in its training, all alike where rare classes counted for more there.
 
     >>> card = Card(model="cnn", classes=("sad", "happy"))
     >>> card.input_shape, Card.from_json(card.to_json()) == card
@@ -146,6 +147,19 @@ class Card(BaseModel):
             return Card.model_validate({**self.model_dump(), **(update or {})})
         except ValidationError as error:
             raise CheckpointError(f"A card can't have this: {_found(error)}.") from None
+
+    def expecting(self, prior: Prior) -> tuple[float, ...]:
+        """The share of each class by another prior, in the order of `classes`.
+
+        Raises:
+            DataError: a prior that can't be (`mien.prior.shares`). CheckpointError: this network's own isn't known.
+        """
+        if not self.prior:
+            raise CheckpointError(
+                f"The card of this {self.model} doesn't say how frequent each class was in its training, so no other "
+                "prior can be taken. Networks that this version of mien trains say so."
+            )
+        return tuple(shares(prior, self.classes, self.prior).tolist())
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write this card to a file, in one step."""

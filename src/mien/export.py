@@ -24,6 +24,7 @@ from mien.files import replacing
 from mien.models.stem import Pixels
 from mien.modes import classes_of, unwrapped
 from mien.net import BESIDE, METADATA, WEIGHTS, Net
+from mien.prior import Prior, odds
 
 OPSET = 18
 """The ONNX operator set that PyTorch's exporter writes without conversion."""
@@ -34,16 +35,23 @@ divides rounding errors by almost nothing."""
 
 
 class Probabilities(nn.Module):
-    """Pixels -> softmax(logits / temperature): what the ONNX file answers with."""
+    """Pixels -> softmax(logits / temperature + log odds): what the ONNX file answers with.
 
-    def __init__(self, model: nn.Module, temperature: float) -> None:
+    `odds` `(K,)` are how much more frequent each class is than in training; None: as frequent.
+    """
+
+    log_odds: Tensor | None
+
+    def __init__(self, model: nn.Module, temperature: float, odds: Tensor | None = None) -> None:
         super().__init__()
         self.model = model
         self.temperature = temperature
+        self.register_buffer("log_odds", None if odds is None else odds.log().float())
 
     def forward(self, pixels: Tensor) -> Tensor:
         logits: Tensor = self.model(pixels)
-        return (logits.float() / self.temperature).softmax(1)
+        scaled = logits.float() / self.temperature
+        return (scaled if self.log_odds is None else scaled + self.log_odds).softmax(1)
 
 
 def export_onnx(
@@ -53,6 +61,7 @@ def export_onnx(
     faces: NDArray[np.uint8] | None = None,
     *,
     beside: bool = False,
+    prior: Prior | None = None,
 ) -> None:
     """Write a network and its card to one ONNX file that `mien.net.Net` runs.
 
@@ -64,12 +73,13 @@ def export_onnx(
         faces: `(N, C, H, W)` or gray `(N, H, W)` uint8, to compare on, besides noise, black, gray and white.
         beside: take the weights from the `weights.safetensors` in the same folder, which holds this network's in fp16,
             instead of holding them once more; the file is then of no use without that one.
+        prior: the file answers for this one, as `Net` takes it, wherever it runs; its card then has it.
 
     Raises:
         CheckpointError: the model doesn't fit the card (other classes than the network's, or in another order), or the
             file doesn't answer as PyTorch does (every probability within 1e-4, for pictures of one shade within 1e-3);
-            `path` is then left as it was.
-        DataError: `faces` aren't such an array.
+            `path` is then left as it was. Or a prior is given, and the card doesn't say what the network learned.
+        DataError: `faces` aren't such an array, or a prior that can't be.
     """
     check_kind(card, Card, CheckpointError, "A network is written with its Card: mien.load_run gives both.")
     known = classes_of(model) or card.classes
@@ -77,8 +87,11 @@ def export_onnx(
         raise CheckpointError(
             f"The network answers for {', '.join(known)}, in this order; its card has {', '.join(card.classes)}."
         )
-    twin = copy.deepcopy(unwrapped(model)).float().cpu()
-    network = Probabilities(twin, card.temperature).eval()
+    twin, more = copy.deepcopy(unwrapped(model)).float().cpu(), None
+    if prior is not None:
+        more = torch.from_numpy(odds(card.prior, shares := card.expecting(prior)))
+        card = card.model_copy(update={"prior": shares})
+    network = Probabilities(twin, card.temperature, more).eval()
     pixels = _probe(card.input_shape)
     if faces is not None:
         check_kind(faces, np.ndarray, DataError, "The faces to compare on are an array, such as a FaceSet's `pixels`.")

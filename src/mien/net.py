@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mien.cards import CARD, Card, checksum
 from mien.errors import CheckpointError, DataError, first_line
-from mien.prior import Prior, adapted, shares
+from mien.prior import Prior, adapted
 from mien.session import device_of, open_session, workers
 from mien.shipped import find, shipped
 
@@ -115,7 +115,7 @@ class Net:
             raise CheckpointError(f"{beside}: its classes or input shape aren't those in {self.path.name}.")
         self.card = listed or inside
         self.classes = self.card.classes
-        self._expected = self.card.prior if prior is None else self._shares(prior)
+        self._expected = self.card.prior if prior is None else self.card.expecting(prior)
         self.prior = dict(zip(self.classes, self._expected, strict=True)) if self._expected else None
         self._try()
         _NETS.add(self)
@@ -158,14 +158,6 @@ class Net:
         own, *others = np.array_split(batch, shares)
         working = [self._others.submit(_in_pieces, self._session, share) for share in others]
         return np.concatenate([_in_pieces(self._session, own), *(one.result() for one in working)])
-
-    def _shares(self, prior: Prior) -> tuple[float, ...]:
-        if not self.card.prior:
-            raise CheckpointError(
-                f"{self.path}: its card doesn't say how frequent each class was in its training, so no other prior can "
-                "be taken. Networks that this version of mien trains say so."
-            )
-        return tuple(shares(prior, self.classes, self.card.prior).tolist())
 
     @cached_property
     def _quick(self) -> bool:

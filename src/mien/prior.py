@@ -66,11 +66,15 @@ def adapted(answers: NDArray[Any], learned: ArrayLike, expected: ArrayLike) -> N
     >>> adapted(np.array([[0.6, 0.4]]), [0.75, 0.25], [0.5, 0.5]).round(3).tolist()
     [[0.333, 0.667]]
     """
-    had, wanted = np.asarray(learned, np.float64), np.asarray(expected, np.float64)
-    odds = np.divide(wanted, had, out=np.zeros_like(had), where=had > 0)
-    moved = answers * odds
+    moved = answers * odds(learned, expected)
     sums = moved.sum(1, keepdims=True)
-    return np.where(sums > 0, moved / np.where(sums > 0, sums, 1), wanted).astype(answers.dtype)
+    return np.where(sums > 0, moved / np.where(sums > 0, sums, 1), expected).astype(answers.dtype)
+
+
+def odds(learned: ArrayLike, expected: ArrayLike) -> NDArray[np.float64]:
+    """`(K,)`: expected / learned, and 0 for a class that wasn't learned."""
+    had, wanted = np.asarray(learned, np.float64), np.asarray(expected, np.float64)
+    return np.divide(wanted, had, out=np.zeros_like(had), where=had > 0)
 
 
 def estimated(answers: NDArray[Any], learned: ArrayLike) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ import typer
 
 from mien.cards import CARD, Card
 from mien.cli.faces import read_faces
-from mien.cli.options import Groups, SkipBadRows, check_finished, note
+from mien.cli.options import ExpectedPrior, Groups, SkipBadRows, check_finished, note
 from mien.cli.places import check_place
 from mien.environment import as_typed
 from mien.errors import CheckpointError, DataError
@@ -27,6 +27,7 @@ def export(
         str | None,
         typer.Option(metavar="PATH", help="Faces, as `mien train` takes them: to compare on, and for --int8."),
     ] = None,
+    prior: ExpectedPrior = None,
     skip_bad_rows: SkipBadRows = False,
     groups: Groups = None,
 ) -> dict[str, Any]:
@@ -53,6 +54,8 @@ def export(
     from mien.net import MODEL
 
     model, card = load_run(target)
+    if prior is not None:
+        card.expecting(prior)
     named = {"drawn faces": drawn_faces(420, only=("val",))["val"]}
     if data:
         splits = read_faces(data, None, skip_bad_rows, groups=groups, shape=card.input_shape)
@@ -68,11 +71,11 @@ def export(
 
         with tempfile.TemporaryDirectory(prefix="mien-") as folder:
             plain = Path(folder, MODEL)
-            export_onnx(model, plain, card, faces)
+            export_onnx(model, plain, card, faces, prior=prior)
             result["agreement"] = export_int8(plain, out, splits["train"])
         note(f"In int8 it answers as before for {result['agreement']:.1%} of the training faces looked at.")
     else:
-        export_onnx(model, out, card, faces)
+        export_onnx(model, out, card, faces, prior=prior)
     size = result["bytes"] = out.stat().st_size
     counts = (f"{count} {'faces of ' if name == data else ''}{name}" for name, count in result["compared"].items())
     seen = " and ".join(counts) or "noise"

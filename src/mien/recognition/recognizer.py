@@ -214,14 +214,13 @@ class Recognizer:
             MediaError: there is nothing under one of the names. CheckpointError: the network doesn't say which prior
                 it has.
         """
-        if self.net.prior is None:
-            raise CheckpointError(f"{self.net.path}: its card doesn't say how frequent each class was in its training.")
+        own = [*self.net.prior.values()] if self.net.prior else self.net.card.expecting({})
         answers = [np.empty((0, len(self.classes)))]
         for number, reading in enumerate(self.stream(photos), start=1):
             answers.extend(np.array([[*face.probabilities.values()]]) for face in reading)
             if told:
                 told(number)
-        found = estimated(np.concatenate(answers), [*self.net.prior.values()])
+        found = estimated(np.concatenate(answers), own)
         return dict(zip(self.classes, found.round(4).tolist(), strict=True))
 
     @overload
