@@ -110,7 +110,7 @@ def test_fewer_classes_than_the_network_knows_are_an_easier_question(
         assert "set aside" not in said
     assert main(["evaluate", "small", "--data", str(odd)]) == 1  # it knows more, but other classes
     said = capsys.readouterr().err
-    assert "doesn't fit these faces" in said
+    assert "error: small doesn't fit these faces: it tells apart angry, " in said
     assert said.endswith(" Give cheerful, cross, gloomy the network's names, or train one on these faces.\n")
     assert "also knows" not in said
     assert "set aside" not in said

@@ -102,9 +102,8 @@ def evaluate(
             "the training faces are what the others are held against.", param_hint="--without-leaks"
         )
     targets = list(dict.fromkeys(targets))  # the mean of a network with itself is its own answer
-    nets = {
-        target: open_net(target, prior) for target in targets if _trained(target)
-    }  # wrong ones show before the data
+    # before the data, as names and priors may be wrong
+    nets = {target: open_net(target, prior) for target in targets if _trained(target)}
     _check_untrained(untrained := [target for target in targets if target not in nets])
     if untrained and prior is not None:
         raise typer.BadParameter(f"{untrained[0]} is untrained: it has learned none.", param_hint="--prior")
@@ -116,8 +115,8 @@ def evaluate(
     only = SPLITS if without_leaks or split in ("train", ALL) else (split,)
     splits = read_faces(data, votes, skip_bad_rows, groups=groups, shape=shape_of(nets), only=only)
     for target, net in nets.items():
-        check_data(target, net.classes, splits, split, data)
         _check_votes(target, net.classes, splits, votes)
+        check_data(target, net.classes, splits, split, data)
     _say_whose(nets, splits, split, data)
     if split == ALL:
         asked = [faces for _, faces in splits if faces.sure.any()] or [splits.train]

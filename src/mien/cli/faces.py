@@ -126,11 +126,17 @@ def check_data(target: str, classes: tuple[str, ...], splits: "Splits", split: s
     about faces that it may have learned.
 
     Raises:
-        DataError: a network of other classes would be asked about drawn faces, as nobody said --data.
+        DataError: a network of other classes would be asked about these faces, or about drawn ones, as nobody said
+            --data.
     """
     from mien.environment import as_typed
 
     noted = _noted(target)
+    if data and (unknown := [name for name in splits.classes if name not in classes]):
+        raise DataError(
+            f"{target} doesn't fit these faces: it tells apart {', '.join(classes)}. Give {', '.join(unknown)} the "
+            "network's names, or train one on these faces."
+        )
     if not data and not set(classes) >= set(splits.classes):
         raise DataError(
             f"{target} tells apart {', '.join(classes)}; without --data the faces are drawn, with other expressions. "
