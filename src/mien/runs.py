@@ -77,8 +77,9 @@ def check_own(*places: Path) -> None:
 
 
 def begin(folder: Path, splits: Splits, recipe: Recipe, second: FaceSet | None = None) -> None:
-    """Note what a run begins with, or check that it goes on with the same. `recipe.json` is written last, so that a
-    folder with one has `data.json`, too.
+    """Note what a run begins with, or check that it goes on with the same, and note where that lies by now.
+
+    `recipe.json` is written last, so that a folder with one has `data.json`, too.
 
     Raises:
         CheckpointError: the folder holds a run of another recipe, of other data, or with another second labelling; or
@@ -110,6 +111,8 @@ def begin(folder: Path, splits: Splits, recipe: Recipe, second: FaceSet | None =
             f"{folder}: the run in this folder was begun on other data, or on what a program made of them. Choose "
             "another folder."
         )
+    if splits.origin and noted != before:  # the same faces by now lie elsewhere
+        atomic_write(folder / DATA, json.dumps(noted, indent=2))
 
 
 def read_setup(folder: str | os.PathLike[str]) -> tuple[Recipe, DataPath | None]:

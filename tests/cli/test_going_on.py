@@ -1,6 +1,7 @@
 """`mien train --resume`: faces and votes that were moved, and the line that Ctrl-C names."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from mien.data.drawn import drawn_faces
 from mien.data.load import load_faces
 from mien.data.origin import DataPath
 from mien.labels import FERPLUS
-from mien.runs import begin
+from mien.runs import begin, read_setup
 from mien.training.recipe import recipe
 
 USAGES = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}
@@ -63,6 +64,16 @@ def test_what_was_moved_is_said_and_the_rest_is_known(
     words += ["--device", "cpu"]
     assert main(words[1:]) == 130
     assert capsys.readouterr().err.endswith(f"every finished epoch is saved. Go on with: {shlex.join(words)}\n")
+
+
+def test_where_it_was_moved_to_is_noted(files: tuple[Path, Path], tmp_path: Path) -> None:
+    run, source = tmp_path / "run", DataPath(str(files[0]), str(files[1]), skip_bad_rows=True)
+    begin(run, load_faces(**vars(source)), recipe("logistic", "demo"))
+    here = replace(source, path=str(files[0].rename(tmp_path / "elsewhere.csv")))
+    begin(run, found := load_faces(**vars(here)), recipe("logistic", "demo"))
+    assert read_setup(run)[1] == here
+    begin(run, replace(found, origin=None), recipe("logistic", "demo"))  # a program has the same faces
+    assert read_setup(run)[1] == here
 
 
 @pytest.mark.parametrize("moved", ["--data", "--votes"])
