@@ -55,6 +55,15 @@ def shares(prior: Prior, classes: Sequence[str], learned: Sequence[float]) -> ND
     return np.asarray(given / given.sum())
 
 
+def written(prior: Prior) -> str:
+    """A prior as `--prior` takes it.
+
+    >>> written({"happy": 0.6, "sad": 0.05})
+    'happy=0.6,sad=0.05'
+    """
+    return prior if isinstance(prior, str) else ",".join(f"{name}={share}" for name, share in prior.items())
+
+
 def adapted(answers: NDArray[Any], learned: ArrayLike, expected: ArrayLike) -> NDArray[Any]:
     """A network's answers `(N, K)`, probabilities, where the classes are as frequent as `expected`, not as `learned`.
 

@@ -122,7 +122,7 @@ def predict(
             job: dict[str, Any] = {"network": [checksum(file) for file in recognizer.net.files], "detect": detect}
             moving = media.videos or media.cameras
             job |= {"certain": certain} if detect else {}
-            job |= {"prior": prior} if prior is not None else {}
+            job |= {"prior": prior}
             job |= {"every": every} if moving else {}
             job |= {"smooth": smooth} if moving and detect else {}
             writer = RowWriter(out, classes=recognizer.classes, resume=resume, overwrite=overwrite, job=job)
