@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,9 @@ from mien.experiment import learned_prior
 from mien.export import export_onnx
 from mien.models import create_model
 from mien.net import Net
-from mien.prior import adapted, estimated, shares
+from mien.prior import adapted, estimated, shares, written
 from mien.recognition.recognizer import Recognizer
+from mien.recognition.sources import Sources
 from mien.shipped import DEFAULT
 from mien.training.recipe import recipe
 
@@ -178,24 +180,45 @@ def test_predict_estimates_it_or_takes_it(mien, album: Path, film: Path, tmp_pat
     line = ("predict", album, "--no-detect", "--out", "rows.jsonl", "--json")
     done = mien(tmp_path, *line, "--prior", "found", "--limit", "10")
     assert done.returncode == 0, done.stderr
-    assert "The prior of 32 photos: angry " in done.stderr
-    rest = mien(tmp_path, *line, "--prior", "found", "--resume")
-    assert rest.returncode == 0, rest.stderr
-    rows = [json.loads(text) for text in (tmp_path / "rows.jsonl").read_text().splitlines()]
-    assert len(rows) == 32
     prior = Recognizer(detect=False).estimate_prior(album)
-    for row, reading in zip(rows, Recognizer(detect=False, prior=prior).stream(album), strict=True):
+    assert f"The prior of 32 photos: {written(prior)}\n" in done.stderr
+    assert json.loads(done.stdout)["prior"] == pytest.approx(prior, abs=1e-3)
+    there = mien(tmp_path, *line, "--prior", "found")
+    assert (there.returncode, "it exists" in there.stderr, "The prior" in there.stderr) == (1, True, False)
+    added = tmp_path / "added"
+    added.mkdir()
+    for number in range(9):
+        shutil.copy(album / "31.png", added / f"{number}.png")
+    rest = mien(tmp_path, *line, added, "--prior", "found", "--resume")
+    assert (rest.returncode, "The prior" in rest.stderr) == (0, False), rest.stderr
+    rows = [json.loads(text) for text in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert len(rows) == 41
+    for row, reading in zip(rows, Recognizer(detect=False, prior=prior).stream([album, added]), strict=True):
         assert row["probabilities"] == pytest.approx(reading[0].probabilities, abs=1e-4)
 
     for words in (("--prior", "even"), ()):
         other = mien(tmp_path, *line, *words, "--resume")
-        assert (other.returncode, "begun with --prior angry=0." in other.stderr) == (1, True), other.stderr
+        assert (other.returncode, "begun with --prior found" in other.stderr) == (1, True), other.stderr
     without = mien(tmp_path, *line, "--prior", "disgust=0,happy=0.5", "--overwrite")
     assert without.returncode == 0, without.stderr
     rows = [json.loads(text) for text in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert {row["probabilities"]["disgust"] for row in rows} == {0}
-    refused = mien(tmp_path, "predict", film, "--prior", "found")
-    assert (refused.returncode, "for photos of many people" in refused.stderr) == (1, True)
+    plain = mien(tmp_path, "predict", album / "00.png", "--no-detect", "--json")
+    assert json.loads(plain.stdout)["prior"] is None
+
+
+def test_no_prior_is_found_in_videos_cameras_and_pipes(mien, album: Path, film: Path, tmp_path: Path) -> None:
+    for names, said in (((film,), "there is 1 video, too"), ((album, "0", "1"), "there are 2 cameras, too")):
+        with pytest.raises(DataError, match=said):
+            Recognizer().estimate_prior(names)
+        refused = mien(tmp_path, "predict", *names, "--prior", "found")
+        assert (refused.returncode, said in refused.stderr) == (1, True), refused.stderr
+
+
+def test_photos_that_are_named_as_cameras_are(album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(album / "00.png", tmp_path / "0")
+    monkeypatch.chdir(tmp_path)
+    assert Sources(".").some_photos(10) == [str(tmp_path / "0")]
 
 
 @pytest.mark.parametrize("words", ["happy=much", "happy=0.5,happy=0.2", "happy=0.5;sad=0.1", "joy=0.2", "found"])

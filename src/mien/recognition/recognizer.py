@@ -207,21 +207,22 @@ class Recognizer:
         recogniser's own prior, and with few it is near that.
 
         Args:
-            photos: as for `stream`. What can't be read is passed over.
+            photos: as for `stream`, without videos and cameras. What can't be read is passed over.
             told: called with the number of pictures read, after each.
 
         Raises:
-            MediaError: there is nothing under one of the names. CheckpointError: the network doesn't say which prior
-                it has.
+            MediaError: there is nothing under one of the names. DataError: there is a video or a camera. CheckpointError:
+                the network doesn't say which prior it has.
         """
         if self.net.prior is None:
             raise CheckpointError(f"{self.net.path}: its card doesn't say how frequent each class was in its training.")
-        answers = [np.empty((0, len(self.classes)))]
-        for number, reading in enumerate(self.stream(photos), start=1):
-            answers.extend(np.array([[*face.probabilities.values()]]) for face in reading)
+        media, answers = Sources(photos, max_pixels=self.max_pixels), []
+        media.check_photos()
+        for number, reading in enumerate(self.stream(media), start=1):
+            answers += [[*face.probabilities.values()] for face in reading]
             if told:
                 told(number)
-        found = estimated(np.concatenate(answers), [*self.net.prior.values()])
+        found = estimated(np.reshape(answers, (-1, len(self.classes))), [*self.net.prior.values()])
         return dict(zip(self.classes, found.round(4).tolist(), strict=True))
 
     @overload
