@@ -91,6 +91,16 @@ def test_shares_by_a_word_or_by_name() -> None:
     assert shares({"sad": 0, "happy": 1}, CLASSES, LEARNED).tolist() == [1, 0, 0]
     rounded = {"happy": 0.3333, "sad": 0.3333, "neutral": 0.3333}
     assert shares(rounded, CLASSES, LEARNED).sum() == pytest.approx(1)
+    to_percents = {"happy": 0.33, "sad": 0.33, "neutral": 0.33}
+    assert shares(to_percents, CLASSES, LEARNED).tolist() == pytest.approx([1 / 3] * 3)
+    assert shares({"happy": 0.67, "sad": 0.34}, CLASSES, LEARNED).tolist() == pytest.approx([67 / 101, 34 / 101, 0])
+
+
+def test_a_class_that_wasnt_learned_is_expected_never() -> None:
+    assert shares("even", CLASSES, (0.25, 0.75, 0)).tolist() == [0.5, 0.5, 0]
+    assert shares({"neutral": 0}, CLASSES, (0.25, 0.75, 0)).tolist() == [0.25, 0.75, 0]
+    with pytest.raises(DataError, match="no face of neutral"):
+        shares({"neutral": 1}, CLASSES, (0.25, 0.75, 0))
 
 
 @pytest.mark.parametrize(
@@ -98,10 +108,13 @@ def test_shares_by_a_word_or_by_name() -> None:
     [
         ("evenly", "no prior 'evenly'"),
         ({"joy": 0.5}, "has the class 'joy'"),
-        ({"happy": 1.5}, "found happy 1.5"),
-        ({"happy": -0.5}, "found happy -0.5"),
-        ({"happy": float("nan")}, "found happy nan"),
-        ({"happy": 0.2, "sad": 0.2, "neutral": 0.2}, "add to 1"),
+        ({"happy": 1.5}, "found happy=1.5"),
+        ({"happy": -0.5}, "found happy=-0.5"),
+        ({"happy": float("nan")}, "found happy=nan"),
+        ({"happy": 0.2, "sad": 0.2, "neutral": 0.2}, "add to 1, not 0.6"),
+        ({"happy": 0.97, "sad": 0.05}, "add to 1, not 1.02"),
+        ({"happy": "0.5"}, "found {'happy': '0.5'}"),
+        ([0.2, 0.3, 0.5], r"found \[0.2, 0.3, 0.5\]"),
     ],
 )
 def test_a_prior_that_cant_be_is_said(prior: object, said: str) -> None:
