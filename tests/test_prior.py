@@ -153,6 +153,10 @@ def test_a_network_answers_for_the_prior_that_it_is_given(drawn: FaceSet) -> Non
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(even))(drawn.images[:3]), answers[:3])
     with pytest.raises(DataError, match="'joy'"):
         Net(DEFAULT, prior={"joy": 1})
+    given = {"sad": 0.5}
+    sad = Net(DEFAULT, prior=given)
+    given["sad"] = 0.1  # later, by its owner
+    assert pickle.loads(pickle.dumps(sad)).prior == sad.prior
 
 
 def test_a_network_that_doesnt_say_what_it_learned(tmp_path: Path) -> None:
