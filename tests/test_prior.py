@@ -135,6 +135,9 @@ def test_what_a_training_saw() -> None:
     assert learned_prior(votes, recipe("cnn")) == (0.25, 0.25, 0.5)
     for evened in (recipe("cnn", sampling="balanced"), recipe("cnn", class_weights="balanced")):
         assert learned_prior(faces, evened) == (0.5, 0.5, 0)
+    votes = FaceSet(np.zeros((4, 8, 8), np.uint8), [[0.75, 0.25, 0]] * 3 + [[0, 1, 0]], classes=CLASSES)
+    assert learned_prior(votes, recipe("cnn", class_weights="balanced")) == (0.5, 0.5, 0)
+    assert learned_prior(votes, recipe("cnn", sampling="balanced")) == (0.375, 0.625, 0)  # a draw of either, as likely
 
 
 @pytest.fixture(scope="module")
