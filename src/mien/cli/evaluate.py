@@ -156,7 +156,8 @@ def evaluate(
         say_of_calibration(found, own)
         result["calibration"] = found.as_json()
         calibrated = targets[0] in nets and nets[targets[0]].card.calibration
-        if len(parts) == 1 and views == 1 and (Path(targets[0]) / RECIPE).is_file() and not (own or calibrated or prior):
+        as_it_is = len(parts) == 1 and views == 1 and prior is None
+        if as_it_is and (Path(targets[0]) / RECIPE).is_file() and not (own or calibrated):
             note(f"`{as_typed(['mien', 'calibrate', targets[0]])}` puts what its validation faces say into the run.")
     if figure:
         atomic_write(figure, figures.confidence_picture(scores.labels, scores.probabilities, kind=kind))

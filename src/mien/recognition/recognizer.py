@@ -211,8 +211,8 @@ class Recognizer:
             told: called with the number of pictures read, after each.
 
         Raises:
-            MediaError: there is nothing under one of the names. DataError: there is a video or a camera. CheckpointError:
-                the network doesn't say which prior it has.
+            MediaError: there is nothing under one of the names. DataError: there is a video or a camera.
+            CheckpointError: the network doesn't say which prior it has.
         """
         if self.net.prior is None:
             raise CheckpointError(f"{self.net.path}: its card doesn't say how frequent each class was in its training.")
