@@ -18,7 +18,7 @@ from mien.data.faces import FaceSet
 from mien.data.load import load_faces
 from mien.errors import CheckpointError, DataError
 from mien.evaluation.scores import evaluate
-from mien.experiment import learned_prior
+from mien.experiment import learned_prior, train
 from mien.export import export_onnx
 from mien.models import create_model
 from mien.net import Net
@@ -138,6 +138,15 @@ def test_what_a_training_saw() -> None:
     votes = FaceSet(np.zeros((4, 8, 8), np.uint8), [[0.75, 0.25, 0]] * 3 + [[0, 1, 0]], classes=CLASSES)
     assert learned_prior(votes, recipe("cnn", class_weights="balanced")) == (0.5, 0.5, 0)
     assert learned_prior(votes, recipe("cnn", sampling="balanced")) == (0.375, 0.625, 0)  # a draw of either, as likely
+
+
+def test_a_run_and_its_file_alone_say_what_was_learned(tmp_path: Path) -> None:
+    splits, made = drawn_faces(140), recipe("logistic", "demo", epochs=1)
+    assert len(list(train(tmp_path / "run", splits, made, device="cpu"))) == 1
+    card = Card.read(tmp_path / "run")
+    assert card.prior == learned_prior(splits["train"], made)
+    shutil.copy(tmp_path / "run" / "model.onnx", tmp_path / "alone.onnx")
+    assert Net(tmp_path / "alone.onnx", prior="even").card.prior == card.prior
 
 
 @pytest.fixture(scope="module")
