@@ -244,6 +244,14 @@ def test_no_prior_is_found_in_videos_cameras_and_pipes(mien, album: Path, film: 
         assert (refused.returncode, said in refused.stderr) == (1, True), refused.stderr
 
 
+def test_of_many_photos_some_of_every_folder_are_asked(album: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        shutil.copytree(album, tmp_path / name)
+    some = Sources([tmp_path, tmp_path / "a", tmp_path / "b" / "00.png"]).some_photos(16)  # each once
+    assert [Path(path).parent.name for path in some] == ["a"] * 8 + ["b"] * 8
+    assert len(set(some)) == 16
+
+
 def test_photos_that_are_named_as_cameras_are(album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(album / "00.png", tmp_path / "0")
     monkeypatch.chdir(tmp_path)
