@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,13 @@ from mien.data.faces import FaceSet
 from mien.data.load import load_faces
 from mien.errors import CheckpointError, DataError
 from mien.evaluation.scores import evaluate
-from mien.experiment import learned_prior
+from mien.experiment import learned_prior, train
 from mien.export import export_onnx
 from mien.models import create_model
 from mien.net import Net
-from mien.prior import adapted, estimated, shares
+from mien.prior import adapted, estimated, shares, written
 from mien.recognition.recognizer import Recognizer
+from mien.recognition.sources import Sources
 from mien.shipped import DEFAULT
 from mien.training.recipe import recipe
 
@@ -89,6 +91,16 @@ def test_shares_by_a_word_or_by_name() -> None:
     assert shares({"sad": 0, "happy": 1}, CLASSES, LEARNED).tolist() == [1, 0, 0]
     rounded = {"happy": 0.3333, "sad": 0.3333, "neutral": 0.3333}
     assert shares(rounded, CLASSES, LEARNED).sum() == pytest.approx(1)
+    to_percents = {"happy": 0.33, "sad": 0.33, "neutral": 0.33}
+    assert shares(to_percents, CLASSES, LEARNED).tolist() == pytest.approx([1 / 3] * 3)
+    assert shares({"happy": 0.67, "sad": 0.34}, CLASSES, LEARNED).tolist() == pytest.approx([67 / 101, 34 / 101, 0])
+
+
+def test_a_class_that_wasnt_learned_is_expected_never() -> None:
+    assert shares("even", CLASSES, (0.25, 0.75, 0)).tolist() == [0.5, 0.5, 0]
+    assert shares({"neutral": 0}, CLASSES, (0.25, 0.75, 0)).tolist() == [0.25, 0.75, 0]
+    with pytest.raises(DataError, match="no face of neutral"):
+        shares({"neutral": 1}, CLASSES, (0.25, 0.75, 0))
 
 
 @pytest.mark.parametrize(
@@ -96,10 +108,13 @@ def test_shares_by_a_word_or_by_name() -> None:
     [
         ("evenly", "no prior 'evenly'"),
         ({"joy": 0.5}, "has the class 'joy'"),
-        ({"happy": 1.5}, "found happy 1.5"),
-        ({"happy": -0.5}, "found happy -0.5"),
-        ({"happy": float("nan")}, "found happy nan"),
-        ({"happy": 0.2, "sad": 0.2, "neutral": 0.2}, "add to 1"),
+        ({"happy": 1.5}, "found happy=1.5"),
+        ({"happy": -0.5}, "found happy=-0.5"),
+        ({"happy": float("nan")}, "found happy=nan"),
+        ({"happy": 0.2, "sad": 0.2, "neutral": 0.2}, "add to 1, not 0.6"),
+        ({"happy": 0.97, "sad": 0.05}, "add to 1, not 1.02"),
+        ({"happy": "0.5"}, "found {'happy': '0.5'}"),
+        ([0.2, 0.3, 0.5], r"found \[0.2, 0.3, 0.5\]"),
     ],
 )
 def test_a_prior_that_cant_be_is_said(prior: object, said: str) -> None:
@@ -120,6 +135,18 @@ def test_what_a_training_saw() -> None:
     assert learned_prior(votes, recipe("cnn")) == (0.25, 0.25, 0.5)
     for evened in (recipe("cnn", sampling="balanced"), recipe("cnn", class_weights="balanced")):
         assert learned_prior(faces, evened) == (0.5, 0.5, 0)
+    votes = FaceSet(np.zeros((4, 8, 8), np.uint8), [[0.75, 0.25, 0]] * 3 + [[0, 1, 0]], classes=CLASSES)
+    assert learned_prior(votes, recipe("cnn", class_weights="balanced")) == (0.5, 0.5, 0)
+    assert learned_prior(votes, recipe("cnn", sampling="balanced")) == (0.375, 0.625, 0)  # a draw of either, as likely
+
+
+def test_a_run_and_its_file_alone_say_what_was_learned(tmp_path: Path) -> None:
+    splits, made = drawn_faces(140), recipe("logistic", "demo", epochs=1)
+    assert len(list(train(tmp_path / "run", splits, made, device="cpu"))) == 1
+    card = Card.read(tmp_path / "run")
+    assert card.prior == learned_prior(splits["train"], made)
+    shutil.copy(tmp_path / "run" / "model.onnx", tmp_path / "alone.onnx")
+    assert Net(tmp_path / "alone.onnx", prior="even").card.prior == card.prior
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +165,10 @@ def test_a_network_answers_for_the_prior_that_it_is_given(drawn: FaceSet) -> Non
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(even))(drawn.images[:3]), answers[:3])
     with pytest.raises(DataError, match="'joy'"):
         Net(DEFAULT, prior={"joy": 1})
+    given = {"sad": 0.5}
+    sad = Net(DEFAULT, prior=given)
+    given["sad"] = 0.1  # later, by its owner
+    assert pickle.loads(pickle.dumps(sad)).prior == sad.prior
 
 
 def test_a_network_that_doesnt_say_what_it_learned(tmp_path: Path) -> None:
@@ -188,23 +219,53 @@ def test_predict_estimates_it_or_takes_it(mien, album: Path, film: Path, tmp_pat
     line = ("predict", album, "--no-detect", "--out", "rows.jsonl", "--json")
     done = mien(tmp_path, *line, "--prior", "found", "--limit", "10")
     assert done.returncode == 0, done.stderr
-    assert "The prior of 32 photos: angry " in done.stderr
-    rest = mien(tmp_path, *line, "--prior", "found", "--resume")
-    assert rest.returncode == 0, rest.stderr
-    rows = [json.loads(text) for text in (tmp_path / "rows.jsonl").read_text().splitlines()]
-    assert len(rows) == 32
     prior = Recognizer(detect=False).estimate_prior(album)
-    for row, reading in zip(rows, Recognizer(detect=False, prior=prior).stream(album), strict=True):
+    assert f"The prior of 32 photos: {written(prior)}\n" in done.stderr
+    assert json.loads(done.stdout)["prior"] == pytest.approx(prior, abs=1e-3)
+    there = mien(tmp_path, *line, "--prior", "found")
+    assert (there.returncode, "it exists" in there.stderr, "The prior" in there.stderr) == (1, True, False)
+    added = tmp_path / "added"
+    added.mkdir()
+    for number in range(9):
+        shutil.copy(album / "31.png", added / f"{number}.png")
+    rest = mien(tmp_path, *line, added, "--prior", "found", "--resume")
+    assert (rest.returncode, "The prior" in rest.stderr) == (0, False), rest.stderr
+    rows = [json.loads(text) for text in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert len(rows) == 41
+    for row, reading in zip(rows, Recognizer(detect=False, prior=prior).stream([album, added]), strict=True):
         assert row["probabilities"] == pytest.approx(reading[0].probabilities, abs=1e-4)
 
-    other = mien(tmp_path, *line, "--prior", "even", "--resume")
-    assert (other.returncode, "prior" in other.stderr, "Traceback" in other.stderr) == (1, True, False)
+    for words in (("--prior", "even"), ()):
+        other = mien(tmp_path, *line, *words, "--resume")
+        assert (other.returncode, "begun with --prior found" in other.stderr) == (1, True), other.stderr
     without = mien(tmp_path, *line, "--prior", "disgust=0,happy=0.5", "--overwrite")
     assert without.returncode == 0, without.stderr
     rows = [json.loads(text) for text in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert {row["probabilities"]["disgust"] for row in rows} == {0}
-    refused = mien(tmp_path, "predict", film, "--prior", "found")
-    assert (refused.returncode, "for photos of many people" in refused.stderr) == (1, True)
+    plain = mien(tmp_path, "predict", album / "00.png", "--no-detect", "--json")
+    assert json.loads(plain.stdout)["prior"] is None
+
+
+def test_no_prior_is_found_in_videos_cameras_and_pipes(mien, album: Path, film: Path, tmp_path: Path) -> None:
+    for names, said in (((film,), "there is 1 video, too"), ((album, "0", "1"), "there are 2 cameras, too")):
+        with pytest.raises(DataError, match=said):
+            Recognizer().estimate_prior(names)
+        refused = mien(tmp_path, "predict", *names, "--prior", "found")
+        assert (refused.returncode, said in refused.stderr) == (1, True), refused.stderr
+
+
+def test_of_many_photos_some_of_every_folder_are_asked(album: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        shutil.copytree(album, tmp_path / name)
+    some = Sources([tmp_path, tmp_path / "a", tmp_path / "b" / "00.png"]).some_photos(16)  # each once
+    assert [Path(path).parent.name for path in some] == ["a"] * 8 + ["b"] * 8
+    assert len(set(some)) == 16
+
+
+def test_photos_that_are_named_as_cameras_are(album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(album / "00.png", tmp_path / "0")
+    monkeypatch.chdir(tmp_path)
+    assert Sources(".").some_photos(10) == [str(tmp_path / "0")]
 
 
 @pytest.mark.parametrize("words", ["happy=much", "happy=0.5,happy=0.2", "happy=0.5;sad=0.1", "joy=0.2", "found"])

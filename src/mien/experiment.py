@@ -281,9 +281,12 @@ def _finish(
 
 def learned_prior(faces: FaceSet, recipe: Recipe) -> tuple[float, ...]:
     """The share of each class in what a training by this recipe takes from these faces."""
-    known = faces.targets[faces.labels != UNLABELLED]
-    totals = known.sum(0, np.float64) if faces.soft else np.array([*faces.counts.values()], np.float64)
-    if "balanced" in (recipe.class_weights, recipe.sampling):
+    labels = faces.labels[known := faces.labels != UNLABELLED]
+    weights = np.ones(len(labels))
+    if recipe.sampling == "balanced":  # by the largest share of soft targets, whose other shares come with it
+        weights /= np.bincount(labels)[labels]
+    totals = weights @ faces.targets[known] if faces.soft else np.bincount(labels, weights, len(faces.classes))
+    if recipe.class_weights == "balanced":
         totals = (totals > 0).astype(np.float64)
     return tuple((totals / totals.sum()).round(6).tolist())
 

@@ -3,6 +3,7 @@
 import os
 import timeit
 import weakref
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property, partial
@@ -91,6 +92,7 @@ class Net:
         if threads < 0:
             raise DataError(f"threads is {threads}; it is 0, for one on each core, or more.")
         self.path = located(path)
+        prior = dict(prior) if isinstance(prior, Mapping) else prior  # the caller's may change
         self._again = partial(type(self), self.path, threads=threads, device=device, spin=spin, prior=prior)
         beside = self.path.with_name(CARD)
         whole = find(path).is_dir() or self.path.with_name(WEIGHTS).is_file()

@@ -1,6 +1,7 @@
 """How frequent each class is expected to be, and what a network's answers are where that isn't as in its training."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,8 @@ def shares(prior: Prior, classes: Sequence[str], learned: Sequence[float]) -> ND
         learned: the shares of the classes in the network's training.
 
     Raises:
-        DataError: another word, an unknown class, shares that aren't 0..1 or add to more than 1, or to less with all
-            classes named.
+        DataError: another word, an unknown class, or one that wasn't learned, shares that aren't 0..1 or add to more
+            than 1, or to less with all classes named; by more than rounding each to a percent does.
 
     >>> shares({"happy": 0.5}, ("happy", "sad", "neutral"), (0.2, 0.2, 0.6)).round(3).tolist()
     [0.5, 0.125, 0.375]
@@ -41,18 +42,33 @@ def shares(prior: Prior, classes: Sequence[str], learned: Sequence[float]) -> ND
     if isinstance(prior, str):
         if prior != EVEN:
             raise DataError(f"There is no prior {prior!r}: it is {EVEN!r}, or the classes' shares.")
-        return np.full(len(classes), 1 / len(classes))
+        known = np.greater(learned, 0)
+        return np.asarray(known / known.sum())
+    if not isinstance(prior, Mapping) or not all(isinstance(share, Real) for share in prior.values()):
+        raise DataError(f"A prior is {EVEN!r}, or a number for each of some classes; found {prior!r}.")
     if unknown := [name for name in prior if name not in classes]:
         raise DataError(f"The prior has the class {unknown[0]!r}; this network's are {', '.join(classes)}.")
     given = np.array([prior.get(name, 0) for name in classes], np.float64)
+    if never := [name for name, share, had in zip(classes, given, learned, strict=True) if share > 0 and not had]:
+        raise DataError(f"The network learned from no face of {never[0]}, so it never answers that. Leave it out.")
     rest = np.array([0 if name in prior else share for name, share in zip(classes, learned, strict=True)])
-    left = 1 - given.sum()
-    if not (given >= 0).all() or left < -0.001 or (left > 0.001 and not rest.any()):
-        said = ", ".join(f"{name} {share:g}" for name, share in prior.items())
-        raise DataError(f"The classes' shares lie between 0 and 1 and add to 1; found {said or 'none'}.")
+    left, rounding = 1 - given.sum(), 0.005 * len(prior) + 1e-9
+    if not (given >= 0).all() or left < -rounding or (left > rounding and not rest.any()):
+        raise DataError(
+            f"The classes' shares lie between 0 and 1 and add to 1, not {given.sum():g}; found {written(prior)}."
+        )
     if rest.any():
         given += max(0.0, left) * rest / rest.sum()
     return np.asarray(given / given.sum())
+
+
+def written(prior: Prior) -> str:
+    """A prior as `--prior` takes it.
+
+    >>> written({"happy": 0.6, "sad": 0.05})
+    'happy=0.6,sad=0.05'
+    """
+    return prior if isinstance(prior, str) else ",".join(f"{name}={share}" for name, share in prior.items())
 
 
 def adapted(answers: NDArray[Any], learned: ArrayLike, expected: ArrayLike) -> NDArray[Any]:

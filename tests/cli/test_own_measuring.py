@@ -98,6 +98,9 @@ def test_fewer_classes_than_the_network_knows_are_an_easier_question(
     _, said = ask(capsys, "evaluate", tmp_path / "run", "--data", odd, "--calibration")
     assert "also knows" not in said
     assert "claim too much" not in said
+    assert "mien calibrate " in said
+    _, said = ask(capsys, "evaluate", tmp_path / "run", "--data", odd, "--calibration", "--prior", "even")
+    assert "mien calibrate " not in said  # which finds what fits its own answers
     _, said = ask(capsys, "evaluate", tmp_path / "run", "--data", odd, "--split", "all", "--calibration")
     assert "Learned from most of these faces: " in said
     assert "so this temperature and this threshold claim too much: calibrate on faces that they never saw" in said

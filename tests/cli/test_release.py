@@ -111,6 +111,12 @@ def test_every_stage_runs_and_goes_on_from_its_shards(mien, faces: tuple[Path, P
     )
     twin = Card.read(tmp_path / "done" / "box" / "small-ferplus")
     assert twin.classes == FERPLUS
+    train = Splits.load(faces[0])["train"]
+    said = [load_arrays(tmp_path / "state" / f"teacher-{n}" / "probabilities.npz")["train"] for n in (0, 1)]
+    learned = 0.7 * np.mean(said, (0, 1), np.float64) + 0.3 * np.array([*train.counts.values()]) / len(train)
+    assert boxed.prior == pytest.approx(learned, abs=1e-3)
+    voted = dict(zip(FERPLUS, twin.prior, strict=True))
+    assert 0 < voted["contempt"] < min(share for name, share in voted.items() if name != "contempt")
     assert twin.data.checksums["val"] != boxed.data.checksums["val"]  # judged by other labels: on no board together
     assert not [path for path in (tmp_path / "two").iterdir() if path.is_dir()]  # what travels is shards alone
     again = ("--budget", "toy", "--stage", "ship", "--data", str(faces[0]), "--votes", str(faces[1]), "--shard-mb", "1")

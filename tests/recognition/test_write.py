@@ -256,6 +256,7 @@ def test_rows_are_gone_on_with_as_they_were_begun(tmp_path: Path, kind: str, sto
         ({"network": ["ffff"]}, "it was begun with another network. Go on"),
         ({"certain": 0.7, "detect": False}, "it was begun with --certain 0.6 and --detect. Go on"),
         ({"every": 2, "smooth": 0}, "it was begun with --every 1 and --smooth 0.25. Go on"),
+        ({"prior": "even"}, "it was begun with no --prior. Go on"),
     ):
         with pytest.raises(DataError, match=said):
             RowWriter(path, classes=CLASSES, resume=True, job=JOB | other)
@@ -263,9 +264,13 @@ def test_rows_are_gone_on_with_as_they_were_begun(tmp_path: Path, kind: str, sto
     with RowWriter(path, classes=CLASSES, resume=True, job=JOB) as writer:
         assert not writer.unnoted
         writer.write(READINGS[3])
-    with RowWriter(path, classes=CLASSES, overwrite=True, job=JOB | {"every": 2}) as writer:
+    with RowWriter(path, classes=CLASSES, resume=True, job=JOB | {"prior": None}) as writer:  # as one without any
+        assert writer.noted == JOB | {"prior": None}
+    with RowWriter(path, classes=CLASSES, overwrite=True, job=JOB | {"every": 2, "prior": {"sad": 0.25}}) as writer:
         writer.write(READINGS[0])
     assert json.loads(note.read_text())["every"] == 2
+    with pytest.raises(DataError, match=r"it was begun with --prior sad=0\.25\. Go on"):
+        RowWriter(path, classes=CLASSES, resume=True, job=JOB | {"every": 2, "prior": None})
     for damage in ("[" * 100_000, "3", "{", "[1]", "[]", '""'):
         note.write_text(damage)
         with pytest.raises(DataError, match=r"job\.json: damaged"):

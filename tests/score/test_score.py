@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,7 +32,7 @@ from mien.recognition.recognizer import Recognizer
 from mien.score.inputs import list_inputs
 from mien.score.job import Job
 from mien.score.run import score
-from mien.shipped import BOX, INT8
+from mien.shipped import BOX, DEFAULT, INT8
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -200,6 +201,25 @@ def test_a_job_keeps_to_its_network(tmp_path: Path) -> None:
     shutil.copy(BOX / "small" / INT8, model)
     found = [row["faces"][0]["probabilities"] for row in run(job, out)]
     np.testing.assert_allclose(found, Net("small:int8")(faces), atol=1e-4)
+
+
+def test_a_job_keeps_to_its_prior(tmp_path: Path) -> None:
+    gray(tmp_path / "faces/0.pgm")
+    gray(tmp_path / "faces/1.pgm", 200)
+    job, out = Job(str(tmp_path / "faces"), detect=False, prior={"sad": 0.75}), tmp_path / "out"
+    for at in score(job, out, workers=1, rows=1):
+        if at.done:
+            break
+    for prior in (None, "even", {"sad": 0.5}):
+        with pytest.raises(DataError, match=r"another job: its prior is \{'sad': 0\.75\}, not"):
+            next(score(replace(job, prior=prior), out))
+    found = [row["faces"][0]["probabilities"] for row in run(job, out)]
+    faces = np.stack([np.zeros((48, 48), np.uint8), np.full((48, 48), 200, np.uint8)])
+    np.testing.assert_allclose(found, Net(DEFAULT, prior=job.prior)(faces), atol=1e-4)
+    note = json.loads((out / "job.json").read_text())
+    del note["prior"]  # as an earlier version noted it
+    (out / "job.json").write_text(json.dumps(note))
+    assert next(score(replace(job, prior=None), out)).done == 2
 
 
 @pytest.mark.parametrize("source", ["faces", "faces/*.pgm", "list.csv"])

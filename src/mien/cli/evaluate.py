@@ -18,13 +18,13 @@ from mien.cli.tables import print_report, print_table
 from mien.errors import CheckpointError, DataError
 from mien.files import atomic_write
 from mien.labels import SPLITS
+from mien.prior import written
 
 if TYPE_CHECKING:
     from mien.data.faces import FaceSet
     from mien.data.splits import Splits
     from mien.evaluation.scores import Scores
     from mien.net import Net
-    from mien.prior import Prior
 
 
 def _known_views(count: int) -> int:
@@ -135,7 +135,7 @@ def evaluate(
     seen = f"{report.n:,} {'' if data else 'drawn '}faces of {'all splits' if split == ALL else split}" + (
         f", {views} views" if views > 1 else ""
     )
-    seen += f", prior {_said(prior)}" if prior is not None else ""
+    seen += f", prior {written(prior)}" if prior is not None else ""
     names = [f"{target}{'' if target in nets else ', untrained'}" for target in targets]
     print_report(report, f"{' + '.join(names)}, {seen}")
     result = report.as_json() | ({"prior": prior} if prior is not None else {})
@@ -155,7 +155,8 @@ def evaluate(
         say_of_calibration(found, own)
         result["calibration"] = found.as_json()
         calibrated = targets[0] in nets and nets[targets[0]].card.calibration
-        if len(parts) == 1 and views == 1 and (Path(targets[0]) / RECIPE).is_file() and not (own or calibrated):
+        as_it_is = len(parts) == 1 and views == 1 and prior is None
+        if as_it_is and (Path(targets[0]) / RECIPE).is_file() and not (own or calibrated):
             note(f"`{as_typed(['mien', 'calibrate', targets[0]])}` puts what its validation faces say into the run.")
     if figure:
         atomic_write(figure, figures.confidence_picture(scores.labels, scores.probabilities, kind=kind))
@@ -204,10 +205,6 @@ def _pairs(targets: list[str], parts: "list[Scores]") -> list[dict[str, Any]]:
         ],
     )
     return found
-
-
-def _said(prior: "Prior") -> str:
-    return prior if isinstance(prior, str) else ", ".join(f"{name} {share:g}" for name, share in prior.items())
 
 
 def _small(chance: float) -> str:

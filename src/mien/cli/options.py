@@ -43,7 +43,7 @@ def given_path(text: str) -> Path:
 def given_prior(text: str) -> "Prior":
     """The prior of an option: a word, or NAME=SHARE,NAME=SHARE. What the words mean is the verb's to say."""
     if "=" not in text:
-        return text
+        return text.strip().lower()
     shares: dict[str, float] = {}
     for part in text.split(","):
         name, share = (word.strip() for word in part.rsplit("=", 1)) if "=" in part else (part.strip(), "")

@@ -18,6 +18,7 @@ from mien.cli.tables import counted
 from mien.cli.tally import Tally
 from mien.errors import DataError, Incomplete, Stopped
 from mien.files import naming
+from mien.prior import written
 from mien.shipped import DEFAULT
 
 if TYPE_CHECKING:
@@ -104,17 +105,16 @@ def predict(
         Recognizer, model, device=device, detect=detect, certain=certain, smooth=smooth, max_pixels=max_pixels
     )
     recognizer = known(prior=None if prior == FOUND else prior)  # before the files: a wrong name shows at once
-    tally = Tally(recognizer.device, calibrated=recognizer.net.card.uncertain > 0, kept=bool(out))
     if resume and overwrite:
         raise typer.BadParameter("--resume goes on with --out, --overwrite replaces it: say one of them.")
     outputs = [path for path in (out, annotate, timeline, sheet) if path]
     media = Sources(sources, every=every, max_pixels=max_pixels, outputs=outputs)  # before any of them is opened
     if prior == FOUND:
-        prior = _estimated(recognizer, media)
-        recognizer = known(prior=prior)
+        media.check_photos()
     with ExitStack() as stack:
         kept: list[Sink] = []
         last: dict[str, int] = {}
+        found: dict[str, float] = {}
         if out:
             from mien.cards import checksum
             from mien.recognition.write import RowWriter
@@ -122,13 +122,14 @@ def predict(
             job: dict[str, Any] = {"network": [checksum(file) for file in recognizer.net.files], "detect": detect}
             moving = media.videos or media.cameras
             job |= {"certain": certain} if detect else {}
-            job |= {"prior": prior} if prior is not None else {}
+            job |= {"prior": prior}
             job |= {"every": every} if moving else {}
             job |= {"smooth": smooth} if moving and detect else {}
             writer = RowWriter(out, classes=recognizer.classes, resume=resume, overwrite=overwrite, job=job)
             stack.enter_context(writer)
             if writer.unnoted:
                 note(f"{out}: it isn't noted which network and options its rows come from. Resuming all the same.")
+            found = writer.noted.get(FOUND, {})
             last = {name: frame for name, frame in writer.last.items() if name not in media.cameras}
             # a video's faces keep their numbers only where it is followed from its start, a figure shows earlier faces,
             # too, and drawings may have been asked for just now: such are read again, and not written
@@ -144,6 +145,14 @@ def predict(
         check_films(annotate, timeline, media)
         for place in outputs:
             check_place(place, folder=place == annotate and place.suffix.lower() not in VIDEOS)
+
+        if prior == FOUND:  # last of all, as it may take minutes
+            found = found or _estimated(recognizer, media)
+            recognizer = known(prior=found)
+            if out:
+                writer.job = job | {FOUND: found}
+        tally = Tally(recognizer.device, calibrated=recognizer.net.card.uncertain > 0, kept=bool(out))
+        tally.prior = None if prior is None else recognizer.net.prior
 
         def tell(kind: object, *_: object) -> None:
             """Before the outputs are put in place: should that fail, what was found has been said."""
@@ -187,18 +196,10 @@ def predict(
 
 
 def _estimated(recognizer: "Recognizer", media: "Sources") -> dict[str, float]:
-    """The prior that the photos show, which are read once more for it; it is said.
-
-    Raises:
-        DataError: there are no photos, or videos and cameras, too, whose many frames show few people.
-    """
-    if media.videos or media.cameras or not (photos := media.some_photos(SOME)):
-        raise DataError(
-            "--prior found is for photos of many people; a video or a camera shows few, of whom the network may be "
-            "wrong throughout. Say even, or the shares yourself."
-        )
+    """The prior that the photos show, which are read once more for it; it is said. Raises DataError without photos."""
+    if not (photos := media.some_photos(SOME)):
+        raise DataError("--prior found reads photos twice, and a pipe's come once. Name their files or folders.")
     with shares() as show:
         prior = recognizer.estimate_prior(photos, told=lambda read: show("estimating the prior", read / len(photos)))
-    said = ", ".join(f"{name} {share:.3f}" for name, share in prior.items())
-    note(f"The prior of {counted(len(photos), 'photo')}: {said}.")
+    note(f"The prior of {counted(len(photos), 'photo')}: {written(prior)}")
     return prior

@@ -58,6 +58,7 @@ class Tally:
 
     def __init__(self, device: str, *, calibrated: bool = True, kept: bool = False) -> None:
         self.device, self.calibrated, self.kept = device, calibrated, kept
+        self.prior: dict[str, float] | None = None  # that was asked for, as the share of each class
         self.began = time.perf_counter()
         self.entries = self.faces = self.faceless = self.uncertain = self.left_out = 0
         self.others = self.drawn = self.animations = 0  # files that the sources passed over, or read in part
@@ -182,6 +183,7 @@ class Tally:
         """The same as plain data, with the first KEPT rows."""
         return {
             "device": self.device,
+            "prior": self.prior,
             "entries": self.entries,
             "faces": self.faces,
             "uncertain": self.uncertain,

@@ -7,6 +7,7 @@ from typing import Any
 
 from mien.errors import DataError
 from mien.files import atomic_write, companion, read_small
+from mien.prior import written
 
 NOTE = "job.json"
 
@@ -21,8 +22,8 @@ def forget_note(path: Path) -> None:
     companion(path, NOTE).unlink(missing_ok=True)
 
 
-def as_noted(path: Path, job: Mapping[str, Any]) -> bool:
-    """True if the rows in `path` are noted as this job's, False if nothing is noted.
+def as_noted(path: Path, job: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What is noted of the rows in `path`, which are this job's; None if nothing is.
 
     Raises:
         DataError: they are of another job, or the note is damaged.
@@ -33,21 +34,25 @@ def as_noted(path: Path, job: Mapping[str, Any]) -> bool:
         if not isinstance(noted, dict):
             raise TypeError(f"it holds {type(noted).__name__} instead of a record")
     except FileNotFoundError:
-        return False
+        return None
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DataError(
             f"{note}: damaged ({error}). Name another file for --out; or remove this one, and {path.name} is resumed "
             "without comparing options."
         ) from None
+    noted = {"prior": None} | noted  # of rows that an earlier version began, which took none
     if other := [_said(name, noted[name]) for name, value in job.items() if noted.get(name, value) != value]:
         raise DataError(
             f"{path}: it was begun with {' and '.join(other)}. Go on with the same, or name another file for --out."
         )
-    return True
+    return noted
 
 
 def _said(name: str, value: Any) -> str:
     """A field of a job as an option on the command line."""
     if name == "network":
         return "another network"
+    if name == "prior":
+        value = written(value) if isinstance(value, dict) else value
+        return "no --prior" if value is None else f"--prior {value}"
     return f"--{'' if value else 'no-'}{name}" if isinstance(value, bool) else f"--{name} {value}"

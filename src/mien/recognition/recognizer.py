@@ -207,20 +207,21 @@ class Recognizer:
         recogniser's own prior, and with few it is near that.
 
         Args:
-            photos: as for `stream`. What can't be read is passed over.
+            photos: as for `stream`, without videos and cameras. What can't be read is passed over.
             told: called with the number of pictures read, after each.
 
         Raises:
-            MediaError: there is nothing under one of the names. CheckpointError: the network doesn't say which prior
-                it has.
+            MediaError: there is nothing under one of the names. DataError: there is a video or a camera.
+            CheckpointError: the network doesn't say which prior it has.
         """
         own = [*self.net.prior.values()] if self.net.prior else self.net.card.expecting({})
-        answers = [np.empty((0, len(self.classes)))]
-        for number, reading in enumerate(self.stream(photos), start=1):
-            answers.extend(np.array([[*face.probabilities.values()]]) for face in reading)
+        media, answers = Sources(photos, max_pixels=self.max_pixels), []
+        media.check_photos()
+        for number, reading in enumerate(self.stream(media), start=1):
+            answers += [[*face.probabilities.values()] for face in reading]
             if told:
                 told(number)
-        found = estimated(np.concatenate(answers), own)
+        found = estimated(np.reshape(answers, (-1, len(self.classes))), own)
         return dict(zip(self.classes, found.round(4).tolist(), strict=True))
 
     @overload

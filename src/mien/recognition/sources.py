@@ -100,10 +100,19 @@ class Sources:
         """The paths of up to so many photos, from all parts of the folders. Cameras and videos have none."""
         known: dict[tuple[str, str], str] = {}
         named = (self._found(name, known) for name in self.names if name not in self.cameras)
-        paths = [
-            str(path) for found in named for path, kind, new in found if new and kind == "image" and path.is_file()
-        ]
+        photos = (path for found in named for path, kind, new in found if new and kind == "image" and path.is_file())
+        paths = [os.path.abspath(path) for path in photos]  # "0" alone would be a camera
         return paths[:: max(1, -(-len(paths) // most))]
+
+    def check_photos(self) -> None:
+        """Raise DataError if there are videos or cameras, whose many frames show few people: for a prior of photos."""
+        if there := self.videos or len(self.cameras):
+            what = ("video" if self.videos else "camera") + "s" * (there > 1)
+            raise DataError(
+                f"A prior is found for photos of many people, and there {'is' if there == 1 else 'are'} {there:,} "
+                f"{what}, too, with many frames of few, of whom the network may be wrong throughout. Name only photos, "
+                "as in 'album/*.jpg', or take the prior even, or shares of your own."
+            )
 
     def _count(self) -> None:
         videos, count = [], 0

@@ -40,9 +40,9 @@ class RowWriter:
             next to the rows, in `.NAME.job.json`, so that they are resumed as they were begun.
 
     Until it is closed nobody else writes there. Nothing is touched before the first row, or the end of a run that went
-    well. `unnoted` says that no job is noted for the rows that are resumed. `last` has for each source the last frame
-    that is written already; 0 for photos. `unfinished` is the source that the file ends in: if it is a video, more may
-    be to come.
+    well. `noted` is what is noted of the rows that are resumed, and `unnoted` says that nothing is. `last` has for each
+    source the last frame that is written already; 0 for photos. `unfinished` is the source that the file ends in: if it
+    is a video, more may be to come.
 
     Raises:
         DataError: another kind of file; or another command writes there; or nothing can be written there; or it
@@ -69,6 +69,7 @@ class RowWriter:
         self.classes = frozenset(classes)
         self.lines = self.path if self.kind == ".jsonl" else self.path.with_name(f".{self.path.name}.part.jsonl")
         self.job, self.unnoted = job, False
+        self.noted: dict[str, Any] = {}
         self.last: dict[str, int] = {}
         self.unfinished = ""
         self._again: dict[tuple[str, int], list[_Place]] = {}  # the lines of pictures that are done again
@@ -91,7 +92,8 @@ class RowWriter:
             found = "it exists" if self.path.exists() else "a run that was stopped left rows for it"
             raise DataError(f"{self.path}: {found}. --resume goes on with it, --overwrite replaces it.")
         if there and resume:
-            self.unnoted = self.job is not None and not as_noted(self.path, self.job)
+            noted = {} if self.job is None else as_noted(self.path, self.job)
+            self.unnoted, self.noted = noted is None, noted or {}
             if not self.lines.exists():
                 self._made = True
                 self._take_back()
