@@ -5,9 +5,9 @@
 Of each mix many albums of N validation faces are drawn, each class by its share (with replacement, where a class has
 too few). "found" knows the faces of the album and none of their labels, as `mien predict --prior found`; "known" has
 the mix itself; "counted" the labels of COUNTED of the faces, as one who looks at so many, and names the shares of a
-tenth and more (of smaller albums it knows all labels, which says nothing). Then come albums for which "found" isn't meant: poor pictures, and a network that leans towards some
-classes throughout, as it may for one person. With --votes last the same faces by FER+'s plurality, a mix that wasn't
-made here: its annotators call twice as many neutral.
+tenth and more (of smaller albums it knows all labels, which says nothing). Then come albums for which "found" isn't
+meant: poor pictures, and a network that leans towards some classes throughout, as it may for one person. With --votes
+last the same faces by FER+'s plurality, a mix that wasn't made here: its annotators call twice as many neutral.
 """
 
 import argparse
