@@ -349,7 +349,8 @@ def test_the_other_head_is_judged_where_the_training_was(tmp_path: Path, monkeyp
     model = create_model("flagship_small", stem=4, widths=[4, 8], depths=[1, 1], squeeze=False, second=8)
     save_weights(model.state_dict(), tmp_path / "small" / "weights.safetensors")
     sums = {"weights.safetensors": checksum(tmp_path / "small" / "weights.safetensors")}
-    Card(model="flagship_small", options=model.options, classes=splits.classes, checksums=sums).write(
+    how = recipe("flagship_small").model_dump(mode="json")
+    Card(model="flagship_small", options=model.options, classes=splits.classes, recipe=how, checksums=sums).write(
         tmp_path / "small" / CARD
     )
     voted = {
@@ -358,7 +359,9 @@ def test_the_other_head_is_judged_where_the_training_was(tmp_path: Path, monkeyp
     monkeypatch.setattr("mien.release.pick_device", lambda device: asked.append(device) or "cpu")
     _other_head(tmp_path / "small", tmp_path / "other", replace(splits, **voted), "cuda")
     assert asked == ["cuda"]
-    assert Card.read(tmp_path / "other").classes == FERPLUS
+    other = Card.read(tmp_path / "other")
+    assert other.classes == FERPLUS
+    assert other.prior == pytest.approx(np.mean(voted["train"].targets, 0).tolist(), abs=1e-5)
 
 
 def test_a_killed_call_keeps_what_was_packed_and_sigterm_ends_it_in_order(

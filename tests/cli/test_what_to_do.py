@@ -76,7 +76,10 @@ def test_votes_are_joined_where_networks_are_measured(
     for line, said in (
         (["leaderboard", str(run), *data], "Say --votes and --groups as they were trained with."),
         (["leaderboard", str(run), *data, *votes], "faces of the 8 classes"),
-        (["robustness", str(run), *data, *votes], "faces of the 8 classes"),
+        (
+            ["robustness", str(run), *data, *votes],
+            "sad, surprise, neutral. Give contempt the network's names, or train",
+        ),
     ):
         assert main(line) == 1
         assert said in capsys.readouterr().err
