@@ -55,7 +55,7 @@ def export(
 
     model, card = load_run(target)
     if prior is not None:
-        card.expecting(prior)
+        card.expecting(prior)  # a wrong one is said at once
     named = {"drawn faces": drawn_faces(420, only=("val",))["val"]}
     if data:
         splits = read_faces(data, None, skip_bad_rows, groups=groups, shape=card.input_shape)
