@@ -40,25 +40,44 @@ def fit_head_(
     if not isinstance(head, nn.Linear) or head.bias is None:
         return
     known = np.random.default_rng(recipe.seed).permutation(np.flatnonzero(faces.labels != UNLABELLED))
-    few, seen = faces[np.sort(known[:FACES])], list[Tensor]()
+    few = faces[np.sort(known[:FACES])]
+    labels, counts = torch.from_numpy(few.labels), torch.ones(len(faces.classes))
+    if "balanced" in (recipe.class_weights, recipe.sampling):
+        counts = class_weights(labels, len(faces.classes))
+    weight, bias = fitted(into_head(model, few, batch), labels, counts, getattr(earlier, "linear", None))
+    head.weight.copy_(weight)
+    head.bias.copy_(bias)
+
+
+@torch.no_grad()
+def into_head(model: nn.Module, faces: FaceSet, batch: int) -> Tensor:
+    """`(N, D)` float64: what comes into a network's layer `linear` for each face, `batch` of them at a time."""
+    seen, head = list[Tensor](), model.linear
+    assert isinstance(head, nn.Linear)
     hook = head.register_forward_pre_hook(lambda _, given: seen.append(given[0].double().cpu()))
     try:
         with in_eval_mode(model):
-            for at in range(0, len(few), batch):
-                model(torch.from_numpy(few.pixels[at : at + batch]).to(head.weight.device))
+            for at in range(0, len(faces), batch):
+                model(torch.from_numpy(faces.pixels[at : at + batch]).to(head.weight.device))
     finally:
         hook.remove()
-    x, labels = torch.cat(seen), torch.from_numpy(few.labels)
-    columns, decay = _columns(getattr(earlier, "linear", None), x.shape[1])
+    return torch.cat(seen)
+
+
+@torch.no_grad()
+def fitted(x: Tensor, labels: Tensor, counts: Tensor, earlier: nn.Module | None = None) -> tuple[Tensor, Tensor]:
+    """A head's weights `(K, D)` and biases `(K,)`, float64, for what came into it, `(N, D)`, and `(N,)` labels.
+
+    Args:
+        counts: `(K,)`: for how much a face of each class counts.
+        earlier: the head that was there before, if any.
+    """
+    columns, decay = _columns(earlier, x.shape[1])
     x = x @ columns
     mean, deviation = x.mean(0), x.std(0, correction=0).clamp_min(1e-6)
-    counts = torch.ones(len(faces.classes))
-    if "balanced" in (recipe.class_weights, recipe.sampling):
-        counts = class_weights(labels, len(faces.classes))
     weight, bias = _logistic_regression((x - mean) / deviation, labels, counts.double(), decay)
     weight = weight / deviation
-    head.weight.copy_(weight @ columns.T)
-    head.bias.copy_(bias - weight @ mean)
+    return weight @ columns.T, bias - weight @ mean
 
 
 def _columns(earlier: nn.Module | None, width: int) -> tuple[Tensor, Tensor]:
