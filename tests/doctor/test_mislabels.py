@@ -55,7 +55,7 @@ def test_labels_changed_on_purpose_are_found(way: str, monkeypatch: pytest.Monke
     if way == "heads":
         monkeypatch.setattr(mislabels, "ENOUGH", 0)
     else:
-        monkeypatch.setattr(mislabels, "_of_heads", none)
+        monkeypatch.setattr(mislabels, "of_heads", none)
         monkeypatch.setattr(mislabels, "MOST", 8)
     faces = drawn_faces(400).train if way == "heads" else stripes(160)
     labels = faces.labels.copy()
@@ -93,8 +93,8 @@ def test_networks_are_tried_where_heads_agree_with_little(
 
         return answers
 
-    monkeypatch.setattr(mislabels, "_of_heads", right_on("heads", heads))
-    monkeypatch.setattr(mislabels, "_of_networks", right_on("networks", networks))
+    monkeypatch.setattr(mislabels, "of_heads", right_on("heads", heads))
+    monkeypatch.setattr(mislabels, "of_networks", right_on("networks", networks))
     answers = out_of_sample(Pool(Splits(faces, faces[[]], faces[[]])), Groups(np.arange(200)))
     assert tried == (["heads"] if heads > 0.6 else ["heads", "networks"])
     assert (answers.argmax(1) == labels).mean() == pytest.approx(heads if taken == "heads" else networks)
@@ -117,7 +117,7 @@ def test_too_few_faces_to_say() -> None:
 
 
 def test_faces_alike_are_never_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mislabels, "_of_heads", none)
+    monkeypatch.setattr(mislabels, "of_heads", none)
     images = np.zeros((200, 24, 24), np.uint8)
     images[:, 0, 0] = np.arange(200)  # the name of each face
     faces = FaceSet(images, np.arange(200) % 7)

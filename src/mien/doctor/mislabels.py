@@ -136,10 +136,10 @@ def out_of_sample(
     tick = tick or (lambda _: None)
     labels = pool.labels[known]
     part = np.random.Generator(np.random.PCG64(seed)).integers(0, folds, len(groups))[group]
-    found = _of_heads(pool, known, part, seed, device, lambda share: tick(share / 2))
+    found = of_heads(pool, known, part, seed, device, lambda share: tick(share / 2))
     right, commonest = _agreement(found, labels), np.bincount(labels).max() / len(labels)
     if right - commonest < ENOUGH * (1 - commonest):
-        others = _of_networks(pool, known, part, seed, device, lambda share: tick((1 + share) / 2))
+        others = of_networks(pool, known, part, seed, device, lambda share: tick((1 + share) / 2))
         found = others if _agreement(others, labels) > right else found
     tick(1.0)
     answers = np.zeros((len(pool), len(pool.classes)), np.float32)
@@ -151,7 +151,7 @@ def _agreement(answers: NDArray[np.float32], labels: Numbers) -> float:
     return float((answers.argmax(1) == labels).mean())
 
 
-def _of_heads(
+def of_heads(
     pool: Pool, known: Numbers, part: Numbers, seed: int, device: str | None, tick: Tick
 ) -> NDArray[np.float32]:
     import torch
@@ -179,7 +179,7 @@ def _of_heads(
     return answers
 
 
-def _of_networks(
+def of_networks(
     pool: Pool, known: Numbers, part: Numbers, seed: int, device: str | None, tick: Tick
 ) -> NDArray[np.float32]:
     faces = _faces(pool, known, min(max(*pool.shape[:2], SMALLEST), LARGEST))
