@@ -205,7 +205,7 @@ def test_images_of_a_table_go_to_workers_through_as_little_memory_as_there_is(tm
     """A container's /dev/shm has 64 MB; what doesn't fit there is a bus error."""
     images = [gray(tmp_path / "a.pgm", side=2000).read_bytes()] * 24  # 96 MB together
     parquet.write_table(arrow.table({"image": images}), tmp_path / "held.parquet")
-    words = (tmp_path / "held.parquet", "--column", "image", "--out", tmp_path / "out")
+    words = (tmp_path / "held.parquet", "--column", "image", "--no-detect", "--out", tmp_path / "out")
     little = "mount -t tmpfs -o size=%s tmpfs /dev/shm"
     done = command(*words, before=little % "2m")
     assert done.returncode == 1
