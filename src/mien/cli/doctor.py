@@ -44,9 +44,9 @@ def doctor(
         str, typer.Option(metavar="KINDS", help="Don't look for these, which take minutes: nonfaces, mislabels.")
     ] = "",
     folds: Annotated[
-        int, typer.Option(min=2, metavar="N", help="How many quick networks say which labels are likely wrong.")
+        int, typer.Option(min=2, metavar="N", help="Parts that the faces are dealt into: what learned from the others says which labels are likely wrong.")
     ] = 3,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Decides which faces each of them learns from.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Decides which faces are in which part.")] = 0,
     groups: Groups = None,
     size: Size = None,
     rgb: Rgb = None,

@@ -176,7 +176,7 @@ def examine(
     Args:
         skip: some of SLOW, to be left out.
         votes: the same faces with FER+'s votes (`load_ferplus`), by which the findings are judged; not used to find.
-        folds, seed, device: of the quick networks that say which labels are likely wrong.
+        folds, seed, device: of what says which labels are likely wrong (`out_of_sample`).
         tick: called with the name of the examination and the share of it that is done.
 
     Raises:

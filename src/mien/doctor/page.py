@@ -71,7 +71,7 @@ def findings(found: Diagnosis) -> list[tuple[str, str, str]]:
         rows.append(("nonfaces", f"{plain['nonfaces']['count']:,}", "the detector finds no face"))
     if plain["mislabels"]:
         agree = f"{plain['mislabels']['accuracy']:.1%}"
-        agrees = f"contradicted by networks that never saw them, which agree with {agree} of all labels"
+        agrees = f"contradicted by what learned from other faces, which agrees with {agree} of all labels"
         rows.append(("mislabels", f"{plain['mislabels']['count']:,}", agrees))
     rows += [(name, "-", f"not looked for: {why}") for name, why in found.left_out]
     if found.imbalance:
