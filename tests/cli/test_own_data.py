@@ -55,6 +55,7 @@ def test_from_a_folder_of_photos_to_predictions(photos: Path, tmp_path: Path, ca
     line = ("train", "--init", "small", "--data", data, "--groups", who, "--rgb", "--size", "40", "--epochs", "5")
     told, said = ask(capsys, *line, "--sampling", "balanced", "--out", run)
     assert "--batch 16 rather than the preset's 64, so that" in said  # of so few faces
+    assert "knows nothing yet" not in said
     assert told["preset"] == "finetune"
     assert told["before"]["val"]["accuracy"] > 0.8  # the new head was fitted to what the network in the box sees
     assert told["after"]["val"]["accuracy"] > 0.8
@@ -96,7 +97,8 @@ def test_the_page_names_the_files(photos: Path, tmp_path: Path, capsys, monkeypa
 def test_a_run_in_the_shape_of_the_one_it_starts_from(photos: Path, few_drawn: None, tmp_path: Path, capsys) -> None:
     data, first = photos / "my photos", tmp_path / "first"
     wanted = ("--rgb", "--size", "32", "--class-weights", "balanced")
-    ask(capsys, "train", "cnn", "--data", data, *wanted, *TINY, "--out", first)
+    _, said = ask(capsys, "train", "cnn", "--data", data, *wanted, *TINY, "--out", first)
+    assert "a cnn that knows nothing yet: with so few, --init small" in said
     ask(capsys, "train", "--init", first, "--data", data, *TINY[-4:], "--out", tmp_path / "on")
     assert Card.read(tmp_path / "on").input_shape == (3, 32, 32)
     ask(capsys, "show", tmp_path / "on", "--data", data)

@@ -44,7 +44,12 @@ def doctor(
         str, typer.Option(metavar="KINDS", help="Don't look for these, which take minutes: nonfaces, mislabels.")
     ] = "",
     folds: Annotated[
-        int, typer.Option(min=2, metavar="N", help="Parts that the faces are dealt into: what learned from the others says which labels are likely wrong.")
+        int,
+        typer.Option(
+            min=2,
+            metavar="N",
+            help="The parts that faces are dealt into; what learned from the others judges each part's labels.",
+        ),
     ] = 3,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Decides which faces are in which part.")] = 0,
     groups: Groups = None,

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 FEW = 300
 """With fewer validation faces the accuracy of the epoch chosen by them is too high by some points (at 300, about 3)."""
 
+FROM_NOTHING = 5000
+"""Fewer training faces teach a new network much less than one gives that knows faces (docs/how-to/own-data.md)."""
+
 
 @recipe_options()
 def train(
@@ -122,6 +125,11 @@ def _train(
     if leads and not resume:
         for earlier in filter(None, [recipe.init, *recipe.teachers]):
             say_changed(earlier, splits, "val", source.path)
+        if source.path and (few := len(splits["train"])) < FROM_NOTHING and not (recipe.init or recipe.teachers):
+            note(
+                f"{counted(few, 'face')} to learn from, and a {recipe.model} that knows nothing yet: with so few, "
+                "--init small in its place is far better, as it goes on from a network that knows faces."
+            )
     if suit:
         recipe = suited(recipe, sum(splits["train"].counts.values()))
     done = len(history(folder, missing_ok=True))
