@@ -10,6 +10,7 @@ from mien.data import drawn
 from mien.data.drawing.actions import FORMS, UNITS, actions
 from mien.data.drawing.canvas import ONE, PIXEL, SIDE, Window, band, blurred, ellipse, upsampled, warped
 from mien.data.drawing.dice import Dice, mix
+from mien.data.drawing.portrait import portrait
 from mien.data.drawn import draw, drawn_faces
 from mien.errors import DataError
 from mien.labels import FER2013
@@ -30,7 +31,19 @@ def test_splitmix_gives_its_published_numbers():
 def test_it_says_how_many_are_drawn():
     told: list[tuple[int, int]] = []
     drawn_faces(100, only=("train", "test"), tick=lambda *at: told.append(at))
-    assert told == [(32, 85), (64, 85), (70, 85), (85, 85)]
+    assert told == [(64, 85), (70, 85), (85, 85)]
+
+
+def test_who_stops_it_doesnt_wait_for_the_rest(monkeypatch):
+    begun: list[int] = []
+    monkeypatch.setattr(drawn, "portrait", lambda dice, acts: begun.append(len(dice)) or portrait(dice, acts))
+
+    def stop(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        draw(6400, tick=stop)
+    assert sum(begun) < 3200
 
 
 def test_a_face_depends_on_its_own_number_only(monkeypatch):
