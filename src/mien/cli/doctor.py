@@ -41,7 +41,7 @@ def doctor(
     ] = "",
     move: Annotated[str, typer.Option(metavar="KINDS", help="Put these into OUT.aside.npz instead.")] = "",
     skip: Annotated[
-        str, typer.Option(metavar="KINDS", help="Don't look for these, which take minutes: nonfaces, mislabels.")
+        str, typer.Option(metavar="KINDS", help="Don't look for these, which may take minutes: nonfaces, mislabels.")
     ] = "",
     folds: Annotated[
         int,

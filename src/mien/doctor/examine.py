@@ -21,7 +21,7 @@ from mien.doctor.votes import Judged, judge
 from mien.errors import DataError, MissingExtra
 
 SLOW = ("nonfaces", "mislabels")
-"""The examinations that take minutes; the others take seconds."""
+"""The examinations that may take minutes; the others take seconds."""
 
 LISTED = 1000
 """At most so many non-faces, and so many mislabels, are listed in the JSON document."""
