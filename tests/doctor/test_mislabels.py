@@ -100,6 +100,27 @@ def test_networks_are_tried_where_heads_agree_with_little(
     assert (answers.argmax(1) == labels).mean() == pytest.approx(heads if taken == "heads" else networks)
 
 
+def test_a_part_without_a_class_leaves_the_heads_answers() -> None:
+    """Whoever answers for the only `b` learned from `a` alone, which a network refuses."""
+    drawn = drawn_faces(60).train
+    faces = FaceSet(drawn.images, (np.arange(42) == 7).astype(int), classes=("a", "b"))
+    found = suspects(out_of_sample(Pool(Splits(faces, faces[[]], faces[[]])), Groups(np.arange(42))), faces.labels)
+    assert (found.order[0], found.suggested[7]) == (7, 0)
+
+
+def test_torchs_default_device_and_random_numbers_are_nothing_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mislabels, "MOST", 2)
+    faces, before = stripes(60), torch.get_rng_state()
+    pool, alone = Pool(Splits(faces, faces[[]], faces[[]])), Groups(np.arange(60))
+    for way in (mislabels.of_heads, none):
+        monkeypatch.setattr(mislabels, "of_heads", way)
+        monkeypatch.setattr(mislabels, "ENOUGH", 2 if way is none else -1)
+        expected = out_of_sample(pool, alone, folds=2)
+        with torch.device("meta"):
+            assert (out_of_sample(pool, alone, folds=2) == expected).all()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_large_faces_in_colour_are_answered_as_what_they_show(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mislabels, "ENOUGH", 0)
     small = drawn_faces(100).train

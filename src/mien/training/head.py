@@ -41,7 +41,7 @@ def fit_head_(
         return
     known = np.random.default_rng(recipe.seed).permutation(np.flatnonzero(faces.labels != UNLABELLED))
     few = faces[np.sort(known[:FACES])]
-    labels, counts = torch.from_numpy(few.labels), torch.ones(len(faces.classes))
+    labels, counts = torch.from_numpy(few.labels), torch.ones(len(faces.classes), device="cpu")
     if "balanced" in (recipe.class_weights, recipe.sampling):
         counts = class_weights(labels, len(faces.classes))
     weight, bias = fitted(into_head(model, few, batch), labels, counts, getattr(earlier, "linear", None))
@@ -82,7 +82,8 @@ def fitted(x: Tensor, labels: Tensor, counts: Tensor, earlier: nn.Module | None 
 
 def _columns(earlier: nn.Module | None, width: int) -> tuple[Tensor, Tensor]:
     """What the weights multiply, as columns for what comes into the head, and the decay of the weights on each."""
-    own, decay = torch.eye(width, dtype=torch.double), torch.ones(width, dtype=torch.double)
+    own = torch.eye(width, dtype=torch.double, device="cpu")
+    decay = own.new_ones(width)
     if not isinstance(earlier, nn.Linear) or earlier.in_features != width:
         return own, DECAY * decay
     logits = earlier.weight.T.double().cpu()
