@@ -75,12 +75,12 @@ def test_labels_changed_on_purpose_are_found(way: str, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("heads", "networks", "taken"), [(0.62, 0.0, "heads"), (0.5, 0.4, "heads"), (0.5, 0.6, "networks")]
+    ("heads", "networks", "taken"), [(0.7, 0.0, "heads"), (0.6, 0.5, "heads"), (0.6, 0.7, "networks")]
 )
 def test_networks_are_tried_where_heads_agree_with_little(
     heads: float, networks: float, taken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the commonest class alone a fifth would be right, so 0.6 is enough."""
+    """By the commonest class alone a fifth would be right, so 0.68 is enough."""
     labels = np.arange(200) % 5
     faces = FaceSet(np.zeros((200, 24, 24), np.uint8), labels, classes=tuple("abcde"))
     tried: list[str] = []
@@ -96,7 +96,7 @@ def test_networks_are_tried_where_heads_agree_with_little(
     monkeypatch.setattr(mislabels, "of_heads", right_on("heads", heads))
     monkeypatch.setattr(mislabels, "of_networks", right_on("networks", networks))
     answers = out_of_sample(Pool(Splits(faces, faces[[]], faces[[]])), Groups(np.arange(200)))
-    assert tried == (["heads"] if heads > 0.6 else ["heads", "networks"])
+    assert tried == (["heads"] if heads > 0.68 else ["heads", "networks"])
     assert (answers.argmax(1) == labels).mean() == pytest.approx(heads if taken == "heads" else networks)
 
 
