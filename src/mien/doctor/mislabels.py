@@ -26,7 +26,7 @@ Tick = Callable[[float], None]
 FOLDS = 3
 
 BY = "small"
-"""The network in the box on whose layers heads are fitted; `flagship` is hardly better, and takes four times as long."""
+"""The network in the box on whose layers heads are fitted; `flagship` is hardly better, in four times the time."""
 
 FITTED = 8192
 """A head is fitted to so many faces at most: on FER2013 all 20,000 make it no better."""
