@@ -125,7 +125,8 @@ def _train(
     if leads and not resume:
         for earlier in filter(None, [recipe.init, *recipe.teachers]):
             say_changed(earlier, splits, "val", source.path)
-        if source.path and (few := len(splits["train"])) < FROM_NOTHING and not (recipe.init or recipe.teachers):
+        new = not (recipe.init or recipe.teachers or recipe.preset == "demo")  # which is for drawn faces
+        if source.path and new and (few := len(splits["train"])) < FROM_NOTHING:
             note(
                 f"{counted(few, 'face')} to learn from, and a {recipe.model} that knows nothing yet: with so few, "
                 "--init small in its place is far better, as it goes on from a network that knows faces."
