@@ -1,5 +1,7 @@
 """Likely mislabels: the ranking by hand, and labels that were changed on purpose."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from mien.data.drawn import drawn_faces
 from mien.data.faces import FaceSet
 from mien.data.splits import Splits
 from mien.doctor import mislabels
+from mien.doctor.examine import examine
 from mien.doctor.groups import Groups
 from mien.doctor.mislabels import out_of_sample, suspects
 from mien.doctor.pool import Pool
@@ -135,6 +138,15 @@ def test_too_few_faces_to_say() -> None:
     faces = drawn_faces(20).train
     with pytest.raises(DataError, match="too few"):
         out_of_sample(Pool(Splits(faces, faces[[]], faces[[]])), Groups(np.arange(len(faces))))
+
+
+@pytest.mark.parametrize("package", ["torch", "safetensors"])
+def test_without_a_package_the_other_findings_stand(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, "mien.checkpoint", raising=False)
+    *_, found = examine(drawn_faces(60), skip=("nonfaces",))
+    why = f'Finding likely mislabels needs {package}. Install it with: pip install "mien[train]"'
+    assert dict(found.left_out)["mislabels"] == why
 
 
 def test_faces_alike_are_never_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:

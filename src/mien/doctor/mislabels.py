@@ -122,12 +122,13 @@ def out_of_sample(
         tick: called with the share that is done.
 
     Raises:
-        DataError: too few faces, or classes, to deal out. MissingExtra: without torch.
+        DataError: too few faces, or classes, to deal out. MissingExtra: without torch or safetensors.
     """
     try:
-        import torch  # noqa: F401  both ways need it
-    except ImportError:
-        raise MissingExtra("torch", "train", "Finding likely mislabels") from None
+        from mien.checkpoint import load_run  # noqa: F401  it needs torch, as both ways do, and safetensors
+    except ImportError as error:
+        package = (error.name or "torch").partition(".")[0]
+        raise MissingExtra(package, "train", "Finding likely mislabels") from None
     known = np.flatnonzero(pool.labels != UNLABELLED)
     groups, group = np.unique(alike.first[known], return_inverse=True)
     if len(groups) < 10 * folds or len(np.unique(pool.labels[known])) < 2:
