@@ -1,6 +1,8 @@
 """Likely mislabels: the ranking by hand, and labels that were changed on purpose."""
 
+import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -147,6 +149,16 @@ def test_without_a_package_the_other_findings_stand(package: str, monkeypatch: p
     *_, found = examine(drawn_faces(60), skip=("nonfaces",))
     why = f'Finding likely mislabels needs {package}. Install it with: pip install "mien[train]"'
     assert dict(found.left_out)["mislabels"] == why
+
+
+def test_where_the_network_in_the_box_is_damaged_the_other_findings_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(mislabels.BOX / mislabels.BY, tmp_path / mislabels.BY)
+    (tmp_path / mislabels.BY / "weights.safetensors").write_bytes(b"half of it")
+    monkeypatch.setattr(mislabels, "BOX", tmp_path)
+    *_, found = examine(drawn_faces(60), skip=("nonfaces",))
+    assert "weights.safetensors: changed or damaged" in dict(found.left_out)["mislabels"]
 
 
 def test_faces_alike_are_never_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:

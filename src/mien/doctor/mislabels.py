@@ -123,6 +123,7 @@ def out_of_sample(
 
     Raises:
         DataError: too few faces, or classes, to deal out. MissingExtra: without torch or safetensors.
+        CheckpointError: the network in the box is damaged.
     """
     try:
         from mien.checkpoint import load_run  # noqa: F401  it needs torch, as both ways do, and safetensors
