@@ -126,6 +126,14 @@ def test_torchs_default_device_and_random_numbers_are_nothing_to_it(monkeypatch:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_any_seed_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mislabels, "of_heads", none)
+    monkeypatch.setattr(mislabels, "MOST", 2)
+    faces = stripes(60)
+    answers = out_of_sample(Pool(Splits(faces, faces[[]], faces[[]])), Groups(np.arange(60)), folds=2, seed=10**20)
+    assert answers.sum(1) == pytest.approx(1, abs=1e-4)
+
+
 def test_large_faces_in_colour_are_answered_as_what_they_show(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mislabels, "ENOUGH", 0)
     small = drawn_faces(100).train

@@ -213,6 +213,7 @@ def _answers(learn: FaceSet, held: FaceSet, seed: int, device: str | None, tick:
     from mien.training.fit import fit
     from mien.training.recipe import recipe
 
+    seed %= 2**31  # a recipe takes no larger one
     epochs = min(max(math.ceil(STEPS * BATCH / len(learn)), FEWEST), MOST)
     channels = 1 if learn.images.ndim == 3 else 3
     plan = recipe(
