@@ -113,7 +113,7 @@ def test_a_part_without_a_class_leaves_the_heads_answers() -> None:
     assert (found.order[0], found.suggested[7]) == (7, 0)
 
 
-def test_torchs_default_device_and_random_numbers_are_nothing_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torchs_default_device_modes_and_random_numbers_are_nothing_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mislabels, "MOST", 2)
     faces, before = stripes(60), torch.get_rng_state()
     pool, alone = Pool(Splits(faces, faces[[]], faces[[]])), Groups(np.arange(60))
@@ -121,8 +121,9 @@ def test_torchs_default_device_and_random_numbers_are_nothing_to_it(monkeypatch:
         monkeypatch.setattr(mislabels, "of_heads", way)
         monkeypatch.setattr(mislabels, "ENOUGH", 2 if way is none else -1)
         expected = out_of_sample(pool, alone, folds=2)
-        with torch.device("meta"):
-            assert (out_of_sample(pool, alone, folds=2) == expected).all()
+        for other in (torch.device("meta"), torch.no_grad(), torch.inference_mode()):
+            with other:
+                assert (out_of_sample(pool, alone, folds=2) == expected).all()
     assert torch.equal(torch.get_rng_state(), before)
 
 

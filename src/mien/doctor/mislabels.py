@@ -126,7 +126,9 @@ def out_of_sample(
         CheckpointError: the network in the box is damaged.
     """
     try:
-        from mien.checkpoint import load_run  # noqa: F401  it needs torch, as both ways do, and safetensors
+        import torch
+
+        from mien.checkpoint import load_run  # noqa: F401  which needs safetensors
     except ImportError as error:
         package = (error.name or "torch").partition(".")[0]
         raise MissingExtra(package, "train", "Finding likely mislabels") from None
@@ -140,12 +142,13 @@ def out_of_sample(
     tick = tick or (lambda _: None)
     labels = pool.labels[known]
     part = np.random.Generator(np.random.PCG64(seed)).integers(0, folds, len(groups))[group]
-    found = of_heads(pool, known, part, seed, device, lambda share: tick(share / 2))
-    right, commonest = _agreement(found, labels), np.bincount(labels).max() / len(labels)
-    if right - commonest < ENOUGH * (1 - commonest):
-        with suppress(DataError):  # all that a network were to learn from is of one class: heads don't mind
-            others = of_networks(pool, known, part, seed, device, lambda share: tick((1 + share) / 2))
-            found = others if _agreement(others, labels) > right else found
+    with torch.inference_mode(False), torch.enable_grad():  # whatever the caller's mode is, both ways need gradients
+        found = of_heads(pool, known, part, seed, device, lambda share: tick(share / 2))
+        right, commonest = _agreement(found, labels), np.bincount(labels).max() / len(labels)
+        if right - commonest < ENOUGH * (1 - commonest):
+            with suppress(DataError):  # all that a network were to learn from is of one class: heads don't mind
+                others = of_networks(pool, known, part, seed, device, lambda share: tick((1 + share) / 2))
+                found = others if _agreement(others, labels) > right else found
     tick(1.0)
     answers = np.zeros((len(pool), len(pool.classes)), np.float32)
     answers[known] = found
