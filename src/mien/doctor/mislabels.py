@@ -174,20 +174,22 @@ def of_heads(
 
     network, card = load_run(BOX / BY)
     network.to(pick_device(device))
-    seen = []
-    for at in range(0, len(known), AT_ONCE):
+    seen, pieces, parts = [], range(0, len(known), AT_ONCE), np.unique(part)
+    steps = len(pieces) + len(parts)
+    for done, at in enumerate(pieces, 1):
         faces = _faces(pool, known[at : at + AT_ONCE], card.input_shape[1], gray=True)
         seen.append(into_head(network, faces, 256))
-        tick(min(at + AT_ONCE, len(known)) / len(known))
+        tick(done / steps)
     x, labels = torch.cat(seen), torch.from_numpy(pool.labels[known])
     counts, earlier = torch.ones(len(pool.classes), device="cpu"), network.get_submodule("linear")
     mixed = np.random.Generator(np.random.PCG64(seed)).permutation(len(known))
     answers = np.zeros((len(known), len(pool.classes)), np.float32)
-    for number in np.unique(part):
+    for done, number in enumerate(parts, 1 + len(pieces)):  # with many parts, this is what takes long
         learn = np.sort(mixed[part[mixed] != number][:FITTED])
         weight, bias = fitted(x[learn], labels[learn], counts, earlier)
         held = part == number
         answers[held] = (x[held] @ weight.T + bias).softmax(1).numpy()
+        tick(done / steps)
     return answers
 
 
