@@ -216,10 +216,17 @@ def test_a_head_never_learned_from_what_it_answers_for(monkeypatch: pytest.Monke
     assert all(first[face] not in learned[by[face] - 1] for face in range(200))
 
 
+def test_a_class_that_nothing_knows_is_suggested_for_no_face() -> None:
+    """Its only face has next to nothing for it, and so has every other face."""
+    answers = np.array([[0.8, 0.19, 0.01], [0.6, 0.39, 0.01], [0.3, 0.69, 0.01], [0.2, 0.79, 0.01], [0.9, 0.1, 0]])
+    found = suspects(answers, np.array([0, 0, 1, 1, 2]))
+    assert (found.order[: found.count].tolist(), found.suggested[4]) == ([4], 0)
+
+
 def test_a_suggestion_is_never_the_label_itself() -> None:
     """A sure class has a high threshold: its faces may miss that, be nearest to it, and reach another one's."""
-    answers = np.array([[0.99, 0.01], [0.99, 0.01], [0.6, 0.4], [0.8, 0.2], [0.7, 0.3]])
-    found = suspects(answers, np.array([0, 0, 0, 1, 1]))  # thresholds 0.86 and 0.25
+    answers = np.array([[0.99, 0.01, 0], [0.99, 0.01, 0], [0.5, 0.4, 0.1], [0.7, 0.3, 0], [0.6, 0.4, 0]])
+    found = suspects(answers, np.array([0, 0, 0, 1, 1]))  # thresholds 0.83 and 0.35
     assert (found.order[: found.count].tolist(), found.suggested[2]) == ([2], 1)
-    assert (found.own[2], found.other[2]) == pytest.approx((0.6, 0.4))
+    assert (found.own[2], found.other[2]) == pytest.approx((0.5, 0.4))
     assert found.accuracy == pytest.approx(3 / 5)

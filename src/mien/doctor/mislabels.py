@@ -70,9 +70,10 @@ class Suspects:
 def suspects(answers: NDArray[np.floating], labels: NDArray[np.int64]) -> Suspects:
     """Rank the labels by out-of-sample probabilities `(N, K)`; rows of unlabelled faces are ignored.
 
-    A class's threshold is the mean probability that its faces have for it. A face counts as mislabelled when among the
-    classes whose threshold it reaches another one than its label is the likeliest. These stand first; within, the order
-    is the margin, the probability of the label less that of the likeliest other class.
+    A class's threshold is the mean probability that its faces have for it, but no less than chance: a class of so few
+    faces that nothing learned to know it would be reached by all. A face counts as mislabelled when among the classes
+    whose threshold it reaches another one than its label is the likeliest. These stand first; within, the order is the
+    margin, the probability of the label less that of the likeliest other class.
 
     >>> answers = np.array([[0.9, 0.1], [0.75, 0.25], [0.2, 0.8], [0.9, 0.1]])
     >>> found = suspects(answers, np.array([0, 0, 1, 1]))
@@ -93,6 +94,7 @@ def suspects(answers: NDArray[np.floating], labels: NDArray[np.int64]) -> Suspec
     thresholds = np.array(
         [own[known][mine == label].mean() if (mine == label).any() else np.inf for label in range(chances.shape[1])]
     )
+    thresholds = np.maximum(thresholds, 1 / chances.shape[1])
     reached = np.where(given >= thresholds, given, -1)
     wrong = (reached.max(1) >= 0) & (reached.argmax(1) != mine)
     order = known[np.lexsort((own[known] - other[known], ~wrong))]
