@@ -1,5 +1,9 @@
 """Likely mislabels: the ranking by hand, and labels that were changed on purpose."""
 
+import shutil
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +13,7 @@ from mien.data.drawn import drawn_faces
 from mien.data.faces import FaceSet
 from mien.data.splits import Splits
 from mien.doctor import mislabels
+from mien.doctor.examine import examine
 from mien.doctor.groups import Groups
 from mien.doctor.mislabels import out_of_sample, suspects
 from mien.doctor.pool import Pool
@@ -69,6 +74,7 @@ def test_labels_changed_on_purpose_are_found(way: str, monkeypatch: pytest.Monke
     assert answers.sum(1) == pytest.approx(1, abs=1e-4)
     assert told == sorted(told)
     assert told[-1] == 1
+    assert len(told) > 2  # each part says when it is done
     found = suspects(answers, pool.labels)
     place = np.flatnonzero(np.isin(found.order, wrong)) / len(found.order)
     assert place.mean() < 0.3  # by chance 0.5, give or take 0.06
@@ -108,7 +114,7 @@ def test_a_part_without_a_class_leaves_the_heads_answers() -> None:
     assert (found.order[0], found.suggested[7]) == (7, 0)
 
 
-def test_torchs_default_device_and_random_numbers_are_nothing_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torchs_default_device_modes_and_random_numbers_are_nothing_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mislabels, "MOST", 2)
     faces, before = stripes(60), torch.get_rng_state()
     pool, alone = Pool(Splits(faces, faces[[]], faces[[]])), Groups(np.arange(60))
@@ -116,9 +122,18 @@ def test_torchs_default_device_and_random_numbers_are_nothing_to_it(monkeypatch:
         monkeypatch.setattr(mislabels, "of_heads", way)
         monkeypatch.setattr(mislabels, "ENOUGH", 2 if way is none else -1)
         expected = out_of_sample(pool, alone, folds=2)
-        with torch.device("meta"):
-            assert (out_of_sample(pool, alone, folds=2) == expected).all()
+        for other in (torch.device("meta"), torch.no_grad(), torch.inference_mode()):
+            with other:
+                assert (out_of_sample(pool, alone, folds=2) == expected).all()
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_any_seed_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mislabels, "of_heads", none)
+    monkeypatch.setattr(mislabels, "MOST", 2)
+    faces = stripes(60)
+    answers = out_of_sample(Pool(Splits(faces, faces[[]], faces[[]])), Groups(np.arange(60)), folds=2, seed=10**20)
+    assert answers.sum(1) == pytest.approx(1, abs=1e-4)
 
 
 def test_large_faces_in_colour_are_answered_as_what_they_show(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,6 +150,25 @@ def test_too_few_faces_to_say() -> None:
     faces = drawn_faces(20).train
     with pytest.raises(DataError, match="too few"):
         out_of_sample(Pool(Splits(faces, faces[[]], faces[[]])), Groups(np.arange(len(faces))))
+
+
+@pytest.mark.parametrize("package", ["torch", "safetensors"])
+def test_without_a_package_the_other_findings_stand(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, "mien.checkpoint", raising=False)
+    *_, found = examine(drawn_faces(60), skip=("nonfaces",))
+    why = f'Finding likely mislabels needs {package}. Install it with: pip install "mien[train]"'
+    assert dict(found.left_out)["mislabels"] == why
+
+
+def test_where_the_network_in_the_box_is_damaged_the_other_findings_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(mislabels.BOX / mislabels.BY, tmp_path / mislabels.BY)
+    (tmp_path / mislabels.BY / "weights.safetensors").write_bytes(b"half of it")
+    monkeypatch.setattr(mislabels, "BOX", tmp_path)
+    *_, found = examine(drawn_faces(60), skip=("nonfaces",))
+    assert "weights.safetensors: changed or damaged" in dict(found.left_out)["mislabels"]
 
 
 def test_faces_alike_are_never_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,10 +216,17 @@ def test_a_head_never_learned_from_what_it_answers_for(monkeypatch: pytest.Monke
     assert all(first[face] not in learned[by[face] - 1] for face in range(200))
 
 
+def test_a_class_that_nothing_knows_is_suggested_for_no_face() -> None:
+    """Its only face has next to nothing for it, and so has every other face."""
+    answers = np.array([[0.8, 0.19, 0.01], [0.6, 0.39, 0.01], [0.3, 0.69, 0.01], [0.2, 0.79, 0.01], [0.9, 0.1, 0]])
+    found = suspects(answers, np.array([0, 0, 1, 1, 2]))
+    assert (found.order[: found.count].tolist(), found.suggested[4]) == ([4], 0)
+
+
 def test_a_suggestion_is_never_the_label_itself() -> None:
     """A sure class has a high threshold: its faces may miss that, be nearest to it, and reach another one's."""
-    answers = np.array([[0.99, 0.01], [0.99, 0.01], [0.6, 0.4], [0.8, 0.2], [0.7, 0.3]])
-    found = suspects(answers, np.array([0, 0, 0, 1, 1]))  # thresholds 0.86 and 0.25
+    answers = np.array([[0.99, 0.01, 0], [0.99, 0.01, 0], [0.5, 0.4, 0.1], [0.7, 0.3, 0], [0.6, 0.4, 0]])
+    found = suspects(answers, np.array([0, 0, 0, 1, 1]))  # thresholds 0.83 and 0.35
     assert (found.order[: found.count].tolist(), found.suggested[2]) == ([2], 1)
-    assert (found.own[2], found.other[2]) == pytest.approx((0.6, 0.4))
+    assert (found.own[2], found.other[2]) == pytest.approx((0.5, 0.4))
     assert found.accuracy == pytest.approx(3 / 5)

@@ -112,6 +112,21 @@ def test_the_rest_of_the_network_its_modes_and_random_numbers_stay_as_they_are()
     assert all(parameter.requires_grad and parameter.grad is None for parameter in model.parameters())
 
 
+def test_what_a_gpu_without_float64_gives_is_taken_to_the_cpu_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Apple's are; the device `meta` stands in for one."""
+    faces, model, double = draw(70), small(classes=7).to("meta"), torch.Tensor.double
+
+    def doubled(x: torch.Tensor) -> torch.Tensor:
+        assert not x.is_meta
+        return double(x)
+
+    monkeypatch.setattr(torch.Tensor, "double", doubled)
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda x: torch.ones(x.shape, dtype=x.dtype))
+    x = head_module.into_head(model, faces, 32)
+    weight, _ = head_module.fitted(x, torch.from_numpy(faces.labels), torch.ones(7), model.linear)
+    assert (weight.dtype, weight.device.type) == (torch.float64, "cpu")
+
+
 def test_only_labelled_faces_are_looked_at_and_no_more_than_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     faces, given = of_smiles(draw(60)), list[int]()
     faces.targets[::2] = UNLABELLED

@@ -18,7 +18,7 @@ from mien.doctor.near import near
 from mien.doctor.nonfaces import NO_FACE, faceness
 from mien.doctor.pool import Pool
 from mien.doctor.votes import Judged, judge
-from mien.errors import DataError, MissingExtra
+from mien.errors import CheckpointError, DataError, MissingExtra
 
 SLOW = ("nonfaces", "mislabels")
 """The examinations that may take minutes; the others take seconds."""
@@ -204,7 +204,8 @@ def examine(
         ticked = tick and partial(tick, "mislabels")
         try:
             answers = out_of_sample(pool, alike, folds=folds, seed=seed, device=device, tick=ticked)
-        except (DataError, MissingExtra) as error:  # too few faces, or no torch: the other findings stand
+        except (DataError, MissingExtra, CheckpointError) as error:
+            # too few faces, no torch, or a damaged network in the box: the other findings stand
             found = replace(found, left_out=(*left_out, ("mislabels", str(error).rstrip("."))))
         else:
             found = replace(found, suspects=suspects(answers, pool.labels))

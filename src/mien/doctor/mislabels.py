@@ -70,9 +70,10 @@ class Suspects:
 def suspects(answers: NDArray[np.floating], labels: NDArray[np.int64]) -> Suspects:
     """Rank the labels by out-of-sample probabilities `(N, K)`; rows of unlabelled faces are ignored.
 
-    A class's threshold is the mean probability that its faces have for it. A face counts as mislabelled when among the
-    classes whose threshold it reaches another one than its label is the likeliest. These stand first; within, the order
-    is the margin, the probability of the label less that of the likeliest other class.
+    A class's threshold is the mean probability that its faces have for it, but no less than chance: a class of so few
+    faces that nothing learned to know it would be reached by all. A face counts as mislabelled when among the classes
+    whose threshold it reaches another one than its label is the likeliest. These stand first; within, the order is the
+    margin, the probability of the label less that of the likeliest other class.
 
     >>> answers = np.array([[0.9, 0.1], [0.75, 0.25], [0.2, 0.8], [0.9, 0.1]])
     >>> found = suspects(answers, np.array([0, 0, 1, 1]))
@@ -93,6 +94,7 @@ def suspects(answers: NDArray[np.floating], labels: NDArray[np.int64]) -> Suspec
     thresholds = np.array(
         [own[known][mine == label].mean() if (mine == label).any() else np.inf for label in range(chances.shape[1])]
     )
+    thresholds = np.maximum(thresholds, 1 / chances.shape[1])
     reached = np.where(given >= thresholds, given, -1)
     wrong = (reached.max(1) >= 0) & (reached.argmax(1) != mine)
     order = known[np.lexsort((own[known] - other[known], ~wrong))]
@@ -122,12 +124,16 @@ def out_of_sample(
         tick: called with the share that is done.
 
     Raises:
-        DataError: too few faces, or classes, to deal out. MissingExtra: without torch.
+        DataError: too few faces, or classes, to deal out. MissingExtra: without torch or safetensors.
+        CheckpointError: the network in the box is damaged.
     """
     try:
-        import torch  # noqa: F401  both ways need it
-    except ImportError:
-        raise MissingExtra("torch", "train", "Finding likely mislabels") from None
+        import torch
+
+        from mien.checkpoint import load_run  # noqa: F401  which needs safetensors
+    except ImportError as error:
+        package = (error.name or "torch").partition(".")[0]
+        raise MissingExtra(package, "train", "Finding likely mislabels") from None
     known = np.flatnonzero(pool.labels != UNLABELLED)
     groups, group = np.unique(alike.first[known], return_inverse=True)
     if len(groups) < 10 * folds or len(np.unique(pool.labels[known])) < 2:
@@ -138,12 +144,13 @@ def out_of_sample(
     tick = tick or (lambda _: None)
     labels = pool.labels[known]
     part = np.random.Generator(np.random.PCG64(seed)).integers(0, folds, len(groups))[group]
-    found = of_heads(pool, known, part, seed, device, lambda share: tick(share / 2))
-    right, commonest = _agreement(found, labels), np.bincount(labels).max() / len(labels)
-    if right - commonest < ENOUGH * (1 - commonest):
-        with suppress(DataError):  # all that a network were to learn from is of one class: heads don't mind
-            others = of_networks(pool, known, part, seed, device, lambda share: tick((1 + share) / 2))
-            found = others if _agreement(others, labels) > right else found
+    with torch.inference_mode(False), torch.enable_grad():  # whatever the caller's mode is, both ways need gradients
+        found = of_heads(pool, known, part, seed, device, lambda share: tick(share / 2))
+        right, commonest = _agreement(found, labels), np.bincount(labels).max() / len(labels)
+        if right - commonest < ENOUGH * (1 - commonest):
+            with suppress(DataError):  # all that a network were to learn from is of one class: heads don't mind
+                others = of_networks(pool, known, part, seed, device, lambda share: tick((1 + share) / 2))
+                found = others if _agreement(others, labels) > right else found
     tick(1.0)
     answers = np.zeros((len(pool), len(pool.classes)), np.float32)
     answers[known] = found
@@ -169,20 +176,22 @@ def of_heads(
 
     network, card = load_run(BOX / BY)
     network.to(pick_device(device))
-    seen = []
-    for at in range(0, len(known), AT_ONCE):
+    seen, pieces, parts = [], range(0, len(known), AT_ONCE), np.unique(part)
+    steps = len(pieces) + len(parts)
+    for done, at in enumerate(pieces, 1):
         faces = _faces(pool, known[at : at + AT_ONCE], card.input_shape[1], gray=True)
         seen.append(into_head(network, faces, 256))
-        tick(min(at + AT_ONCE, len(known)) / len(known))
+        tick(done / steps)
     x, labels = torch.cat(seen), torch.from_numpy(pool.labels[known])
     counts, earlier = torch.ones(len(pool.classes), device="cpu"), network.get_submodule("linear")
     mixed = np.random.Generator(np.random.PCG64(seed)).permutation(len(known))
     answers = np.zeros((len(known), len(pool.classes)), np.float32)
-    for number in np.unique(part):
+    for done, number in enumerate(parts, 1 + len(pieces)):  # with many parts, this is what takes long
         learn = np.sort(mixed[part[mixed] != number][:FITTED])
         weight, bias = fitted(x[learn], labels[learn], counts, earlier)
         held = part == number
         answers[held] = (x[held] @ weight.T + bias).softmax(1).numpy()
+        tick(done / steps)
     return answers
 
 
@@ -211,6 +220,7 @@ def _answers(learn: FaceSet, held: FaceSet, seed: int, device: str | None, tick:
     from mien.training.fit import fit
     from mien.training.recipe import recipe
 
+    seed %= 2**31  # a recipe takes no larger one
     epochs = min(max(math.ceil(STEPS * BATCH / len(learn)), FEWEST), MOST)
     channels = 1 if learn.images.ndim == 3 else 3
     plan = recipe(

@@ -54,7 +54,8 @@ def into_head(model: nn.Module, faces: FaceSet, batch: int) -> Tensor:
     """`(N, D)` float64: what comes into a network's layer `linear` for each face, `batch` of them at a time."""
     seen, head = list[Tensor](), model.linear
     assert isinstance(head, nn.Linear)
-    hook = head.register_forward_pre_hook(lambda _, given: seen.append(given[0].double().cpu()))
+    # first to the CPU: Apple's GPUs have no float64
+    hook = head.register_forward_pre_hook(lambda _, given: seen.append(given[0].cpu().double()))
     try:
         with in_eval_mode(model):
             for at in range(0, len(faces), batch):
@@ -86,7 +87,7 @@ def _columns(earlier: nn.Module | None, width: int) -> tuple[Tensor, Tensor]:
     decay = own.new_ones(width)
     if not isinstance(earlier, nn.Linear) or earlier.in_features != width:
         return own, DECAY * decay
-    logits = earlier.weight.T.double().cpu()
+    logits = earlier.weight.T.cpu().double()
     logits -= logits.mean(1, keepdim=True)
     return torch.cat([logits, own], 1), torch.cat([BESIDE[0] * decay.new_ones(logits.shape[1]), BESIDE[1] * decay])
 
