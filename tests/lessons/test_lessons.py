@@ -29,7 +29,7 @@ def run(words: list[str], **more: str) -> str:
     return done.stdout
 
 
-LONG = {"lesson_3_cnn", "lesson_4_resnet", "lesson_5_flagship", "lesson_6_product"}
+LONG = {"lesson_2_feedforward", "lesson_3_cnn", "lesson_4_resnet", "lesson_5_flagship", "lesson_6_product"}
 """On two slow cores they take from one minute to three each: `make soak` runs them as they stand."""
 
 HURRIED = """
@@ -61,7 +61,9 @@ def test_a_lesson_runs_with_its_solutions_and_checks_pasted_below(name: str, tmp
     assert not list(made.glob("mien-lesson-*"))
 
 
-@pytest.mark.parametrize("name", ["lesson_3_cnn", "lesson_6_product"])  # the others draw a point for each epoch
+@pytest.mark.parametrize(
+    "name", ["lesson_2_feedforward", "lesson_3_cnn", "lesson_6_product"]
+)  # the others draw a point for each epoch
 def test_a_long_lesson_runs_in_a_hurry(name: str, tmp_path: Path) -> None:
     """Every line of it, solutions and checks included, with few faces and an epoch wherever it trains."""
     text, quick = re.subn(r"^splits = faces\(3000,", "splits = faces(420,", program(name), flags=re.MULTILINE)
