@@ -21,7 +21,8 @@ from mien.data.drawn import draw
 from mien.data.faces import FaceSet
 from mien.data.load import load_faces
 from mien.data.splits import Splits
-from mien.doctor.mislabels import FOLDS, of_heads, of_networks, suspects
+from mien.doctor.mislabels import suspects
+from mien.doctor.outside import FOLDS, of_heads, of_networks
 from mien.doctor.pool import Pool
 from mien.environment import environment
 

@@ -13,7 +13,7 @@ from PIL import Image
 from mien.cli import main
 from mien.data.faces import FaceSet
 from mien.data.splits import Splits
-from mien.doctor import mislabels, nonfaces
+from mien.doctor import nonfaces, outside
 from mien.doctor.examine import SLOW, examine
 
 VOTES = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
@@ -35,7 +35,7 @@ def ask(capsys: pytest.CaptureFixture[str], *words: str | Path, code: int = 0) -
 def test_everything_at_once(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mislabels, "ENOUGH", 0)  # heads alone; how well it finds them is tested elsewhere
+    monkeypatch.setattr(outside, "ENOUGH", 0)  # heads alone; how well it finds them is tested elsewhere
     page, clean = tmp_path / "page.html", tmp_path / "clean.npz"
     wanted = (
         "--report",

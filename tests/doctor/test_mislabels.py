@@ -12,10 +12,11 @@ from PIL import Image
 from mien.data.drawn import drawn_faces
 from mien.data.faces import FaceSet
 from mien.data.splits import Splits
-from mien.doctor import mislabels
+from mien.doctor import outside
 from mien.doctor.examine import examine
 from mien.doctor.groups import Groups
-from mien.doctor.mislabels import out_of_sample, suspects
+from mien.doctor.mislabels import suspects
+from mien.doctor.outside import out_of_sample
 from mien.doctor.pool import Pool
 from mien.errors import DataError
 from mien.training import head
@@ -58,10 +59,10 @@ def none(pool: Pool, known: np.ndarray, *_: object) -> np.ndarray:
 @pytest.mark.parametrize("way", ["heads", "networks"])
 def test_labels_changed_on_purpose_are_found(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if way == "heads":
-        monkeypatch.setattr(mislabels, "ENOUGH", 0)
+        monkeypatch.setattr(outside, "ENOUGH", 0)
     else:
-        monkeypatch.setattr(mislabels, "of_heads", none)
-        monkeypatch.setattr(mislabels, "MOST", 8)
+        monkeypatch.setattr(outside, "of_heads", none)
+        monkeypatch.setattr(outside, "MOST", 8)
     faces = drawn_faces(400).train if way == "heads" else stripes(160)
     labels = faces.labels.copy()
     wrong = np.random.default_rng(0).choice(len(labels), 24, replace=False)
@@ -99,8 +100,8 @@ def test_networks_are_tried_where_heads_agree_with_little(
 
         return answers
 
-    monkeypatch.setattr(mislabels, "of_heads", right_on("heads", heads))
-    monkeypatch.setattr(mislabels, "of_networks", right_on("networks", networks))
+    monkeypatch.setattr(outside, "of_heads", right_on("heads", heads))
+    monkeypatch.setattr(outside, "of_networks", right_on("networks", networks))
     answers = out_of_sample(Pool(Splits(faces, faces[[]], faces[[]])), Groups(np.arange(200)))
     assert tried == (["heads"] if heads > 0.68 else ["heads", "networks"])
     assert (answers.argmax(1) == labels).mean() == pytest.approx(heads if taken == "heads" else networks)
@@ -115,12 +116,12 @@ def test_a_part_without_a_class_leaves_the_heads_answers() -> None:
 
 
 def test_torchs_default_device_modes_and_random_numbers_are_nothing_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mislabels, "MOST", 2)
+    monkeypatch.setattr(outside, "MOST", 2)
     faces, before = stripes(60), torch.get_rng_state()
     pool, alone = Pool(Splits(faces, faces[[]], faces[[]])), Groups(np.arange(60))
-    for way in (mislabels.of_heads, none):
-        monkeypatch.setattr(mislabels, "of_heads", way)
-        monkeypatch.setattr(mislabels, "ENOUGH", 2 if way is none else -1)
+    for way in (outside.of_heads, none):
+        monkeypatch.setattr(outside, "of_heads", way)
+        monkeypatch.setattr(outside, "ENOUGH", 2 if way is none else -1)
         expected = out_of_sample(pool, alone, folds=2)
         for other in (torch.device("meta"), torch.no_grad(), torch.inference_mode()):
             with other:
@@ -129,15 +130,15 @@ def test_torchs_default_device_modes_and_random_numbers_are_nothing_to_it(monkey
 
 
 def test_any_seed_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mislabels, "of_heads", none)
-    monkeypatch.setattr(mislabels, "MOST", 2)
+    monkeypatch.setattr(outside, "of_heads", none)
+    monkeypatch.setattr(outside, "MOST", 2)
     faces = stripes(60)
     answers = out_of_sample(Pool(Splits(faces, faces[[]], faces[[]])), Groups(np.arange(60)), folds=2, seed=10**20)
     assert answers.sum(1) == pytest.approx(1, abs=1e-4)
 
 
 def test_large_faces_in_colour_are_answered_as_what_they_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mislabels, "ENOUGH", 0)
+    monkeypatch.setattr(outside, "ENOUGH", 0)
     small = drawn_faces(100).train
     images = np.stack([np.asarray(Image.fromarray(face).resize((96, 96)).convert("RGB")) for face in small.images])
     large = FaceSet(images, small.labels)
@@ -164,15 +165,15 @@ def test_without_a_package_the_other_findings_stand(package: str, monkeypatch: p
 def test_where_the_network_in_the_box_is_damaged_the_other_findings_stand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(mislabels.BOX / mislabels.BY, tmp_path / mislabels.BY)
-    (tmp_path / mislabels.BY / "weights.safetensors").write_bytes(b"half of it")
-    monkeypatch.setattr(mislabels, "BOX", tmp_path)
+    shutil.copytree(outside.BOX / outside.BY, tmp_path / outside.BY)
+    (tmp_path / outside.BY / "weights.safetensors").write_bytes(b"half of it")
+    monkeypatch.setattr(outside, "BOX", tmp_path)
     *_, found = examine(drawn_faces(60), skip=("nonfaces",))
     assert "weights.safetensors: changed or damaged" in dict(found.left_out)["mislabels"]
 
 
 def test_faces_alike_are_never_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mislabels, "of_heads", none)
+    monkeypatch.setattr(outside, "of_heads", none)
     images = np.zeros((200, 24, 24), np.uint8)
     images[:, 0, 0] = np.arange(200)  # the name of each face
     faces = FaceSet(images, np.arange(200) % 7)
@@ -183,7 +184,7 @@ def test_faces_alike_are_never_on_both_sides(monkeypatch: pytest.MonkeyPatch) ->
         seen.append((set(first[learn.images[:, 0, 0]]), set(first[held.images[:, 0, 0]])))
         return np.eye(7)[held.labels] * (1 + held.images[:, 0, :1].astype(float))
 
-    monkeypatch.setattr(mislabels, "_answers", watched)
+    monkeypatch.setattr(outside, "_answers", watched)
     answers = out_of_sample(Pool(Splits(faces, faces[[]], faces[[]])), Groups(first), folds=3)
     assert len(seen) == 3
     assert all(not learn & held for learn, held in seen)
@@ -196,7 +197,7 @@ def test_a_head_never_learned_from_what_it_answers_for(monkeypatch: pytest.Monke
     images[:] = np.arange(200)[:, None, None]
     faces = FaceSet(images, np.arange(200) % 7)
     first = np.arange(200) // 4 * 4
-    monkeypatch.setattr(mislabels, "ENOUGH", -1)
+    monkeypatch.setattr(outside, "ENOUGH", -1)
     learned: list[set[int]] = []
 
     def number(_: object, faces: FaceSet, *__: object) -> torch.Tensor:

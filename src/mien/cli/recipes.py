@@ -145,7 +145,7 @@ def asked(
     """The recipe that a line asks for, and its faces: with `--init` in the size and colours that network takes."""
     from mien.cards import Card
     from mien.models import list_models
-    from mien.models.backbone import imported
+    from mien.models.backbone import import_timm
     from mien.models.registry import OWN
     from mien.shipped import find, shipped
 
@@ -165,7 +165,7 @@ def asked(
             raise UnknownModel(f"{model} is a trained network in the box. To train on from it: --init {model}")
         raise UnknownModel(f"There is no model {model!r}; the models are {', '.join(known)}. {OWN}")
     if model == "backbone":
-        imported()
+        import_timm()
     if kept:  # the network is what it was; the preset's options are for a new one
         recipe = recipe.model_copy(update={"options": {**_shapeless(kept.options), **options_of(option)}})
         if of_images(source.path):

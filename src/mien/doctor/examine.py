@@ -13,9 +13,10 @@ from mien.data.splits import Splits
 from mien.doctor.blank import Looks, looks
 from mien.doctor.copies import identical
 from mien.doctor.groups import Groups
-from mien.doctor.mislabels import FOLDS, Suspects, out_of_sample, suspects
+from mien.doctor.mislabels import Suspects, suspects
 from mien.doctor.near import near
 from mien.doctor.nonfaces import NO_FACE, faceness
+from mien.doctor.outside import FOLDS, out_of_sample
 from mien.doctor.pool import Pool
 from mien.doctor.votes import Judged, judge
 from mien.errors import CheckpointError, DataError, MissingExtra

@@ -37,7 +37,7 @@ class Backbone(nn.Module):
         normalise: Normalise = "image",
     ) -> None:
         super().__init__()
-        timm = imported()
+        timm = import_timm()
         if not net:
             raise ValueError("it needs the name of a timm network: --option net=resnet18")
         if net not in timm.list_models():
@@ -60,7 +60,7 @@ class Backbone(nn.Module):
         Raises:
             CheckpointError: timm has none, or they can't be downloaded.
         """
-        timm = imported()
+        timm = import_timm()
         channels = self.pixels.channels
         try:
             filled, _ = _body(timm, self.timm_name, channels, self.side, pretrained=True)
@@ -72,7 +72,7 @@ class Backbone(nn.Module):
             ) from None
 
 
-def imported() -> Any:
+def import_timm() -> Any:
     """timm, or MissingExtra."""
     try:
         import timm
