@@ -16,6 +16,7 @@ import pytest
 
 from mien.errors import DataError, MissingExtra
 from mien.recognition.annotate import annotate
+from mien.recognition.flat import columns_of
 from mien.recognition.records import Face, Reading
 from mien.recognition.video import VideoWriter
 from mien.recognition.write import RowWriter
@@ -113,7 +114,7 @@ def test_a_films_damaged_end_is_done_and_a_damaged_photo_is_done_again(tmp_path:
         assert writer.last == {"a.mp4": 2}
 
 
-COLUMNS = RowWriter("none.csv", classes=CLASSES).columns
+COLUMNS = columns_of(CLASSES)
 HEADER = ",".join(COLUMNS).encode() + b"\n"
 COMMAS = b"," * (len(COLUMNS) - 2) + b"\n"
 """The rest of a row after its source and frame."""
